@@ -1,0 +1,22 @@
+# cmake --install: libraries, headers, program, man pages, pkg-config file and CMake package.
+include(CMakePackageConfigHelpers)
+set(tw_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/treewire")
+
+install(TARGETS treewire treewire_static EXPORT treewireTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT treewireTargets NAMESPACE treewire:: DESTINATION ${tw_package_dir})
+install(DIRECTORY include/treewire DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+if(TARGET treewire_program)
+  install(TARGETS treewire_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+file(GLOB man_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.1" "${PROJECT_SOURCE_DIR}/docs/man/*.1")
+if(man_pages)
+  install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
+
+configure_package_config_file(cmake/treewireConfig.cmake.in treewireConfig.cmake INSTALL_DESTINATION ${tw_package_dir})
+write_basic_package_version_file(treewireConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/treewireConfig.cmake" "${PROJECT_BINARY_DIR}/treewireConfigVersion.cmake"
+  DESTINATION ${tw_package_dir})
+configure_file(cmake/treewire.pc.in treewire.pc @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/treewire.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,95 @@
+# tests/<room>/test_<name>.c    one cmocka program each, test_<room>_<name>, labelled with its room; with the comment
+#                               "label: slow" in its first lines also labelled slow
+# tests/support/*.c             helpers for all of them
+# tests/vectors_main/*.c        the vector runner, <build>/tests/vectors
+# tests/e2e/*.sh                scripts on the built program, label e2e; exit status 77 means skipped
+# The tests' own environment: TREEWIRE_SOURCE (the source root), TREEWIRE_BUILD, and for scripts TREEWIRE (the program).
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+find_program(TW_BASH bash REQUIRED)
+mark_as_advanced(TW_BASH)
+set(tw_tests_dir "${PROJECT_SOURCE_DIR}/tests")
+set(tw_test_environment "TREEWIRE_SOURCE=${PROJECT_SOURCE_DIR}" "TREEWIRE_BUILD=${PROJECT_BINARY_DIR}"
+  "ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
+  "UBSAN_OPTIONS=print_stacktrace=1")
+
+if(TW_VALGRIND)
+  find_program(TW_VALGRIND_PROGRAM valgrind REQUIRED)
+  set(tw_valgrind "${TW_VALGRIND_PROGRAM}" --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=all
+    --show-leak-kinds=all --track-origins=no "--suppressions=${tw_tests_dir}/valgrind.supp")
+endif()
+
+add_library(tests_support INTERFACE)
+target_include_directories(tests_support INTERFACE "${tw_tests_dir}" "${tw_tests_dir}/support")
+target_compile_definitions(tests_support INTERFACE _GNU_SOURCE TW_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(tests_support INTERFACE tw_internal PkgConfig::CMOCKA PkgConfig::JANSSON)
+file(GLOB support_sources CONFIGURE_DEPENDS "${tw_tests_dir}/support/*.c")
+if(support_sources)
+  add_library(tests_support_objects STATIC ${support_sources})
+  target_link_libraries(tests_support_objects PRIVATE tests_support)
+  target_link_libraries(tests_support INTERFACE $<LINK_ONLY:tests_support_objects>)
+endif()
+
+function(tw_is_slow out file)
+  file(STRINGS "${file}" marks LIMIT_INPUT 1000 REGEX "label: slow")
+  if(marks)
+    set(${out} ON PARENT_SCOPE)
+  else()
+    set(${out} OFF PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(tw_add_test source)
+  get_filename_component(dir "${source}" DIRECTORY)
+  get_filename_component(room "${dir}" NAME)
+  get_filename_component(stem "${source}" NAME_WE)
+  string(REGEX REPLACE "^test_" "test_${room}_" name "${stem}")
+  add_executable(${name} "${source}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  target_link_libraries(${name} PRIVATE tests_support)
+  if(room IN_LIST program_rooms AND TARGET tw_program)
+    target_link_libraries(${name} PRIVATE tw_program)
+  endif()
+
+  set(labels ${room})
+  tw_is_slow(slow "${source}")
+  if(slow)
+    list(APPEND labels slow)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 120 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${tw_test_environment}")
+  if(TW_VALGRIND AND NOT slow)
+    add_test(NAME valgrind_${name} COMMAND ${tw_valgrind} $<TARGET_FILE:${name}>)
+    set_tests_properties(valgrind_${name} PROPERTIES LABELS "valgrind" TIMEOUT 600 SKIP_RETURN_CODE 77
+      ENVIRONMENT "${tw_test_environment};TREEWIRE_VALGRIND=1")
+  endif()
+endfunction()
+
+file(GLOB test_sources CONFIGURE_DEPENDS "${tw_tests_dir}/*/test_*.c")
+foreach(source IN LISTS test_sources)
+  tw_add_test("${source}")
+endforeach()
+
+file(GLOB vectors_sources CONFIGURE_DEPENDS "${tw_tests_dir}/vectors_main/*.c")
+if(vectors_sources)
+  add_executable(tw_vectors ${vectors_sources})
+  set_target_properties(tw_vectors PROPERTIES OUTPUT_NAME vectors RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  target_link_libraries(tw_vectors PRIVATE tests_support)
+endif()
+
+file(GLOB e2e_scripts CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/*.sh")
+foreach(script IN LISTS e2e_scripts)
+  get_filename_component(stem "${script}" NAME_WE)
+  set(labels e2e)
+  tw_is_slow(slow "${script}")
+  if(slow)
+    list(APPEND labels slow)
+  endif()
+  set(program)
+  if(TARGET treewire_program)
+    set(program "TREEWIRE=$<TARGET_FILE:treewire_program>")
+  endif()
+  add_test(NAME e2e_${stem} COMMAND "${TW_BASH}" "${script}")
+  set_tests_properties(e2e_${stem} PROPERTIES LABELS "${labels}" TIMEOUT 300 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${tw_test_environment};${program};TREEWIRE_SANITIZE=$<BOOL:${TW_SANITIZE}>")
+endforeach()
