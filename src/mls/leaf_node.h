@@ -1,0 +1,53 @@
+/* LeafNode, RFC 9420 sections 7.2 and 7.3. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_MLS_LEAF_NODE_H
+#define TW_MLS_LEAF_NODE_H
+
+#include "crypto/crypto.h"
+#include "mls/extension.h"
+
+typedef struct tw_leaf_node {
+  tw_bytes encryption_key;
+  tw_bytes signature_key;
+  tw_credential_view credential;
+  tw_capabilities capabilities;
+  uint8_t source; /* enum tw_leaf_node_source */
+  uint64_t not_before; /* source key_package: seconds since 1970 */
+  uint64_t not_after;
+  tw_bytes parent_hash; /* source commit */
+  tw_bytes extensions; /* list */
+  tw_bytes signature;
+  tw_bytes content; /* encoded, up to the signature: the start of LeafNodeTBS */
+  tw_bytes encoded; /* the whole */
+} tw_leaf_node;
+
+tw_leaf_node tw_read_leaf_node(tw_reader *r);
+TW_MUST_USE tw_err tw_leaf_node_decode(tw_bytes encoded, tw_leaf_node *out);
+
+/* What goes into a new leaf; all borrowed. */
+typedef struct tw_leaf_node_fields {
+  tw_bytes encryption_key;
+  tw_bytes credential; /* encoded */
+  tw_capabilities capabilities;
+  uint8_t source;
+  uint64_t not_before;
+  uint64_t not_after;
+  tw_bytes parent_hash;
+  tw_bytes extensions; /* list */
+} tw_leaf_node_fields;
+
+/* Signs and appends a LeafNode; group_id and leaf_index count for the sources update and commit. */
+TW_MUST_USE tw_err tw_leaf_node_make(const tw_env *env, const tw_suite *suite, const tw_signer *signer,
+                                     const tw_leaf_node_fields *fields, tw_bytes group_id, uint32_t leaf_index, tw_buf *out);
+
+/* TW_ERR_SIGNATURE, TW_ERR_KEY. */
+TW_MUST_USE tw_err tw_leaf_node_verify(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf, tw_bytes group_id,
+                                       uint32_t leaf_index);
+/*
+ * The checks of section 7.3 that need no other leaf and no signature: key encodings and lengths, credential type listed in its own
+ * capabilities, extensions listed, version and suite listed, lifetime if `now` is not 0 (source key_package), requirements of the
+ * GroupContext's extensions, x509 key equal to signature_key, app_data_dictionary well-formed.
+ */
+TW_MUST_USE tw_err tw_leaf_node_check(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf,
+                                      tw_bytes group_context_extensions, uint64_t now);
+
+#endif

@@ -1,0 +1,57 @@
+/* Signing, protecting and opening messages: RFC 9420 sections 6.1 to 6.3. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_MLS_PROTECT_H
+#define TW_MLS_PROTECT_H
+
+#include "mls/schedule.h"
+#include "mls/secret_tree.h"
+
+/* What a FramedContent is made from; `body` is encoded (application_data with its length, a Proposal, or a Commit). */
+typedef struct tw_content_fields {
+  tw_bytes group_id;
+  uint64_t epoch;
+  tw_sender sender;
+  tw_bytes authenticated_data;
+  uint8_t content_type;
+  tw_bytes body;
+} tw_content_fields;
+
+void tw_write_framed_content(tw_writer *w, const tw_content_fields *fields);
+
+/*
+ * FramedContentTBS: version, wire_format, content, and for the senders member and new_member_commit the GroupContext.
+ * `framed_content` and `group_context` encoded. The signature is appended.
+ */
+TW_MUST_USE tw_err tw_content_sign(const tw_env *env, const tw_signer *signer, uint16_t wire_format, tw_bytes framed_content,
+                                   uint8_t sender_type, tw_bytes group_context, tw_buf *signature);
+/* TW_ERR_SIGNATURE. On success `out` is what the group code accepts. */
+TW_MUST_USE tw_err tw_content_verify(const tw_env *env, const tw_suite *suite, const tw_unverified_content *content,
+                                     tw_bytes signature_key, tw_bytes group_context, tw_verified_content *out);
+
+/* An MLSMessage with a PublicMessage; membership_key is used for the sender type member alone. */
+TW_MUST_USE tw_err tw_public_message_seal(const tw_env *env, const tw_suite *suite, tw_bytes framed_content, uint8_t sender_type,
+                                          uint8_t content_type, const tw_content_auth *auth, tw_bytes membership_key,
+                                          tw_bytes group_context, tw_buf *out);
+/* Checks the membership tag for the sender type member (TW_ERR_MAC). The signature is still to be verified. */
+TW_MUST_USE tw_err tw_public_message_open(const tw_env *env, const tw_suite *suite, const tw_public_message *message,
+                                          tw_bytes membership_key, tw_bytes group_context, tw_unverified_content *out);
+
+/* What both directions of PrivateMessage need of an epoch. */
+typedef struct tw_private_keys {
+  tw_bytes sender_data_secret;
+  tw_secret_tree *secret_tree;
+} tw_private_keys;
+
+/* An MLSMessage with a PrivateMessage, padded to a multiple of `padding_block` bytes of plaintext. */
+TW_MUST_USE tw_err tw_private_message_seal(const tw_env *env, const tw_suite *suite, const tw_content_fields *fields,
+                                           const tw_content_auth *auth, const tw_private_keys *keys, uint32_t padding_block,
+                                           tw_buf *out);
+/*
+ * Decrypts into `plaintext` (which the views in `out` point into; FramedContent is rebuilt there). The key is not yet used up: the
+ * caller verifies the signature and then calls tw_secret_tree_used with out->content.sender.index and `generation`, so that a
+ * member cannot burn the keys of another.
+ * TW_ERR_DECRYPT, TW_ERR_DUPLICATE, TW_ERR_OLD_GENERATION, TW_ERR_LIMIT, TW_ERR_ENCODING (padding not zero).
+ */
+TW_MUST_USE tw_err tw_private_message_open(const tw_env *env, const tw_suite *suite, const tw_private_message *message,
+                                           const tw_private_keys *keys, tw_buf *plaintext, tw_unverified_content *out, uint32_t *generation);
+
+#endif
