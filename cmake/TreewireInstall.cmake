@@ -18,5 +18,12 @@ configure_package_config_file(cmake/treewireConfig.cmake.in treewireConfig.cmake
 write_basic_package_version_file(treewireConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/treewireConfig.cmake" "${PROJECT_BINARY_DIR}/treewireConfigVersion.cmake"
   DESTINATION ${tw_package_dir})
+# Relative to where the file lies, so that the prefix may still change at installation.
+file(RELATIVE_PATH tw_prefix_from_pc "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" /p)
+string(REGEX REPLACE "/$" "" tw_prefix_from_pc "${tw_prefix_from_pc}")
+set(tw_private_libs "-L${TW_OPENSSL_LIBDIR} -lcrypto")
+if(TW_OPENSSL_ROOT)
+  string(PREPEND tw_private_libs "-Wl,-rpath,${TW_OPENSSL_LIBDIR} ")
+endif()
 configure_file(cmake/treewire.pc.in treewire.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/treewire.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
