@@ -21,7 +21,7 @@ TW_MUST_USE tw_err tw_encrypt_with_label(const tw_env *env, const tw_suite *suit
 TW_MUST_USE tw_err tw_decrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
                                          tw_bytes label, tw_bytes context, tw_bytes kem_output, tw_bytes ciphertext,
                                          tw_buf *plaintext);
-/* RefHash, section 5.2: Nh bytes. */
+/* RefHash, section 5.2: Nh bytes. The label is whole here, as in RefHash itself: "MLS 1.0 KeyPackage Reference". */
 TW_MUST_USE tw_err tw_ref_hash(const tw_env *env, const tw_suite *suite, tw_bytes label, tw_bytes value, uint8_t *out);
 
 #endif
