@@ -53,6 +53,7 @@ typedef enum tw_err {
   TW_ERR_STATE = TW_ERR_VALUE(TW_CLASS_STATE, 1),   /* the object's state does not allow this call */
   TW_ERR_PENDING = TW_ERR_VALUE(TW_CLASS_STATE, 2), /* a commit of ours is outstanding; wait for its end */
   TW_ERR_CLOSED = TW_ERR_VALUE(TW_CLASS_STATE, 3),  /* the channel or group is closed */
+  TW_ERR_ALERT = TW_ERR_VALUE(TW_CLASS_STATE, 4),   /* the peer ended the channel with an error alert */
 
   TW_ERR_OLD_EPOCH = TW_ERR_VALUE(TW_CLASS_STALE, 1),      /* for an epoch that is gone */
   TW_ERR_OLD_GENERATION = TW_ERR_VALUE(TW_CLASS_STALE, 2), /* its key was dropped as too old */
@@ -70,6 +71,7 @@ typedef enum tw_err {
   TW_ERR_RANDOM = TW_ERR_VALUE(TW_CLASS_RESOURCE, 2), /* the source of randomness failed */
   TW_ERR_LIMIT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 3),  /* a limit of tw_limits was passed */
   TW_ERR_KEY_LIMIT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 4), /* a traffic key is used up; rekey first */
+  TW_ERR_TIMEOUT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 5), /* the peer did not answer in time */
 
   TW_ERR_ARGUMENT = TW_ERR_VALUE(TW_CLASS_CALLER, 1), /* an argument breaks the function's contract */
   TW_ERR_BUFFER = TW_ERR_VALUE(TW_CLASS_CALLER, 2),   /* an output buffer is too small */

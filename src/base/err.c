@@ -29,6 +29,7 @@ const char *tw_err_text(tw_err err) {
   case TW_ERR_STATE: return "not allowed in this state";
   case TW_ERR_PENDING: return "a commit is outstanding";
   case TW_ERR_CLOSED: return "closed";
+  case TW_ERR_ALERT: return "ended by the peer's alert";
   case TW_ERR_OLD_EPOCH: return "message is for an old epoch";
   case TW_ERR_OLD_GENERATION: return "message key is too old";
   case TW_ERR_DUPLICATE: return "message was processed before";
@@ -42,6 +43,7 @@ const char *tw_err_text(tw_err err) {
   case TW_ERR_RANDOM: return "random generator failed";
   case TW_ERR_LIMIT: return "a limit was exceeded";
   case TW_ERR_KEY_LIMIT: return "key usage limit reached";
+  case TW_ERR_TIMEOUT: return "the peer did not answer in time";
   case TW_ERR_ARGUMENT: return "invalid argument";
   case TW_ERR_BUFFER: return "output buffer is too small";
   case TW_ERR_INTERNAL: return "internal error";
