@@ -23,6 +23,8 @@ typedef struct tw_update_path {
 } tw_update_path;
 
 tw_hpke_ciphertext tw_read_hpke_ciphertext(tw_reader *r);
+/* The next one of UpdatePathNode.encrypted_path_secrets. */
+bool tw_hpke_ciphertext_next(tw_reader *walk, tw_hpke_ciphertext *out);
 void tw_write_hpke_ciphertext(tw_writer *w, const tw_hpke_ciphertext *ciphertext);
 tw_update_path tw_read_update_path(tw_reader *r);
 bool tw_update_path_node_next(tw_reader *walk, tw_update_path_node *out);

@@ -2,6 +2,8 @@
 #ifndef TW_MLS_EXTENSION_H
 #define TW_MLS_EXTENSION_H
 
+#include <treewire/mls.h>
+
 #include "codec/reader.h"
 #include "codec/writer.h"
 #include "mls/protocol.h"
@@ -24,13 +26,26 @@ tw_bytes tw_read_extensions(tw_reader *r);
 /* The next one of a list; false at its end. `walk` is a reader over the list. */
 bool tw_extension_next(tw_reader *walk, tw_extension *out);
 bool tw_extension_find(tw_bytes list, uint16_t type, tw_bytes *data);
+/* The check of tw_read_extensions for a list that came otherwise: malformed, or TW_ERR_ENCODING for a repeated type. */
+TW_MUST_USE tw_err tw_extensions_check(tw_bytes list);
 void tw_write_extension(tw_writer *w, uint16_t type, tw_bytes data);
+/* `list` with an extension's data replaced in its place, or the extension added at the end; appended to `out`. */
+TW_MUST_USE tw_err tw_extensions_put(tw_bytes list, uint16_t type, tw_bytes data, tw_buf *out);
+/* `list` without the extension (which need not be there); appended to `out`. */
+TW_MUST_USE tw_err tw_extensions_drop(tw_bytes list, uint16_t type, tw_buf *out);
 /* Types of section 7.2 and 13.4 that need not stand in capabilities. */
 bool tw_extension_is_default(uint16_t type);
 bool tw_proposal_is_default(uint16_t type);
 
+/* uint16 values<V>: its content, of an even number of bytes. */
+tw_bytes tw_read_u16_list(tw_reader *r);
+/* The same as the whole of `data`: WireFormats and ComponentsList of draft-ietf-mls-extensions. */
+TW_MUST_USE tw_err tw_u16_list_decode(tw_bytes data, tw_bytes *list);
 /* A list of uint16 values: whether `value` is in it. */
 bool tw_u16_list_has(tw_bytes list, uint16_t value);
+/* Whether `have` holds all `values`, or all types of `extensions`, but the default ones. Linear for long lists. */
+bool tw_u16_list_covers(tw_bytes have, tw_bytes values, bool (*is_default)(uint16_t value));
+bool tw_u16_list_covers_extensions(tw_bytes have, tw_bytes extensions);
 
 /* struct Capabilities, section 7.2: five lists of uint16 */
 typedef struct tw_capabilities {
@@ -52,6 +67,7 @@ typedef struct tw_required_capabilities {
 } tw_required_capabilities;
 
 TW_MUST_USE tw_err tw_required_capabilities_decode(tw_bytes data, tw_required_capabilities *out);
+void tw_write_required_capabilities(tw_writer *w, const tw_required_capabilities *required);
 /* TW_ERR_CAPABILITY unless `capabilities` (of a leaf) covers what the GroupContext extensions require and are. */
 TW_MUST_USE tw_err tw_capabilities_meet(const tw_capabilities *capabilities, tw_bytes group_context_extensions);
 
@@ -65,5 +81,17 @@ typedef struct tw_credential_view {
 tw_credential_view tw_read_credential(tw_reader *r);
 /* opaque cert_data<V>: the next certificate of an x509 credential's list, the end-entity one first. */
 bool tw_certificate_next(tw_reader *walk, tw_bytes *certificate);
+void tw_write_credential(tw_writer *w, uint16_t type, tw_bytes identity);
+
+/* struct ExternalSender, section 12.1.8.1 */
+typedef struct tw_external_sender {
+  tw_bytes signature_key;
+  tw_credential_view credential;
+} tw_external_sender;
+
+/* The external_senders extension: a list, checked to be well-formed. */
+TW_MUST_USE tw_err tw_external_senders_decode(tw_bytes data, tw_bytes *list);
+bool tw_external_sender_next(tw_reader *walk, tw_external_sender *out);
+void tw_write_external_sender(tw_writer *w, const tw_external_sender *sender);
 
 #endif

@@ -61,5 +61,7 @@ typedef struct tw_welcome {
 
 tw_welcome tw_read_welcome(tw_reader *r);
 bool tw_encrypted_group_secrets_next(tw_reader *walk, tw_encrypted_group_secrets *out);
+void tw_write_welcome(tw_writer *w, const tw_welcome *welcome);
+void tw_write_encrypted_group_secrets(tw_writer *w, const tw_encrypted_group_secrets *secrets);
 
 #endif

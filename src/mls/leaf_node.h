@@ -43,9 +43,11 @@ TW_MUST_USE tw_err tw_leaf_node_make(const tw_env *env, const tw_suite *suite, c
 TW_MUST_USE tw_err tw_leaf_node_verify(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf, tw_bytes group_id,
                                        uint32_t leaf_index);
 /*
- * The checks of section 7.3 that need no other leaf and no signature: key encodings and lengths, credential type listed in its own
- * capabilities, extensions listed, version and suite listed, lifetime if `now` is not 0 (source key_package), requirements of the
- * GroupContext's extensions, x509 key equal to signature_key, app_data_dictionary well-formed.
+ * The checks of section 7.3 that need no other leaf and no signature, in this order. TW_ERR_CAPABILITY: version, suite, credential
+ * type and extensions not in its own capabilities, or requirements of the GroupContext's extensions (required_capabilities,
+ * required_wire_formats, app_components, safe_aad) not met. Malformed: app_data_dictionary, supported_wire_formats, or one of the
+ * GroupContext's. TW_ERR_LIFETIME: `now` outside the lifetime or that longer than the limit (source key_package, `now` not 0).
+ * TW_ERR_KEY: keys of wrong length or encoding. TW_ERR_CREDENTIAL: an x509 key other than signature_key.
  */
 TW_MUST_USE tw_err tw_leaf_node_check(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf,
                                       tw_bytes group_context_extensions, uint64_t now);

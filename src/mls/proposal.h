@@ -16,6 +16,8 @@ typedef struct tw_psk_id {
 } tw_psk_id;
 
 tw_psk_id tw_read_psk_id(tw_reader *r);
+/* The next one of a list, as in GroupSecrets. */
+bool tw_psk_id_next(tw_reader *walk, tw_psk_id *out);
 void tw_write_psk_id(tw_writer *w, const tw_psk_id *id);
 /* The same key, whatever the nonce. */
 bool tw_psk_id_same(const tw_psk_id *a, const tw_psk_id *b);

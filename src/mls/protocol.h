@@ -51,7 +51,7 @@ enum tw_extension_type {
   TW_EXTENSION_APP_DATA_DICTIONARY = 6,
   TW_EXTENSION_SUPPORTED_WIRE_FORMATS = 7,
   TW_EXTENSION_REQUIRED_WIRE_FORMATS = 8,
-  TW_EXTENSION_LAST_RESORT = 10
+  TW_EXTENSION_LAST_RESORT = 10 /* of earlier revisions of the draft; since then a component */
 };
 
 /* CredentialType, section 5.3 */
@@ -76,7 +76,13 @@ enum tw_proposal_or_ref_type { TW_COMMIT_PROPOSAL = 1, TW_COMMIT_REFERENCE = 2 }
 enum tw_app_data_operation { TW_APP_DATA_UPDATE = 1, TW_APP_DATA_REMOVE = 2 };
 
 /* ComponentID, draft-ietf-mls-extensions */
-enum tw_component { TW_COMPONENT_APP_COMPONENTS = 1, TW_COMPONENT_SAFE_AAD = 2, TW_COMPONENT_CONTENT_MEDIA_TYPES = 3 };
+enum tw_component {
+  TW_COMPONENT_APP_COMPONENTS = 1,
+  TW_COMPONENT_SAFE_AAD = 2,
+  TW_COMPONENT_CONTENT_MEDIA_TYPES = 3,
+  TW_COMPONENT_LAST_RESORT = 4, /* last_resort_key_package */
+  TW_COMPONENT_APP_ACK = 5
+};
 
 /* GREASE values of every 16-bit registry: 0x0A0A, 0x1A1A, … 0xEAEA (section 13.5). */
 static inline bool tw_is_grease(uint16_t value) {
