@@ -45,7 +45,8 @@ typedef struct tw_signature {
   uint16_t id; /* TLS SignatureScheme */
   uint16_t public_size;
   uint16_t signature_max;
-  uint8_t private_size;
+  uint8_t private_size; /* scalar or seed */
+  uint8_t sign_random; /* random bytes that one signature draws */
   const char *name;
 } tw_signature;
 
@@ -66,7 +67,21 @@ TW_MUST_USE tw_err tw_random(const tw_env *env, uint8_t *out, size_t len);
 TW_MUST_USE tw_err tw_hash_parts(const tw_env *env, const tw_suite *suite, const tw_bytes *parts, size_t count, uint8_t *out);
 TW_MUST_USE tw_err tw_hmac_parts(const tw_env *env, const tw_suite *suite, tw_bytes key, const tw_bytes *parts, size_t count,
                                  uint8_t *out);
-/* HKDF-Extract and HKDF-Expand (RFC 5869) with the suite's hash; `info` is the concatenation of its parts. */
+/*
+ * A key for many HMACs: keeps the hash states after the padded key, which saves two compressions of the hash for each
+ * further use. Holds a secret: the owner wipes it (tw_wipe).
+ */
+typedef struct tw_hmac_key {
+  const tw_hash *hash;
+  uint64_t inner[8];
+  uint64_t outer[8];
+} tw_hmac_key;
+void tw_hmac_key_init(const tw_env *env, const tw_suite *suite, tw_bytes key, tw_hmac_key *out);
+TW_MUST_USE tw_err tw_hmac_key_parts(const tw_env *env, const tw_hmac_key *key, const tw_bytes *parts, size_t count,
+                                     uint8_t *out);
+/* HKDF-Extract and HKDF-Expand (RFC 5869) with the suite's hash; `info` is the concatenation of its parts,
+ * at most TW_HKDF_INFO_PARTS of them; `len` <= 255 * Nh. `out` of the extraction may hold `salt` or `ikm`. */
+enum { TW_HKDF_INFO_PARTS = 12 };
 TW_MUST_USE tw_err tw_hkdf_extract(const tw_env *env, const tw_suite *suite, tw_bytes salt, tw_bytes ikm, tw_secret *out);
 TW_MUST_USE tw_err tw_hkdf_expand(const tw_env *env, const tw_suite *suite, tw_bytes prk, const tw_bytes *info, size_t count,
                                   uint8_t *out, size_t len);

@@ -1,0 +1,117 @@
+/* AES-GCM and ChaCha20-Poly1305. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "crypto/openssl/ossl.h"
+
+typedef struct ossl_aead_key {
+  tw_aead_key head;
+  tw_alloc alloc;
+  EVP_CIPHER_CTX *ctx;
+} ossl_aead_key;
+
+/* EVP counts in int. */
+enum { CHUNK = 1 << 30 };
+
+/* One or more updates; `out` NULL for additional data. */
+static bool update(EVP_CIPHER_CTX *ctx, uint8_t *out, tw_bytes in) {
+  size_t done = 0;
+  while (done < in.len) {
+    const size_t left = in.len - done;
+    const int take = left < CHUNK ? (int)left : CHUNK;
+    int made = 0;
+    if (EVP_CipherUpdate(ctx, out == NULL ? NULL : out + done, &made, in.ptr + done, take) != 1) return false;
+    if (out != NULL && made != take) return false;
+    done += (size_t)take;
+  }
+  return true;
+}
+
+static bool seal(EVP_CIPHER_CTX *ctx, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
+  uint8_t rest[TW_AEAD_TAG]; /* nothing is left over in these modes, but EVP wants a place for it */
+  int made = 0;
+  return update(ctx, NULL, aad) && update(ctx, out, plaintext) && EVP_CipherFinal_ex(ctx, rest, &made) == 1 && made == 0 &&
+         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TW_AEAD_TAG, out + plaintext.len) == 1;
+}
+
+/* The tag is copied first, since `out` may be the input. */
+static bool open_checked(EVP_CIPHER_CTX *ctx, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {
+  const size_t len = ciphertext.len - TW_AEAD_TAG;
+  uint8_t tag[TW_AEAD_TAG];
+  memcpy(tag, ciphertext.ptr + len, TW_AEAD_TAG);
+  uint8_t rest[TW_AEAD_TAG];
+  int made = 0;
+  return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TW_AEAD_TAG, tag) == 1 && update(ctx, NULL, aad) &&
+         update(ctx, out, TW_BYTES(ciphertext.ptr, len)) && EVP_CipherFinal_ex(ctx, rest, &made) == 1 && made == 0;
+}
+
+static tw_err seal_end(bool ok, tw_bytes plaintext, uint8_t *out) {
+  if (!ok) tw_wipe(out, plaintext.len + TW_AEAD_TAG);
+  return tw_ossl_end(ok, TW_ERR_INTERNAL);
+}
+
+static tw_err open_end(bool ok, tw_bytes ciphertext, uint8_t *out) {
+  if (!ok && ciphertext.len > TW_AEAD_TAG) tw_wipe(out, ciphertext.len - TW_AEAD_TAG);
+  return tw_ossl_end(ok, TW_ERR_DECRYPT);
+}
+
+static const EVP_CIPHER *cipher_of(const tw_ossl *ossl, const tw_aead *aead) { return ossl->ciphers[aead->id - 1]; }
+
+tw_err tw_ossl_aead_seal(tw_provider *provider, const tw_aead *aead, tw_bytes key, const uint8_t *nonce, tw_bytes aad,
+                         tw_bytes plaintext, uint8_t *out) {
+  tw_ossl *ossl = tw_ossl_of(provider);
+  tw_ossl_begin();
+  const bool ok = EVP_CipherInit_ex2(ossl->cipher, cipher_of(ossl, aead), key.ptr, nonce, 1, NULL) == 1 &&
+                  seal(ossl->cipher, aad, plaintext, out);
+  (void)EVP_CIPHER_CTX_reset(ossl->cipher);
+  return seal_end(ok, plaintext, out);
+}
+
+tw_err tw_ossl_aead_open(tw_provider *provider, const tw_aead *aead, tw_bytes key, const uint8_t *nonce, tw_bytes aad,
+                         tw_bytes ciphertext, uint8_t *out) {
+  tw_ossl *ossl = tw_ossl_of(provider);
+  tw_ossl_begin();
+  const bool ok = EVP_CipherInit_ex2(ossl->cipher, cipher_of(ossl, aead), key.ptr, nonce, 0, NULL) == 1 &&
+                  open_checked(ossl->cipher, aad, ciphertext, out);
+  (void)EVP_CIPHER_CTX_reset(ossl->cipher);
+  return open_end(ok, ciphertext, out);
+}
+
+tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
+                            tw_aead_key **out) {
+  tw_ossl *ossl = tw_ossl_of(provider);
+  ossl_aead_key *made = tw_alloc_zero(alloc, sizeof(*made));
+  if (made == NULL) return TW_ERR_NO_MEMORY;
+  made->head.ops = provider->ops;
+  made->alloc = *alloc;
+  tw_ossl_begin();
+  made->ctx = EVP_CIPHER_CTX_new();
+  const tw_err err = tw_ossl_end(
+      made->ctx != NULL && EVP_CipherInit_ex2(made->ctx, cipher_of(ossl, aead), key.ptr, NULL, 1, NULL) == 1, TW_ERR_INTERNAL);
+  if (err != TW_OK) {
+    tw_ossl_aead_key_free(&made->head);
+    return err;
+  }
+  *out = &made->head;
+  return TW_OK;
+}
+
+void tw_ossl_aead_key_free(tw_aead_key *key) {
+  ossl_aead_key *own = (ossl_aead_key *)(void *)key;
+  EVP_CIPHER_CTX_free(own->ctx); /* wipes */
+  const tw_alloc alloc = own->alloc;
+  tw_alloc_free(&alloc, own);
+}
+
+tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
+  EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
+  tw_ossl_begin();
+  return seal_end(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL) == 1 && seal(ctx, aad, plaintext, out), plaintext, out);
+}
+
+tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {
+  EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
+  tw_ossl_begin();
+  return open_end(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 0, NULL) == 1 && open_checked(ctx, aad, ciphertext, out),
+                  ciphertext, out);
+}
