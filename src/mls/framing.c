@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mls/framing.h"
 
+#include "crypto/crypto.h"
+
 /*
  * struct Sender {
  *   uint8 sender_type; select: member 1: uint32 leaf_index; external 2: uint32 sender_index; new_member_proposal 3,
@@ -113,6 +115,35 @@ void tw_write_private_message(tw_writer *w, const tw_private_message *message) {
   tw_write_vector(w, message->authenticated_data);
   tw_write_vector(w, message->encrypted_sender_data);
   tw_write_vector(w, message->ciphertext);
+}
+
+static void read_message_body(tw_reader *r, tw_mls_message *out) {
+  switch (out->wire_format) {
+  case TW_WIRE_PUBLIC_MESSAGE: out->u.public_message = tw_read_public_message(r); break;
+  case TW_WIRE_PRIVATE_MESSAGE: out->u.private_message = tw_read_private_message(r); break;
+  case TW_WIRE_WELCOME: out->u.welcome = tw_read_welcome(r); break;
+  case TW_WIRE_GROUP_INFO: out->u.group_info = tw_read_group_info(r); break;
+  case TW_WIRE_KEY_PACKAGE:
+    out->u.key_package = tw_read_key_package(r);
+    /* Section 10: a KeyPackage in a message is of the message's version. */
+    if (tw_reader_err(r) == TW_OK && out->u.key_package.version != out->version) tw_reader_fail(r, TW_ERR_UNSUPPORTED);
+    break;
+  default: tw_reader_fail(r, TW_ERR_UNSUPPORTED); break;
+  }
+}
+
+/* struct MLSMessage { uint16 version = 1; uint16 wire_format; select by wire format: its message; }, section 6 */
+tw_err tw_mls_message_decode(const tw_env *env, tw_bytes encoded, tw_mls_message *out) {
+  if (encoded.len > tw_env_limits(env)->message_size) return TW_ERR_LIMIT;
+  tw_reader r = tw_reader_of(encoded);
+  tw_mls_message message = {0};
+  message.version = tw_read_u16(&r);
+  message.wire_format = tw_read_u16(&r);
+  if (tw_reader_err(&r) == TW_OK && message.version != TW_MLS10) tw_reader_fail(&r, TW_ERR_UNSUPPORTED);
+  read_message_body(&r, &message);
+  TW_TRY(tw_reader_end(&r));
+  *out = message;
+  return TW_OK;
 }
 
 void tw_write_mls_message_header(tw_writer *w, uint16_t wire_format) {

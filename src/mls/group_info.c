@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mls/group_info.h"
 
+#include "mls/label.h"
+#include "mls/signed.h"
 
 /*
  * struct GroupContext {
@@ -58,4 +60,22 @@ tw_err tw_group_info_decode(tw_bytes encoded, tw_group_info *out) {
   TW_TRY(tw_reader_end(&r));
   *out = info;
   return TW_OK;
+}
+
+tw_err tw_group_info_make(const tw_env *env, const tw_suite *suite, const tw_signer *signer, tw_bytes group_context,
+                          tw_bytes extensions, tw_bytes confirmation_tag, uint32_t signer_leaf, tw_buf *out) {
+  if (tw_signer_scheme(signer) != suite->signature) return TW_ERR_ARGUMENT;
+  const size_t start = out->len;
+  tw_writer w = tw_writer_to(out);
+  tw_write_fixed(&w, group_context);
+  tw_write_vector(&w, extensions);
+  tw_write_vector(&w, confirmation_tag);
+  tw_write_u32(&w, signer_leaf);
+  TW_TRY(tw_writer_end(&w));
+  const tw_bytes content = TW_BYTES(out->ptr + start, out->len - start);
+  return tw_append_signature(env, signer, TW_LITERAL("GroupInfoTBS"), &content, 1, start, out);
+}
+
+tw_err tw_group_info_verify(const tw_env *env, const tw_suite *suite, const tw_group_info *info, tw_bytes signature_key) {
+  return tw_verify_with_label(env, suite, signature_key, TW_LITERAL("GroupInfoTBS"), &info->content, 1, info->signature);
 }
