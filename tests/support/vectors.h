@@ -18,7 +18,7 @@ typedef struct tw_vector_result {
 typedef tw_vector_result tw_vector_check(const tw_env *env, json_t *vector);
 
 tw_vector_check tw_vector_crypto_basics, tw_vector_key_schedule, tw_vector_psk_secret, tw_vector_secret_tree,
-    tw_vector_transcript_hashes, tw_vector_message_protection;
+    tw_vector_transcript_hashes, tw_vector_message_protection, tw_vector_messages, tw_vector_deserialization;
 
 /* A type is the name that its files have, without ".json". Rows are in vectors_run.c. */
 typedef struct tw_vector_type {

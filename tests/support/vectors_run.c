@@ -7,8 +7,10 @@
 
 static const tw_vector_type types[] = {
     {"crypto-basics", tw_vector_crypto_basics},
+    {"deserialization", tw_vector_deserialization},
     {"key-schedule", tw_vector_key_schedule},
     {"message-protection", tw_vector_message_protection},
+    {"messages", tw_vector_messages},
     {"psk_secret", tw_vector_psk_secret},
     {"secret-tree", tw_vector_secret_tree},
     {"transcript-hashes", tw_vector_transcript_hashes},
