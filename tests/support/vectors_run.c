@@ -14,6 +14,8 @@ static const tw_vector_type types[] = {
     {"psk_secret", tw_vector_psk_secret},
     {"secret-tree", tw_vector_secret_tree},
     {"transcript-hashes", tw_vector_transcript_hashes},
+    {"tree-math", tw_vector_tree_math},
+    {"tree-operations", tw_vector_tree_operations},
 };
 
 const tw_vector_type *tw_vector_type_at(size_t index) {
