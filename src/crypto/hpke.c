@@ -15,6 +15,17 @@ static void hpke_suite_id(const tw_suite *suite, uint8_t out[SUITE_ID]) {
   tw_put_u16(out + 8, suite->aead->id);
 }
 
+/* LabeledExtract("", "psk_id_hash", ""): constant for a suite in base mode. */
+static tw_err psk_id_hash(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, uint8_t *out) {
+  if (memcmp(provider->hpke_suite_id, suite_id.ptr, SUITE_ID) != 0) {
+    provider->hpke_suite_id[0] = 0;
+    TW_TRY(tw_labeled_extract(provider, hash, suite_id, TW_NO_BYTES, "psk_id_hash", TW_NO_BYTES, provider->psk_id_hash));
+    memcpy(provider->hpke_suite_id, suite_id.ptr, SUITE_ID);
+  }
+  memcpy(out, provider->psk_id_hash, hash->size);
+  return TW_OK;
+}
+
 tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes shared_secret, tw_bytes info,
                             tw_hpke_context *out) {
   tw_provider *provider = env->provider;
@@ -25,16 +36,21 @@ tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes s
   uint8_t context[1 + 2 * TW_HASH_MAX] = {MODE_BASE};
   const tw_bytes schedule = TW_BYTES(context, 1 + 2 * (size_t)hash->size);
   uint8_t secret[TW_HASH_MAX];
-  const tw_bytes prk = TW_BYTES(secret, hash->size);
-  tw_err err = tw_labeled_extract(provider, hash, suite_id, TW_NO_BYTES, "psk_id_hash", TW_NO_BYTES, context + 1);
+  tw_hmac_key key;
+  tw_err err = psk_id_hash(provider, hash, suite_id, context + 1);
   if (err == TW_OK)
     err = tw_labeled_extract(provider, hash, suite_id, TW_NO_BYTES, "info_hash", info, context + 1 + hash->size);
   if (err == TW_OK) err = tw_labeled_extract(provider, hash, suite_id, shared_secret, "secret", TW_NO_BYTES, secret);
-  if (err == TW_OK) err = tw_labeled_expand(provider, hash, suite_id, prk, "key", schedule, out->key, suite->aead->key_size);
+  if (err == TW_OK) {
+    provider->ops->hmac_key(provider, hash, TW_BYTES(secret, hash->size), &key);
+    err = tw_labeled_expand_with(provider, &key, suite_id, "key", schedule, out->key, suite->aead->key_size);
+  }
   if (err == TW_OK)
-    err = tw_labeled_expand(provider, hash, suite_id, prk, "base_nonce", schedule, out->base_nonce, TW_AEAD_NONCE);
-  if (err == TW_OK) err = tw_labeled_expand(provider, hash, suite_id, prk, "exp", schedule, out->exporter_secret, hash->size);
+    err = tw_labeled_expand_with(provider, &key, suite_id, "base_nonce", schedule, out->base_nonce, TW_AEAD_NONCE);
+  if (err == TW_OK)
+    err = tw_labeled_expand_with(provider, &key, suite_id, "exp", schedule, out->exporter_secret, hash->size);
   tw_wipe(secret, sizeof(secret));
+  tw_wipe(&key, sizeof(key));
   if (err != TW_OK) tw_wipe(out, sizeof(*out));
   return err;
 }

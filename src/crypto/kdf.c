@@ -7,8 +7,15 @@
 
 static tw_bytes text(const char *string) { return TW_BYTES((const uint8_t *)string, strlen(string)); }
 
+void tw_provider_ready(tw_provider *provider, const tw_provider_ops *ops) {
+  static const tw_hash *const hashes[TW_HASHES] = {&tw_hash_sha256, &tw_hash_sha384, &tw_hash_sha512};
+  provider->ops = ops;
+  for (size_t i = 0; i < TW_HASHES; i++) ops->hmac_key(provider, hashes[i], TW_NO_BYTES, &provider->empty_key[i]);
+}
+
 tw_err tw_kdf_hmac(tw_provider *provider, const tw_hash *hash, tw_bytes key, const tw_bytes *parts, size_t count,
                    uint8_t *out) {
+  if (key.len == 0) return provider->ops->hmac(provider, &provider->empty_key[hash->id], parts, count, out);
   tw_hmac_key state;
   provider->ops->hmac_key(provider, hash, key, &state);
   const tw_err err = provider->ops->hmac(provider, &state, parts, count, out);
@@ -16,14 +23,14 @@ tw_err tw_kdf_hmac(tw_provider *provider, const tw_hash *hash, tw_bytes key, con
   return err;
 }
 
-tw_err tw_kdf_expand(tw_provider *provider, const tw_hash *hash, tw_bytes prk, const tw_bytes *info, size_t count,
-                     uint8_t *out, size_t len) {
+/* HKDF-Expand, RFC 5869 section 2.3. */
+static tw_err expand_with(tw_provider *provider, const tw_hmac_key *key, const tw_bytes *info, size_t count, uint8_t *out,
+                          size_t len) {
+  const tw_hash *hash = key->hash;
   if (count > TW_HKDF_INFO_PARTS || len > (size_t)255 * hash->size) {
     if (len > 0) memset(out, 0, len);
     return TW_ERR_ARGUMENT;
   }
-  tw_hmac_key state;
-  provider->ops->hmac_key(provider, hash, prk, &state);
   uint8_t block[TW_HASH_MAX];
   uint8_t counter = 0;
   tw_bytes parts[TW_HKDF_INFO_PARTS + 2];
@@ -33,7 +40,7 @@ tw_err tw_kdf_expand(tw_provider *provider, const tw_hash *hash, tw_bytes prk, c
   tw_err err = TW_OK;
   for (size_t done = 0; done < len && err == TW_OK;) {
     counter++;
-    err = provider->ops->hmac(provider, &state, parts, count + 2, block);
+    err = provider->ops->hmac(provider, key, parts, count + 2, block);
     parts[0] = TW_BYTES(block, hash->size);
     const size_t take = len - done < hash->size ? len - done : hash->size;
     memcpy(out + done, block, take);
@@ -41,7 +48,15 @@ tw_err tw_kdf_expand(tw_provider *provider, const tw_hash *hash, tw_bytes prk, c
   }
   if (err != TW_OK) tw_wipe(out, len);
   tw_wipe(block, sizeof(block));
-  tw_wipe(&state, sizeof(state));
+  return err;
+}
+
+tw_err tw_kdf_expand(tw_provider *provider, const tw_hash *hash, tw_bytes prk, const tw_bytes *info, size_t count,
+                     uint8_t *out, size_t len) {
+  tw_hmac_key key;
+  provider->ops->hmac_key(provider, hash, prk, &key);
+  const tw_err err = expand_with(provider, &key, info, count, out, len);
+  tw_wipe(&key, sizeof(key));
   return err;
 }
 
@@ -51,12 +66,21 @@ tw_err tw_labeled_extract(tw_provider *provider, const tw_hash *hash, tw_bytes s
   return tw_kdf_hmac(provider, hash, salt, parts, 4, out);
 }
 
-tw_err tw_labeled_expand(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes prk, const char *label,
-                         tw_bytes info, uint8_t *out, size_t len) {
+tw_err tw_labeled_expand_with(tw_provider *provider, const tw_hmac_key *key, tw_bytes suite_id, const char *label,
+                              tw_bytes info, uint8_t *out, size_t len) {
   uint8_t length[2];
   tw_put_u16(length, (uint16_t)len);
   const tw_bytes parts[] = {TW_ARRAY(length), TW_LITERAL("HPKE-v1"), suite_id, text(label), info};
-  return tw_kdf_expand(provider, hash, prk, parts, 5, out, len);
+  return expand_with(provider, key, parts, 5, out, len);
+}
+
+tw_err tw_labeled_expand(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes prk, const char *label,
+                         tw_bytes info, uint8_t *out, size_t len) {
+  tw_hmac_key key;
+  provider->ops->hmac_key(provider, hash, prk, &key);
+  const tw_err err = tw_labeled_expand_with(provider, &key, suite_id, label, info, out, len);
+  tw_wipe(&key, sizeof(key));
+  return err;
 }
 
 tw_err tw_labeled_shake256(tw_provider *provider, tw_bytes suite_id, tw_bytes ikm, const char *label, uint8_t *out,

@@ -15,6 +15,9 @@ TW_MUST_USE tw_err tw_labeled_extract(tw_provider *provider, const tw_hash *hash
                                       const char *label, tw_bytes ikm, uint8_t *out);
 TW_MUST_USE tw_err tw_labeled_expand(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes prk,
                                      const char *label, tw_bytes info, uint8_t *out, size_t len);
+/* LabeledExpand with a key that is used more than once. */
+TW_MUST_USE tw_err tw_labeled_expand_with(tw_provider *provider, const tw_hmac_key *key, tw_bytes suite_id, const char *label,
+                                          tw_bytes info, uint8_t *out, size_t len);
 /* LabeledDerive of draft-ietf-hpke-hpke with SHAKE256 (draft-ietf-hpke-pq section 5) and an empty context. */
 TW_MUST_USE tw_err tw_labeled_shake256(tw_provider *provider, tw_bytes suite_id, tw_bytes ikm, const char *label, uint8_t *out,
                                        size_t len);

@@ -76,10 +76,17 @@ typedef struct tw_provider_ops {
   tw_err (*x509_public_key)(tw_provider *provider, const tw_signature *scheme, tw_bytes certificate, uint8_t *public_key);
 } tw_provider_ops;
 
-/* The head of every provider and of every AEAD key. */
+/* The head of every provider, with what HPKE keeps so as not to compute it again for each message; none of it is secret. */
 struct tw_provider {
   const tw_provider_ops *ops;
+  tw_hmac_key empty_key[TW_HASHES]; /* HMAC with an empty key, by tw_hash.id */
+  uint8_t hpke_suite_id[10];        /* of psk_id_hash below; of the suite used last */
+  uint8_t psk_id_hash[TW_HASH_MAX];
 };
+/* To be called by the constructor of a provider once its operations work. */
+void tw_provider_ready(tw_provider *provider, const tw_provider_ops *ops);
+
+/* The head of every AEAD key. */
 struct tw_aead_key {
   const tw_provider_ops *ops;
 };

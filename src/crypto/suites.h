@@ -5,7 +5,7 @@
 #include "crypto/crypto.h"
 
 /* tw_hash.id */
-enum tw_hash_id { TW_HASH_SHA256 = 0, TW_HASH_SHA384 = 1, TW_HASH_SHA512 = 2 };
+enum tw_hash_id { TW_HASH_SHA256 = 0, TW_HASH_SHA384 = 1, TW_HASH_SHA512 = 2, TW_HASHES = 3 };
 
 /* tw_kem.id: RFC 9180 section 7.1, draft-ietf-hpke-pq */
 enum tw_kem_id {

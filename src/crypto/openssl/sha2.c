@@ -78,7 +78,7 @@ tw_err tw_ossl_hash(tw_provider *provider, const tw_hash *hash, const tw_bytes *
 
 static void padded(const tw_hash *hash, const uint8_t *block, uint8_t pad, uint64_t words[8]) {
   uint8_t xored[BLOCK_MAX];
-  for (size_t i = 0; i < hash->block; i++) xored[i] = block[i] ^ pad;
+  for (size_t i = 0; i < BLOCK_MAX; i++) xored[i] = block[i] ^ pad; /* all of it: a fixed count is done in vectors */
   sha2 state;
   sha2_start(&state, hash);
   sha2_add(&state, TW_BYTES(xored, hash->block));
