@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/crypto.h"
+
 /* All that a check has allocated, as a list. */
 struct tw_vector_memory {
   tw_vector_memory *next;
@@ -157,6 +159,24 @@ tw_bytes tw_vector_optional_hex(tw_vector *v, json_t *object, const char *name, 
   const tw_bytes bytes = tw_vector_hex_value(v, value, name);
   *present = tw_vector_going(v);
   return bytes;
+}
+
+static tw_bytes filled_up(tw_vector *v, tw_bytes key, size_t size) {
+  if (key.len >= size || key.len == 0) return key;
+  uint8_t *filled = tw_vector_alloc(v, size);
+  if (filled == NULL) return TW_NO_BYTES;
+  memcpy(filled + (size - key.len), key.ptr, key.len);
+  return TW_BYTES(filled, size);
+}
+
+tw_bytes tw_vector_signature_priv(tw_vector *v, json_t *object, const char *name) {
+  const tw_bytes key = tw_vector_hex(v, object, name);
+  return tw_vector_going(v) && v->suite != NULL ? filled_up(v, key, v->suite->signature->private_size) : key;
+}
+
+tw_bytes tw_vector_hpke_priv(tw_vector *v, json_t *object, const char *name) {
+  const tw_bytes key = tw_vector_hex(v, object, name);
+  return tw_vector_going(v) && v->suite != NULL ? filled_up(v, key, v->suite->kem->private_size) : key;
 }
 
 tw_bytes tw_vector_text(tw_vector *v, json_t *object, const char *name) {

@@ -77,6 +77,12 @@ json_t *tw_vector_array(tw_vector *v, json_t *object, const char *name);
 tw_bytes tw_vector_hex(tw_vector *v, json_t *object, const char *name);
 /* Empty and *present false for null or a missing field. */
 tw_bytes tw_vector_optional_hex(tw_vector *v, json_t *object, const char *name, bool *present);
+/*
+ * Private keys: some generators leave out the leading zeros of a scalar (P-521 keys of 65 bytes are in use), the library does not
+ * take that. Shorter ones are filled up on the left to the suite's length.
+ */
+tw_bytes tw_vector_signature_priv(tw_vector *v, json_t *object, const char *name);
+tw_bytes tw_vector_hpke_priv(tw_vector *v, json_t *object, const char *name);
 /* A string as it is. */
 tw_bytes tw_vector_text(tw_vector *v, json_t *object, const char *name);
 uint64_t tw_vector_uint(tw_vector *v, json_t *object, const char *name, uint64_t max);
