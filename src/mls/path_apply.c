@@ -197,11 +197,7 @@ static tw_err climb(const tw_tree *tree, tw_tree_private *priv, const tw_path_le
   tw_tree_private next = {0};
   TW_TRY(tw_tree_private_below(tree->env, priv, tree, levels->level[from] - 1, levels->count - from, &next));
   const tw_err err = tw_path_derive_up(tree, &next, levels, from, secret);
-  if (err == TW_OK) {
-    const tw_tree_private old = *priv;
-    *priv = next;
-    next = old;
-  }
+  if (err == TW_OK) tw_tree_private_take(tree->env, priv, &next);
   tw_tree_private_clear(tree->env, &next);
   return err;
 }

@@ -97,12 +97,10 @@ tw_err tw_path_generate(tw_tree *tree, tw_tree_private *priv, const tw_signer *s
   if (err == TW_OK) err = place(&work, signer, leaf, group_id);
   if (err == TW_OK) {
     tw_tree_swap(tree, work.tree);
-    const tw_tree_private old = *priv;
-    *priv = work.priv;
-    work.priv = old;
-    const tw_path_secrets before = *path;
+    tw_tree_private_take(env, priv, &work.priv);
+    tw_path_secrets_clear(env, path);
     *path = work.path;
-    work.path = before;
+    tw_wipe(&work.path, sizeof work.path);
   }
   work_clear(env, &work);
   return err;

@@ -34,6 +34,8 @@ void tw_path_contents_clear(const tw_tree *tree, tw_path_contents *contents);
 /* How many of `count` sorted leaves are below `leaf`. */
 uint32_t tw_path_excluded_below(const uint32_t *excluded, uint32_t count, uint32_t leaf);
 
+/* Moves `from` to `to`, whose former keys are wiped. */
+void tw_tree_private_take(const tw_env *env, tw_tree_private *to, tw_tree_private *from);
 /* `priv` with the keys up to `level` that the tree still has, and room for `extra` more. */
 TW_MUST_USE tw_err tw_tree_private_below(const tw_env *env, const tw_tree_private *priv, const tw_tree *tree, uint32_t level,
                                          uint32_t extra, tw_tree_private *out);

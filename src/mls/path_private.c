@@ -21,6 +21,12 @@ tw_err tw_tree_private_copy(const tw_env *env, const tw_tree_private *from, tw_t
   return TW_OK;
 }
 
+void tw_tree_private_take(const tw_env *env, tw_tree_private *to, tw_tree_private *from) {
+  tw_tree_private_clear(env, to);
+  *to = *from;
+  tw_wipe(from, sizeof *from);
+}
+
 /* The parent that a key is for, NULL if there is none or it is not above our leaf. */
 static const tw_parent_content *parent_of(const tw_tree_private *priv, const tw_tree *tree, const tw_path_key *key) {
   const uint32_t level = tw_node_level(key->node);

@@ -19,6 +19,8 @@ static const tw_vector_type types[] = {
     {"transcript-hashes", tw_vector_transcript_hashes},
     {"tree-math", tw_vector_tree_math},
     {"tree-operations", tw_vector_tree_operations},
+    {"tree-validation", tw_vector_tree_validation},
+    {"treekem", tw_vector_treekem},
     {"welcome", tw_vector_welcome},
 };
 
