@@ -1,0 +1,82 @@
+/* treewire connect. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/key_file.h"
+#include "cli/serve.h"
+
+enum { PEER = TW_SERVE_OPTION_COUNT, LISTEN, OPTION_COUNT };
+static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS, {"peer", 'p', "PUB"}, {"listen", 'l', "ADDR:PORT"}};
+
+typedef struct words_found {
+  const char *peer;
+  const char *host;
+  bool listen;
+} words_found;
+
+static tw_err take(tw_serve *serve, int which, const char *value, words_found *found, tw_report *report) {
+  switch (which) {
+  case PEER: found->peer = value; return TW_OK;
+  case LISTEN:
+    found->listen = true;
+    return tw_address_parse(value, TW_ADDRESS_LOCAL, 0, &serve->service.accept_at, report);
+  case TW_OPTION_OPERAND:
+    if (found->host != NULL)
+      return tw_report_fail(report, TW_ERR_ARGUMENT, "connect takes one HOST[:PORT] (found '%.60s' too)", value);
+    found->host = value;
+    return tw_address_parse(value, TW_ADDRESS_REMOTE, TW_PORT_DEFAULT, &serve->service.peer, report);
+  default: return tw_serve_option(serve, which, value, report);
+  }
+}
+
+static tw_exit parse(tw_serve *serve, const char *const *words, words_found *found) {
+  tw_option_scan scan = {words, options, OPTION_COUNT, false};
+  tw_report report;
+  int which;
+  const char *value;
+  do {
+    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
+    if (which != TW_OPTION_END && take(serve, which, value, found, &report) != TW_OK)
+      return tw_cli_report(TW_EXIT_USAGE, &report);
+  } while (which != TW_OPTION_END);
+  if (serve->key_count == 0) return tw_cli_fail(TW_EXIT_USAGE, "connect needs --key FILE");
+  if (serve->key_count > 1) return tw_cli_fail(TW_EXIT_USAGE, "connect takes one --key");
+  if (found->peer == NULL) return tw_cli_fail(TW_EXIT_USAGE, "connect needs --peer PUB, the other side's public key");
+  if (found->host == NULL) return tw_cli_fail(TW_EXIT_USAGE, "connect needs the HOST[:PORT] of the other side");
+  if (found->listen == serve->stdio)
+    return tw_cli_fail(TW_EXIT_USAGE, "connect needs either --listen ADDR:PORT or --stdio");
+  return TW_EXIT_OK;
+}
+
+static tw_exit serve_applications(tw_serve *serve, const words_found *found) {
+  tw_report report = {"out of memory"};
+  tw_peers *peers = &serve->identity.peers;
+  const tw_err err = tw_peer_argument(&serve->env, found->peer, peers, &report);
+  if (err != TW_OK) return tw_cli_report(err == TW_ERR_ARGUMENT ? TW_EXIT_USAGE : TW_EXIT_LOCAL, &report);
+  const tw_suite *theirs = peers->list[0].suite;
+  if (!tw_identity_has_suite(&serve->identity, theirs))
+    return tw_cli_fail(TW_EXIT_LOCAL, "the peer's key is of suite %s, ours of %s: both sides need the same one",
+                       tw_suite_name(theirs), tw_suite_name(serve->identity.keys[0].suite));
+  serve->service.accepts = found->listen;
+  serve->service.app = serve->stdio ? TW_APP_STDIO : TW_APP_SOCKET;
+  return tw_serve_run(serve);
+}
+
+static tw_exit run(const char *const *words) {
+  tw_serve serve;
+  words_found found = {0};
+  tw_serve_init(&serve, true);
+  tw_exit code = parse(&serve, words, &found);
+  if (code == TW_EXIT_OK) code = tw_serve_prepare(&serve);
+  if (code == TW_EXIT_OK) code = serve_applications(&serve, &found);
+  tw_serve_clear(&serve);
+  return code;
+}
+
+const tw_verb tw_verb_connect = {
+    "connect", run,
+    "treewire connect --key FILE --peer PUB HOST[:PORT] (--listen ADDR:PORT | --stdio)\n"
+    "\n"
+    "Opens a channel to a listener for each TCP connection that is made to ADDR:PORT, or one for standard input and\n"
+    "output (as a ProxyCommand). The default port is 9420.\n"
+    "\n"
+    "  -k, --key FILE            our private key, mode 0600\n"
+    "  -p, --peer PUB            the listener's public key or sha256: fingerprint, or @FILE with either\n"
+    "  -l, --listen ADDR:PORT    where applications connect to\n" TW_SERVE_HELP};

@@ -1,0 +1,69 @@
+/* treewire listen. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/key_file.h"
+#include "cli/serve.h"
+
+enum { PEERS = TW_SERVE_OPTION_COUNT, BIND, FORWARD, OPTION_COUNT };
+static const tw_option options[OPTION_COUNT] = {
+    TW_SERVE_OPTIONS, {"peers", 'p', "FILE"}, {"bind", 'b', "ADDR:PORT"}, {"forward", 'f', "HOST:PORT"}};
+
+static tw_err take(tw_serve *serve, int which, const char *value, const char **forward, tw_report *report) {
+  switch (which) {
+  case PEERS: serve->peers_path = value; return TW_OK;
+  case BIND: return tw_address_parse(value, TW_ADDRESS_LOCAL, TW_PORT_DEFAULT, &serve->service.accept_at, report);
+  case FORWARD: *forward = value; return tw_address_parse(value, TW_ADDRESS_REMOTE, 0, &serve->service.target, report);
+  case TW_OPTION_OPERAND:
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "listen takes no argument (found '%.60s')", value);
+  default: return tw_serve_option(serve, which, value, report);
+  }
+}
+
+static tw_exit parse(tw_serve *serve, const char *const *words) {
+  tw_option_scan scan = {words, options, OPTION_COUNT, false};
+  const char *forward = NULL;
+  tw_report report;
+  int which;
+  const char *value;
+  do {
+    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
+    if (which != TW_OPTION_END && take(serve, which, value, &forward, &report) != TW_OK)
+      return tw_cli_report(TW_EXIT_USAGE, &report);
+  } while (which != TW_OPTION_END);
+  if (serve->key_count == 0) return tw_cli_fail(TW_EXIT_USAGE, "listen needs --key FILE");
+  if (serve->peers_path == NULL) return tw_cli_fail(TW_EXIT_USAGE, "listen needs --peers FILE");
+  if ((forward != NULL) == serve->stdio)
+    return tw_cli_fail(TW_EXIT_USAGE, "listen needs either --forward HOST:PORT or --stdio");
+  return TW_EXIT_OK;
+}
+
+static tw_exit serve_peers(tw_serve *serve) {
+  tw_report report = {"out of memory"};
+  if (tw_peers_file_read(&serve->env, serve->peers_path, &serve->identity.peers, &report) != TW_OK)
+    return tw_cli_report(TW_EXIT_LOCAL, &report);
+  tw_serve_check_peers(serve);
+  serve->service.accepts = true;
+  serve->service.app = serve->stdio ? TW_APP_STDIO : TW_APP_TARGET;
+  return tw_serve_run(serve);
+}
+
+static tw_exit run(const char *const *words) {
+  tw_serve serve;
+  tw_serve_init(&serve, false);
+  serve.service.accept_at.port = TW_PORT_DEFAULT;
+  tw_exit code = parse(&serve, words);
+  if (code == TW_EXIT_OK) code = tw_serve_prepare(&serve);
+  if (code == TW_EXIT_OK) code = serve_peers(&serve);
+  tw_serve_clear(&serve);
+  return code;
+}
+
+const tw_verb tw_verb_listen = {
+    "listen", run,
+    "treewire listen --key FILE --peers FILE [--bind ADDR:PORT] (--forward HOST:PORT | --stdio)\n"
+    "\n"
+    "Accepts channels from the peers in a file and connects each to a TCP service, or one to standard input and "
+    "output.\n"
+    "\n"
+    "  -k, --key FILE            our private key, mode 0600; may be given once for each suite\n"
+    "  -p, --peers FILE          one public key or fingerprint a line, then a name; read again on SIGHUP\n"
+    "  -b, --bind ADDR:PORT      where to listen (default *:9420)\n"
+    "  -f, --forward HOST:PORT   the service\n" TW_SERVE_HELP};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cli/harden.h"
+#include "cli/key_file.h"
+#include "cli/tell.h"
+
+enum { SECOND = 1000, DIAL_S = 10, LINGER_S = 2, WARNINGS_MAX = 8 };
+static const uint64_t seconds_max = 10 * 365 * 24 * 3600u;
+
+void tw_serve_init(tw_serve *serve, bool connecting) {
+  *serve = (tw_serve){.log = {.fd = -1}, .channel_options = tw_channel_options_default};
+  serve->identity.env = &serve->env;
+  serve->identity.connecting = connecting;
+  serve->service.connecting = connecting;
+  serve->service.dial_timeout_ms = DIAL_S * SECOND;
+  serve->service.linger_ms = LINGER_S * SECOND;
+}
+
+static tw_err take_seconds(const char *name, const char *value, uint64_t max, uint64_t *ms, tw_report *report) {
+  uint64_t seconds = 0;
+  TW_TRY(tw_option_number(name, value, 0, max, false, &seconds, report));
+  *ms = seconds * SECOND;
+  return TW_OK;
+}
+
+static tw_err take_key(tw_serve *serve, const char *path, tw_report *report) {
+  if (serve->key_count == TW_KEYS_MAX) return tw_report_fail(report, TW_ERR_ARGUMENT, "more than %d keys", TW_KEYS_MAX);
+  serve->keys[serve->key_count++] = path;
+  return TW_OK;
+}
+
+tw_err tw_serve_option(tw_serve *serve, int which, const char *value, tw_report *report) {
+  uint64_t ms = 0;
+  switch (which) {
+  case TW_SERVE_KEY: return take_key(serve, value, report);
+  case TW_SERVE_STDIO: serve->stdio = true; return TW_OK;
+  case TW_SERVE_REKEY_AFTER:
+    return take_seconds("rekey-after", value, seconds_max, &serve->channel_options.rekey_after_ms, report);
+  case TW_SERVE_REKEY_BYTES:
+    return tw_option_number("rekey-bytes", value, 0, INT64_MAX, true, &serve->channel_options.rekey_after_bytes,
+                            report);
+  case TW_SERVE_EVENTS: serve->events_path = value; return TW_OK;
+  case TW_SERVE_HANDSHAKE_TIMEOUT:
+    TW_TRY(take_seconds("handshake-timeout", value, 3600, &ms, report));
+    serve->channel_options.handshake_timeout_ms = (uint32_t)ms;
+    return TW_OK;
+  case TW_SERVE_CONNECT_TIMEOUT:
+    TW_TRY(take_seconds("connect-timeout", value, 3600, &ms, report));
+    serve->service.dial_timeout_ms = ms > 0 ? ms : 3600 * (uint64_t)SECOND;
+    return TW_OK;
+  case TW_SERVE_IDLE_TIMEOUT:
+    return take_seconds("idle-timeout", value, seconds_max, &serve->service.idle_timeout_ms, report);
+  case TW_SERVE_VERBOSE: serve->verbose = true; return TW_OK;
+  default: return tw_report_fail(report, TW_ERR_INTERNAL, "option %d has no meaning", which);
+  }
+}
+
+/* Thousands of channels need two descriptors each. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+tw_exit tw_serve_prepare(tw_serve *serve) {
+  tw_harden_process();
+  raise_descriptor_limit();
+  if (serve->key_count == 0) return tw_cli_fail(TW_EXIT_USAGE, "--key is missing");
+  const tw_exit code = tw_cli_env_init(&serve->env);
+  if (code != TW_EXIT_OK) return code;
+  tw_report report = {"out of memory"};
+  for (size_t i = 0; i < serve->key_count; i++)
+    if (tw_identity_add_key(&serve->identity, serve->keys[i], &report) != TW_OK)
+      return tw_cli_report(TW_EXIT_LOCAL, &report);
+  if (!tw_harden_lock_memory() && serve->verbose)
+    (void)tw_cli_fail(TW_EXIT_OK, "memory with keys cannot be locked (see ulimit -l); it may reach a swap device");
+  if (tw_event_log_open(&serve->log, serve->events_path, &report) != TW_OK)
+    return tw_cli_report(TW_EXIT_LOCAL, &report);
+  return TW_EXIT_OK;
+}
+
+void tw_serve_check_peers(const tw_serve *serve) {
+  const tw_peers *peers = &serve->identity.peers;
+  int warnings = 0;
+  for (size_t i = 0; i < peers->count && warnings < WARNINGS_MAX; i++) {
+    const tw_peer *peer = &peers->list[i];
+    if (tw_identity_has_suite(&serve->identity, peer->suite)) continue;
+    warnings++;
+    (void)tw_cli_fail(TW_EXIT_OK, "%s:%zu: a key of suite %s, for which there is no --key: this peer cannot connect",
+                      serve->peers_path, peer->line, tw_suite_name(peer->suite));
+  }
+}
+
+static bool is_still_listed(void *ctx, const tw_tunnel *tunnel) {
+  const tw_serve *serve = ctx;
+  tw_fingerprint fingerprint;
+  const tw_peer *peer = NULL;
+  return tw_tell_peer(serve, tunnel, &fingerprint, &peer) && peer != NULL;
+}
+
+/* A file with a mistake changes nothing: the peers stay those that there were. */
+static void on_reload(void *ctx, tw_service *service) {
+  tw_serve *serve = ctx;
+  tw_report report = {"out of memory"};
+  if (tw_peers_file_read(&serve->env, serve->peers_path, &serve->identity.peers, &report) != TW_OK) {
+    (void)fprintf(stderr, "treewire: %s (the peers stay as they were)\n", report.text);
+    tw_tell_reload(serve, report.text);
+    return;
+  }
+  tw_serve_check_peers(serve);
+  tw_tell_reload(serve, NULL);
+  tw_service_weed(service, is_still_listed, serve, TW_ERR_CREDENTIAL);
+}
+
+tw_exit tw_serve_run(tw_serve *serve) {
+  serve->channel = (tw_channel_config){
+      .clients = serve->identity.clients, .client_count = serve->identity.count, .options = &serve->channel_options};
+  tw_service_config *config = &serve->service;
+  config->channel = &serve->channel;
+  config->event = tw_tell_event;
+  config->listening = tw_tell_listening;
+  config->fell_short = tw_tell_short;
+  config->reload = serve->peers_path != NULL ? on_reload : NULL;
+  config->ctx = serve;
+  tw_report report = {"out of memory"};
+  if (tw_service_run(config, &report) != TW_OK) return tw_cli_report(TW_EXIT_NETWORK, &report);
+  return serve->stdio ? serve->code : TW_EXIT_OK;
+}
+
+void tw_serve_clear(tw_serve *serve) {
+  tw_identity_clear(&serve->identity);
+  tw_event_log_close(&serve->log);
+  tw_cli_env_clear(&serve->env);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/secret.h"
+
+/* Four full records: one read of the application fills the channel's output. */
+enum { SCRATCH_SIZE = 4 * (int)TW_RECORD_CONTENT_MAX, SIGNALS = 3 };
+static const int signal_numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+struct tw_service {
+  const tw_service_config *config;
+  uv_loop_t loop;
+  uv_signal_t signals[SIGNALS];
+  int signal_count;
+  tw_acceptor acceptor;
+  tw_tunnel_setup setup;
+  tw_tunnel *tunnels;
+  uint64_t last_id;
+  bool stopping;
+  bool chosen; /* TW_APP_STDIO: a tunnel has the standard streams */
+};
+
+static void on_signal(uv_signal_t *handle, int number);
+
+static void link_tunnel(tw_service *service, tw_tunnel *tunnel) {
+  *tw_tunnel_next(tunnel) = service->tunnels;
+  if (service->tunnels != NULL) *tw_tunnel_previous(service->tunnels) = tunnel;
+  service->tunnels = tunnel;
+}
+
+static void unlink_tunnel(tw_service *service, tw_tunnel *tunnel) {
+  tw_tunnel *next = *tw_tunnel_next(tunnel);
+  tw_tunnel *previous = *tw_tunnel_previous(tunnel);
+  if (next != NULL) *tw_tunnel_previous(next) = previous;
+  if (previous != NULL)
+    *tw_tunnel_next(previous) = next;
+  else
+    service->tunnels = next;
+}
+
+/* Once nothing is left to do, the loop runs out of handles. */
+static void finish(tw_service *service) {
+  tw_acceptor_close(&service->acceptor);
+  for (int i = 0; i < service->signal_count; i++) uv_close((uv_handle_t *)&service->signals[i], NULL);
+  service->signal_count = 0;
+}
+
+static void stop(tw_service *service, const char *why) {
+  const bool again = service->stopping;
+  service->stopping = true;
+  tw_acceptor_close(&service->acceptor);
+  tw_tunnel *next;
+  for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
+    next = *tw_tunnel_next(tunnel);
+    if (again)
+      tw_tunnel_kill(tunnel);
+    else
+      tw_tunnel_stop(tunnel, why);
+  }
+  if (service->tunnels == NULL) finish(service);
+}
+
+/* The first peer that is established gets the standard streams; nobody else is wanted then. */
+static void choose(tw_service *service, tw_tunnel *chosen) {
+  service->chosen = true;
+  tw_acceptor_close(&service->acceptor);
+  tw_tunnel *next;
+  for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
+    next = *tw_tunnel_next(tunnel);
+    if (tunnel != chosen) tw_tunnel_kill(tunnel);
+  }
+}
+
+static void on_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  tw_service *service = ctx;
+  service->config->event(service->config->ctx, tunnel, event);
+  if (event->kind == TW_TUNNEL_ESTABLISHED && service->setup.app == TW_APP_STDIO) choose(service, tunnel);
+}
+
+static void on_freed(void *ctx, tw_tunnel *tunnel) {
+  tw_service *service = ctx;
+  unlink_tunnel(service, tunnel);
+  const bool one_only = !service->config->accepts || service->chosen;
+  if (service->tunnels == NULL && (service->stopping || one_only)) finish(service);
+}
+
+static void start_tunnel(tw_service *service, int wire_fd, int app_fd) {
+  tw_tunnel *tunnel = NULL;
+  if (tw_tunnel_start(&service->setup, ++service->last_id, wire_fd, app_fd, &tunnel) == TW_OK)
+    link_tunnel(service, tunnel);
+  else
+    service->config->fell_short(service->config->ctx, ENOMEM);
+}
+
+static void on_accepted(void *ctx, int fd) {
+  tw_service *service = ctx;
+  const bool is_application = service->config->connecting;
+  start_tunnel(service, is_application ? -1 : fd, is_application ? fd : -1);
+}
+
+static void on_short(void *ctx, int why) {
+  tw_service *service = ctx;
+  service->config->fell_short(service->config->ctx, why);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+  tw_service *service = handle->data;
+  if (number == SIGHUP) {
+    if (service->config->reload != NULL)
+      service->config->reload(service->config->ctx, service);
+    else
+      stop(service, "shutdown");
+  } else {
+    stop(service, "shutdown");
+  }
+}
+
+void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, const tw_tunnel *tunnel), void *ctx, tw_err reason) {
+  tw_tunnel *next;
+  for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
+    next = *tw_tunnel_next(tunnel);
+    if (tw_tunnel_established(tunnel) && !keep(ctx, tunnel)) tw_tunnel_abort(tunnel, reason);
+  }
+}
+
+static uint64_t wall_ms(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return 0;
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static tw_err open_service(tw_service *service, tw_report *report) {
+  const tw_service_config *config = service->config;
+  service->setup = (tw_tunnel_setup){
+      .loop = &service->loop,
+      .wall_offset_ms = wall_ms() - uv_now(&service->loop),
+      .scratch = tw_alloc_zero(NULL, SCRATCH_SIZE),
+      .scratch_size = SCRATCH_SIZE,
+      .channel = config->channel,
+      .connecting = config->connecting,
+      .peer = config->peer,
+      .app = config->app,
+      .target = config->target,
+      .dial_timeout_ms = config->dial_timeout_ms,
+      .idle_timeout_ms = config->idle_timeout_ms,
+      .linger_ms = config->linger_ms,
+      .event = on_event,
+      .freed = on_freed,
+      .ctx = service,
+  };
+  if (service->setup.scratch == NULL) return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
+  for (int i = 0; i < SIGNALS; i++) {
+    if (uv_signal_init(&service->loop, &service->signals[i]) != 0)
+      return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
+    service->signals[i].data = service;
+    service->signal_count = i + 1;
+    const int status = uv_signal_start(&service->signals[i], on_signal, signal_numbers[i]);
+    if (status != 0) return tw_report_fail(report, TW_ERR_STATE, "cannot take signals: %s", uv_strerror(status));
+  }
+  if (!config->accepts) {
+    start_tunnel(service, -1, -1);
+    return TW_OK;
+  }
+  TW_TRY(
+      tw_acceptor_open(&service->acceptor, &service->loop, &config->accept_at, on_accepted, on_short, service, report));
+  char address[TW_ADDRESS_TEXT];
+  for (int i = 0; tw_acceptor_address(&service->acceptor, i, address); i++) config->listening(config->ctx, address);
+  return TW_OK;
+}
+
+tw_err tw_service_run(const tw_service_config *config, tw_report *report) {
+  tw_service *service = tw_alloc_zero(NULL, sizeof *service);
+  if (service == NULL) return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
+  service->config = config;
+  const int status = uv_loop_init(&service->loop);
+  if (status != 0) {
+    tw_alloc_free(NULL, service);
+    return tw_report_fail(report, TW_ERR_STATE, "cannot start the event loop: %s", uv_strerror(status));
+  }
+  const tw_err err = open_service(service, report);
+  if (err != TW_OK || (!config->accepts && service->tunnels == NULL)) finish(service);
+  (void)uv_run(&service->loop, UV_RUN_DEFAULT);
+  (void)uv_loop_close(&service->loop);
+  if (service->setup.scratch != NULL) tw_wipe(service->setup.scratch, SCRATCH_SIZE);
+  tw_alloc_free(NULL, service->setup.scratch);
+  tw_alloc_free(NULL, service);
+  return err;
+}

@@ -1,0 +1,40 @@
+/* A process full of tunnels: its loop, listening sockets and signals. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NET_SERVICE_H
+#define TW_NET_SERVICE_H
+
+#include "net/accept.h"
+#include "net/tunnel.h"
+
+typedef struct tw_service tw_service;
+
+typedef struct tw_service_config {
+  const tw_channel_config *channel;
+  bool connecting; /* `peer` is where to; accepted connections are applications', else they are peers' */
+  tw_address peer;
+  bool accepts; /* listens at `accept_at`; else there is one tunnel, begun at once */
+  tw_address accept_at;
+  tw_tunnel_app app;
+  tw_address target;
+  uint64_t dial_timeout_ms;
+  uint64_t idle_timeout_ms;
+  uint64_t linger_ms;
+  /** As tw_tunnel_setup.event. */
+  void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
+  /** An address that is listened at. */
+  void (*listening)(void *ctx, const char *address);
+  /** Accepting pauses for want of something: errno. */
+  void (*fell_short)(void *ctx, int why);
+  /** SIGHUP. */
+  void (*reload)(void *ctx, tw_service *service);
+  void *ctx;
+} tw_service_config;
+
+/**
+ * Serve until SIGTERM or SIGINT, or with TW_APP_STDIO until the one tunnel has ended. TW_ERR_STATE with a report when
+ * it cannot start, TW_ERR_NO_MEMORY.
+ */
+TW_MUST_USE tw_err tw_service_run(const tw_service_config *config, tw_report *report);
+/** Abort every established tunnel that `keep` does not want any more. */
+void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, const tw_tunnel *tunnel), void *ctx, tw_err reason);
+
+#endif

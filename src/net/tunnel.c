@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/tunnel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "net/tunnel_parts.h"
+
+/* An alert that the peer does not take is not waited for any longer than this. */
+enum { LAST_WORDS_MS = 1000 };
+
+static void settle(tw_tunnel *tunnel);
+
+uint64_t tw_tunnel_now(const tw_tunnel *tunnel) { return tunnel->setup->wall_offset_ms + uv_now(tunnel->setup->loop); }
+
+uint64_t tw_tunnel_id(const tw_tunnel *tunnel) { return tunnel->id; }
+const char *tw_tunnel_remote(const tw_tunnel *tunnel) { return tunnel->remote; }
+bool tw_tunnel_established(const tw_tunnel *tunnel) { return tunnel->established; }
+tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
+tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel) { return &tunnel->next; }
+tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel) { return &tunnel->previous; }
+
+void tw_tunnel_error(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8_t alert, const char *text) {
+  const tw_tunnel_event told = {.kind = TW_TUNNEL_ERROR, .stage = stage, .err = err, .alert = alert, .text = text};
+  tunnel->setup->event(tunnel->setup->ctx, tunnel, &told);
+}
+
+/* ---- descriptors ---- */
+
+static void release_handle(void *ctx) {
+  tw_tunnel *tunnel = ctx;
+  if (--tunnel->handles > 0) return;
+  tw_channel_free(tunnel->channel);
+  tunnel->channel = NULL;
+  tw_buf_clear(&tunnel->unsent);
+  tunnel->setup->freed(tunnel->setup->ctx, tunnel);
+  tw_alloc_free(NULL, tunnel);
+}
+
+static void on_timer_closed(uv_handle_t *handle) { release_handle(handle->data); }
+
+/* A standard stream's number is never left free for the next socket. */
+static void close_descriptor(int fd) {
+  const int empty = fd <= STDERR_FILENO ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+  if (empty < 0) {
+    (void)close(fd);
+    return;
+  }
+  (void)dup2(empty, fd);
+  (void)close(empty);
+}
+
+void tw_tunnel_drop_end(tw_tunnel *tunnel, tw_end *end) {
+  (void)tunnel;
+  if (end->fd < 0) return;
+  tw_watch_close(&end->watch, release_handle);
+  /* Others may share a standard stream with us and not expect it to be non-blocking. */
+  if (end->flags >= 0) (void)fcntl(end->fd, F_SETFL, end->flags);
+  close_descriptor(end->fd);
+  end->fd = -1;
+}
+
+static int open_end(tw_tunnel *tunnel, tw_end *end, int fd, tw_watch_ready ready) {
+  const int flags = fcntl(fd, F_GETFL);
+  const int status = tw_watch_open(&end->watch, tunnel->setup->loop, fd, ready, tunnel);
+  if (status != 0) return status;
+  end->fd = fd;
+  end->flags = flags;
+  tunnel->handles++;
+  return 0;
+}
+
+/* ---- the end ---- */
+
+/* A reset in place of an end of file, so that the application does not take what it has for all there is. */
+static void reset_app(const tw_tunnel *tunnel) {
+  const struct linger now = {.l_onoff = 1, .l_linger = 0};
+  if (tunnel->app_is_socket && tunnel->app_in.fd >= 0)
+    (void)setsockopt(tunnel->app_in.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+static void end(tw_tunnel *tunnel) {
+  if (tunnel->phase == TW_PHASE_ENDED) return;
+  tunnel->phase = TW_PHASE_ENDED;
+  const tw_tunnel_event told = {.kind = TW_TUNNEL_CLOSED, .text = tunnel->why != NULL ? tunnel->why : "closed"};
+  tunnel->setup->event(tunnel->setup->ctx, tunnel, &told);
+  if (!tunnel->clean) reset_app(tunnel);
+  tw_dial_cancel(tunnel->dial);
+  tunnel->dial = NULL;
+  tw_tunnel_drop_end(tunnel, &tunnel->wire);
+  tw_tunnel_drop_end(tunnel, &tunnel->app_in);
+  tw_tunnel_drop_end(tunnel, &tunnel->app_out);
+  uv_close((uv_handle_t *)&tunnel->timer, on_timer_closed);
+}
+
+static void stop_within(tw_tunnel *tunnel, uint64_t ms) {
+  const uint64_t at = tw_tunnel_now(tunnel) + ms;
+  if (tunnel->stop_ms == 0 || at < tunnel->stop_ms) tunnel->stop_ms = at;
+}
+
+void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) {
+  if (tunnel->phase != TW_PHASE_RUNNING) return;
+  const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
+  tunnel->phase = TW_PHASE_FLUSHING;
+  tunnel->close_sent = true;
+  stop_within(tunnel, event->reason == TW_OK ? tunnel->setup->linger_ms : LAST_WORDS_MS);
+  if (event->reason == TW_OK) {
+    if (tunnel->why == NULL) tunnel->why = "close_notify";
+    tunnel->clean = tunnel->peer_closed;
+    return;
+  }
+  if (tunnel->why != NULL) return; /* our own doing, told before */
+  char text[160];
+  if (event->reason == TW_ERR_ALERT)
+    (void)snprintf(text, sizeof text, "the peer ended it with alert %s", tw_channel_alert_name(event->alert));
+  else if (event->reason == TW_ERR_TRUNCATION && tunnel->wire_error != 0)
+    (void)snprintf(text, sizeof text, "%s without close_notify", strerror(tunnel->wire_error));
+  else
+    (void)snprintf(text, sizeof text, "%s", tw_err_text(event->reason));
+  tunnel->why = "error";
+  tw_tunnel_error(tunnel, stage, event->reason, event->alert, text);
+}
+
+void tw_tunnel_app_broke(tw_tunnel *tunnel, int error) {
+  tunnel->why = "application closed";
+  tw_tunnel_error(tunnel, TW_STAGE_APPLICATION, TW_ERR_STATE, 0, strerror(error));
+  tw_channel_abort(tunnel->channel, TW_ERR_CLOSED);
+  tw_tunnel_take_events(tunnel);
+}
+
+void tw_tunnel_wire_broke(tw_tunnel *tunnel) {
+  const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
+  const int error = tunnel->wire_error != 0 ? tunnel->wire_error : EPIPE;
+  tunnel->why = "error";
+  tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0, strerror(error));
+  end(tunnel);
+}
+
+void tw_tunnel_kill(tw_tunnel *tunnel) { end(tunnel); }
+
+void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason) {
+  if (tunnel->phase == TW_PHASE_DIALING) end(tunnel);
+  if (tunnel->phase != TW_PHASE_RUNNING) return;
+  tw_channel_abort(tunnel->channel, reason);
+  tw_tunnel_take_events(tunnel);
+  settle(tunnel);
+}
+
+void tw_tunnel_stop(tw_tunnel *tunnel, const char *why) {
+  if (tunnel->why == NULL) tunnel->why = why;
+  if (tunnel->phase == TW_PHASE_DIALING) end(tunnel);
+  if (tunnel->phase != TW_PHASE_RUNNING) return;
+  tunnel->app_ended = true;
+  stop_within(tunnel, tunnel->setup->linger_ms);
+  if (tunnel->unsent.len > 0) tw_buf_clear(&tunnel->unsent);
+  tw_tunnel_close_channel(tunnel);
+  settle(tunnel);
+}
+
+/* ---- what the loop tells ---- */
+
+/* The deadline to come: the channel's, idleness, the end of patience. */
+static uint64_t next_deadline(const tw_tunnel *tunnel) {
+  uint64_t at = tunnel->phase == TW_PHASE_RUNNING ? tw_channel_deadline(tunnel->channel) : UINT64_MAX;
+  if (tunnel->stop_ms != 0 && tunnel->stop_ms < at) at = tunnel->stop_ms;
+  if (tunnel->setup->idle_timeout_ms != 0 && tunnel->established && tunnel->stop_ms == 0) {
+    const uint64_t idle = tunnel->active_ms + tunnel->setup->idle_timeout_ms;
+    if (idle < at) at = idle;
+  }
+  return at;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Deadlines move with every byte; a timer that rings too early is cheaper than one that is set anew each time. */
+static void arm(tw_tunnel *tunnel) {
+  const uint64_t at = next_deadline(tunnel);
+  if (at >= tunnel->armed_ms) return;
+  const uint64_t now = tw_tunnel_now(tunnel);
+  tunnel->armed_ms = at;
+  (void)uv_timer_start(&tunnel->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+/* At the end of each callback: is this the end, and what are we waiting for? */
+static void settle(tw_tunnel *tunnel) {
+  if (tunnel->calling || tunnel->phase == TW_PHASE_ENDED) return;
+  if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && tunnel->wire_dead) tw_tunnel_wire_broke(tunnel);
+  if (tunnel->phase == TW_PHASE_FLUSHING) {
+    tw_tunnel_push(tunnel);
+    if (tw_channel_output(tunnel->channel).len == 0) end(tunnel);
+  }
+  if (tunnel->phase == TW_PHASE_ENDED || tunnel->phase == TW_PHASE_DIALING) return;
+  tw_tunnel_want(tunnel);
+  arm(tunnel);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  tw_tunnel *tunnel = timer->data;
+  const uint64_t now = tw_tunnel_now(tunnel);
+  tunnel->armed_ms = UINT64_MAX;
+  if (tunnel->stop_ms != 0 && now >= tunnel->stop_ms) {
+    tunnel->clean = tunnel->clean || tunnel->peer_closed;
+    end(tunnel);
+    return;
+  }
+  tunnel->calling = true;
+  if (tunnel->phase == TW_PHASE_RUNNING && now >= tw_channel_deadline(tunnel->channel)) tw_tunnel_tick(tunnel);
+  tw_tunnel_push(tunnel);
+  tunnel->calling = false;
+  if (tunnel->setup->idle_timeout_ms != 0 && tunnel->established && tunnel->stop_ms == 0 &&
+      now >= tunnel->active_ms + tunnel->setup->idle_timeout_ms)
+    tw_tunnel_stop(tunnel, "idle");
+  settle(tunnel);
+}
+
+static void on_wire(void *ctx, bool readable, bool writable) {
+  tw_tunnel *tunnel = ctx;
+  tunnel->calling = true;
+  if (writable) tw_tunnel_push(tunnel);
+  if (readable) tw_tunnel_read_wire(tunnel);
+  tunnel->calling = false;
+  settle(tunnel);
+}
+
+static void on_app_in(void *ctx, bool readable, bool writable) {
+  tw_tunnel *tunnel = ctx;
+  tunnel->calling = true;
+  if (writable) tw_tunnel_push(tunnel);
+  if (readable) tw_tunnel_read_app(tunnel);
+  tunnel->calling = false;
+  settle(tunnel);
+}
+
+static void on_app_out(void *ctx, bool readable, bool writable) {
+  (void)readable;
+  on_app_in(ctx, false, writable);
+}
+
+/* ---- the application ---- */
+
+static void use_app(tw_tunnel *tunnel) {
+  tunnel->app_ready = true;
+  if (tunnel->calling) return;
+  tunnel->calling = true;
+  tw_tunnel_push(tunnel);
+  tunnel->calling = false;
+  settle(tunnel);
+}
+
+static void no_app(tw_tunnel *tunnel, const char *text) {
+  tunnel->discard = true;
+  tw_tunnel_error(tunnel, TW_STAGE_TARGET, TW_ERR_STATE, 0, text);
+  tw_tunnel_stop(tunnel, "target unreachable");
+}
+
+static void on_target(void *ctx, int fd, const tw_report *report) {
+  tw_tunnel *tunnel = ctx;
+  tunnel->dial = NULL;
+  if (fd < 0) {
+    no_app(tunnel, report->text);
+    return;
+  }
+  const int status = open_end(tunnel, &tunnel->app_in, fd, on_app_in);
+  if (status != 0) {
+    (void)close(fd);
+    no_app(tunnel, uv_strerror(status));
+    return;
+  }
+  tunnel->app_is_socket = true;
+  use_app(tunnel);
+}
+
+static int open_stdio(tw_tunnel *tunnel) {
+  const int status = open_end(tunnel, &tunnel->app_in, STDIN_FILENO, on_app_in);
+  return status != 0 ? status : open_end(tunnel, &tunnel->app_out, STDOUT_FILENO, on_app_out);
+}
+
+void tw_tunnel_open_app(tw_tunnel *tunnel) {
+  const tw_tunnel_setup *setup = tunnel->setup;
+  int status = 0;
+  switch (setup->app) {
+  case TW_APP_SOCKET: break;
+  case TW_APP_STDIO: status = open_stdio(tunnel); break;
+  case TW_APP_TARGET:
+    if (tw_dial_start(setup->loop, &setup->target, setup->dial_timeout_ms, on_target, tunnel, &tunnel->dial) == TW_OK)
+      return;
+    status = UV_ENOMEM;
+    break;
+  }
+  if (status == 0)
+    use_app(tunnel);
+  else
+    no_app(tunnel, uv_strerror(status));
+}
+
+/* ---- the start ---- */
+
+/* Over a connection to the peer; takes `fd`. */
+static tw_err run(tw_tunnel *tunnel, int fd) {
+  const tw_tunnel_setup *setup = tunnel->setup;
+  const uint64_t now = tw_tunnel_now(tunnel);
+  tw_socket_peer_text(fd, tunnel->remote);
+  tw_err err = setup->connecting ? tw_channel_connect(setup->channel, now, &tunnel->channel)
+                                 : tw_channel_accept(setup->channel, now, &tunnel->channel);
+  if (err == TW_OK && open_end(tunnel, &tunnel->wire, fd, on_wire) != 0) err = TW_ERR_NO_MEMORY;
+  if (err != TW_OK) {
+    (void)close(fd);
+    return err;
+  }
+  tunnel->phase = TW_PHASE_RUNNING;
+  tunnel->active_ms = now;
+  tw_tunnel_push(tunnel);
+  settle(tunnel);
+  return TW_OK;
+}
+
+static void on_peer(void *ctx, int fd, const tw_report *report) {
+  tw_tunnel *tunnel = ctx;
+  tunnel->dial = NULL;
+  tw_err err = TW_ERR_STATE;
+  if (fd >= 0) err = run(tunnel, fd);
+  if (err == TW_OK) return;
+  tunnel->why = "error";
+  tw_tunnel_error(tunnel, TW_STAGE_CONNECT, err, 0, fd < 0 ? report->text : tw_err_text(err));
+  end(tunnel);
+}
+
+static tw_err begin(tw_tunnel *tunnel, int wire_fd, int app_fd) {
+  const tw_tunnel_setup *setup = tunnel->setup;
+  if (app_fd >= 0) {
+    tunnel->app_is_socket = true;
+    if (open_end(tunnel, &tunnel->app_in, app_fd, on_app_in) != 0) {
+      (void)close(app_fd);
+      if (wire_fd >= 0) (void)close(wire_fd);
+      return TW_ERR_NO_MEMORY;
+    }
+  }
+  if (!setup->connecting) return run(tunnel, wire_fd);
+  return tw_dial_start(setup->loop, &setup->peer, setup->dial_timeout_ms, on_peer, tunnel, &tunnel->dial);
+}
+
+tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, int app_fd, tw_tunnel **tunnel) {
+  tw_tunnel *made = tw_alloc_zero(NULL, sizeof *made);
+  if (made == NULL) {
+    if (wire_fd >= 0) (void)close(wire_fd);
+    if (app_fd >= 0) (void)close(app_fd);
+    return TW_ERR_NO_MEMORY;
+  }
+  made->setup = setup;
+  made->id = id;
+  made->wire.fd = made->app_in.fd = made->app_out.fd = -1;
+  made->armed_ms = UINT64_MAX;
+  made->phase = TW_PHASE_DIALING;
+  made->handles = 1; /* the timer */
+  (void)snprintf(made->remote, sizeof made->remote, "?");
+  (void)uv_timer_init(setup->loop, &made->timer);
+  made->timer.data = made;
+  *tunnel = made;
+  const tw_err err = begin(made, wire_fd, app_fd);
+  if (err != TW_OK) {
+    made->why = "error";
+    tw_tunnel_error(made, TW_STAGE_CONNECT, err, 0, tw_err_text(err));
+    end(made);
+  }
+  return TW_OK;
+}

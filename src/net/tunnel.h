@@ -1,0 +1,95 @@
+/* A channel between a TCP connection and an application's bytes. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NET_TUNNEL_H
+#define TW_NET_TUNNEL_H
+
+#include <treewire/channel.h>
+
+#include "net/dial.h"
+
+/*
+ *   wire (TCP, MLS-TLS records) <──> tw_channel <──> application (TCP connection, or a pair of descriptors such as
+ * stdio)
+ *
+ * Bytes wait in the channel's own bounded buffers; who cannot go on makes the other side wait. An end of the
+ * application's bytes becomes close_notify and the other way round; anything but a clean end on one side becomes an
+ * error on the other: an alert to the peer, a reset to the application.
+ */
+typedef struct tw_tunnel tw_tunnel;
+
+typedef enum tw_tunnel_stage {
+  TW_STAGE_CONNECT = 1, /* on the way to the peer */
+  TW_STAGE_HANDSHAKE = 2,
+  TW_STAGE_CHANNEL = 3,     /* after it is established */
+  TW_STAGE_TARGET = 4,      /* on the way to the application */
+  TW_STAGE_APPLICATION = 5, /* the application's side broke */
+} tw_tunnel_stage;
+
+typedef enum tw_tunnel_event_kind {
+  TW_TUNNEL_ESTABLISHED = 1,
+  TW_TUNNEL_REKEYED = 2,
+  TW_TUNNEL_ERROR = 3, /* something other than a clean end; at most one per stage */
+  TW_TUNNEL_CLOSED = 4 /* the last event */
+} tw_tunnel_event_kind;
+
+typedef struct tw_tunnel_event {
+  tw_tunnel_event_kind kind;
+  tw_channel_event channel; /* established, rekeyed */
+  uint64_t key_ns;       /* established, rekeyed: processor's time of this side that the new keys took, nanoseconds */
+  tw_tunnel_stage stage; /* error */
+  tw_err err;            /* error; TW_ERR_STATE when it is the system's */
+  uint8_t alert;         /* error: received or sent, 0 for none */
+  const char *text;      /* error: for people; closed: the reason in a word or two */
+} tw_tunnel_event;
+
+/** Where a tunnel's application is. */
+typedef enum tw_tunnel_app {
+  TW_APP_SOCKET = 1, /* a connection that is there from the start */
+  TW_APP_TARGET = 2, /* a connection that is made once the channel is established */
+  TW_APP_STDIO = 3   /* standard input and output, from then on */
+} tw_tunnel_app;
+
+/** What many tunnels share; outlives them. */
+typedef struct tw_tunnel_setup {
+  uv_loop_t *loop;
+  uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0 */
+  uint8_t *scratch;        /* where application bytes are read to, for no longer than a call */
+  size_t scratch_size;
+  const tw_channel_config *channel;
+  bool connecting; /* this side opens channels */
+  tw_address peer; /* where to, if so */
+  tw_tunnel_app app;
+  tw_address target;        /* TW_APP_TARGET */
+  uint64_t dial_timeout_ms; /* for one address */
+  uint64_t idle_timeout_ms; /* without application bytes, 0: none */
+  uint64_t linger_ms;       /* for the peer to close its side after we have ended */
+  void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
+  void (*freed)(void *ctx, tw_tunnel *tunnel); /* the tunnel is gone after this call */
+  void *ctx;
+} tw_tunnel_setup;
+
+/**
+ * Start. `wire_fd` is an accepted connection, -1 on the connecting side; `app_fd` is the application's connection with
+ * TW_APP_SOCKET, else -1. Takes both over, on error too. What goes wrong is told by events, some of them during this
+ * call, and then `freed` is called, later. TW_ERR_NO_MEMORY: there is no tunnel.
+ */
+TW_MUST_USE tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, int app_fd,
+                                   tw_tunnel **tunnel);
+/** End it in good order: close_notify at once, then up to `linger_ms` for the peer's. `why` is static text for the
+ * closed event. */
+void tw_tunnel_stop(tw_tunnel *tunnel, const char *why);
+/** End it with an alert for `reason`. */
+void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason);
+/** End it now, without a word to anybody. */
+void tw_tunnel_kill(tw_tunnel *tunnel);
+
+uint64_t tw_tunnel_id(const tw_tunnel *tunnel);
+/** The wire's other end, "?" while there is none. */
+const char *tw_tunnel_remote(const tw_tunnel *tunnel);
+bool tw_tunnel_established(const tw_tunnel *tunnel);
+/** NULL before there is one. */
+tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel);
+/** For the owner's list. */
+tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel);
+tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel);
+
+#endif

@@ -1,0 +1,92 @@
+/* The inside of a tunnel. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NET_TUNNEL_PARTS_H
+#define TW_NET_TUNNEL_PARTS_H
+
+#include "net/tunnel.h"
+
+/* One descriptor and its readiness. `flags` are its status flags as we found them. */
+typedef struct tw_end {
+  tw_watch watch;
+  int fd; /* -1: none */
+  int flags;
+} tw_end;
+
+typedef enum tw_tunnel_phase {
+  TW_PHASE_DIALING = 1, /* the peer */
+  TW_PHASE_RUNNING = 2,
+  TW_PHASE_FLUSHING = 3, /* the channel is closed; its last output is on its way */
+  TW_PHASE_ENDED = 4     /* everything is being closed */
+} tw_tunnel_phase;
+
+struct tw_tunnel {
+  const tw_tunnel_setup *setup;
+  uint64_t id;
+  tw_channel *channel;
+  tw_dial *dial;
+  tw_end wire;
+  tw_end app_in;
+  tw_end app_out; /* unused for a socket: then app_in serves both ways */
+  uv_timer_t timer;
+  unsigned handles; /* open or closing; freed when there is none left */
+
+  tw_tunnel_phase phase;
+  bool calling; /* inside one of our callbacks: its end settles everything */
+  bool established;
+  bool app_is_socket;
+  bool app_ready;   /* there is an application to talk to */
+  bool app_ended;   /* nothing more comes from it, or is wanted */
+  bool app_shut;    /* it was told that nothing more comes */
+  bool app_blocked; /* it takes no more for now */
+  bool close_sent;  /* tw_channel_close was called */
+  bool peer_closed;
+  bool wire_ended; /* nothing more comes from the peer */
+  bool wire_dead;  /* nothing can be sent */
+  bool discard;    /* there is no application any more: what comes is dropped */
+  bool clean;      /* the end was as it should be */
+  int wire_error;  /* errno that ended the wire */
+
+  tw_buf unsent;      /* read from the application, not taken by the channel yet; mostly empty */
+  uint64_t active_ms; /* when application bytes last moved */
+  uint64_t stop_ms;   /* when to wait no longer, 0: no end in sight */
+  uint64_t armed_ms;  /* what the timer is set to, UINT64_MAX: off */
+  uint64_t key_ns;    /* spent on keys since the last event that told so */
+  const char *why;    /* of the closed event */
+  char remote[TW_ADDRESS_TEXT];
+  tw_tunnel *next;
+  tw_tunnel *previous;
+};
+
+/* tunnel.c */
+uint64_t tw_tunnel_now(const tw_tunnel *tunnel);
+void tw_tunnel_error(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8_t alert, const char *text);
+/* The application's side broke: `error` is errno. */
+void tw_tunnel_app_broke(tw_tunnel *tunnel, int error);
+/* No way on with the wire; the channel has not ended by itself. */
+void tw_tunnel_wire_broke(tw_tunnel *tunnel);
+
+/* Stop watching and close one descriptor; its flags become what they were. */
+void tw_tunnel_drop_end(tw_tunnel *tunnel, tw_end *end);
+/* The channel is closed with this event. */
+void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event);
+/* The channel is established: the application's turn. */
+void tw_tunnel_open_app(tw_tunnel *tunnel);
+
+/* tunnel_calls.c: calls of the channel, each with its events taken and the time that keys took counted. */
+void tw_tunnel_input_done(tw_tunnel *tunnel, size_t n);
+void tw_tunnel_input_end(tw_tunnel *tunnel);
+void tw_tunnel_data_done(tw_tunnel *tunnel, size_t n);
+void tw_tunnel_tick(tw_tunnel *tunnel);
+void tw_tunnel_close_channel(tw_tunnel *tunnel);
+/* Bytes that the channel took. */
+size_t tw_tunnel_write(tw_tunnel *tunnel, tw_bytes data);
+void tw_tunnel_take_events(tw_tunnel *tunnel);
+
+/* tunnel_pump.c: moving bytes. */
+void tw_tunnel_read_wire(tw_tunnel *tunnel);
+void tw_tunnel_read_app(tw_tunnel *tunnel);
+/* Everything that can go out now, in both directions. */
+void tw_tunnel_push(tw_tunnel *tunnel);
+/* Tell the loop what we wait for. */
+void tw_tunnel_want(tw_tunnel *tunnel);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/tunnel_parts.h"
+
+enum {
+  ROUNDS = 8,                   /* reads of one side before other tunnels have their turn */
+  OUTPUT_HARD_MAX = 1024 * 1024 /* of answers to the peer that it does not take: then nothing more is read from it */
+};
+
+static bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+static ssize_t read_some(int fd, uint8_t *ptr, size_t len) {
+  ssize_t got;
+  do got = read(fd, ptr, len);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+
+static ssize_t write_some(int fd, tw_bytes bytes) {
+  ssize_t written;
+  do written = write(fd, bytes.ptr, bytes.len);
+  while (written < 0 && errno == EINTR);
+  return written;
+}
+
+static bool is_live(const tw_tunnel *tunnel) { return tunnel->phase == TW_PHASE_RUNNING; }
+
+/* The channel's output to the wire. What cannot be sent any more is dropped: the peer's last words are still of
+ * interest. */
+static void flush_output(tw_tunnel *tunnel) {
+  for (;;) {
+    const tw_bytes output = tw_channel_output(tunnel->channel);
+    if (output.len == 0) return;
+    ssize_t sent = (ssize_t)output.len;
+    if (!tunnel->wire_dead) sent = write_some(tunnel->wire.fd, output);
+    if (sent < 0 && would_block(errno)) return;
+    if (sent < 0) {
+      tunnel->wire_dead = true;
+      if (tunnel->wire_error == 0) tunnel->wire_error = errno;
+      continue;
+    }
+    tw_channel_output_sent(tunnel->channel, (size_t)sent);
+    if (!tunnel->wire_dead && (size_t)sent < output.len) return;
+  }
+}
+
+static int app_out_fd(const tw_tunnel *tunnel) {
+  return tunnel->app_is_socket ? tunnel->app_in.fd : tunnel->app_out.fd;
+}
+
+/* What came in, to the application. */
+static void deliver(tw_tunnel *tunnel) {
+  while (is_live(tunnel)) {
+    const tw_bytes data = tw_channel_data(tunnel->channel);
+    if (data.len == 0 || (!tunnel->app_ready && !tunnel->discard)) return;
+    ssize_t written = (ssize_t)data.len;
+    if (!tunnel->discard) written = write_some(app_out_fd(tunnel), data);
+    if (written < 0 && would_block(errno)) {
+      tunnel->app_blocked = true;
+      return;
+    }
+    if (written < 0) {
+      tw_tunnel_app_broke(tunnel, errno);
+      return;
+    }
+    tunnel->app_blocked = false;
+    tunnel->active_ms = tw_tunnel_now(tunnel);
+    tw_tunnel_data_done(tunnel, (size_t)written);
+  }
+}
+
+/* The rest of what was read from the application, then its end. */
+static void push_unsent(tw_tunnel *tunnel) {
+  while (is_live(tunnel) && tunnel->unsent.len > 0) {
+    const size_t taken = tw_tunnel_write(tunnel, tw_buf_bytes(&tunnel->unsent));
+    if (taken == 0) return;
+    tw_buf_consume(&tunnel->unsent, taken);
+    if (tunnel->unsent.len == 0) tw_buf_clear(&tunnel->unsent);
+  }
+  if (is_live(tunnel) && tunnel->app_ended && !tunnel->close_sent) tw_tunnel_close_channel(tunnel);
+}
+
+/* After the peer's close_notify and the last byte: the application gets its end of file. */
+static void shut_app(tw_tunnel *tunnel) {
+  if (!tunnel->peer_closed || tunnel->app_shut || !tunnel->app_ready) return;
+  if (tw_channel_data(tunnel->channel).len > 0) return;
+  tunnel->app_shut = true;
+  (void)shutdown(app_out_fd(tunnel), SHUT_WR); /* a standard stream may be a socket, too */
+  if (!tunnel->app_is_socket) tw_tunnel_drop_end(tunnel, &tunnel->app_out);
+}
+
+void tw_tunnel_push(tw_tunnel *tunnel) {
+  if (tunnel->channel == NULL || tunnel->phase == TW_PHASE_ENDED) return;
+  deliver(tunnel);
+  push_unsent(tunnel);
+  shut_app(tunnel);
+  if (tunnel->wire.fd >= 0) flush_output(tunnel);
+}
+
+void tw_tunnel_read_wire(tw_tunnel *tunnel) {
+  for (int round = 0; round < ROUNDS && is_live(tunnel) && !tunnel->wire_ended; round++) {
+    uint8_t *ptr;
+    size_t room = 0;
+    if (tw_channel_data(tunnel->channel).len > 0) return;
+    if (tw_channel_input_buffer(tunnel->channel, &ptr, &room) != TW_OK) {
+      tw_tunnel_abort(tunnel, TW_ERR_NO_MEMORY);
+      return;
+    }
+    if (room == 0) return;
+    const ssize_t got = read_some(tunnel->wire.fd, ptr, room);
+    if (got < 0 && would_block(errno)) return;
+    if (got <= 0) {
+      if (got < 0 && tunnel->wire_error == 0) tunnel->wire_error = errno;
+      tunnel->wire_ended = true;
+      tw_tunnel_input_end(tunnel);
+      return;
+    }
+    tw_tunnel_input_done(tunnel, (size_t)got);
+    tw_tunnel_push(tunnel);
+    if ((size_t)got < room) return;
+  }
+}
+
+static bool may_read_app(const tw_tunnel *tunnel) {
+  return is_live(tunnel) && tunnel->app_ready && !tunnel->app_ended && tunnel->unsent.len == 0 &&
+         tw_channel_output(tunnel->channel).len == 0 && tw_channel_writable(tunnel->channel);
+}
+
+/* From the shared scratch into the channel's output; what it does not take now is kept. */
+static void take_app_bytes(tw_tunnel *tunnel, tw_bytes data) {
+  tunnel->active_ms = tw_tunnel_now(tunnel);
+  while (data.len > 0) {
+    const size_t taken = tw_tunnel_write(tunnel, data);
+    data = TW_BYTES(data.ptr + taken, data.len - taken);
+    if (taken == 0) break;
+  }
+  if (data.len > 0 && is_live(tunnel) && tw_buf_append(&tunnel->unsent, data) != TW_OK)
+    tw_tunnel_abort(tunnel, TW_ERR_NO_MEMORY);
+}
+
+void tw_tunnel_read_app(tw_tunnel *tunnel) {
+  for (int round = 0; round < ROUNDS && may_read_app(tunnel); round++) {
+    const ssize_t got = read_some(tunnel->app_in.fd, tunnel->setup->scratch, tunnel->setup->scratch_size);
+    if (got < 0 && would_block(errno)) return;
+    if (got < 0) {
+      tw_tunnel_app_broke(tunnel, errno);
+      return;
+    }
+    if (got == 0)
+      tunnel->app_ended = true;
+    else
+      take_app_bytes(tunnel, TW_BYTES(tunnel->setup->scratch, (size_t)got));
+    tw_tunnel_push(tunnel);
+    if ((size_t)got < tunnel->setup->scratch_size) return;
+  }
+}
+
+void tw_tunnel_want(tw_tunnel *tunnel) {
+  if (tunnel->channel == NULL) return;
+  const size_t output = tw_channel_output(tunnel->channel).len;
+  const bool data = tw_channel_data(tunnel->channel).len > 0;
+  const bool read_wire = is_live(tunnel) && !tunnel->wire_ended && !data && output < OUTPUT_HARD_MAX;
+  tw_watch_want(&tunnel->wire.watch, read_wire, output > 0 && !tunnel->wire_dead);
+
+  const bool read_app = may_read_app(tunnel);
+  const bool write_app = is_live(tunnel) && data && tunnel->app_ready && !tunnel->discard;
+  if (tunnel->app_is_socket)
+    tw_watch_want(&tunnel->app_in.watch, read_app, write_app);
+  else {
+    tw_watch_want(&tunnel->app_in.watch, read_app, false);
+    tw_watch_want(&tunnel->app_out.watch, false, write_app);
+  }
+}
