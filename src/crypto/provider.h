@@ -60,7 +60,7 @@ typedef struct tw_provider_ops {
   /* TW_ERR_KEY for an invalid encapsulation key. */
   tw_err (*mlkem_encap)(tw_provider *provider, tw_mlkem_id id, tw_bytes public_key, const uint8_t *random, uint8_t *output,
                         uint8_t *shared);
-  /* TW_ERR_KEY for a ciphertext of wrong length; else an implicit rejection is what the scheme gives. */
+  /* TW_ERR_DECRYPT for a ciphertext of wrong length; any other one has a shared secret, by implicit rejection if need be. */
   tw_err (*mlkem_decap)(tw_provider *provider, tw_mlkem_id id, tw_bytes seed, tw_bytes output, uint8_t *shared);
 
   /* A parsed signature key pair; `public_key` is written. TW_ERR_KEY. */

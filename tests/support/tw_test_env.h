@@ -39,6 +39,7 @@ void tw_test_env_reseed(tw_test_env *test, uint64_t seed);
  *     if (!test.alloc_failed) break;
  *     assert_int_equal(err, TW_ERR_NO_MEMORY);
  *   }
+ *   tw_test_fail_alloc(&test, 0); // the last one is still waiting
  */
 void tw_test_fail_alloc(tw_test_env *test, size_t n);
 void tw_test_fail_random(tw_test_env *test, size_t n);

@@ -42,14 +42,19 @@ tw_err tw_ossl_mlkem_encap(tw_provider *provider, tw_mlkem_id id, tw_bytes publi
 tw_err tw_ossl_mlkem_decap(tw_provider *provider, tw_mlkem_id id, tw_bytes seed, tw_bytes output, uint8_t *shared) {
   tw_ossl *ossl = tw_ossl_of(provider);
   size_t shared_len = TW_MLKEM_SHARED;
+  if (output.len != output_size(id)) return TW_ERR_DECRYPT;
   tw_ossl_begin();
   EVP_PKEY *key = tw_ossl_key(ossl, type_of(id), TW_NO_BYTES, seed);
   EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(ossl->lib, key, NULL);
-  const bool ready = ctx != NULL && EVP_PKEY_decapsulate_init(ctx, NULL) == 1;
-  const bool ok = ready && EVP_PKEY_decapsulate(ctx, shared, &shared_len, output.ptr, output.len) == 1 &&
-                  shared_len == TW_MLKEM_SHARED;
+  /*
+   * OpenSSL answers a failure within the decapsulation, as of an allocation, by implicit rejection and success; only the
+   * error queue tells it from a bad ciphertext.
+   */
+  const bool ok = ctx != NULL && EVP_PKEY_decapsulate_init(ctx, NULL) == 1 &&
+                  EVP_PKEY_decapsulate(ctx, shared, &shared_len, output.ptr, output.len) == 1 &&
+                  shared_len == TW_MLKEM_SHARED && ERR_count_to_mark() == 0;
   EVP_PKEY_CTX_free(ctx);
   EVP_PKEY_free(key);
   if (!ok) tw_wipe(shared, TW_MLKEM_SHARED);
-  return tw_ossl_end(ok, ready ? TW_ERR_DECRYPT : TW_ERR_INTERNAL);
+  return tw_ossl_end(ok, TW_ERR_INTERNAL);
 }

@@ -31,18 +31,21 @@ static const scheme_row *row_of(const tw_signature *scheme) {
   return NULL;
 }
 
-/* The parsed key pair and its public key. ECDSA scalars are checked by the caller. */
-static EVP_PKEY *make_pair(tw_ossl *ossl, const scheme_row *row, const tw_signature *scheme, tw_bytes private_key,
-                           uint8_t *public_key) {
+/* The parsed key pair and its public key. Length and range are checked by the caller, so that every private key is one. */
+static tw_err make_pair(tw_ossl *ossl, const scheme_row *row, const tw_signature *scheme, tw_bytes private_key,
+                        uint8_t *public_key, EVP_PKEY **key) {
+  const tw_group *group = tw_group_of(row->group);
+  if (row->hash != NULL) TW_TRY(tw_ossl_ec_public(ossl, group, private_key, public_key));
+  tw_ossl_begin();
+  bool ok;
   if (row->hash != NULL) {
-    const tw_group *group = tw_group_of(row->group);
-    if (tw_ossl_ec_public(ossl, group, private_key, public_key) != TW_OK) return NULL;
-    return tw_ossl_ec_key(ossl, group, TW_BYTES(public_key, scheme->public_size), private_key);
+    *key = tw_ossl_ec_key(ossl, group, TW_BYTES(public_key, scheme->public_size), private_key);
+    ok = *key != NULL;
+  } else {
+    *key = tw_ossl_key(ossl, row->type, TW_NO_BYTES, private_key);
+    ok = *key != NULL && tw_ossl_public(*key, public_key, scheme->public_size);
   }
-  EVP_PKEY *key = tw_ossl_key(ossl, row->type, TW_NO_BYTES, private_key);
-  if (key == NULL || tw_ossl_public(key, public_key, scheme->public_size)) return key;
-  EVP_PKEY_free(key);
-  return NULL;
+  return tw_ossl_end(ok, TW_ERR_INTERNAL);
 }
 
 /* ECDSA nonces are those of RFC 6979: without randomness there is none to go wrong, and vectors can be reproduced. */
@@ -66,12 +69,12 @@ tw_err tw_ossl_sign_key_new(tw_provider *provider, const tw_alloc *alloc, const 
   ossl_sign_key *made = tw_alloc_zero(alloc, sizeof(*made));
   if (made == NULL) return TW_ERR_NO_MEMORY;
   made->alloc = *alloc;
-  tw_ossl_begin();
-  made->key = make_pair(ossl, row, scheme, private_key, public_key);
-  const bool valid = made->key != NULL;
-  if (valid) made->ctx = EVP_PKEY_CTX_new_from_pkey(ossl->lib, made->key, NULL);
-  const bool ok = made->ctx != NULL && init_sign(ossl, row, made->ctx);
-  const tw_err err = tw_ossl_end(ok, valid ? TW_ERR_INTERNAL : TW_ERR_KEY);
+  tw_err err = make_pair(ossl, row, scheme, private_key, public_key, &made->key);
+  if (err == TW_OK) {
+    tw_ossl_begin();
+    made->ctx = EVP_PKEY_CTX_new_from_pkey(ossl->lib, made->key, NULL);
+    err = tw_ossl_end(made->ctx != NULL && init_sign(ossl, row, made->ctx), TW_ERR_INTERNAL);
+  }
   if (err != TW_OK) {
     tw_ossl_sign_key_free(made);
     return err;
