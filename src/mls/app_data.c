@@ -142,8 +142,8 @@ tw_err tw_app_components_list(tw_bytes extensions, tw_buf *out) {
   tw_component_data entry = {0};
   bool more = tw_component_next(&walk, &entry);
   if (more && entry.component_id == 0) more = tw_component_next(&walk, &entry);
-  for (uint16_t known = TW_COMPONENT_APP_COMPONENTS; known <= TW_COMPONENT_SAFE_AAD; known++) {
-    tw_write_u16(&w, known);
+  for (unsigned known = TW_COMPONENT_APP_COMPONENTS; known <= TW_COMPONENT_SAFE_AAD; known++) {
+    tw_write_u16(&w, (uint16_t)known);
     if (more && entry.component_id == known) more = tw_component_next(&walk, &entry);
   }
   for (; more; more = tw_component_next(&walk, &entry)) tw_write_u16(&w, entry.component_id);
