@@ -58,7 +58,7 @@ void tw_kem_suite_id(uint16_t id, uint8_t out[5]) {
 }
 
 static tw_err public_of(tw_provider *provider, const tw_kem_parts *parts, tw_bytes private_key, uint8_t *public_key) {
-  if (parts->has_mlkem) return tw_pqkem_public(provider, parts, private_key, public_key);
+  if (parts->has_mlkem || parts->group == NULL) return tw_pqkem_public(provider, parts, private_key, public_key);
   if (!tw_group_scalar_valid(parts->group, private_key.ptr)) return TW_ERR_KEY;
   return provider->ops->dh_public(provider, parts->group->id, private_key, public_key);
 }

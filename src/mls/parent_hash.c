@@ -124,6 +124,7 @@ static tw_err check_side(const tw_tree *tree, const tw_tree_node *parent, uint32
   if (node == NULL || parent_hash_field(node).len != tree->suite->hash->size) return TW_OK;
 
   const tw_tree_node *sibling = parent->u.child[1 - side];
+  if (sibling == NULL) return TW_ERR_INTERNAL; /* the tree hash was taken before, which spells blank subtrees out */
   const tw_bytes without = tw_leaves_within(unmerged, sibling_first, below);
   uint8_t sibling_hash[TW_HASH_MAX];
   uint8_t hash[TW_HASH_MAX];

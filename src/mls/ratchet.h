@@ -22,8 +22,8 @@ typedef struct tw_sender_ratchets {
 /* Both ratchets at generation 0. */
 TW_MUST_USE tw_err tw_sender_ratchets_new(const tw_env *env, const tw_suite *suite, tw_bytes leaf_secret, tw_sender_ratchets **out);
 /* Takes void as the secret tree's values are. */
-void tw_sender_ratchets_free(const tw_env *env, void *sender);
-void tw_write_sender_ratchets(tw_writer *w, const tw_suite *suite, const void *sender);
+void tw_sender_ratchets_free(const tw_env *env, void *value);
+void tw_write_sender_ratchets(tw_writer *w, const tw_suite *suite, const void *value);
 TW_MUST_USE tw_err tw_read_sender_ratchets(tw_reader *r, const tw_env *env, const tw_suite *suite, void **out);
 
 /* A kept key, NULL when `generation` is not among them. */

@@ -103,7 +103,7 @@ tw_err tw_leaf_list_of(const tw_tree *tree, tw_bytes sorted, tw_leaf_list **out)
 }
 
 tw_err tw_leaf_list_with(const tw_tree *tree, tw_leaf_list *list, uint32_t count, uint32_t leaf, tw_leaf_list **out) {
-  const tw_bytes old = count > 0 ? TW_BYTES(list->bytes, (size_t)count * 4) : TW_NO_BYTES;
+  const tw_bytes old = list != NULL && count > 0 ? TW_BYTES(list->bytes, (size_t)count * 4) : TW_NO_BYTES;
   const uint32_t at = tw_leaves_below(old, leaf);
   if (list != NULL && at == count && list->used == count && count < list->cap) {
     tw_put_u32(list->bytes + (size_t)count * 4, leaf);

@@ -108,7 +108,7 @@ TW_MUST_USE tw_err tw_tree_node_join(const tw_tree *tree, uint32_t level, tw_tre
 /* A blank node that only holds a hash. */
 TW_MUST_USE tw_err tw_tree_node_blank(const tw_tree *tree, uint32_t level, tw_tree_node **out);
 tw_tree_node *tw_tree_node_ref(tw_tree_node *node);
-void tw_tree_node_release(const tw_tree *tree, tw_tree_node *node);
+void tw_tree_node_release(const tw_tree *tree, tw_tree_node *root);
 
 /* ---- finding ---- */
 /* NULL: blank, with all below it, or outside. */

@@ -20,7 +20,9 @@ typedef tw_vector_result tw_vector_check(const tw_env *env, json_t *vector);
 tw_vector_check tw_vector_crypto_basics, tw_vector_key_schedule, tw_vector_psk_secret, tw_vector_secret_tree,
     tw_vector_transcript_hashes, tw_vector_message_protection, tw_vector_messages, tw_vector_deserialization;
 /* the ratchet tree */
-tw_vector_check tw_vector_tree_math, tw_vector_tree_operations;
+tw_vector_check tw_vector_tree_math, tw_vector_tree_operations, tw_vector_tree_validation, tw_vector_treekem;
+/* whole groups */
+tw_vector_check tw_vector_welcome, tw_vector_passive_client;
 
 /* A type is the name that its files have, without ".json". Rows are in vectors_run.c. */
 typedef struct tw_vector_type {

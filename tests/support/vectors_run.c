@@ -11,11 +11,17 @@ static const tw_vector_type types[] = {
     {"key-schedule", tw_vector_key_schedule},
     {"message-protection", tw_vector_message_protection},
     {"messages", tw_vector_messages},
+    {"passive-client-handling-commit", tw_vector_passive_client},
+    {"passive-client-random", tw_vector_passive_client},
+    {"passive-client-welcome", tw_vector_passive_client},
     {"psk_secret", tw_vector_psk_secret},
     {"secret-tree", tw_vector_secret_tree},
     {"transcript-hashes", tw_vector_transcript_hashes},
     {"tree-math", tw_vector_tree_math},
     {"tree-operations", tw_vector_tree_operations},
+    {"tree-validation", tw_vector_tree_validation},
+    {"treekem", tw_vector_treekem},
+    {"welcome", tw_vector_welcome},
 };
 
 const tw_vector_type *tw_vector_type_at(size_t index) {

@@ -42,8 +42,7 @@ static const char *curve_name(const tw_group *group) {
 }
 
 EVP_PKEY *tw_ossl_ec_key(tw_ossl *ossl, const tw_group *group, tw_bytes public_key, tw_bytes private_key) {
-  char name[8];
-  strcpy(name, curve_name(group));
+  char *name = (char *)curve_name(group); /* OSSL_PARAM asks for char *, and only reads */
   uint8_t scalar[TW_DH_SCALAR_MAX];
   OSSL_PARAM params[4];
   size_t n = 0;

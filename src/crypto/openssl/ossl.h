@@ -75,16 +75,16 @@ void tw_ossl_aead_key_free(tw_aead_key *key);
 tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out);
 tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out);
 /* dh.c */
-tw_err tw_ossl_dh_check(tw_provider *provider, tw_group_id group, tw_bytes public_key);
-tw_err tw_ossl_dh_public(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key);
-tw_err tw_ossl_dh(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key, bool know_public,
+tw_err tw_ossl_dh_check(tw_provider *provider, tw_group_id id, tw_bytes public_key);
+tw_err tw_ossl_dh_public(tw_provider *provider, tw_group_id id, tw_bytes scalar, uint8_t *public_key);
+tw_err tw_ossl_dh(tw_provider *provider, tw_group_id id, tw_bytes scalar, uint8_t *public_key, bool know_public,
                   tw_bytes peer, uint8_t *shared);
 /* ec.c: the same for the curves of NIST. */
 tw_err tw_ossl_ec_check(tw_ossl *ossl, const tw_group *group, tw_bytes public_key);
 tw_err tw_ossl_ec_public(tw_ossl *ossl, const tw_group *group, tw_bytes scalar, uint8_t *public_key);
 tw_err tw_ossl_ec_dh(tw_ossl *ossl, const tw_group *group, tw_bytes scalar, tw_bytes peer, uint8_t *shared);
 /* Any encoding of a point, in uncompressed form. TW_ERR_KEY. */
-tw_err tw_ossl_ec_uncompress(tw_ossl *ossl, const tw_group *group, tw_bytes point, uint8_t *public_key);
+tw_err tw_ossl_ec_uncompress(tw_ossl *ossl, const tw_group *group, tw_bytes bytes, uint8_t *public_key);
 /* mlkem.c */
 tw_err tw_ossl_mlkem_public(tw_provider *provider, tw_mlkem_id id, tw_bytes seed, uint8_t *public_key);
 tw_err tw_ossl_mlkem_encap(tw_provider *provider, tw_mlkem_id id, tw_bytes public_key, const uint8_t *random,

@@ -1,6 +1,5 @@
 /* Ed25519, Ed448, ECDSA and ML-DSA. SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/core_names.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "crypto/openssl/ossl.h"
@@ -53,8 +52,7 @@ static bool init_sign(tw_ossl *ossl, const scheme_row *row, EVP_PKEY_CTX *ctx) {
   EVP_SIGNATURE *algorithm = ossl->signatures[row->type];
   if (row->hash == NULL) return EVP_PKEY_sign_message_init(ctx, algorithm, NULL) == 1;
   unsigned nonce_type = 1;
-  char digest[8];
-  strcpy(digest, row->hash->name);
+  char *digest = (char *)row->hash->name; /* OSSL_PARAM asks for char *, and only reads */
   const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, digest, 0),
                                OSSL_PARAM_construct_uint(OSSL_SIGNATURE_PARAM_NONCE_TYPE, &nonce_type),
                                OSSL_PARAM_construct_end()};

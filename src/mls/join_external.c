@@ -1,0 +1,61 @@
+/* Joining by an external commit: RFC 9420 sections 8.3 and 12.4.3.2. SPDX-License-Identifier: Apache-2.0 */
+#include "mls/commit_make.h"
+#include "mls/join.h"
+#include "mls/leaf_make.h"
+
+/* struct { HPKEPublicKey external_pub; } ExternalPub, section 12.4.3.2 */
+static tw_err find_external_pub(const tw_group_info *info, tw_bytes *external_pub) {
+  tw_bytes data;
+  if (!tw_extension_find(info->extensions, TW_EXTENSION_EXTERNAL_PUB, &data)) return TW_ERR_FORBIDDEN;
+  tw_reader r = tw_reader_of(data);
+  *external_pub = tw_read_vector(&r);
+  return tw_reader_end(&r);
+}
+
+/* The ExternalInit proposal comes first; its bytes live in the work. */
+static tw_err append_external_init(tw_commit_work *work, tw_bytes external_pub, tw_secret *init_secret) {
+  const tw_group *from = work->from;
+  tw_buf kem_output = TW_BUF_INIT(tw_env_alloc(from->env));
+  tw_err err = tw_external_init_send(from->env, from->suite, external_pub, &kem_output, init_secret);
+  if (err == TW_OK) {
+    tw_writer w = tw_writer_to(&work->external_kem_output);
+    tw_write_proposal_external_init(&w, tw_buf_bytes(&kem_output));
+    err = tw_writer_end(&w);
+  }
+  tw_buf_clear(&kem_output);
+  return err == TW_OK ? tw_commit_work_append(work, tw_buf_bytes(&work->external_kem_output)) : err;
+}
+
+static tw_err run(tw_commit_work *work, const tw_group_info *info, tw_commit_result *result) {
+  tw_bytes external_pub;
+  TW_TRY(find_external_pub(info, &external_pub));
+  TW_TRY(append_external_init(work, external_pub, &work->from->secrets.init_secret));
+  TW_TRY(tw_commit_work_append(work, work->options->proposals));
+  return tw_commit_work_run(work, result);
+}
+
+tw_err tw_group_join_external(const tw_client *client, tw_bytes group_info, const tw_join_options *join,
+                              const tw_commit_options *options, uint64_t now, tw_commit_result *result) {
+  static const tw_commit_options default_commit = {0};
+  static const tw_join_options default_join = {0};
+  TW_TRY(tw_client_check(client));
+  if (join == NULL) join = &default_join;
+  tw_mls_message decoded;
+  TW_TRY(tw_mls_message_decode(client->env, group_info, &decoded));
+  if (decoded.wire_format != TW_WIRE_GROUP_INFO) return TW_ERR_UNEXPECTED;
+  const tw_group_info *info = &decoded.u.group_info;
+  tw_group *from;
+  TW_TRY(tw_group_from_info(client, info, join->ratchet_tree, now, &from));
+  tw_commit_work work = {
+      .from = from,
+      .client = client,
+      .options = options != NULL ? options : &default_commit,
+      .committer = {TW_SENDER_NEW_MEMBER_COMMIT, 0},
+      .now = now,
+      .external_kem_output = TW_BUF_INIT(tw_env_alloc(client->env)),
+  };
+  const tw_err err = run(&work, info, result);
+  tw_commit_work_clear(&work);
+  tw_group_free(from);
+  return err;
+}
