@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 static const char *stage_name(tw_tunnel_stage stage) {
   switch (stage) {
   case TW_STAGE_CONNECT: return "connect";
@@ -43,33 +45,70 @@ tw_exit tw_tell_exit(const tw_tunnel_event *event) {
   }
 }
 
-bool tw_tell_peer(const tw_serve *serve, const tw_tunnel *tunnel, tw_fingerprint *fingerprint, const tw_peer **peer) {
-  tw_channel *channel = tw_tunnel_channel(tunnel);
+/* What is remembered of an established channel: the channel itself forgets it at its end. */
+typedef struct peer_note {
+  tw_fingerprint fingerprint;
+  const tw_suite *suite;
+  uint64_t epoch;
+} peer_note;
+
+static const peer_note *note_of(tw_tunnel *tunnel) { return *tw_tunnel_user(tunnel); }
+
+static void make_note(const tw_serve *serve, tw_tunnel *tunnel) {
   tw_member member;
   tw_channel_status status;
-  if (channel == NULL || !tw_channel_peer(channel, &member)) return false;
+  const tw_peer *peer;
+  tw_channel *channel = tw_tunnel_channel(tunnel);
+  peer_note *note = tw_alloc_zero(NULL, sizeof *note);
+  if (note == NULL) return;
   tw_channel_get_status(channel, &status);
-  return tw_identity_lookup(&serve->identity, status.pair.suite, member.signature_key, fingerprint, peer) == TW_OK;
+  note->suite = status.pair.suite;
+  if (tw_channel_peer(channel, &member) &&
+      tw_identity_lookup(&serve->identity, note->suite, member.signature_key, &note->fingerprint, &peer) == TW_OK)
+    *tw_tunnel_user(tunnel) = note;
+  else
+    tw_alloc_free(NULL, note);
+}
+
+static void keep_note(const tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  if (event->kind == TW_TUNNEL_ESTABLISHED) make_note(serve, tunnel);
+  peer_note *note = *tw_tunnel_user(tunnel);
+  if (note != NULL && event->kind <= TW_TUNNEL_REKEYED) note->epoch = event->channel.epoch;
+}
+
+static void drop_note(tw_tunnel *tunnel) {
+  tw_alloc_free(NULL, *tw_tunnel_user(tunnel));
+  *tw_tunnel_user(tunnel) = NULL;
+}
+
+const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel) {
+  const peer_note *note = note_of(tunnel);
+  return note == NULL ? NULL : tw_peers_find(&serve->identity.peers, &note->fingerprint);
+}
+
+/* The name that the peers file gives the other side, "" for none. */
+static const char *peer_name(const tw_serve *serve, tw_tunnel *tunnel) {
+  const tw_peer *peer = tw_tell_peer(serve, tunnel);
+  return peer == NULL ? "" : tw_peer_name(&serve->identity.peers, peer);
 }
 
 /* ---- people ---- */
 
 /* "channel 3 with alice at 10.0.0.1:9420" */
-static void describe(const tw_serve *serve, const tw_tunnel *tunnel, char *out, size_t size) {
-  tw_fingerprint fingerprint;
-  const tw_peer *peer = NULL;
+static void describe(const tw_serve *serve, tw_tunnel *tunnel, char *out, size_t size) {
+  const peer_note *note = note_of(tunnel);
   char who[TW_PEER_NAME_MAX + 8] = "";
-  if (tw_tell_peer(serve, tunnel, &fingerprint, &peer)) {
-    const char *name = peer != NULL ? tw_peer_name(&serve->identity.peers, peer) : "";
+  if (note != NULL) {
+    const char *name = peer_name(serve, tunnel);
     char text[TW_FINGERPRINT_TEXT];
-    tw_fingerprint_format(&fingerprint, text);
+    tw_fingerprint_format(&note->fingerprint, text);
     (void)snprintf(who, sizeof who, " with %s", name[0] != '\0' ? name : text);
   }
   (void)snprintf(out, size, "channel %llu%s at %s", (unsigned long long)tw_tunnel_id(tunnel), who,
                  tw_tunnel_remote(tunnel));
 }
 
-static void tell_error(tw_serve *serve, const tw_tunnel *tunnel, const tw_tunnel_event *event) {
+static void tell_error(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   /* That an application went away early is everyday business. */
   if (event->stage == TW_STAGE_APPLICATION && !serve->verbose && !serve->stdio) return;
   char refused[TW_FINGERPRINT_TEXT + 16] = "";
@@ -86,7 +125,7 @@ static void tell_error(tw_serve *serve, const tw_tunnel *tunnel, const tw_tunnel
   (void)tw_cli_fail(TW_EXIT_OK, "%s: %s: %s%s", where, stage_name(event->stage), event->text, refused);
 }
 
-static void tell_people(tw_serve *serve, const tw_tunnel *tunnel, const tw_tunnel_event *event) {
+static void tell_people(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   if (event->kind == TW_TUNNEL_ERROR) tell_error(serve, tunnel, event);
   if (event->kind == TW_TUNNEL_ERROR || !serve->verbose) return;
   char where[TW_PEER_NAME_MAX + TW_ADDRESS_TEXT + 48];
@@ -106,23 +145,19 @@ static void tell_people(tw_serve *serve, const tw_tunnel *tunnel, const tw_tunne
 
 /* ---- the log ---- */
 
-static void add_peer(const tw_serve *serve, const tw_tunnel *tunnel, json_t *line) {
-  tw_fingerprint fingerprint;
-  const tw_peer *peer = NULL;
-  if (!tw_tell_peer(serve, tunnel, &fingerprint, &peer)) return;
+static void add_peer(const tw_serve *serve, tw_tunnel *tunnel, json_t *line) {
+  const peer_note *note = note_of(tunnel);
+  if (note == NULL) return;
   char text[TW_FINGERPRINT_TEXT];
-  tw_fingerprint_format(&fingerprint, text);
+  tw_fingerprint_format(&note->fingerprint, text);
   tw_event_text(line, "peer", text);
-  if (peer != NULL && tw_peer_name(&serve->identity.peers, peer)[0] != '\0')
-    tw_event_text(line, "name", tw_peer_name(&serve->identity.peers, peer));
+  const char *name = peer_name(serve, tunnel);
+  if (name[0] != '\0') tw_event_text(line, "name", name);
 }
 
-static void add_established(const tw_serve *serve, const tw_tunnel *tunnel, const tw_tunnel_event *event,
-                            json_t *line) {
-  tw_channel_status status;
-  tw_channel_get_status(tw_tunnel_channel(tunnel), &status);
-  add_peer(serve, tunnel, line);
-  tw_event_text(line, "suite", tw_suite_name(status.pair.suite));
+static void add_established(tw_tunnel *tunnel, const tw_tunnel_event *event, json_t *line) {
+  const peer_note *note = note_of(tunnel);
+  if (note != NULL) tw_event_text(line, "suite", tw_suite_name(note->suite));
   tw_event_number(line, "epoch", event->channel.epoch);
   tw_event_number(line, "bytes", event->channel.handshake_bytes);
   tw_event_number(line, "key_us", event->key_ns / 1000);
@@ -149,31 +184,32 @@ static void add_error(tw_serve *serve, const tw_tunnel_event *event, json_t *lin
   tw_event_text(line, "refused", refused);
 }
 
-static void add_closed(const tw_tunnel *tunnel, const tw_tunnel_event *event, json_t *line) {
+static void add_closed(tw_tunnel *tunnel, const tw_tunnel_event *event, json_t *line) {
   tw_event_text(line, "reason", event->text);
   if (tw_tunnel_channel(tunnel) == NULL) return;
   tw_channel_status status;
   tw_channel_get_status(tw_tunnel_channel(tunnel), &status);
-  tw_event_number(line, "epoch", status.pair.epoch);
+  if (note_of(tunnel) != NULL) tw_event_number(line, "epoch", note_of(tunnel)->epoch);
   tw_event_number(line, "data_sent", status.data_sent);
   tw_event_number(line, "data_received", status.data_received);
   tw_event_number(line, "wire_sent", status.wire_sent);
   tw_event_number(line, "wire_received", status.wire_received);
 }
 
-static json_t *new_line(const tw_serve *serve, const tw_tunnel *tunnel, const char *name) {
+static json_t *new_line(const tw_serve *serve, tw_tunnel *tunnel, const char *name) {
   json_t *line = tw_event_new(&serve->log, name);
   tw_event_number(line, "channel", tw_tunnel_id(tunnel));
   tw_event_text(line, "remote", tw_tunnel_remote(tunnel));
+  add_peer(serve, tunnel, line);
   return line;
 }
 
-static void log_event(tw_serve *serve, const tw_tunnel *tunnel, const tw_tunnel_event *event) {
+static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   static const char *const names[] = {"", "established", "rekeyed", "error", "closed"};
   json_t *line = new_line(serve, tunnel, names[event->kind]);
   if (line == NULL) return;
   switch (event->kind) {
-  case TW_TUNNEL_ESTABLISHED: add_established(serve, tunnel, event, line); break;
+  case TW_TUNNEL_ESTABLISHED: add_established(tunnel, event, line); break;
   case TW_TUNNEL_REKEYED: add_rekeyed(event, line); break;
   case TW_TUNNEL_ERROR: add_error(serve, event, line); break;
   case TW_TUNNEL_CLOSED: add_closed(tunnel, event, line); break;
@@ -183,8 +219,10 @@ static void log_event(tw_serve *serve, const tw_tunnel *tunnel, const tw_tunnel_
 
 void tw_tell_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   tw_serve *serve = ctx;
+  keep_note(serve, tunnel, event);
   log_event(serve, tunnel, event);
   tell_people(serve, tunnel, event);
+  if (event->kind == TW_TUNNEL_CLOSED) drop_note(tunnel);
   if (event->kind != TW_TUNNEL_ERROR) return;
   serve->identity.refused = false;
   const bool is_the_one = serve->service.connecting || tw_tunnel_established(tunnel);

@@ -11,8 +11,8 @@ void tw_tell_short(void *ctx, int why);
 
 /** The peers were read anew, or why not. */
 void tw_tell_reload(const tw_serve *serve, const char *error);
-/** Who is at the other side: false when that is not known yet. `*peer` is NULL when it is not among the peers. */
-bool tw_tell_peer(const tw_serve *serve, const tw_tunnel *tunnel, tw_fingerprint *fingerprint, const tw_peer **peer);
+/** The peer that the other side of an established channel is; NULL when it is not, or no more, among the peers. */
+const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel);
 /** The exit code that an error of the one channel stands for. */
 tw_exit tw_tell_exit(const tw_tunnel_event *event);
 

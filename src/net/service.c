@@ -7,10 +7,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/secret.h"
 
-/* Four full records: one read of the application fills the channel's output. */
-enum { SCRATCH_SIZE = 4 * (int)TW_RECORD_CONTENT_MAX, SIGNALS = 3 };
+enum { SIGNALS = 3 };
 static const int signal_numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 struct tw_service {
@@ -121,7 +119,7 @@ static void on_signal(uv_signal_t *handle, int number) {
   }
 }
 
-void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, const tw_tunnel *tunnel), void *ctx, tw_err reason) {
+void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tunnel), void *ctx, tw_err reason) {
   tw_tunnel *next;
   for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
     next = *tw_tunnel_next(tunnel);
@@ -140,8 +138,6 @@ static tw_err open_service(tw_service *service, tw_report *report) {
   service->setup = (tw_tunnel_setup){
       .loop = &service->loop,
       .wall_offset_ms = wall_ms() - uv_now(&service->loop),
-      .scratch = tw_alloc_zero(NULL, SCRATCH_SIZE),
-      .scratch_size = SCRATCH_SIZE,
       .channel = config->channel,
       .connecting = config->connecting,
       .peer = config->peer,
@@ -154,7 +150,6 @@ static tw_err open_service(tw_service *service, tw_report *report) {
       .freed = on_freed,
       .ctx = service,
   };
-  if (service->setup.scratch == NULL) return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
   for (int i = 0; i < SIGNALS; i++) {
     if (uv_signal_init(&service->loop, &service->signals[i]) != 0)
       return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
@@ -187,8 +182,6 @@ tw_err tw_service_run(const tw_service_config *config, tw_report *report) {
   if (err != TW_OK || (!config->accepts && service->tunnels == NULL)) finish(service);
   (void)uv_run(&service->loop, UV_RUN_DEFAULT);
   (void)uv_loop_close(&service->loop);
-  if (service->setup.scratch != NULL) tw_wipe(service->setup.scratch, SCRATCH_SIZE);
-  tw_alloc_free(NULL, service->setup.scratch);
   tw_alloc_free(NULL, service);
   return err;
 }

@@ -35,6 +35,6 @@ typedef struct tw_service_config {
  */
 TW_MUST_USE tw_err tw_service_run(const tw_service_config *config, tw_report *report);
 /** Abort every established tunnel that `keep` does not want any more. */
-void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, const tw_tunnel *tunnel), void *ctx, tw_err reason);
+void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tunnel), void *ctx, tw_err reason);
 
 #endif

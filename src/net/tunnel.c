@@ -22,6 +22,7 @@ uint64_t tw_tunnel_id(const tw_tunnel *tunnel) { return tunnel->id; }
 const char *tw_tunnel_remote(const tw_tunnel *tunnel) { return tunnel->remote; }
 bool tw_tunnel_established(const tw_tunnel *tunnel) { return tunnel->established; }
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
+void **tw_tunnel_user(tw_tunnel *tunnel) { return &tunnel->user; }
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel) { return &tunnel->next; }
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel) { return &tunnel->previous; }
 
@@ -37,7 +38,6 @@ static void release_handle(void *ctx) {
   if (--tunnel->handles > 0) return;
   tw_channel_free(tunnel->channel);
   tunnel->channel = NULL;
-  tw_buf_clear(&tunnel->unsent);
   tunnel->setup->freed(tunnel->setup->ctx, tunnel);
   tw_alloc_free(NULL, tunnel);
 }
@@ -157,7 +157,6 @@ void tw_tunnel_stop(tw_tunnel *tunnel, const char *why) {
   if (tunnel->phase != TW_PHASE_RUNNING) return;
   tunnel->app_ended = true;
   stop_within(tunnel, tunnel->setup->linger_ms);
-  if (tunnel->unsent.len > 0) tw_buf_clear(&tunnel->unsent);
   tw_tunnel_close_channel(tunnel);
   settle(tunnel);
 }

@@ -52,8 +52,6 @@ typedef enum tw_tunnel_app {
 typedef struct tw_tunnel_setup {
   uv_loop_t *loop;
   uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0 */
-  uint8_t *scratch;        /* where application bytes are read to, for no longer than a call */
-  size_t scratch_size;
   const tw_channel_config *channel;
   bool connecting; /* this side opens channels */
   tw_address peer; /* where to, if so */
@@ -88,6 +86,8 @@ const char *tw_tunnel_remote(const tw_tunnel *tunnel);
 bool tw_tunnel_established(const tw_tunnel *tunnel);
 /** NULL before there is one. */
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel);
+/** The owner's: NULL at first; what it points to has to be freed with the closed event. */
+void **tw_tunnel_user(tw_tunnel *tunnel);
 /** For the owner's list. */
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel);
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tunnel_parts.h"
 
-/* Sealed application data grows the output by this much a record at most: header, content type and tag. */
-enum { RECORD_OVERHEAD = 5 + 1 + 16, UNPADDED_SLACK = 512 };
+/* What sealing adds to a record's content: header, content type and tag. */
+enum { RECORD_OVERHEAD = 5 + 1 + 16 };
 
 /* When a call began and what stood in the output then. */
 typedef struct call_mark {
@@ -95,12 +95,8 @@ void tw_tunnel_close_channel(tw_tunnel *tunnel) {
   tw_tunnel_take_events(tunnel);
 }
 
-size_t tw_tunnel_write(tw_tunnel *tunnel, tw_bytes data) {
+void tw_tunnel_write_done(tw_tunnel *tunnel, size_t n) {
   const call_mark start = mark(tunnel);
-  size_t taken = 0;
-  const tw_err err = tw_channel_write(tunnel->channel, data, &taken);
-  const size_t sealed = taken + (taken / TW_RECORD_CONTENT_MAX + 2) * RECORD_OVERHEAD + UNPADDED_SLACK;
-  settle_call(tunnel, start, output_grew(tunnel, start, sealed));
-  if (err == TW_ERR_NO_MEMORY) tw_tunnel_abort(tunnel, err);
-  return taken;
+  ignore(tw_channel_write_done(tunnel->channel, n));
+  settle_call(tunnel, start, output_grew(tunnel, start, n + RECORD_OVERHEAD));
 }

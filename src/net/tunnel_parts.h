@@ -45,12 +45,12 @@ struct tw_tunnel {
   bool clean;      /* the end was as it should be */
   int wire_error;  /* errno that ended the wire */
 
-  tw_buf unsent;      /* read from the application, not taken by the channel yet; mostly empty */
   uint64_t active_ms; /* when application bytes last moved */
   uint64_t stop_ms;   /* when to wait no longer, 0: no end in sight */
   uint64_t armed_ms;  /* what the timer is set to, UINT64_MAX: off */
   uint64_t key_ns;    /* spent on keys since the last event that told so */
   const char *why;    /* of the closed event */
+  void *user;
   char remote[TW_ADDRESS_TEXT];
   tw_tunnel *next;
   tw_tunnel *previous;
@@ -77,8 +77,7 @@ void tw_tunnel_input_end(tw_tunnel *tunnel);
 void tw_tunnel_data_done(tw_tunnel *tunnel, size_t n);
 void tw_tunnel_tick(tw_tunnel *tunnel);
 void tw_tunnel_close_channel(tw_tunnel *tunnel);
-/* Bytes that the channel took. */
-size_t tw_tunnel_write(tw_tunnel *tunnel, tw_bytes data);
+void tw_tunnel_write_done(tw_tunnel *tunnel, size_t n);
 void tw_tunnel_take_events(tw_tunnel *tunnel);
 
 /* tunnel_pump.c: moving bytes. */

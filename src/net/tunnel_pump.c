@@ -72,14 +72,8 @@ static void deliver(tw_tunnel *tunnel) {
   }
 }
 
-/* The rest of what was read from the application, then its end. */
-static void push_unsent(tw_tunnel *tunnel) {
-  while (is_live(tunnel) && tunnel->unsent.len > 0) {
-    const size_t taken = tw_tunnel_write(tunnel, tw_buf_bytes(&tunnel->unsent));
-    if (taken == 0) return;
-    tw_buf_consume(&tunnel->unsent, taken);
-    if (tunnel->unsent.len == 0) tw_buf_clear(&tunnel->unsent);
-  }
+/* The end of the application's bytes, to the peer. */
+static void push_end(tw_tunnel *tunnel) {
   if (is_live(tunnel) && tunnel->app_ended && !tunnel->close_sent) tw_tunnel_close_channel(tunnel);
 }
 
@@ -95,7 +89,7 @@ static void shut_app(tw_tunnel *tunnel) {
 void tw_tunnel_push(tw_tunnel *tunnel) {
   if (tunnel->channel == NULL || tunnel->phase == TW_PHASE_ENDED) return;
   deliver(tunnel);
-  push_unsent(tunnel);
+  push_end(tunnel);
   shut_app(tunnel);
   if (tunnel->wire.fd >= 0) flush_output(tunnel);
 }
@@ -125,36 +119,35 @@ void tw_tunnel_read_wire(tw_tunnel *tunnel) {
 }
 
 static bool may_read_app(const tw_tunnel *tunnel) {
-  return is_live(tunnel) && tunnel->app_ready && !tunnel->app_ended && tunnel->unsent.len == 0 &&
-         tw_channel_output(tunnel->channel).len == 0 && tw_channel_writable(tunnel->channel);
+  return is_live(tunnel) && tunnel->app_ready && !tunnel->app_ended && tw_channel_output(tunnel->channel).len == 0 &&
+         tw_channel_writable(tunnel->channel);
 }
 
-/* From the shared scratch into the channel's output; what it does not take now is kept. */
-static void take_app_bytes(tw_tunnel *tunnel, tw_bytes data) {
-  tunnel->active_ms = tw_tunnel_now(tunnel);
-  while (data.len > 0) {
-    const size_t taken = tw_tunnel_write(tunnel, data);
-    data = TW_BYTES(data.ptr + taken, data.len - taken);
-    if (taken == 0) break;
-  }
-  if (data.len > 0 && is_live(tunnel) && tw_buf_append(&tunnel->unsent, data) != TW_OK)
+/* One read, straight to where a record is sealed. False when there is no more for now. */
+static bool read_record(tw_tunnel *tunnel) {
+  uint8_t *ptr;
+  size_t room = 0;
+  if (tw_channel_write_buffer(tunnel->channel, &ptr, &room) != TW_OK) {
     tw_tunnel_abort(tunnel, TW_ERR_NO_MEMORY);
+    return false;
+  }
+  if (room == 0) return false;
+  const ssize_t got = read_some(tunnel->app_in.fd, ptr, room);
+  const int error = errno;
+  tw_tunnel_write_done(tunnel, got > 0 ? (size_t)got : 0);
+  if (got < 0 && !would_block(error)) tw_tunnel_app_broke(tunnel, error);
+  if (got == 0) tunnel->app_ended = true;
+  if (got > 0) tunnel->active_ms = tw_tunnel_now(tunnel);
+  return got > 0 && (size_t)got == room;
 }
 
+/* Records are collected up to the channel's high-water mark, then sent in one piece. */
 void tw_tunnel_read_app(tw_tunnel *tunnel) {
   for (int round = 0; round < ROUNDS && may_read_app(tunnel); round++) {
-    const ssize_t got = read_some(tunnel->app_in.fd, tunnel->setup->scratch, tunnel->setup->scratch_size);
-    if (got < 0 && would_block(errno)) return;
-    if (got < 0) {
-      tw_tunnel_app_broke(tunnel, errno);
-      return;
-    }
-    if (got == 0)
-      tunnel->app_ended = true;
-    else
-      take_app_bytes(tunnel, TW_BYTES(tunnel->setup->scratch, (size_t)got));
+    bool more = true;
+    while (more && is_live(tunnel) && tw_channel_writable(tunnel->channel)) more = read_record(tunnel);
     tw_tunnel_push(tunnel);
-    if ((size_t)got < tunnel->setup->scratch_size) return;
+    if (!more) return;
   }
 }
 
