@@ -114,17 +114,28 @@ static tw_err provider(setting *s) {
 
 /*
  * Fails each allocation of libcrypto in turn. It sometimes goes on without the memory, which is well; else the error says
- * that it is ours and not the peer's. libcrypto does not report each such failure as one of memory, hence INTERNAL.
+ * that it is ours and not the peer's. libcrypto does not report each such failure as one of memory, hence INTERNAL. In one
+ * place, where it encodes an ECDSA signature again to compare, it takes the failure for a bad signature and leaves no
+ * trace of it: that refuses, so it is let pass.
  */
+static bool acceptable(const setting *s, tw_err err, const char *name, bool setup) {
+  if (err == TW_OK || err == TW_ERR_NO_MEMORY || err == TW_ERR_INTERNAL) return true;
+  if (setup && err == TW_ERR_UNSUPPORTED) return true;
+  const uint16_t id = s->suite->signature->id;
+  const bool ecdsa = id == TW_SIGN_P256 || id == TW_SIGN_P384 || id == TW_SIGN_P521;
+  return ecdsa && err == TW_ERR_SIGNATURE && strcmp(name, "verify") == 0;
+}
+
 static void fail_each(setting *s, tw_err (*operation)(setting *), const char *name, bool setup) {
-  for (size_t n = 1; n < 20000; n += 1 + (setup ? n / 4 : n / 40)) {
+  const bool slow = setup || s->suite->kem->private_size == 66 || s->suite->signature->private_size == 48;
+  for (size_t n = 1; n < 20000; n += 1 + (slow ? n / 8 : 0)) {
     failed = false;
     fail_in = n;
     const tw_err err = operation(s);
     fail_in = 0;
-    if (err != TW_OK && err != TW_ERR_NO_MEMORY && err != TW_ERR_INTERNAL && !(setup && err == TW_ERR_UNSUPPORTED))
+    if (!acceptable(s, err, name, setup))
       fail_msg("%s, %s: allocation %zu: %s", tw_suite_name(s->suite), name, n, tw_err_text(err));
-    if (!setup) assert_int_equal(ERR_peek_error(), 0);
+    assert_int_equal(ERR_peek_error(), 0);
     if (!failed) {
       assert_int_equal(err, TW_OK);
       return;

@@ -36,6 +36,7 @@ static tw_err ossl_random(tw_provider *provider, uint8_t *out, size_t len) {
 
 static void ossl_free(tw_provider *provider) {
   tw_ossl *ossl = tw_ossl_of(provider);
+  tw_ossl_begin();
   BN_CTX_free(ossl->bn);
   for (size_t i = 0; i < TW_OSSL_CURVES; i++) EC_GROUP_free(ossl->curves[i]);
   for (size_t i = 0; i < TW_OSSL_TYPES; i++) {
@@ -49,6 +50,7 @@ static void ossl_free(tw_provider *provider) {
   EVP_MD_free(ossl->sha3_256);
   if (ossl->provider != NULL) OSSL_PROVIDER_unload(ossl->provider);
   OSSL_LIB_CTX_free(ossl->lib);
+  (void)ERR_pop_to_mark();
   const tw_alloc alloc = ossl->alloc;
   tw_wipe(ossl, sizeof(*ossl));
   tw_alloc_free(&alloc, ossl);
