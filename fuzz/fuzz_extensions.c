@@ -3,6 +3,7 @@
  * edit of a good list gives a good list that holds what was put in. SPDX-License-Identifier: Apache-2.0
  */
 #include "fuzz_env.h"
+#include "grammar.h"
 #include "mls/app_data.h"
 #include "mls/grease.h"
 
@@ -54,6 +55,10 @@ static void edits(tw_bytes list, uint16_t id) {
   TW_FUZZ_ASSERT(tw_extensions_check(tw_buf_bytes(&last)) == TW_OK);
   tw_buf_clear(&next);
   tw_buf_clear(&last);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
+  return tw_fuzz_mutate("2XX", 0, data, size, max_size, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -3,6 +3,7 @@
 
 #include "../tests/support/samples.h"
 #include "fuzz_env.h"
+#include "grammar.h"
 #include "mls/app_data.h"
 #include "mls/group_info.h"
 
@@ -74,6 +75,11 @@ static void group_secrets(tw_bytes input) {
     count++;
   }
   TW_FUZZ_ASSERT(tw_reader_end(&walk) == TW_OK && count == secrets.psk_count);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
+  static const char *const forms[] = {"I", "W", "G"};
+  return tw_fuzz_mutate(size > 0 && data[0] < 3 ? forms[data[0]] : "", 1, data, size, max_size, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

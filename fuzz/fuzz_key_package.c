@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fuzz_env.h"
+#include "grammar.h"
 #include "mls/key_package.h"
 
 enum { NOW = 1750000000 };
@@ -70,6 +71,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   write_seed(1, "x509", TW_LITERAL("\0\2\5\4\x30\x82\1\0"), TW_NO_BYTES, TW_LITERAL("\0\5\7\6\1k\0\1\1s"));
   tw_fuzz_seeds_done();
   return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
+  return tw_fuzz_mutate("XK", 0, data, size, max_size, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -3,6 +3,7 @@
 
 #include "../tests/support/samples.h"
 #include "fuzz_env.h"
+#include "grammar.h"
 
 #include "../tests/support/reencode.h"
 
@@ -19,6 +20,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   }
   tw_fuzz_seeds_done();
   return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
+  return tw_fuzz_mutate("Y", 0, data, size, max_size, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

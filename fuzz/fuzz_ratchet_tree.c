@@ -3,6 +3,7 @@
 
 #include "../tests/support/samples.h"
 #include "fuzz_env.h"
+#include "grammar.h"
 #include "mls/tree.h"
 
 static void write_tree(const char *name, uint32_t leaves, uint32_t removed) {
@@ -56,6 +57,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   tw_buf_clear(&sample);
   tw_fuzz_seeds_done();
   return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
+  return tw_fuzz_mutate("R", 0, data, size, max_size, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
