@@ -115,6 +115,9 @@ TW_API void tw_pair_confirm(tw_pair *pair);
  */
 TW_API TW_MUST_USE tw_err tw_pair_update(tw_pair *pair, uint64_t now_ms, tw_buf *message);
 
+/** The message of the last tw_pair_update was not sent and never will be: forget it. Nothing happens where none is outstanding. */
+TW_API void tw_pair_take_back(tw_pair *pair);
+
 /** The epoch in force; NULL in TW_PAIR_HELLO_SENT. Borrowed until the next call that changes the pair. */
 TW_API tw_group *tw_pair_group(const tw_pair *pair);
 /** The other side's leaf; false while there is no group. Borrowed from the epoch in force. */
