@@ -16,8 +16,8 @@
  * Errors. When something ends the channel (a peer that breaks the protocol, a bad record, a timeout), the call returns the
  * reason, the output holds the alert for the peer where there is one, and TW_CHANNEL_CLOSED with the same reason is the last event;
  * send the output, then close the socket. Calls after that return TW_ERR_CLOSED. TW_ERR_NO_MEMORY from input_buffer, write
- * and write_buffer leaves the channel as it was; everywhere else an error ends it, but for TW_ERR_ARGUMENT, TW_ERR_STATE
- * and TW_ERR_PENDING.
+ * and write_buffer leaves the channel as it was, and so does any error of tw_channel_rekey; everywhere else an error ends it, but for
+ * TW_ERR_ARGUMENT.
  *
  * Closing. tw_channel_close sends close_notify: our application data ends, the peer's goes on until its own close_notify. Key updates
  * go on until both have closed, so a transport stays open in both directions until TW_CHANNEL_CLOSED.
@@ -34,7 +34,7 @@ typedef struct tw_channel tw_channel;
 /** The limits and timings of a channel: start from tw_channel_options_default. */
 typedef struct tw_channel_options {
   uint32_t handshake_message_max; /* bytes of one TwoPartyMLSMessage that is taken; default 65536 */
-  uint32_t handshake_timeout_ms;  /* from the start until established, and for the peer's answer to an update; 0: none; default 30000 */
+  uint32_t handshake_timeout_ms;  /* from the start until established; 0: none; default 30000 */
   uint64_t rekey_after_ms;        /* age of our own leaf key at which we update it (D14); 0: never by time; default 120000 */
   uint64_t rekey_after_bytes;     /* application bytes of one epoch after which we update; 0: only before RFC 8446 5.5's limits;
                                      default 2^30 */
@@ -47,11 +47,15 @@ typedef struct tw_channel_options {
 TW_API extern const tw_channel_options tw_channel_options_default;
 
 typedef struct tw_channel_config {
-  /** As in tw_pair_config. The allocator and limits are those of the first client's env. */
+  /**
+   * As in tw_pair_config, but the clients are borrowed as long as the channel lives (the array is copied). The allocator and limits are
+   * those of the first client's env.
+   */
   const tw_client *const *clients;
   size_t client_count;
+  /** As in tw_pair_config; borrowed as long as the channel lives. */
   const tw_policy *policy;
-  /** Parameters of the application's own that the leaf signs, see tw_channel_peer_parameters; mostly empty. Copied. */
+  /** Parameters of the application's own that the leaf signs, see tw_channel_peer_parameters; mostly empty. Borrowed likewise. */
   tw_bytes parameters;
   /** NULL: tw_channel_options_default. Copied. */
   const tw_channel_options *options;

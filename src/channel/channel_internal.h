@@ -1,0 +1,133 @@
+/* The inside of an MLS-TLS channel. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_CHANNEL_INTERNAL_H
+#define TW_CHANNEL_INTERNAL_H
+
+#include <treewire/channel.h>
+
+#include "record/record.h"
+
+/* enum AlertDescription, RFC 8446 section 6 and RFC 9846 section 6: those that are sent or told apart. */
+enum tw_alert {
+  TW_ALERT_CLOSE_NOTIFY = 0,
+  TW_ALERT_UNEXPECTED_MESSAGE = 10,
+  TW_ALERT_BAD_RECORD_MAC = 20,
+  TW_ALERT_RECORD_OVERFLOW = 22,
+  TW_ALERT_HANDSHAKE_FAILURE = 40,
+  TW_ALERT_BAD_CERTIFICATE = 42,
+  TW_ALERT_CERTIFICATE_EXPIRED = 45,
+  TW_ALERT_ILLEGAL_PARAMETER = 47,
+  TW_ALERT_ACCESS_DENIED = 49,
+  TW_ALERT_DECODE_ERROR = 50,
+  TW_ALERT_DECRYPT_ERROR = 51,
+  TW_ALERT_INTERNAL_ERROR = 80,
+  TW_ALERT_USER_CANCELED = 90
+};
+enum { TW_ALERT_LEVEL_WARNING = 1, TW_ALERT_LEVEL_FATAL = 2, TW_ALERT_SIZE = 2 };
+
+enum {
+  TW_CHANNEL_EVENTS = 6,
+  TW_CHANNEL_HANDSHAKE_HEADER = 4, /* uint8 type, uint24 length (D8) */
+  TW_CHANNEL_RESERVED_RECORDS = 1024 /* of a key's limit, kept for what is not application data */
+};
+
+struct tw_channel {
+  const tw_env *env;
+  const tw_alloc *alloc;
+  tw_channel_config config;
+  const tw_client **clients; /* config.clients, ours to free */
+  tw_channel_options options;
+  bool connecting;
+  bool established;
+  bool closed;      /* the end: nothing more goes in or out but the rest of the output */
+  bool sent_close;  /* our close_notify */
+  bool got_close;   /* the peer's */
+  bool stream_ended;
+  bool busy;        /* bytes have moved since the last tick */
+
+  tw_pair *pair;
+  tw_record_key send;
+  tw_record_key receive;
+  tw_record_key receive_next; /* the epoch after `receive`'s, until the peer is seen to have switched (D4) */
+  tw_buf handshake;           /* a handshake message that is not whole yet */
+
+  tw_buf input;      /* [data_at, data_at + data_len): the application's; [input_at, len): not looked at yet */
+  size_t input_at;
+  size_t data_at;
+  size_t data_len;
+  bool input_filled; /* the last read filled the room that it had */
+  tw_buf trial;      /* where a record is opened that may have to be opened again */
+
+  tw_buf output; /* [output_at, len): not sent yet */
+  size_t output_at;
+
+  uint64_t now_ms;
+  uint64_t handshake_deadline_ms;
+  uint64_t idle_deadline_ms; /* when empty buffers are released */
+  uint64_t retry_ms;         /* after an update that failed for lack of something: not before */
+  tw_rekey_cause own_cause;  /* of our outstanding update */
+  bool update_wanted;        /* by the caller, and lost in a tie */
+
+  uint64_t epoch_data;      /* application bytes, both ways, since the epoch began here */
+  uint64_t epoch_data_sent;
+  uint64_t handshake_bytes; /* since the last established or rekeyed event */
+  uint64_t data_sent, data_received, wire_sent, wire_received;
+
+  tw_channel_event events[TW_CHANNEL_EVENTS];
+  size_t event_first, event_count;
+};
+
+/* ---- channel.c ---- */
+
+/* End with an error: tells the peer by `alert` (< 0: not at all), wipes the keys. Returns `reason`. */
+tw_err tw_channel_fail(tw_channel *channel, tw_err reason, int alert);
+/* End by the peer's alert. Returns TW_ERR_ALERT. */
+tw_err tw_channel_end_by_alert(tw_channel *channel, uint8_t description);
+/* End after close_notify in both directions. */
+void tw_channel_finish(tw_channel *channel);
+static inline tw_err tw_channel_fail_with(tw_channel *channel, tw_err reason) {
+  return tw_channel_fail(channel, reason, tw_channel_alert_of(reason));
+}
+
+/* ---- event.c ---- */
+
+void tw_channel_raise(tw_channel *channel, const tw_channel_event *event);
+void tw_channel_raise_rekeyed(tw_channel *channel, uint64_t epoch, tw_rekey_cause cause);
+
+/* ---- output.c ---- */
+
+/* Frame `content` as records of `type` (protected once there is a key) at the end of the output, whatever its fill. */
+TW_MUST_USE tw_err tw_channel_put(tw_channel *channel, uint8_t type, tw_bytes content);
+/* A handshake message of D8 around `message`. */
+TW_MUST_USE tw_err tw_channel_put_handshake(tw_channel *channel, tw_bytes message);
+TW_MUST_USE tw_err tw_channel_put_alert(tw_channel *channel, uint8_t level, uint8_t description);
+
+/* ---- input.c ---- */
+
+/* Open records until there is application data, or no whole record is left. Ends the channel on errors. */
+TW_MUST_USE tw_err tw_channel_pump(tw_channel *channel);
+
+/* ---- handshake.c ---- */
+
+/* The content of one handshake record. The caller ends the channel on errors. */
+TW_MUST_USE tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment);
+/* Something of the peer's has opened under the current keys: the first time this is D13's confirmation. */
+void tw_channel_confirm(tw_channel *channel);
+
+/* ---- rekey.c ---- */
+
+/* Make our update, with its event's cause. Nothing has happened on error. */
+TW_MUST_USE tw_err tw_channel_start_update(tw_channel *channel, tw_rekey_cause cause);
+/* Start one if time, bytes or key limits ask for it. */
+void tw_channel_consider_update(tw_channel *channel);
+/* When time will next ask for it; UINT64_MAX: not by itself. */
+uint64_t tw_channel_update_deadline(const tw_channel *channel);
+
+/* ---- buffers.c ---- */
+
+/* Room for `size` bytes in all; what is in it stays. */
+TW_MUST_USE tw_err tw_channel_grow(tw_buf *buf, size_t size);
+/* Release buffers that hold nothing. */
+void tw_channel_release_idle(tw_channel *channel);
+bool tw_channel_holds_idle(const tw_channel *channel);
+
+#endif

@@ -1,0 +1,160 @@
+/* 2PMLS messages in a channel, and the keys that they bring. SPDX-License-Identifier: Apache-2.0 */
+#include "channel/channel_internal.h"
+#include "codec/reader.h"
+
+/* MLS-Exporter(label, "", Nh), then RFC 8446 section 7.3; the secret is gone after that. */
+static tw_err derive_key(const tw_channel *channel, bool of_connecting_side, tw_record_key *key) {
+  const tw_group *group = tw_pair_group(channel->pair);
+  const tw_suite *suite = tw_group_suite(group);
+  uint8_t secret[TW_HASH_MAX];
+  const tw_bytes label = of_connecting_side ? TW_LITERAL("MLS-TLS c ap traffic") : TW_LITERAL("MLS-TLS s ap traffic");
+  tw_err err = tw_group_export(group, label, TW_NO_BYTES, secret, suite->hash->size);
+  if (err == TW_OK) err = tw_record_key_init(channel->env, suite, TW_BYTES(secret, suite->hash->size), key);
+  tw_wipe(secret, sizeof secret);
+  return err;
+}
+
+/* Both directions' keys of the pair's epoch. */
+static tw_err derive_keys(const tw_channel *channel, tw_record_key *send, tw_record_key *receive) {
+  TW_TRY(derive_key(channel, channel->connecting, send));
+  const tw_err err = derive_key(channel, !channel->connecting, receive);
+  if (err != TW_OK) tw_record_key_clear(send);
+  return err;
+}
+
+/* Both directions switch at once. */
+static tw_err switch_keys(tw_channel *channel) {
+  tw_record_key send = {0};
+  tw_record_key receive = {0};
+  TW_TRY(derive_keys(channel, &send, &receive));
+  tw_record_key_move(&channel->send, &send);
+  tw_record_key_move(&channel->receive, &receive);
+  return TW_OK;
+}
+
+/* A record with nothing in it: shows the peer that we hold the epoch, so that it can trust us (D13) or drop its old key (D4). */
+static tw_err show_epoch(tw_channel *channel) {
+  TW_TRY(tw_channel_put(channel, TW_RECORD_APPLICATION_DATA, TW_NO_BYTES));
+  channel->handshake_bytes += TW_RECORD_OVERHEAD;
+  return TW_OK;
+}
+
+static void establish(tw_channel *channel) {
+  channel->established = true;
+  const tw_channel_event event = {.kind = TW_CHANNEL_ESTABLISHED,
+                                  .epoch = tw_group_epoch(tw_pair_group(channel->pair)),
+                                  .handshake_bytes = channel->handshake_bytes};
+  channel->handshake_bytes = 0;
+  tw_channel_raise(channel, &event);
+}
+
+void tw_channel_confirm(tw_channel *channel) {
+  if (channel->established) return;
+  tw_pair_confirm(channel->pair);
+  establish(channel);
+}
+
+/* ---- messages ---- */
+
+static tw_err answer_hello(tw_channel *channel, tw_bytes message) {
+  tw_pair_config config = {.clients = channel->config.clients,
+                           .client_count = channel->config.client_count,
+                           .policy = channel->config.policy,
+                           .label = TW_LITERAL("mls-tls"),
+                           .parameters = channel->config.parameters};
+  tw_buf hello = TW_BUF_INIT(channel->alloc);
+  tw_err err = tw_pair_respond(&config, message, channel->now_ms, &channel->pair, &hello);
+  if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));
+  if (err == TW_OK) err = switch_keys(channel);
+  tw_buf_clear(&hello);
+  return err;
+}
+
+static tw_err after_join(tw_channel *channel) {
+  TW_TRY(switch_keys(channel));
+  TW_TRY(show_epoch(channel));
+  establish(channel);
+  return TW_OK;
+}
+
+/* The reply goes under the old key; what follows it, under the new one. The peer's switch is still to come. */
+static tw_err after_peer_update(tw_channel *channel, tw_bytes reply, const tw_pair_event *happened) {
+  tw_record_key send = {0};
+  TW_TRY(derive_keys(channel, &send, &channel->receive_next));
+  const tw_err err = tw_channel_put_handshake(channel, reply);
+  if (err != TW_OK) {
+    tw_record_key_clear(&send);
+    return err;
+  }
+  tw_record_key_move(&channel->send, &send);
+  if (happened->own_dropped && channel->own_cause == TW_REKEY_CALLER) channel->update_wanted = true;
+  tw_channel_raise_rekeyed(channel, happened->epoch, TW_REKEY_PEER);
+  return TW_OK;
+}
+
+static tw_err after_own_update(tw_channel *channel, const tw_pair_event *happened) {
+  TW_TRY(switch_keys(channel));
+  TW_TRY(show_epoch(channel));
+  tw_channel_raise_rekeyed(channel, happened->epoch, channel->own_cause);
+  return TW_OK;
+}
+
+/* Messages that a switch of the receive key follows must end a record, RFC 8446 section 5.1. */
+static bool switches_receive_key(tw_pair_message_type type) {
+  return type == TW_PAIR_CLIENT_HELLO || type == TW_PAIR_SERVER_HELLO || type == TW_PAIR_EPOCH_KEY_UPDATE;
+}
+
+static tw_err take_message(tw_channel *channel, tw_bytes message, bool ends_record) {
+  tw_pair_message_type type;
+  TW_TRY(tw_pair_message_peek(message, &type));
+  if (!ends_record && switches_receive_key(type)) return TW_ERR_UNEXPECTED;
+  if (channel->pair == NULL) return answer_hello(channel, message);
+  /* The peer sends updates and their confirmation under the epoch that they are made in. */
+  if (tw_record_key_is_set(&channel->receive_next)) return TW_ERR_UNEXPECTED;
+  tw_buf reply = TW_BUF_INIT(channel->alloc);
+  tw_pair_event happened = {0};
+  tw_err err = tw_pair_receive(channel->pair, message, channel->now_ms, &reply, &happened);
+  if (err == TW_OK) {
+    switch (happened.outcome) {
+    case TW_PAIR_JOINED: err = after_join(channel); break;
+    case TW_PAIR_PEER_UPDATED: err = after_peer_update(channel, tw_buf_bytes(&reply), &happened); break;
+    case TW_PAIR_OWN_UPDATED: err = after_own_update(channel, &happened); break;
+    case TW_PAIR_TIE_IGNORED: break;
+    }
+  }
+  tw_buf_clear(&reply);
+  return err;
+}
+
+/* ---- framing (D8) ---- */
+
+/* Takes the message at `at` if it is whole; `*size` is 0 if it is not. */
+static tw_err take_framed(tw_channel *channel, size_t at, size_t *size) {
+  *size = 0;
+  const tw_bytes rest = TW_BYTES(channel->handshake.ptr + at, channel->handshake.len - at);
+  if (rest.ptr[0] != tw_env_code_points(channel->env)->mls_handshake_type) return TW_ERR_UNEXPECTED;
+  if (rest.len < TW_CHANNEL_HANDSHAKE_HEADER) return TW_OK;
+  tw_reader r = tw_reader_of(TW_BYTES(rest.ptr + 1, rest.len - 1));
+  const size_t length = tw_read_u24(&r);
+  if (length > channel->options.handshake_message_max) return TW_ERR_LIMIT;
+  if (length > rest.len - TW_CHANNEL_HANDSHAKE_HEADER) return TW_OK;
+  *size = TW_CHANNEL_HANDSHAKE_HEADER + length;
+  return take_message(channel, TW_BYTES(rest.ptr + TW_CHANNEL_HANDSHAKE_HEADER, length), *size == rest.len);
+}
+
+tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment) {
+  TW_TRY(tw_buf_append(&channel->handshake, fragment));
+  size_t at = 0;
+  while (at < channel->handshake.len) {
+    size_t size;
+    TW_TRY(take_framed(channel, at, &size));
+    if (size == 0) break;
+    at += size;
+  }
+  if (at == channel->handshake.len) {
+    tw_buf_clear(&channel->handshake);
+  } else {
+    tw_buf_consume(&channel->handshake, at);
+  }
+  return TW_OK;
+}

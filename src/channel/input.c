@@ -1,0 +1,221 @@
+/* What a channel receives. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "channel/channel_internal.h"
+
+enum { FIRST_INPUT = 4096 };
+
+/* ---- the receive buffer ---- */
+
+/* Bytes that the record at input_at still lacks; what its header lacks while that is not whole. */
+static size_t lacking(const tw_channel *channel) {
+  const size_t have = channel->input.len - channel->input_at;
+  if (have < TW_RECORD_HEADER) return TW_RECORD_HEADER - have;
+  const uint8_t *header = channel->input.ptr + channel->input_at;
+  const size_t size = TW_RECORD_HEADER + (((size_t)header[3] << 8) | header[4]);
+  if (size > TW_RECORD_SIZE_MAX) return 0;
+  return size > have ? size - have : 0;
+}
+
+/* What is left of the input comes to the front when the record would not fit behind it, or when that costs little. */
+static void settle(tw_channel *channel) {
+  tw_buf *in = &channel->input;
+  const size_t rest = in->len - channel->input_at;
+  if (channel->input_at == 0) return;
+  if (rest > 0 && lacking(channel) <= in->cap - in->len && channel->input_at <= in->cap / 2) return;
+  if (rest > 0) memmove(in->ptr, in->ptr + channel->input_at, rest);
+  in->len = rest;
+  channel->input_at = 0;
+}
+
+static size_t wanted_size(const tw_channel *channel) {
+  const tw_buf *in = &channel->input;
+  size_t size = in->cap < FIRST_INPUT ? FIRST_INPUT : in->cap;
+  if (channel->input_filled) size *= 4;
+  const size_t needed = in->len + lacking(channel);
+  if (size < needed) size = needed;
+  return size < channel->options.input_max ? size : channel->options.input_max;
+}
+
+tw_err tw_channel_input_buffer(tw_channel *channel, uint8_t **ptr, size_t *room) {
+  *ptr = NULL;
+  *room = 0;
+  if (channel->closed || channel->stream_ended) return TW_OK;
+  tw_buf *in = &channel->input;
+  if (channel->data_len == 0) {
+    settle(channel);
+    const tw_err err = tw_channel_grow(in, wanted_size(channel));
+    if (err != TW_OK && lacking(channel) > in->cap - in->len) return err;
+  }
+  *ptr = in->ptr + in->len;
+  *room = in->cap - in->len;
+  return TW_OK;
+}
+
+static void note_time(tw_channel *channel, uint64_t now_ms) {
+  if (now_ms > channel->now_ms) channel->now_ms = now_ms;
+}
+
+tw_err tw_channel_input_done(tw_channel *channel, size_t n, uint64_t now_ms) {
+  if (channel->closed) return TW_ERR_CLOSED;
+  tw_buf *in = &channel->input;
+  if (channel->stream_ended || n > in->cap - in->len) return TW_ERR_ARGUMENT;
+  note_time(channel, now_ms);
+  channel->input_filled = n > 0 && n == in->cap - in->len;
+  in->len += n;
+  channel->busy = true;
+  return tw_channel_pump(channel);
+}
+
+tw_err tw_channel_input(tw_channel *channel, tw_bytes input, uint64_t now_ms, size_t *taken) {
+  *taken = 0;
+  while (*taken < input.len) {
+    uint8_t *ptr;
+    size_t room;
+    TW_TRY(tw_channel_input_buffer(channel, &ptr, &room));
+    if (room == 0) return channel->closed ? TW_ERR_CLOSED : TW_OK;
+    const size_t left = input.len - *taken;
+    const size_t take = left < room ? left : room;
+    memcpy(ptr, input.ptr + *taken, take);
+    *taken += take;
+    TW_TRY(tw_channel_input_done(channel, take, now_ms));
+  }
+  return TW_OK;
+}
+
+tw_err tw_channel_input_end(tw_channel *channel, uint64_t now_ms) {
+  if (channel->closed) return TW_ERR_CLOSED;
+  note_time(channel, now_ms);
+  channel->stream_ended = true;
+  return tw_channel_pump(channel);
+}
+
+/* ---- records ---- */
+
+static tw_err fail_record(tw_channel *channel, tw_err err) {
+  switch (err) {
+  case TW_ERR_ENCODING: return tw_channel_fail(channel, err, TW_ALERT_RECORD_OVERFLOW);
+  case TW_ERR_DECRYPT: return tw_channel_fail(channel, err, TW_ALERT_BAD_RECORD_MAC);
+  default: return tw_channel_fail_with(channel, err);
+  }
+}
+
+/*
+ * The peer's switch has no mark in this direction (D4): a record that does not open under the old key opens under the new one
+ * or is bad. The first try goes elsewhere, since it spoils what it is opened into.
+ */
+static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content) {
+  TW_TRY(tw_channel_grow(&channel->trial, size));
+  uint8_t *aside = channel->trial.ptr;
+  const tw_err err = tw_record_open(&channel->receive, record, size, aside, content);
+  if (err == TW_OK) {
+    memcpy(record + TW_RECORD_HEADER, aside, content->len);
+    tw_wipe(aside, content->len);
+    return TW_OK;
+  }
+  if (err != TW_ERR_DECRYPT) return err;
+  TW_TRY(tw_record_open(&channel->receive_next, record, size, record + TW_RECORD_HEADER, content));
+  tw_record_key_move(&channel->receive, &channel->receive_next);
+  tw_buf_clear(&channel->trial);
+  /* Handshake messages must not span key changes, RFC 8446 section 5.1. */
+  return channel->handshake.len == 0 ? TW_OK : TW_ERR_UNEXPECTED;
+}
+
+static tw_err open_record(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content) {
+  if (tw_record_key_is_set(&channel->receive_next)) return open_on_trial(channel, record, size, content);
+  return tw_record_open(&channel->receive, record, size, record + TW_RECORD_HEADER, content);
+}
+
+static tw_err take_alert(tw_channel *channel, tw_bytes alert) {
+  if (alert.len != TW_ALERT_SIZE) return tw_channel_fail(channel, TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR);
+  const uint8_t description = alert.ptr[1];
+  if (description == TW_ALERT_USER_CANCELED) return TW_OK; /* close_notify follows, section 6.1 */
+  if (description != TW_ALERT_CLOSE_NOTIFY || !channel->established) {
+    return tw_channel_end_by_alert(channel, description);
+  }
+  if (channel->got_close) return TW_OK;
+  channel->got_close = true;
+  tw_channel_raise(channel, &(tw_channel_event){.kind = TW_CHANNEL_PEER_CLOSED});
+  if (channel->sent_close) tw_channel_finish(channel);
+  return TW_OK;
+}
+
+static void take_data(tw_channel *channel, tw_bytes content) {
+  if (channel->got_close) return; /* ignored, section 6.1 */
+  channel->data_at = (size_t)(content.ptr - channel->input.ptr);
+  channel->data_len = content.len;
+  channel->data_received += content.len;
+  channel->epoch_data += content.len;
+}
+
+static tw_err take_content(tw_channel *channel, uint8_t type, tw_bytes content, size_t record_size) {
+  if (type == TW_RECORD_HANDSHAKE) {
+    channel->handshake_bytes += record_size;
+    const tw_err err = tw_channel_take_handshake(channel, content);
+    return err == TW_OK ? TW_OK : tw_channel_fail_with(channel, err);
+  }
+  /* Nothing may stand between the records of one handshake message, section 5.1. */
+  if (channel->handshake.len > 0) return tw_channel_fail_with(channel, TW_ERR_UNEXPECTED);
+  if (type == TW_RECORD_ALERT) return take_alert(channel, content);
+  take_data(channel, content);
+  return TW_OK;
+}
+
+/* An initiator that cannot take our server_hello has no key to say so with. */
+static bool may_be_plain(const tw_channel *channel, uint8_t outer_type) {
+  if (!tw_record_key_is_set(&channel->receive)) return true;
+  return !channel->established && outer_type == TW_RECORD_ALERT;
+}
+
+static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
+  uint8_t *record = channel->input.ptr + channel->input_at;
+  tw_record_content content;
+  const bool plain = may_be_plain(channel, header->type);
+  const tw_err err = plain ? tw_record_check_plain(record, header->size, &content)
+                           : open_record(channel, record, header->size, &content);
+  if (err != TW_OK) return fail_record(channel, err);
+  channel->input_at += header->size;
+  channel->wire_received += header->size;
+  if (!plain) tw_channel_confirm(channel);
+  return take_content(channel, content.type, TW_BYTES(record + TW_RECORD_HEADER, content.len), header->size);
+}
+
+static tw_err take_records(tw_channel *channel) {
+  while (!channel->closed && channel->data_len == 0) {
+    const size_t have = channel->input.len - channel->input_at;
+    if (have == 0) return TW_OK;
+    tw_record_header header;
+    const tw_bytes rest = TW_BYTES(channel->input.ptr + channel->input_at, have);
+    const tw_err err = tw_record_peek(rest, tw_record_key_is_set(&channel->receive), &header);
+    if (err == TW_ERR_TRUNCATED) return TW_OK;
+    if (err != TW_OK) return fail_record(channel, err);
+    if (header.size > have) return TW_OK;
+    TW_TRY(take_record(channel, &header));
+  }
+  return TW_OK;
+}
+
+tw_err tw_channel_pump(tw_channel *channel) {
+  TW_TRY(take_records(channel));
+  if (channel->closed) return TW_OK;
+  if (channel->stream_ended && channel->data_len == 0 && !channel->got_close) {
+    return tw_channel_fail(channel, TW_ERR_TRUNCATION, -1);
+  }
+  tw_channel_consider_update(channel);
+  return TW_OK;
+}
+
+/* ---- application data ---- */
+
+tw_bytes tw_channel_data(const tw_channel *channel) {
+  if (channel->data_len == 0) return TW_NO_BYTES;
+  return TW_BYTES(channel->input.ptr + channel->data_at, channel->data_len);
+}
+
+tw_err tw_channel_data_done(tw_channel *channel, size_t n) {
+  if (channel->closed) return TW_ERR_CLOSED;
+  if (n > channel->data_len) return TW_ERR_ARGUMENT;
+  channel->data_at += n;
+  channel->data_len -= n;
+  return n > 0 && channel->data_len == 0 ? tw_channel_pump(channel) : TW_OK;
+}
