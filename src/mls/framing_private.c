@@ -21,8 +21,12 @@ tw_err tw_sender_data_key(const tw_env *env, const tw_suite *suite, tw_bytes sen
                           uint8_t key[TW_AEAD_KEY_MAX], uint8_t nonce[TW_AEAD_NONCE]) {
   const size_t size = suite->hash->size;
   const tw_bytes sample = {ciphertext.ptr, ciphertext.len < size ? ciphertext.len : size};
-  TW_TRY(tw_expand_with_label(env, suite, sender_data_secret, TW_LITERAL("key"), sample, key, suite->aead->key_size));
-  return tw_expand_with_label(env, suite, sender_data_secret, TW_LITERAL("nonce"), sample, nonce, TW_AEAD_NONCE);
+  tw_hmac_key secret;
+  tw_hmac_key_init(env, suite, sender_data_secret, &secret);
+  tw_err err = tw_expand_key_with_label(env, &secret, TW_LITERAL("key"), sample, key, suite->aead->key_size);
+  if (err == TW_OK) err = tw_expand_key_with_label(env, &secret, TW_LITERAL("nonce"), sample, nonce, TW_AEAD_NONCE);
+  tw_wipe(&secret, sizeof secret);
+  return err;
 }
 
 static tw_err seal_sender_data(const tw_env *env, const tw_suite *suite, tw_bytes sender_data_secret, tw_bytes ciphertext,

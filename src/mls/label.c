@@ -20,24 +20,52 @@ static size_t put_label_head(uint8_t *out, tw_bytes label) {
 
 static bool label_fits(tw_bytes label) { return label.len <= VECTOR_MAX - PREFIX_LEN; }
 
-/* struct { uint16 length; opaque label<V>; opaque context<V>; } KDFLabel, section 8 */
-tw_err tw_expand_with_label(const tw_env *env, const tw_suite *suite, tw_bytes secret, tw_bytes label, tw_bytes context,
-                            uint8_t *out, size_t len) {
-  if (len > EXPAND_BLOCKS * suite->hash->size || !label_fits(label) || context.len > VECTOR_MAX) return TW_ERR_ARGUMENT;
+enum { KDF_LABEL_PARTS = 4 };
+
+/* struct { uint16 length; opaque label<V>; opaque context<V>; } KDFLabel, section 8: as parts, so that nothing is copied */
+typedef struct kdf_label {
   uint8_t head[2 + 4 + PREFIX_LEN];
   uint8_t context_len[4];
-  tw_put_u16(head, (uint16_t)len);
-  const size_t head_len = 2 + put_label_head(head + 2, label);
-  const tw_bytes info[] = {
-      {head, head_len}, label, {context_len, tw_put_varint(context_len, context.len)}, context};
-  return tw_hkdf_expand(env, suite, secret, info, sizeof info / sizeof info[0], out, len);
+  tw_bytes parts[KDF_LABEL_PARTS];
+} kdf_label;
+
+static tw_err make_kdf_label(const tw_hash *hash, tw_bytes label, tw_bytes context, size_t len, kdf_label *out) {
+  if (len > (size_t)EXPAND_BLOCKS * hash->size || !label_fits(label) || context.len > VECTOR_MAX) return TW_ERR_ARGUMENT;
+  tw_put_u16(out->head, (uint16_t)len);
+  out->parts[0] = TW_BYTES(out->head, 2 + put_label_head(out->head + 2, label));
+  out->parts[1] = label;
+  out->parts[2] = TW_BYTES(out->context_len, tw_put_varint(out->context_len, context.len));
+  out->parts[3] = context;
+  return TW_OK;
+}
+
+tw_err tw_expand_with_label(const tw_env *env, const tw_suite *suite, tw_bytes secret, tw_bytes label, tw_bytes context,
+                            uint8_t *out, size_t len) {
+  kdf_label info;
+  TW_TRY(make_kdf_label(suite->hash, label, context, len, &info));
+  return tw_hkdf_expand(env, suite, secret, info.parts, KDF_LABEL_PARTS, out, len);
+}
+
+tw_err tw_expand_key_with_label(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context, uint8_t *out,
+                                size_t len) {
+  kdf_label info;
+  TW_TRY(make_kdf_label(key->hash, label, context, len, &info));
+  return tw_hkdf_expand_by_key(env, key, info.parts, KDF_LABEL_PARTS, out, len);
+}
+
+tw_err tw_derive_key_secret(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_secret *out) {
+  tw_secret next = {.len = key->hash->size};
+  const tw_err err = tw_expand_key_with_label(env, key, label, TW_NO_BYTES, next.data, next.len);
+  if (err == TW_OK) *out = next;
+  tw_secret_clear(&next);
+  return err;
 }
 
 tw_err tw_derive_secret(const tw_env *env, const tw_suite *suite, tw_bytes secret, tw_bytes label, tw_secret *out) {
-  tw_secret next = {.len = suite->hash->size};
-  const tw_err err = tw_expand_with_label(env, suite, secret, label, TW_NO_BYTES, next.data, next.len);
-  if (err == TW_OK) *out = next;
-  tw_secret_clear(&next);
+  tw_hmac_key key;
+  tw_hmac_key_init(env, suite, secret, &key);
+  const tw_err err = tw_derive_key_secret(env, &key, label, out);
+  tw_wipe(&key, sizeof key);
   return err;
 }
 

@@ -74,18 +74,31 @@ void tw_ratchet_drop_kept(const tw_env *env, tw_ratchet *ratchet, uint32_t gener
 
 /* ---- moving on ---- */
 
-static tw_err derive_key(const tw_env *env, const tw_suite *suite, tw_bytes secret, uint32_t generation, tw_message_key *out) {
-  out->generation = generation;
-  TW_TRY(tw_derive_tree_secret(env, suite, secret, TW_LITERAL("key"), generation, out->key, suite->aead->key_size));
-  return tw_derive_tree_secret(env, suite, secret, TW_LITERAL("nonce"), generation, out->nonce, TW_AEAD_NONCE);
-}
-
-static tw_err derive_next(const tw_env *env, const tw_suite *suite, uint32_t generation, tw_secret *secret) {
+/*
+ * DeriveTreeSecret for one generation: key and nonce into `out` (NULL: nobody will need them), then the ratchet's next secret in
+ * place of this one; after the last generation there is none.
+ */
+static tw_err turn(const tw_env *env, const tw_suite *suite, uint32_t generation, tw_secret *secret, tw_message_key *out) {
+  uint8_t context[4];
+  tw_put_u32(context, generation);
+  const tw_bytes at = TW_ARRAY(context);
   tw_secret next = {.len = suite->hash->size};
-  const tw_err err =
-      tw_derive_tree_secret(env, suite, tw_secret_bytes(secret), TW_LITERAL("secret"), generation, next.data, next.len);
+  tw_hmac_key key;
+  tw_hmac_key_init(env, suite, tw_secret_bytes(secret), &key);
+  tw_err err = TW_OK;
+  if (out != NULL) {
+    out->generation = generation;
+    err = tw_expand_key_with_label(env, &key, TW_LITERAL("key"), at, out->key, suite->aead->key_size);
+    if (err == TW_OK) err = tw_expand_key_with_label(env, &key, TW_LITERAL("nonce"), at, out->nonce, TW_AEAD_NONCE);
+  }
+  if (generation == UINT32_MAX) {
+    next.len = 0;
+  } else if (err == TW_OK) {
+    err = tw_expand_key_with_label(env, &key, TW_LITERAL("secret"), at, next.data, next.len);
+  }
   if (err == TW_OK) *secret = next;
   tw_secret_clear(&next);
+  tw_wipe(&key, sizeof key);
   return err;
 }
 
@@ -116,8 +129,7 @@ static tw_err derive_skipped(const tw_env *env, const tw_suite *suite, const tw_
   tw_message_key *key = after->kept + (after->kept_count - fresh);
   for (uint32_t i = 0; i < skipped; i++) {
     const uint32_t generation = (uint32_t)(before->head + i);
-    if (i >= skipped - fresh) TW_TRY(derive_key(env, suite, tw_secret_bytes(&after->secret), generation, key++));
-    TW_TRY(derive_next(env, suite, generation, &after->secret));
+    TW_TRY(turn(env, suite, generation, &after->secret, i >= skipped - fresh ? key++ : NULL));
   }
   return TW_OK;
 }
@@ -129,12 +141,7 @@ tw_err tw_ratchet_step_derive(const tw_env *env, const tw_suite *suite, const tw
   if (skipped > tw_env_limits(env)->skipped_generations) return TW_ERR_LIMIT;
   tw_ratchet_step step = {.after = {.secret = ratchet->secret, .floor = ratchet->floor}};
   tw_err err = derive_skipped(env, suite, ratchet, skipped, &step.after);
-  if (err == TW_OK) err = derive_key(env, suite, tw_secret_bytes(&step.after.secret), generation, &step.key);
-  if (err == TW_OK && generation < UINT32_MAX) {
-    err = derive_next(env, suite, generation, &step.after.secret);
-  } else {
-    tw_secret_clear(&step.after.secret);
-  }
+  if (err == TW_OK) err = turn(env, suite, generation, &step.after.secret, &step.key);
   step.after.head = (uint64_t)generation + 1;
   if (err == TW_OK) {
     *out = step;

@@ -49,11 +49,14 @@ tw_err tw_epoch_secrets_expand(const tw_env *env, const tw_suite *suite, tw_byte
       {TW_LITERAL("application_export"), &next.application_export_secret},
       {TW_LITERAL("init"), &next.init_secret},
   };
+  tw_hmac_key key;
+  tw_hmac_key_init(env, suite, epoch_secret, &key);
   tw_err err = TW_OK;
   for (size_t i = 0; i < sizeof table / sizeof table[0] && err == TW_OK; i++) {
-    err = tw_derive_secret(env, suite, epoch_secret, table[i].label, table[i].secret);
+    err = tw_derive_key_secret(env, &key, table[i].label, table[i].secret);
   }
   if (err == TW_OK) *out = next;
+  tw_wipe(&key, sizeof key);
   tw_epoch_secrets_clear(&next);
   return err;
 }

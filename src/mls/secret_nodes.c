@@ -74,12 +74,14 @@ static tw_err derive_children(const tw_secret_nodes *nodes, tw_bytes secret, tw_
   const tw_alloc *alloc = tw_env_alloc(nodes->env);
   tw_secret_node *pair = tw_alloc_array(alloc, 2, sizeof *pair);
   if (pair == NULL) return TW_ERR_NO_MEMORY;
-  static const char *const sides[2] = {"left", "right"};
+  const tw_bytes sides[2] = {TW_LITERAL("left"), TW_LITERAL("right")};
+  tw_hmac_key key;
+  tw_hmac_key_init(nodes->env, nodes->suite, secret, &key);
   tw_err err = TW_OK;
   for (size_t i = 0; i < 2 && err == TW_OK; i++) {
-    const tw_bytes side = {(const uint8_t *)sides[i], strlen(sides[i])};
-    err = tw_expand_with_label(nodes->env, nodes->suite, secret, TW_LITERAL("tree"), side, pair[i].secret, secret.len);
+    err = tw_expand_key_with_label(nodes->env, &key, TW_LITERAL("tree"), sides[i], pair[i].secret, secret.len);
   }
+  tw_wipe(&key, sizeof key);
   if (err == TW_OK) {
     *out = pair;
   } else {
