@@ -9,7 +9,8 @@ install(DIRECTORY include/treewire DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES
 if(TARGET treewire_program)
   install(TARGETS treewire_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-file(GLOB man_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.1" "${PROJECT_SOURCE_DIR}/docs/man/*.1")
+file(GLOB man_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.1" "${PROJECT_SOURCE_DIR}/docs/man/*.1"
+  "${PROJECT_SOURCE_DIR}/packaging/*.1")
 if(man_pages)
   install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()

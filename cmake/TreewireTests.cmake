@@ -1,5 +1,6 @@
 # tests/<room>/test_<name>.c    one cmocka program each, test_<room>_<name>, labelled with its room; with the comment
-#                               "label: slow" in its first lines also labelled slow
+#                               "label: slow" in its first lines also labelled slow (left out of quick runs and of
+#                               valgrind), with "label: no-valgrind" left out of valgrind alone
 # tests/support/*.c             helpers for all of them
 # tests/vectors_main/*.c        the vector runner, <build>/tests/vectors
 # tests/e2e/*.sh                scripts on the built program, label e2e; exit status 77 means skipped
@@ -29,8 +30,8 @@ if(support_sources)
   target_link_libraries(tests_support INTERFACE $<LINK_ONLY:tests_support_objects>)
 endif()
 
-function(tw_is_slow out file)
-  file(STRINGS "${file}" marks LIMIT_INPUT 1000 REGEX "label: slow")
+function(tw_has_mark out file mark)
+  file(STRINGS "${file}" marks LIMIT_INPUT 1000 REGEX "label: ${mark}")
   if(marks)
     set(${out} ON PARENT_SCOPE)
   else()
@@ -51,14 +52,15 @@ function(tw_add_test source)
   endif()
 
   set(labels ${room})
-  tw_is_slow(slow "${source}")
+  tw_has_mark(slow "${source}" slow)
   if(slow)
     list(APPEND labels slow)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 120 SKIP_RETURN_CODE 77
     ENVIRONMENT "${tw_test_environment}")
-  if(TW_VALGRIND AND NOT slow)
+  tw_has_mark(no_valgrind "${source}" no-valgrind)
+  if(TW_VALGRIND AND NOT slow AND NOT no_valgrind)
     add_test(NAME valgrind_${name} COMMAND ${tw_valgrind} $<TARGET_FILE:${name}>)
     set_tests_properties(valgrind_${name} PROPERTIES LABELS "valgrind" TIMEOUT 600 SKIP_RETURN_CODE 77
       ENVIRONMENT "${tw_test_environment};TREEWIRE_VALGRIND=1")
@@ -81,7 +83,7 @@ file(GLOB e2e_scripts CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/*.sh")
 foreach(script IN LISTS e2e_scripts)
   get_filename_component(stem "${script}" NAME_WE)
   set(labels e2e)
-  tw_is_slow(slow "${script}")
+  tw_has_mark(slow "${script}" slow)
   if(slow)
     list(APPEND labels slow)
   endif()

@@ -1,5 +1,6 @@
 /* Ed25519, Ed448, ECDSA and ML-DSA. SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/core_names.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "crypto/openssl/ossl.h"
