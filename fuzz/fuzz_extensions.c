@@ -1,5 +1,6 @@
 /*
- * Lists of extensions and application components: a component id, then two lists as vectors, a leaf's and a GroupContext's. Every
+ * Lists of extensions and application components: a component id, then two lists as vectors, a leaf's and a
+ * GroupContext's. Every
  * edit of a good list gives a good list that holds what was put in. SPDX-License-Identifier: Apache-2.0
  */
 #include "fuzz_env.h"
@@ -23,8 +24,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;
   write_seed("empty", TW_NO_BYTES, TW_NO_BYTES);
-  write_seed("components", TW_LITERAL("\0\6\xd\xc\0\1\5\4\0\1\x80\1\0\2\1\0\0\7\3\2\xf0\1"), TW_LITERAL("\0\6\7\6\0\1\3\2\x80\1"));
-  write_seed("required", TW_LITERAL("\0\1\3\2id"), TW_LITERAL("\0\3\7\2\0\6\2\0\x8\0\0\5\7\6\1k\0\1\1s\0\x8\3\2\xf0\1"));
+  write_seed("components", TW_LITERAL("\0\6\xd\xc\0\1\5\4\0\1\x80\1\0\2\1\0\0\7\3\2\xf0\1"),
+             TW_LITERAL("\0\6\7\6\0\1\3\2\x80\1"));
+  write_seed("required", TW_LITERAL("\0\1\3\2id"),
+             TW_LITERAL("\0\3\7\2\0\6\2\0\x8\0\0\5\7\6\1k\0\1\1s\0\x8\3\2\xf0\1"));
   tw_fuzz_seeds_done();
   return 0;
 }
@@ -37,7 +40,8 @@ static void edits(tw_bytes list, uint16_t id) {
   tw_bytes data;
   tw_err err = tw_extensions_set_component(NULL, list, id, TW_ARRAY(value), &next);
   /* An extension of no bytes at all counts as a dictionary that is not there yet. */
-  TW_FUZZ_ASSERT((err == TW_OK) == (good || (tw_extension_find(list, TW_EXTENSION_APP_DATA_DICTIONARY, &data) && data.len == 0)));
+  TW_FUZZ_ASSERT((err == TW_OK) ==
+                 (good || (tw_extension_find(list, TW_EXTENSION_APP_DATA_DICTIONARY, &data) && data.len == 0)));
   if (err == TW_OK) {
     TW_FUZZ_ASSERT(tw_extensions_check(tw_buf_bytes(&next)) == TW_OK);
     TW_FUZZ_ASSERT(tw_extensions_component(tw_buf_bytes(&next), id, &data) && tw_bytes_equal(data, TW_ARRAY(value)));

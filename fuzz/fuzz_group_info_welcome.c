@@ -43,8 +43,8 @@ static void group_info(tw_bytes input) {
   const tw_bytes key = tw_signer_public_key(signer);
   tw_buf again = {0};
   tw_group_info made;
-  TW_FUZZ_ASSERT(tw_group_info_make(env, suite, signer, info.group_context_encoded, info.extensions, info.confirmation_tag,
-                                    info.signer, &again) == TW_OK);
+  TW_FUZZ_ASSERT(tw_group_info_make(env, suite, signer, info.group_context_encoded, info.extensions,
+                                    info.confirmation_tag, info.signer, &again) == TW_OK);
   TW_FUZZ_ASSERT(tw_group_info_decode(tw_buf_bytes(&again), &made) == TW_OK);
   TW_FUZZ_ASSERT(tw_group_info_verify(env, suite, &made, key) == TW_OK);
   TW_FUZZ_ASSERT(tw_bytes_equal(made.content, info.content));
@@ -59,8 +59,7 @@ static void welcome(tw_bytes input) {
   if (tw_reader_end(&r) != TW_OK) return;
   tw_reader walk = tw_reader_of(view.secrets);
   tw_encrypted_group_secrets secrets;
-  while (tw_encrypted_group_secrets_next(&walk, &secrets)) {
-  }
+  while (tw_encrypted_group_secrets_next(&walk, &secrets)) {}
   TW_FUZZ_ASSERT(tw_reader_end(&walk) == TW_OK);
 }
 

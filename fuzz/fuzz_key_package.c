@@ -1,5 +1,6 @@
 /*
- * KeyPackage and LeafNode. An input is a list of GroupContext extensions as a vector, then a KeyPackage. What decodes is signed again,
+ * KeyPackage and LeafNode. An input is a list of GroupContext extensions as a vector, then a KeyPackage. What decodes
+ * is signed again,
  * so that mutations reach the checks behind the signatures. SPDX-License-Identifier: Apache-2.0
  */
 #include <string.h>
@@ -15,7 +16,8 @@ static const tw_suite *suite_of(const tw_key_package_view *view) {
   return suite != NULL && suite->pq_index == 0 ? suite : tw_suite_by_id(tw_fuzz_env(), 1);
 }
 
-static tw_err make(const tw_suite *suite, const tw_leaf_node *from, tw_bytes init_key, tw_bytes extensions, tw_buf *out) {
+static tw_err make(const tw_suite *suite, const tw_leaf_node *from, tw_bytes init_key, tw_bytes extensions,
+                   tw_buf *out) {
   const tw_leaf_node_fields fields = {.encryption_key = from->encryption_key,
                                       .credential = from->credential.encoded,
                                       .capabilities = from->capabilities,
@@ -27,12 +29,14 @@ static tw_err make(const tw_suite *suite, const tw_leaf_node *from, tw_bytes ini
   tw_signer *signer = tw_fuzz_signer(suite);
   tw_buf leaf = {0};
   tw_err err = tw_leaf_node_make(tw_fuzz_env(), suite, signer, &fields, TW_LITERAL("group"), 1, &leaf);
-  if (err == TW_OK) err = tw_key_package_make(tw_fuzz_env(), suite, signer, init_key, tw_buf_bytes(&leaf), extensions, out);
+  if (err == TW_OK)
+    err = tw_key_package_make(tw_fuzz_env(), suite, signer, init_key, tw_buf_bytes(&leaf), extensions, out);
   tw_buf_clear(&leaf);
   return err;
 }
 
-static void write_seed(uint16_t id, const char *name, tw_bytes credentials, tw_bytes leaf_extensions, tw_bytes group_extensions) {
+static void write_seed(uint16_t id, const char *name, tw_bytes credentials, tw_bytes leaf_extensions,
+                       tw_bytes group_extensions) {
   const tw_suite *suite = tw_suite_by_id(tw_fuzz_env(), id);
   uint8_t keys[2][TW_KEM_PUBLIC_MAX];
   uint8_t suites[4] = {0x1a, 0x1a, (uint8_t)(id >> 8), (uint8_t)id};
@@ -55,7 +59,8 @@ static void write_seed(uint16_t id, const char *name, tw_bytes credentials, tw_b
   tw_writer w = tw_writer_to(&seed);
   tw_write_vector(&w, group_extensions);
   TW_FUZZ_ASSERT(tw_writer_end(&w) == TW_OK);
-  TW_FUZZ_ASSERT(make(suite, &leaf, TW_BYTES(keys[1], suite->kem->public_size), TW_LITERAL("\x3a\x3a\0"), &seed) == TW_OK);
+  TW_FUZZ_ASSERT(make(suite, &leaf, TW_BYTES(keys[1], suite->kem->public_size), TW_LITERAL("\x3a\x3a\0"), &seed) ==
+                 TW_OK);
   tw_fuzz_write_seed(name, tw_buf_bytes(&seed));
   tw_buf_clear(&seed);
 }
@@ -66,8 +71,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   if (tw_fuzz_seed_folder() == NULL) return 0;
   write_seed(1, "x25519", TW_LITERAL("\0\1\5alice"), TW_NO_BYTES, TW_NO_BYTES);
   write_seed(2, "p256", TW_LITERAL("\0\1\0"), TW_LITERAL("\0\1\1\0\x3a\x3a\2xy"), TW_LITERAL("\0\3\7\2\0\6\2\0\x8\0"));
-  write_seed(1, "components", TW_LITERAL("\0\1\5alice"), TW_LITERAL("\0\6\xd\xc\0\1\5\4\0\1\x80\1\0\2\1\0\0\7\3\2\xf0\1"),
-             TW_LITERAL("\0\6\7\6\0\1\3\2\x80\1"));
+  write_seed(1, "components", TW_LITERAL("\0\1\5alice"),
+             TW_LITERAL("\0\6\xd\xc\0\1\5\4\0\1\x80\1\0\2\1\0\0\7\3\2\xf0\1"), TW_LITERAL("\0\6\7\6\0\1\3\2\x80\1"));
   write_seed(1, "x509", TW_LITERAL("\0\2\5\4\x30\x82\1\0"), TW_NO_BYTES, TW_LITERAL("\0\5\7\6\1k\0\1\1s"));
   tw_fuzz_seeds_done();
   return 0;

@@ -9,7 +9,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
-/** Made on first use, with OpenSSL's provider; its randomness starts anew with tw_fuzz_restart, called for each input. */
+/** Made on first use, with OpenSSL's provider; its randomness starts anew with tw_fuzz_restart, called for each input.
+ */
 const tw_env *tw_fuzz_env(void);
 void tw_fuzz_restart(void);
 /** A signer of the suite, always the same one. */

@@ -123,8 +123,10 @@ static void message(parse *p, int parent, int depth) {
   static const char *const forms[] = {"", "F", "v81vvv", "W", "I", "K"};
   (void)number(p, 2);
   const uint64_t wire_format = number(p, 2);
-  if (wire_format > TW_WIRE_KEY_PACKAGE) p->failed = true;
-  else form_of(p, forms[wire_format], parent, depth);
+  if (wire_format > TW_WIRE_KEY_PACKAGE)
+    p->failed = true;
+  else
+    form_of(p, forms[wire_format], parent, depth);
 }
 
 /* What follows a byte: ProposalOrRef, Node, and an optional one. */
@@ -175,8 +177,10 @@ static void form_of(parse *p, const char *form, int parent, int depth) {
   }
 }
 
-/* Puts `len` bytes in the place of the content of node n (of the whole element); the lengths around it follow. 0: no room. */
-static size_t replace(const parse *p, int n, const uint8_t *bytes, size_t len, uint8_t *data, size_t size, size_t max_size) {
+/* Puts `len` bytes in the place of the content of node n (of the whole element); the lengths around it follow. 0: no
+ * room. */
+static size_t replace(const parse *p, int n, const uint8_t *bytes, size_t len, uint8_t *data, size_t size,
+                      size_t max_size) {
   if (size - p->nodes[n].len + len + 4 * DEPTH > max_size) return 0;
   size_t at = p->nodes[n].start + p->nodes[n].header;
   size_t after = at + p->nodes[n].len;

@@ -71,8 +71,7 @@ tw_err tw_external_senders_decode(tw_bytes data, tw_bytes *list) {
   TW_TRY(tw_reader_end(&r));
   tw_reader walk = tw_reader_of(senders);
   tw_external_sender sender;
-  while (tw_external_sender_next(&walk, &sender)) {
-  }
+  while (tw_external_sender_next(&walk, &sender)) {}
   TW_TRY(tw_reader_err(&walk));
   *list = senders;
   return TW_OK;

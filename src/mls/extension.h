@@ -75,7 +75,7 @@ TW_MUST_USE tw_err tw_capabilities_meet(const tw_capabilities *capabilities, tw_
 typedef struct tw_credential_view {
   uint16_t type;
   tw_bytes identity; /* basic: identity; x509: the content of Certificate certificates<V> */
-  tw_bytes encoded; /* the whole structure */
+  tw_bytes encoded;  /* the whole structure */
 } tw_credential_view;
 
 tw_credential_view tw_read_credential(tw_reader *r);

@@ -59,7 +59,8 @@ tw_framed_content tw_read_framed_content(tw_reader *r) {
   return out;
 }
 
-/* struct FramedContentAuthData { opaque signature<V>; select: commit: opaque confirmation_tag<V>; else nothing; }, section 6.1 */
+/* struct FramedContentAuthData { opaque signature<V>; select: commit: opaque confirmation_tag<V>; else nothing; },
+ * section 6.1 */
 tw_content_auth tw_read_content_auth(tw_reader *r, uint8_t content_type) {
   tw_content_auth out = {0};
   out.signature = tw_read_vector(r);
@@ -91,16 +92,16 @@ tw_public_message tw_read_public_message(tw_reader *r) {
 
 /*
  * struct PrivateMessage {
- *   opaque group_id<V>; uint64 epoch; uint8 content_type; opaque authenticated_data<V>; opaque encrypted_sender_data<V>;
- *   opaque ciphertext<V>;
- * }                                                                                                     section 6.3
+ *   opaque group_id<V>; uint64 epoch; uint8 content_type; opaque authenticated_data<V>; opaque
+ * encrypted_sender_data<V>; opaque ciphertext<V>; } section 6.3
  */
 tw_private_message tw_read_private_message(tw_reader *r) {
   tw_private_message out = {0};
   out.group_id = tw_read_vector(r);
   out.epoch = tw_read_u64(r);
   out.content_type = tw_read_u8(r);
-  if (out.content_type < TW_CONTENT_APPLICATION || out.content_type > TW_CONTENT_COMMIT) tw_reader_fail(r, TW_ERR_ENCODING);
+  if (out.content_type < TW_CONTENT_APPLICATION || out.content_type > TW_CONTENT_COMMIT)
+    tw_reader_fail(r, TW_ERR_ENCODING);
   out.authenticated_data = tw_read_vector(r);
   out.encrypted_sender_data = tw_read_vector(r);
   out.ciphertext = tw_read_vector(r);

@@ -5,7 +5,7 @@
 #include "mls/group_info.h"
 
 typedef struct tw_sender {
-  uint8_t type; /* enum tw_sender_type */
+  uint8_t type;   /* enum tw_sender_type */
   uint32_t index; /* member: leaf index; external: index in external_senders */
 } tw_sender;
 
@@ -14,11 +14,11 @@ typedef struct tw_framed_content {
   uint64_t epoch;
   tw_sender sender;
   tw_bytes authenticated_data;
-  uint8_t content_type; /* enum tw_content_type */
-  tw_bytes body; /* encoded: ApplicationData with its length, Proposal, or Commit */
+  uint8_t content_type;      /* enum tw_content_type */
+  tw_bytes body;             /* encoded: ApplicationData with its length, Proposal, or Commit */
   tw_bytes application_data; /* content_type application, without length */
-  tw_commit commit; /* content_type commit */
-  tw_proposal proposal; /* content_type proposal */
+  tw_commit commit;          /* content_type commit */
+  tw_proposal proposal;      /* content_type proposal */
   tw_bytes encoded;
 } tw_framed_content;
 
@@ -36,8 +36,8 @@ tw_content_auth tw_read_content_auth(tw_reader *r, uint8_t content_type);
 void tw_write_content_auth(tw_writer *w, const tw_content_auth *auth, uint8_t content_type);
 
 /*
- * A content whose authenticity is NOT yet checked (tw_unverified_content) and one that is (tw_verified_content): the group
- * code takes only the latter, and only verification makes one.
+ * A content whose authenticity is NOT yet checked (tw_unverified_content) and one that is (tw_verified_content): the
+ * group code takes only the latter, and only verification makes one.
  */
 typedef struct tw_unverified_content {
   uint16_t wire_format;
@@ -56,7 +56,7 @@ typedef struct tw_public_message {
   tw_framed_content content;
   tw_content_auth auth;
   tw_bytes membership_tag; /* sender type member, else empty */
-  tw_bytes authenticated; /* encoded FramedContent and FramedContentAuthData: the end of AuthenticatedContentTBM */
+  tw_bytes authenticated;  /* encoded FramedContent and FramedContentAuthData: the end of AuthenticatedContentTBM */
 } tw_public_message;
 
 tw_public_message tw_read_public_message(tw_reader *r);

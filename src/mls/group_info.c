@@ -36,8 +36,8 @@ void tw_write_group_context(tw_writer *w, const tw_group_context *context) {
 
 /*
  * struct GroupInfo {
- *   GroupContext group_context; Extension extensions<V>; opaque confirmation_tag<V>; uint32 signer; opaque signature<V>;
- * }                                                                                                     section 12.4.3
+ *   GroupContext group_context; Extension extensions<V>; opaque confirmation_tag<V>; uint32 signer; opaque
+ * signature<V>; } section 12.4.3
  */
 tw_group_info tw_read_group_info(tw_reader *r) {
   const uint8_t *start = r->ptr;
@@ -76,6 +76,8 @@ tw_err tw_group_info_make(const tw_env *env, const tw_suite *suite, const tw_sig
   return tw_append_signature(env, signer, TW_LITERAL("GroupInfoTBS"), &content, 1, start, out);
 }
 
-tw_err tw_group_info_verify(const tw_env *env, const tw_suite *suite, const tw_group_info *info, tw_bytes signature_key) {
-  return tw_verify_with_label(env, suite, signature_key, TW_LITERAL("GroupInfoTBS"), &info->content, 1, info->signature);
+tw_err tw_group_info_verify(const tw_env *env, const tw_suite *suite, const tw_group_info *info,
+                            tw_bytes signature_key) {
+  return tw_verify_with_label(env, suite, signature_key, TW_LITERAL("GroupInfoTBS"), &info->content, 1,
+                              info->signature);
 }

@@ -30,8 +30,9 @@ typedef struct tw_group_info {
 
 tw_group_info tw_read_group_info(tw_reader *r);
 TW_MUST_USE tw_err tw_group_info_decode(tw_bytes encoded, tw_group_info *out);
-TW_MUST_USE tw_err tw_group_info_make(const tw_env *env, const tw_suite *suite, const tw_signer *signer, tw_bytes group_context,
-                                      tw_bytes extensions, tw_bytes confirmation_tag, uint32_t signer_leaf, tw_buf *out);
+TW_MUST_USE tw_err tw_group_info_make(const tw_env *env, const tw_suite *suite, const tw_signer *signer,
+                                      tw_bytes group_context, tw_bytes extensions, tw_bytes confirmation_tag,
+                                      uint32_t signer_leaf, tw_buf *out);
 TW_MUST_USE tw_err tw_group_info_verify(const tw_env *env, const tw_suite *suite, const tw_group_info *info,
                                         tw_bytes signature_key);
 

@@ -7,8 +7,8 @@
 
 /*
  * struct KeyPackage {
- *   uint16 version; uint16 cipher_suite; opaque init_key<V>; LeafNode leaf_node; Extension extensions<V>; opaque signature<V>;
- * }                                                                                                     section 10
+ *   uint16 version; uint16 cipher_suite; opaque init_key<V>; LeafNode leaf_node; Extension extensions<V>; opaque
+ * signature<V>; } section 10
  */
 tw_key_package_view tw_read_key_package(tw_reader *r) {
   const uint8_t *start = r->ptr;

@@ -84,8 +84,8 @@ static tw_err tbs_of(leaf_tbs *tbs, tw_bytes content, uint8_t source, tw_bytes g
   return TW_OK;
 }
 
-tw_err tw_leaf_node_make(const tw_env *env, const tw_suite *suite, const tw_signer *signer, const tw_leaf_node_fields *fields,
-                         tw_bytes group_id, uint32_t leaf_index, tw_buf *out) {
+tw_err tw_leaf_node_make(const tw_env *env, const tw_suite *suite, const tw_signer *signer,
+                         const tw_leaf_node_fields *fields, tw_bytes group_id, uint32_t leaf_index, tw_buf *out) {
   if (tw_signer_scheme(signer) != suite->signature) return TW_ERR_ARGUMENT;
   const size_t start = out->len;
   tw_writer w = tw_writer_to(out);

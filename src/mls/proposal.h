@@ -5,13 +5,13 @@
 #include "mls/key_package.h"
 
 typedef struct tw_psk_id {
-  uint8_t type; /* enum tw_psk_type */
-  tw_bytes id; /* external: psk_id; application: psk_id */
+  uint8_t type;          /* enum tw_psk_type */
+  tw_bytes id;           /* external: psk_id; application: psk_id */
   uint16_t component_id; /* application */
-  uint8_t usage; /* resumption: enum tw_resumption_usage */
-  tw_bytes group_id; /* resumption: psk_group_id */
-  uint64_t epoch; /* resumption: psk_epoch */
-  tw_bytes nonce; /* psk_nonce */
+  uint8_t usage;         /* resumption: enum tw_resumption_usage */
+  tw_bytes group_id;     /* resumption: psk_group_id */
+  uint64_t epoch;        /* resumption: psk_epoch */
+  tw_bytes nonce;        /* psk_nonce */
   tw_bytes encoded;
 } tw_psk_id;
 
@@ -35,7 +35,7 @@ typedef struct tw_proposal {
       uint16_t cipher_suite;
       tw_bytes extensions; /* list */
     } reinit;
-    tw_bytes external_init; /* kem_output */
+    tw_bytes external_init;            /* kem_output */
     tw_bytes group_context_extensions; /* list */
     struct {
       uint16_t component_id;

@@ -13,8 +13,8 @@ static tw_bytes read_psk_ids(tw_reader *r, uint32_t *count) {
 
 /*
  * struct GroupSecrets {
- *   opaque joiner_secret<V>; optional<struct PathSecret { opaque path_secret<V>; }> path_secret; PreSharedKeyID psks<V>;
- * }                                                                                                     section 12.4.3.1
+ *   opaque joiner_secret<V>; optional<struct PathSecret { opaque path_secret<V>; }> path_secret; PreSharedKeyID
+ * psks<V>; } section 12.4.3.1
  */
 tw_err tw_group_secrets_decode(tw_bytes encoded, tw_group_secrets *out) {
   tw_reader r = tw_reader_of(encoded);
@@ -52,7 +52,7 @@ void tw_write_encrypted_group_secrets(tw_writer *w, const tw_encrypted_group_sec
 
 /*
  * struct Welcome { uint16 cipher_suite; EncryptedGroupSecrets secrets<V>; opaque encrypted_group_info<V>; }
- * struct EncryptedGroupSecrets { opaque new_member<V>; HPKECiphertext encrypted_group_secrets; }        section 12.4.3.1
+ * struct EncryptedGroupSecrets { opaque new_member<V>; HPKECiphertext encrypted_group_secrets; } section 12.4.3.1
  */
 tw_welcome tw_read_welcome(tw_reader *r) {
   tw_welcome out = {0};
@@ -60,8 +60,7 @@ tw_welcome tw_read_welcome(tw_reader *r) {
   out.secrets = tw_read_vector(r);
   tw_reader walk = tw_reader_of(out.secrets);
   tw_encrypted_group_secrets secrets;
-  while (tw_encrypted_group_secrets_next(&walk, &secrets)) {
-  }
+  while (tw_encrypted_group_secrets_next(&walk, &secrets)) {}
   if (tw_reader_err(&walk) != TW_OK) tw_reader_fail(r, tw_reader_err(&walk));
   out.encrypted_group_info = tw_read_vector(r);
   if (tw_reader_err(r) != TW_OK) return (tw_welcome){0};

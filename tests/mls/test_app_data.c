@@ -33,13 +33,23 @@ static void components_are_set_and_removed_in_order(void **state) {
   tw_buf dictionary = {0};
   set(&dictionary, 5, TW_LITERAL("five"), TW_LITERAL("\x7\0\5\4five"));
   set(&dictionary, 9, TW_NO_BYTES, TW_LITERAL("\xa\0\5\4five\0\x9\0"));
-  set(&dictionary, 0, TW_LITERAL("0"), TW_LITERAL("\xe\0\0\1" "0\0\5\4five\0\x9\0"));
-  set(&dictionary, 7, TW_LITERAL("7"), TW_LITERAL("\x12\0\0\1" "0\0\5\4five\0\7\1" "7\0\x9\0"));
-  set(&dictionary, 5, TW_LITERAL("V"), TW_LITERAL("\xf\0\0\1" "0\0\5\1V\0\7\1" "7\0\x9\0"));
+  set(&dictionary, 0, TW_LITERAL("0"),
+      TW_LITERAL("\xe\0\0\1"
+                 "0\0\5\4five\0\x9\0"));
+  set(&dictionary, 7, TW_LITERAL("7"),
+      TW_LITERAL("\x12\0\0\1"
+                 "0\0\5\4five\0\7\1"
+                 "7\0\x9\0"));
+  set(&dictionary, 5, TW_LITERAL("V"),
+      TW_LITERAL("\xf\0\0\1"
+                 "0\0\5\1V\0\7\1"
+                 "7\0\x9\0"));
   tw_buf next = {0};
   assert_int_equal(tw_dictionary_remove(tw_buf_bytes(&dictionary), 6, &next), TW_ERR_PROPOSAL);
   assert_int_equal(tw_dictionary_remove(tw_buf_bytes(&dictionary), 5, &next), TW_OK);
-  tw_test_same(tw_buf_bytes(&next), TW_LITERAL("\xb\0\0\1" "0\0\7\1" "7\0\x9\0"));
+  tw_test_same(tw_buf_bytes(&next), TW_LITERAL("\xb\0\0\1"
+                                               "0\0\7\1"
+                                               "7\0\x9\0"));
   tw_buf_clear(&next);
   assert_int_equal(tw_dictionary_remove(TW_LITERAL("\3\0\1\0"), 1, &next), TW_OK);
   tw_test_same(tw_buf_bytes(&next), TW_LITERAL("\0"));
@@ -55,10 +65,12 @@ static void extension_lists_get_a_dictionary_at_their_end(void **state) {
   tw_buf list = {0};
   assert_int_equal(tw_extension_append(&list, TW_EXTENSION_REQUIRED_CAPABILITIES, TW_LITERAL("\0\0\0")), TW_OK);
   assert_int_equal(tw_component_set(&list, 0x8001, TW_LITERAL("a")), TW_OK);
-  tw_test_same(tw_buf_bytes(&list), TW_LITERAL("\0\3\3\0\0\0\0\6\5\4\x80\1\1" "a"));
+  tw_test_same(tw_buf_bytes(&list), TW_LITERAL("\0\3\3\0\0\0\0\6\5\4\x80\1\1"
+                                               "a"));
   assert_int_equal(tw_extension_append(&list, 0xf001, TW_NO_BYTES), TW_OK);
   assert_int_equal(tw_component_set(&list, 1, TW_LITERAL("\0")), TW_OK);
-  tw_test_same(tw_buf_bytes(&list), TW_LITERAL("\0\3\3\0\0\0\0\6\x9\x8\0\1\1\0\x80\1\1" "a\xf0\1\0"));
+  tw_test_same(tw_buf_bytes(&list), TW_LITERAL("\0\3\3\0\0\0\0\6\x9\x8\0\1\1\0\x80\1\1"
+                                               "a\xf0\1\0"));
   assert_int_equal(tw_extension_append(&list, 0xf001, TW_NO_BYTES), TW_ERR_ARGUMENT);
   tw_bytes data;
   assert_true(tw_component_lookup(tw_buf_bytes(&list), 0x8001, &data));
@@ -68,7 +80,8 @@ static void extension_lists_get_a_dictionary_at_their_end(void **state) {
   assert_int_equal(data.len, 0);
   tw_buf next = {0};
   assert_int_equal(tw_extensions_remove_component(NULL, tw_buf_bytes(&list), 1, &next), TW_OK);
-  tw_test_same(tw_buf_bytes(&next), TW_LITERAL("\0\3\3\0\0\0\0\6\5\4\x80\1\1" "a\xf0\1\0"));
+  tw_test_same(tw_buf_bytes(&next), TW_LITERAL("\0\3\3\0\0\0\0\6\5\4\x80\1\1"
+                                               "a\xf0\1\0"));
   tw_buf_clear(&next);
   assert_int_equal(tw_extensions_remove_component(NULL, tw_buf_bytes(&list), 3, &next), TW_ERR_PROPOSAL);
   assert_int_equal(tw_extensions_drop(tw_buf_bytes(&list), TW_EXTENSION_APP_DATA_DICTIONARY, &next), TW_OK);

@@ -78,7 +78,8 @@ static int tear_down(void **state) {
 static tw_leaf_node make_leaf(fixture *f, tw_bytes group_id, uint32_t leaf_index) {
   tw_leaf_node leaf;
   tw_buf_clear(&f->leaf);
-  assert_int_equal(tw_leaf_node_make(&f->test.env, f->suite, f->signer, &f->fields, group_id, leaf_index, &f->leaf), TW_OK);
+  assert_int_equal(tw_leaf_node_make(&f->test.env, f->suite, f->signer, &f->fields, group_id, leaf_index, &f->leaf),
+                   TW_OK);
   assert_int_equal(tw_leaf_node_decode(tw_buf_bytes(&f->leaf), &leaf), TW_OK);
   return leaf;
 }
@@ -92,8 +93,8 @@ static tw_key_package_view make_key_package(fixture *f) {
   tw_key_package_view view;
   (void)make_leaf(f, TW_NO_BYTES, 0);
   tw_buf_clear(&f->key_package);
-  assert_int_equal(tw_key_package_make(&f->test.env, f->suite, f->signer, f->init, tw_buf_bytes(&f->leaf), f->extensions,
-                                       &f->key_package),
+  assert_int_equal(tw_key_package_make(&f->test.env, f->suite, f->signer, f->init, tw_buf_bytes(&f->leaf),
+                                       f->extensions, &f->key_package),
                    TW_OK);
   assert_int_equal(tw_key_package_decode(tw_buf_bytes(&f->key_package), &view), TW_OK);
   return view;
@@ -273,9 +274,11 @@ static void signature_keys_have_the_suites_length(void **state) {
   leaf.signature_key.len--;
   assert_int_equal(tw_leaf_node_check(&f->test.env, f->suite, &leaf, TW_NO_BYTES, NOW), TW_ERR_KEY);
   tw_buf out = {0};
-  assert_int_equal(tw_leaf_node_make(&f->test.env, other, f->signer, &f->fields, TW_NO_BYTES, 0, &out), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_leaf_node_make(&f->test.env, other, f->signer, &f->fields, TW_NO_BYTES, 0, &out),
+                   TW_ERR_ARGUMENT);
   f->fields.source = 4;
-  assert_int_equal(tw_leaf_node_make(&f->test.env, f->suite, f->signer, &f->fields, TW_NO_BYTES, 0, &out), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_leaf_node_make(&f->test.env, f->suite, f->signer, &f->fields, TW_NO_BYTES, 0, &out),
+                   TW_ERR_ARGUMENT);
   assert_int_equal(out.len, 0);
   tw_buf_clear(&out);
 }
@@ -440,7 +443,8 @@ static void check_vectors(const char *name) {
     tw_test_hex(vector, "key_package", &message);
     assert_int_equal(tw_mls_message_decode(&test.env, tw_buf_bytes(&message), &decoded), TW_OK);
     assert_int_equal(decoded.wire_format, TW_WIRE_KEY_PACKAGE);
-    /* Some leaves for the last suite do not list it: for keys and signatures those vectors serve, not for this check. */
+    /* Some leaves for the last suite do not list it: for keys and signatures those vectors serve, not for this check.
+     */
     const bool listed = tw_u16_list_has(decoded.u.key_package.leaf_node.capabilities.cipher_suites, suite->id);
     assert_int_equal(tw_key_package_check(&test.env, suite, &decoded.u.key_package, TW_NO_BYTES, 0),
                      listed ? TW_OK : TW_ERR_CAPABILITY);
@@ -504,7 +508,8 @@ static void key_package_references_are_of_the_whole(void **state) {
 }
 
 #define LEAF_TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
-#define P256_TEST(name_) {#name_ " (P-256)", name_, set_up_p256, tear_down, NULL}
+#define P256_TEST(name_)                                                                                               \
+  { #name_ " (P-256)", name_, set_up_p256, tear_down, NULL }
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -28,7 +28,8 @@ static tw_err recode(const tw_sample *sample, tw_bytes input, tw_buf *out) {
   return err;
 }
 
-/* Damaged input is refused as malformed or not supported, or it is another valid structure that is written back as it came. */
+/* Damaged input is refused as malformed or not supported, or it is another valid structure that is written back as it
+ * came. */
 static void refused_or_the_same(const tw_sample *sample, tw_bytes input) {
   tw_buf out = {0};
   const tw_err err = recode(sample, input, &out);

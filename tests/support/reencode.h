@@ -5,8 +5,8 @@
 #include "mls/framing.h"
 
 /*
- * Each writes the structure field by field, lists entry by entry, and looks at no `encoded`, `content` or `body`: what comes out
- * equals what was decoded only if every field was understood.
+ * Each writes the structure field by field, lists entry by entry, and looks at no `encoded`, `content` or `body`: what
+ * comes out equals what was decoded only if every field was understood.
  */
 void tw_reencode_extensions(tw_writer *w, tw_bytes list);
 void tw_reencode_leaf_node(tw_writer *w, const tw_leaf_node *leaf);

@@ -103,14 +103,17 @@ static void put_update_path(tw_writer *w) {
   tw_write_close(w, nodes);
 }
 
-static const tw_psk_id psk_external = {.type = TW_PSK_EXTERNAL, .id = {(const uint8_t *)"psk", 3}, .nonce = {(const uint8_t *)"n", 1}};
+static const tw_psk_id psk_external = {
+    .type = TW_PSK_EXTERNAL, .id = {(const uint8_t *)"psk", 3}, .nonce = {(const uint8_t *)"n", 1}};
 static const tw_psk_id psk_resumption = {.type = TW_PSK_RESUMPTION,
                                          .usage = TW_RESUMPTION_BRANCH,
                                          .group_id = {(const uint8_t *)"g", 1},
                                          .epoch = 7,
                                          .nonce = {(const uint8_t *)"n", 1}};
-static const tw_psk_id psk_application = {
-    .type = TW_PSK_APPLICATION, .component_id = 6, .id = {(const uint8_t *)"psk", 3}, .nonce = {(const uint8_t *)"n", 1}};
+static const tw_psk_id psk_application = {.type = TW_PSK_APPLICATION,
+                                          .component_id = 6,
+                                          .id = {(const uint8_t *)"psk", 3},
+                                          .nonce = {(const uint8_t *)"n", 1}};
 
 static tw_bytes leaf_bytes(tw_buf *scratch, uint8_t source) {
   tw_writer w = tw_writer_to(scratch);
@@ -393,8 +396,10 @@ static tw_err recode_external_senders(const tw_env *env, tw_bytes encoded, tw_bu
   return tw_writer_end(&w);
 }
 
-#define MESSAGE(name_) {"message-" #name_, make_##name_, recode_message}
-#define PROPOSAL(name_) {"proposal-" #name_, make_proposal_##name_, recode_proposal}
+#define MESSAGE(name_)                                                                                                 \
+  { "message-" #name_, make_##name_, recode_message }
+#define PROPOSAL(name_)                                                                                                \
+  { "proposal-" #name_, make_proposal_##name_, recode_proposal }
 
 static const tw_sample samples[] = {
     MESSAGE(public_application),
@@ -427,4 +432,6 @@ static const tw_sample samples[] = {
     {"external_senders", make_external_senders, recode_external_senders},
 };
 
-const tw_sample *tw_sample_at(size_t index) { return index < sizeof samples / sizeof samples[0] ? &samples[index] : NULL; }
+const tw_sample *tw_sample_at(size_t index) {
+  return index < sizeof samples / sizeof samples[0] ? &samples[index] : NULL;
+}

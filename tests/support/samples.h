@@ -4,7 +4,8 @@
 
 #include <treewire/env.h>
 
-/* One kind of structure with one sample of it. Keys, tags and signatures in samples are made up: only the form is right. */
+/* One kind of structure with one sample of it. Keys, tags and signatures in samples are made up: only the form is
+ * right. */
 typedef struct tw_sample {
   const char *name;
   /* Appends the sample. */
