@@ -140,7 +140,7 @@ TW_API TW_MUST_USE tw_err tw_group_create(const tw_client *client, tw_bytes grou
 
 typedef struct tw_join_options {
   tw_bytes ratchet_tree;   /* where the Welcome or GroupInfo has none: opaque, as from tw_group_ratchet_tree */
-  const tw_group *origin;  /* the group that this one reinitialises or branches from, else NULL (sections 11.2 and 11.3) */
+  const tw_group *origin;  /* the group that this one must reinitialise or branch from, else NULL (sections 11.2 and 11.3) */
 } tw_join_options;
 
 /** Join by a Welcome (section 12.4.3.1). `options` may be NULL. The key package stays the caller's to free. */
@@ -193,8 +193,12 @@ typedef struct tw_message_options {
   tw_bytes authenticated_data;
 } tw_message_options;
 
-/** Send one encoded proposal by itself; it is also collected here. TW_ERR_PROPOSAL when it could never be committed. */
-TW_API TW_MUST_USE tw_err tw_group_propose(tw_group *group, tw_bytes proposal, const tw_message_options *options, tw_buf *message);
+/**
+ * Send one encoded proposal by itself; it is also collected here. TW_ERR_PROPOSAL when it could never be committed;
+ * TW_ERR_LIFETIME for an Add of a key package outside its lifetime at `now` (0: not checked).
+ */
+TW_API TW_MUST_USE tw_err tw_group_propose(tw_group *group, tw_bytes proposal, const tw_message_options *options, uint64_t now,
+                                           tw_buf *message);
 /** An Update proposal of our own leaf with a fresh key (section 12.1.2). `client` NULL: identity as before. */
 TW_API TW_MUST_USE tw_err tw_group_propose_update(tw_group *group, const tw_client *client, const tw_message_options *options,
                                                   tw_buf *message);
@@ -299,7 +303,10 @@ TW_API TW_MUST_USE tw_err tw_group_reinit(tw_group *closed, const tw_client *cli
 
 /** One blob with all of the epoch, its secrets included (the signer is the client's); versioned. `out` is the caller's to clear. */
 TW_API TW_MUST_USE tw_err tw_group_save(const tw_group *group, tw_buf *out);
-/** TW_ERR_UNSUPPORTED for a version not known, malformed for a damaged one. `client` has the group's suite. */
+/**
+ * TW_ERR_UNSUPPORTED for a version not known or another suite than the client's, malformed for a damaged one, TW_ERR_ARGUMENT
+ * when it was saved with another signer than the client's.
+ */
 TW_API TW_MUST_USE tw_err tw_group_load(const tw_client *client, tw_bytes saved, tw_group **group);
 
 #endif

@@ -207,6 +207,14 @@ tw_err tw_group_context_extensions_check(tw_bytes extensions) {
   return TW_OK;
 }
 
+bool tw_app_data_needs_differ(tw_bytes a, tw_bytes b) {
+  negotiated x;
+  negotiated y;
+  if (negotiated_in(a, &x) != TW_OK || negotiated_in(b, &y) != TW_OK) return true;
+  return !tw_bytes_equal(x.app_components, y.app_components) || !tw_bytes_equal(x.safe_aad, y.safe_aad) ||
+         !tw_bytes_equal(x.required_wire_formats, y.required_wire_formats);
+}
+
 /* The wire formats of RFC 9420 are everybody's. */
 static bool wire_format_is_default(uint16_t wire_format) {
   return wire_format >= TW_WIRE_PUBLIC_MESSAGE && wire_format <= TW_WIRE_KEY_PACKAGE;

@@ -58,6 +58,8 @@ TW_MUST_USE tw_err tw_dictionary_check(tw_bytes extensions);
 TW_MUST_USE tw_err tw_group_context_extensions_check(tw_bytes extensions);
 /* The like for a leaf's extensions, and that they meet what the GroupContext's require: TW_ERR_CAPABILITY. */
 TW_MUST_USE tw_err tw_app_data_leaf_check(tw_bytes leaf_extensions, tw_bytes group_context_extensions);
+/* Whether two GroupContexts' extensions ask different things of leaves; true also where one cannot be read. */
+bool tw_app_data_needs_differ(tw_bytes a, tw_bytes b);
 
 /* Whether a KeyPackage's extensions mark it as one of last resort, as a component or as the extension of earlier
  * drafts. */

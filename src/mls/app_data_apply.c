@@ -27,9 +27,9 @@ static tw_err apply_ephemeral(const tw_policy *policy, const tw_proposal_list *l
     const tw_proposal *proposal = &list->items[i].proposal;
     if (proposal->type != TW_PROPOSAL_APP_EPHEMERAL) continue;
     if (policy->app_ephemeral == NULL) return TW_ERR_PROPOSAL;
-    if (policy->app_ephemeral(policy->ctx, proposal->u.app_ephemeral.component_id, proposal->u.app_ephemeral.data) !=
-        TW_OK)
-      return TW_ERR_PROPOSAL;
+    TW_TRY(tw_policy_err(
+        policy->app_ephemeral(policy->ctx, proposal->u.app_ephemeral.component_id, proposal->u.app_ephemeral.data),
+        TW_ERR_PROPOSAL));
   }
   return TW_OK;
 }
@@ -47,9 +47,8 @@ static tw_err apply_update(const tw_policy *policy, uint16_t component_id, tw_by
   tw_bytes old = TW_NO_BYTES;
   if (policy->app_data_update == NULL) return TW_ERR_PROPOSAL;
   const bool has_old = tw_extensions_component(tw_buf_bytes(&draft->extensions), component_id, &old);
-  tw_err err = policy->app_data_update(policy->ctx, component_id, has_old, old, update, &data) == TW_OK
-                   ? TW_OK
-                   : TW_ERR_PROPOSAL;
+  tw_err err = tw_policy_err(policy->app_data_update(policy->ctx, component_id, has_old, old, update, &data),
+                             TW_ERR_PROPOSAL);
   if (err == TW_OK)
     err = tw_extensions_set_component(alloc, tw_buf_bytes(&draft->extensions), component_id, tw_buf_bytes(&data),
                                       &next);
@@ -92,6 +91,5 @@ tw_err tw_app_data_apply(const tw_proposal_list *list, tw_draft *draft) {
   if (components == NULL) return TW_ERR_NO_MEMORY;
   const tw_err err = apply_updates(list, components, draft);
   tw_alloc_free(alloc, components);
-  TW_TRY(err);
-  return tw_group_context_extensions_check(tw_buf_bytes(&draft->extensions));
+  return err;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mls/commit_process.h"
 
+#include "mls/tree_node.h"
+
 typedef struct process_work {
   const tw_group *group;
   const tw_verified_content *content;
@@ -46,17 +48,6 @@ static tw_err read_list(process_work *work) {
   return tw_reader_end(&walk);
 }
 
-/* By value, a proposal is looked at here for the first time; an Add's check is part of applying it. */
-static tw_err check_values(process_work *work) {
-  for (uint32_t i = 0; i < work->list.count; i++) {
-    const tw_listed_proposal *item = &work->list.items[i];
-    if (item->cached != NULL || item->proposal.type == TW_PROPOSAL_ADD || item->proposal.type == TW_PROPOSAL_UPDATE)
-      continue;
-    TW_TRY(tw_proposal_check(work->group, &item->proposal, item->sender, work->now));
-  }
-  return TW_OK;
-}
-
 static tw_err receive_external_init(process_work *work) {
   const tw_listed_proposal *item = tw_proposal_list_first(&work->list, TW_PROPOSAL_EXTERNAL_INIT);
   if (item == NULL) return TW_OK;
@@ -89,25 +80,12 @@ static tw_err check_path_leaf(process_work *work, uint32_t sender) {
   return tw_client_accepts(group->client, event, group->context.group_id, sender, leaf, old, work->now);
 }
 
-/* Where an external committer comes to stand: the leftmost blank leaf (section 12.4.3.2). */
-static uint32_t leftmost_blank(const tw_tree *tree) {
-  const uint32_t leaves = tw_tree_leaf_count(tree);
-  uint32_t blank = 0;
-  uint32_t leaf = 0;
-  while (tw_tree_next_leaf(tree, &leaf)) {
-    if (leaf != blank) return blank;
-    leaf++;
-    blank = leaf;
-  }
-  return blank < leaves ? blank : leaves;
-}
-
 static tw_err apply_path(process_work *work) {
   const tw_update_path *path = &work->commit->path;
   const tw_group *group = work->group;
   uint32_t sender = work->content->content.sender.index;
   if (is_external(work)) {
-    sender = leftmost_blank(work->draft.tree);
+    sender = tw_tree_next_free(work->draft.tree);
     TW_TRY(check_path_leaf(work, sender));
     uint32_t index;
     if (tw_tree_has_encryption_key(work->draft.tree, path->leaf_node.encryption_key, UINT32_MAX))
@@ -164,7 +142,6 @@ static tw_err advance(process_work *work, tw_group **next) {
 
 static tw_err process(process_work *work, tw_group **next) {
   TW_TRY(read_list(work));
-  TW_TRY(check_values(work));
   if (!work->commit->has_path && (is_external(work) || tw_proposal_list_needs_path(&work->list)))
     return TW_ERR_PROPOSAL;
   TW_TRY(tw_draft_begin(work->group, &work->draft));

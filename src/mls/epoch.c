@@ -65,7 +65,9 @@ void tw_psk_set_clear(const tw_env *env, tw_psk_set *set) {
 static const tw_secret *own_resumption_psk(const tw_group *group, const tw_psk_id *id) {
   if (group == NULL || id->type != TW_PSK_RESUMPTION || !tw_bytes_equal(id->group_id, group->context.group_id))
     return NULL;
-  if (id->epoch == group->context.epoch) return &group->secrets.resumption_psk;
+  /* An external joiner has none of the epoch that it knows by its GroupInfo. */
+  if (id->epoch == group->context.epoch)
+    return group->secrets.resumption_psk.len > 0 ? &group->secrets.resumption_psk : NULL;
   for (uint32_t i = 0; i < group->past_psk_count; i++) {
     if (group->past_psks[i].epoch == id->epoch) return &group->past_psks[i].secret;
   }
@@ -207,6 +209,7 @@ tw_err tw_epoch_advance(tw_draft *draft, const tw_client *client, const tw_commi
   tw_draft lent = *draft;
   lent.tree = group->tree;
   const tw_err err = fill(group, &lent, input, joiner_secret);
+  tw_wipe(&lent, sizeof lent);
   if (err != TW_OK) {
     tw_secret_clear(joiner_secret);
     tw_group_free(group);

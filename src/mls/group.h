@@ -57,6 +57,8 @@ TW_MUST_USE tw_err tw_group_signature_key(const tw_group *group, const tw_framed
  */
 TW_MUST_USE tw_err tw_group_authenticated_data(const tw_group *group, tw_bytes given, tw_bytes *framed);
 
+/* What a policy callback's refusal becomes: `refusal`, but a failure of our own resources stays what it is. */
+tw_err tw_policy_err(tw_err err, tw_err refusal);
 /* Asks the Authentication Service (policy). TW_ERR_CREDENTIAL without a callback. */
 TW_MUST_USE tw_err tw_client_accepts(const tw_client *client, tw_credential_event event, tw_bytes group_id,
                                      uint32_t leaf_index, const tw_leaf_node *leaf, const tw_leaf_node *old,

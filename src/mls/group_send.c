@@ -105,7 +105,8 @@ static tw_err check_sendable(const tw_group *group, const tw_proposal *proposal,
   return TW_OK;
 }
 
-tw_err tw_group_propose(tw_group *group, tw_bytes proposal, const tw_message_options *options, tw_buf *message) {
+tw_err tw_group_propose(tw_group *group, tw_bytes proposal, const tw_message_options *options, uint64_t now,
+                        tw_buf *message) {
   static const tw_message_options defaults = {0};
   tw_proposal decoded;
   if (options == NULL) options = &defaults;
@@ -113,7 +114,8 @@ tw_err tw_group_propose(tw_group *group, tw_bytes proposal, const tw_message_opt
   TW_TRY(tw_proposal_decode(proposal, &decoded));
   TW_TRY(check_sendable(group, &decoded, options));
   const tw_sender self = {TW_SENDER_MEMBER, group->priv.leaf_index};
-  TW_TRY(tw_proposal_check(group, &decoded, self, 0));
+  TW_TRY(tw_proposal_check_single(group, &decoded, self));
+  TW_TRY(tw_proposal_check(group, &decoded, self, now));
   return propose(group, proposal, options, NULL, message);
 }
 
@@ -154,7 +156,10 @@ tw_err tw_group_propose_update(tw_group *group, const tw_client *client, const t
                                tw_buf *message) {
   static const tw_message_options defaults = {0};
   TW_TRY(tw_group_check_open(group));
-  if (client != NULL && client->suite != group->suite) return TW_ERR_ARGUMENT;
+  if (client != NULL) {
+    TW_TRY(tw_client_check(client));
+    if (client->suite != group->suite || client->env != group->env) return TW_ERR_ARGUMENT;
+  }
   tw_buf encoded = TW_BUF_INIT(tw_env_alloc(group->env));
   tw_update_keys *keys = tw_alloc_zero(tw_env_alloc(group->env), sizeof *keys);
   if (keys == NULL) return TW_ERR_NO_MEMORY;

@@ -6,9 +6,11 @@
 
 /*
  * Our own shape; numbers as in RFC 9420 section 2.1.
- *   uint16 version; opaque signer_public_key<V>; opaque group_context<V>; opaque interim_transcript_hash<V>;
+ *   uint16 version; uint16 cipher_suite; uint8 own_signer; opaque signer_key<V>; opaque group_context<V>; opaque interim_transcript_hash<V>;
  *   opaque confirmation_tag<V>; opaque ratchet_tree<V>; uint32 leaf_index; opaque leaf_key<V>; PathKey keys<V>;
  *   opaque secrets[8]<V>; SecretTree; ExportTree; CachedProposal proposals<V>; PastPSK past_psks<V>; opaque reinit<V>;
+ *   opaque digest[Nh];
+ * The digest is of all before it, by the suite's hash: it tells damage by a failing disk, not malice.
  */
 enum { STATE_VERSION = 1 };
 
@@ -47,11 +49,11 @@ static tw_err write_update_keys(tw_writer *w, const tw_update_keys *keys) {
   tw_buf signer = {.alloc = w->buf->alloc};
   tw_write_u8(w, keys != NULL);
   if (keys == NULL) return TW_OK;
-  TW_TRY(tw_signer_export(keys->signer, &signer));
+  const tw_err err = tw_signer_export(keys->signer, &signer);
   tw_write_vector(w, tw_secret_bytes(&keys->leaf_key));
   tw_write_vector(w, tw_buf_bytes(&signer));
   tw_buf_clear(&signer);
-  return TW_OK;
+  return err;
 }
 
 static tw_err write_proposals(tw_writer *w, const tw_group *group) {
@@ -90,6 +92,7 @@ static tw_err write_signer(tw_writer *w, const tw_group *group) {
 
 static tw_err write_group(tw_writer *w, const tw_group *group) {
   tw_write_u16(w, STATE_VERSION);
+  tw_write_u16(w, group->context.cipher_suite);
   TW_TRY(write_signer(w, group));
   tw_write_vector(w, tw_buf_bytes(&group->context_encoded));
   tw_write_vector(w, tw_group_hash_bytes(group, group->interim_transcript_hash));
@@ -110,9 +113,19 @@ static tw_err write_group(tw_writer *w, const tw_group *group) {
   return TW_OK;
 }
 
+static tw_err write_digest(tw_writer *w, const tw_group *group) {
+  uint8_t digest[TW_HASH_MAX];
+  TW_TRY(w->err);
+  const tw_bytes all = TW_BYTES(w->buf->ptr + w->start, w->buf->len - w->start);
+  TW_TRY(tw_hash_parts(group->env, group->suite, &all, 1, digest));
+  tw_write_fixed(w, tw_group_hash_bytes(group, digest));
+  return TW_OK;
+}
+
 tw_err tw_group_save(const tw_group *group, tw_buf *out) {
   tw_writer w = tw_writer_to(out);
-  const tw_err err = write_group(&w, group);
+  tw_err err = write_group(&w, group);
+  if (err == TW_OK) err = write_digest(&w, group);
   if (err != TW_OK) tw_writer_fail(&w, err);
   return tw_writer_end(&w);
 }
@@ -158,7 +171,7 @@ static tw_err read_context(tw_reader *r, tw_group *group) {
   TW_TRY(tw_reader_err(r));
   const tw_group_context context = tw_read_group_context(&encoded);
   TW_TRY(tw_reader_end(&encoded));
-  if (tw_suite_by_id(group->env, context.cipher_suite) != group->suite) return TW_ERR_UNSUPPORTED;
+  if (tw_suite_by_id(group->env, context.cipher_suite) != group->suite) return TW_ERR_ENCODING;
   return tw_group_set_context(group, &context);
 }
 
@@ -262,8 +275,24 @@ static tw_err read_past_psks(tw_reader *r, tw_group *group) {
   return tw_reader_end(&list);
 }
 
+/* Version and suite first: whether we can read it at all. Then what stands before the digest, if that is right. */
+static tw_err open_blob(const tw_group *group, tw_bytes saved, tw_reader *r) {
+  uint8_t digest[TW_HASH_MAX];
+  const size_t size = group->suite->hash->size;
+  *r = tw_reader_of(saved);
+  const uint16_t version = tw_read_u16(r);
+  const uint16_t suite = tw_read_u16(r);
+  TW_TRY(tw_reader_err(r));
+  if (version != STATE_VERSION || tw_suite_by_id(group->env, suite) != group->suite) return TW_ERR_UNSUPPORTED;
+  if (r->left < size) return TW_ERR_TRUNCATED;
+  const tw_bytes all = TW_BYTES(saved.ptr, saved.len - size);
+  TW_TRY(tw_hash_parts(group->env, group->suite, &all, 1, digest));
+  if (!tw_bytes_equal(TW_BYTES(saved.ptr + all.len, size), tw_group_hash_bytes(group, digest))) return TW_ERR_ENCODING;
+  r->left -= size;
+  return TW_OK;
+}
+
 static tw_err read_group(tw_reader *r, tw_group *group) {
-  if (tw_read_u16(r) != STATE_VERSION) return r->err != TW_OK ? r->err : TW_ERR_UNSUPPORTED;
   TW_TRY(read_signer(r, group));
   TW_TRY(read_context(r, group));
   TW_TRY(read_hash(r, group, group->interim_transcript_hash));
@@ -283,9 +312,10 @@ static tw_err read_group(tw_reader *r, tw_group *group) {
 tw_err tw_group_load(const tw_client *client, tw_bytes saved, tw_group **group) {
   TW_TRY(tw_client_check(client));
   tw_group *next;
+  tw_reader r;
   TW_TRY(tw_group_new(client, &next));
-  tw_reader r = tw_reader_of(saved);
-  const tw_err err = read_group(&r, next);
+  tw_err err = open_blob(next, saved, &r);
+  if (err == TW_OK) err = read_group(&r, next);
   if (err != TW_OK) {
     tw_group_free(next);
     return err;

@@ -2,6 +2,10 @@
 #include "mls/app_data.h"
 #include "mls/proposal_list.h"
 
+tw_err tw_policy_err(tw_err err, tw_err refusal) {
+  return err == TW_OK || tw_err_class_of(err) == TW_CLASS_RESOURCE ? err : refusal;
+}
+
 tw_err tw_client_accepts(const tw_client *client, tw_credential_event event, tw_bytes group_id, uint32_t leaf_index,
                          const tw_leaf_node *leaf, const tw_leaf_node *old, uint64_t now) {
   if (client->policy.credential == NULL) return TW_ERR_CREDENTIAL;
@@ -19,7 +23,7 @@ tw_err tw_client_accepts(const tw_client *client, tw_credential_event event, tw_
     use.old = &old_credential;
     use.old_signature_key = old->signature_key;
   }
-  return client->policy.credential(client->policy.ctx, &use) == TW_OK ? TW_OK : TW_ERR_CREDENTIAL;
+  return tw_policy_err(client->policy.credential(client->policy.ctx, &use), TW_ERR_CREDENTIAL);
 }
 
 tw_err tw_group_external_sender(tw_bytes group_context_extensions, uint32_t index, tw_external_sender *out) {
@@ -88,4 +92,14 @@ tw_err tw_proposal_check(const tw_group *group, const tw_proposal *proposal, tw_
   case TW_PROPOSAL_GROUP_CONTEXT_EXTENSIONS: return check_extensions(group, proposal->u.group_context_extensions, now);
   default: return TW_OK;
   }
+}
+
+tw_err tw_proposal_check_single(const tw_group *group, const tw_proposal *proposal, tw_sender sender) {
+  if (proposal->type != TW_PROPOSAL_SELF_REMOVE) return TW_OK;
+  for (uint32_t i = 0; i < group->proposals.count; i++) {
+    const tw_cached_proposal *cached = &group->proposals.items[i];
+    tw_reader r = tw_reader_of(tw_buf_bytes(&cached->encoded));
+    if (tw_read_u16(&r) == TW_PROPOSAL_SELF_REMOVE && cached->sender.index == sender.index) return TW_ERR_PROPOSAL;
+  }
+  return TW_OK;
 }

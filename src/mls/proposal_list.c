@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mls/app_data.h"
+
 void tw_proposal_list_clear(const tw_env *env, tw_proposal_list *list) {
   tw_alloc_free(tw_env_alloc(env), list->items);
   *list = (tw_proposal_list){0};
@@ -121,6 +123,21 @@ static tw_err check_psks(const tw_draft *draft, const tw_proposal_list *list) {
       if (list->items[k].proposal.type == TW_PROPOSAL_PSK && tw_psk_id_same(id, &list->items[k].proposal.u.psk))
         return TW_ERR_PROPOSAL;
     }
+  }
+  return TW_OK;
+}
+
+/*
+ * By value, a proposal is looked at here for the first time. An Add's check is part of applying it, an Update is never
+ * given by value in a valid list, and check_psks knows where linking PSKs belong.
+ */
+static tw_err check_values(const tw_draft *draft, const tw_proposal_list *list, uint64_t now) {
+  for (uint32_t i = 0; i < list->count; i++) {
+    const tw_listed_proposal *item = &list->items[i];
+    if (item->cached != NULL || item->proposal.type == TW_PROPOSAL_ADD || item->proposal.type == TW_PROPOSAL_UPDATE ||
+        item->proposal.type == TW_PROPOSAL_PSK)
+      continue;
+    TW_TRY(tw_proposal_check(draft->from, &item->proposal, item->sender, now));
   }
   return TW_OK;
 }
@@ -328,6 +345,27 @@ static tw_err check_new_leaves(const tw_proposal_list *list, const tw_draft *dra
   return TW_OK;
 }
 
+/*
+ * What the extensions' components and wire formats ask of members: they may have come by GroupContextExtensions or by
+ * AppDataUpdate, and a joiner will look at all leaves. Linear in members, so only where these lists have changed.
+ */
+static tw_err check_components_supported(const tw_draft *draft) {
+  const tw_bytes extensions = tw_buf_bytes(&draft->extensions);
+  if (!tw_app_data_needs_differ(draft->from->context.extensions, extensions)) return TW_OK;
+  for (uint32_t i = 0; tw_tree_next_leaf(draft->tree, &i); i++) {
+    TW_TRY(tw_app_data_leaf_check(tw_tree_leaf(draft->tree, i)->extensions, extensions));
+  }
+  return TW_OK;
+}
+
+static tw_err check_new_extensions(const tw_draft *draft) {
+  const tw_bytes extensions = tw_buf_bytes(&draft->extensions);
+  if (tw_bytes_equal(extensions, draft->from->context.extensions)) return TW_OK;
+  TW_TRY(tw_group_context_extensions_check(extensions));
+  TW_TRY(check_extensions_supported(draft));
+  return check_components_supported(draft);
+}
+
 tw_err tw_proposal_list_apply(tw_proposal_list *list, tw_sender committer, uint64_t now, tw_draft *draft) {
   if (committer.type == TW_SENDER_NEW_MEMBER_COMMIT) {
     TW_TRY(check_external_commit(list));
@@ -335,14 +373,15 @@ tw_err tw_proposal_list_apply(tw_proposal_list *list, tw_sender committer, uint6
     TW_TRY(check_regular_commit(list, committer));
   }
   TW_TRY(check_psks(draft, list));
+  TW_TRY(check_values(draft, list, now));
   const tw_listed_proposal *extensions = tw_proposal_list_first(list, TW_PROPOSAL_GROUP_CONTEXT_EXTENSIONS);
   if (extensions != NULL) TW_TRY(apply_extensions(extensions, draft));
   TW_TRY(touch_leaves(list, now, draft));
   /* Who was removed need not know the types, and who is added has not been asked yet. */
   TW_TRY(check_types_supported(list, draft));
   TW_TRY(apply_adds(list, now, draft));
-  if (extensions != NULL) TW_TRY(check_extensions_supported(draft));
   TW_TRY(check_new_leaves(list, draft));
   tw_tree_private_prune(&draft->priv, draft->tree);
-  return tw_app_data_apply(list, draft);
+  TW_TRY(tw_app_data_apply(list, draft));
+  return check_new_extensions(draft);
 }

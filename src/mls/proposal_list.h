@@ -55,6 +55,9 @@ TW_MUST_USE tw_err tw_proposal_list_apply(tw_proposal_list *list, tw_sender comm
 TW_MUST_USE tw_err tw_proposal_check(const tw_group *group, const tw_proposal *proposal, tw_sender sender,
                                      uint64_t now);
 
+/* "A client MUST NOT issue more than one SelfRemove proposal per epoch": TW_ERR_PROPOSAL for another one. */
+TW_MUST_USE tw_err tw_proposal_check_single(const tw_group *group, const tw_proposal *proposal, tw_sender sender);
+
 /*
  * AppEphemeral proposals, then AppDataUpdate ones in the order of the list (draft-ietf-mls-extensions), through the
  * policy's callbacks. TW_ERR_PROPOSAL.

@@ -78,19 +78,6 @@ static tw_err check_proposal_sender(const tw_framed_content *content) {
   }
 }
 
-/* "A client MUST NOT issue more than one SelfRemove proposal per epoch." */
-static tw_err check_single_self_remove(const tw_group *group, const tw_framed_content *content) {
-  if (content->proposal.type != TW_PROPOSAL_SELF_REMOVE) return TW_OK;
-  for (uint32_t i = 0; i < group->proposals.count; i++) {
-    const tw_cached_proposal *cached = &group->proposals.items[i];
-    tw_proposal proposal;
-    TW_TRY(tw_proposal_decode(tw_buf_bytes(&cached->encoded), &proposal));
-    if (proposal.type == TW_PROPOSAL_SELF_REMOVE && cached->sender.index == content->sender.index)
-      return TW_ERR_PROPOSAL;
-  }
-  return TW_OK;
-}
-
 static tw_err receive_proposal(tw_group *group, const tw_verified_content *content, uint64_t now, tw_received *out) {
   uint8_t reference[TW_HASH_MAX];
   const tw_framed_content *framed = &content->content;
@@ -100,7 +87,7 @@ static tw_err receive_proposal(tw_group *group, const tw_verified_content *conte
                                reference));
   if (tw_proposal_cache_find(&group->proposals, group->suite, tw_group_hash_bytes(group, reference)) != NULL)
     return TW_ERR_DUPLICATE;
-  TW_TRY(check_single_self_remove(group, framed));
+  TW_TRY(tw_proposal_check_single(group, &framed->proposal, framed->sender));
   TW_TRY(tw_proposal_check(group, &framed->proposal, framed->sender, now));
   TW_TRY(tw_buf_assign(&out->data, framed->proposal.encoded));
   TW_TRY(tw_proposal_cache_add(group->env, group->suite, &group->proposals, reference, framed->proposal.encoded,
@@ -137,7 +124,8 @@ static tw_err believe(tw_group *group, const opened *message, uint64_t now, tw_r
   tw_verified_content verified;
   tw_bytes signature_key;
   TW_TRY(check_form(content, message->is_private));
-  if (content->sender.type == TW_SENDER_MEMBER)
+  /* Who proposes from outside need not know the group's extensions. */
+  if (content->sender.type == TW_SENDER_MEMBER || content->sender.type == TW_SENDER_NEW_MEMBER_COMMIT)
     TW_TRY(tw_safe_aad_check(group->context.extensions, content->authenticated_data));
   TW_TRY(tw_group_signature_key(group, content, &signature_key));
   TW_TRY(tw_content_verify(group->env, group->suite, &message->content, signature_key,

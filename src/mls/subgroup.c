@@ -70,7 +70,8 @@ static tw_err check_branch(const tw_group *joined, const tw_group *origin) {
 
 tw_err tw_subgroup_check_join(const tw_group *joined, const tw_group_secrets *secrets, const tw_group *origin) {
   tw_psk_id link;
-  if (find_link(secrets, &link) == 0) return TW_OK;
+  /* Who names a group of origin asks for its branch or successor and nothing else. */
+  if (find_link(secrets, &link) == 0) return origin == NULL ? TW_OK : TW_ERR_FORBIDDEN;
   if (origin == NULL || !tw_bytes_equal(link.group_id, origin->context.group_id)) return TW_ERR_FORBIDDEN;
   if (joined->context.epoch != 1) return TW_ERR_FORBIDDEN;
   return link.usage == TW_RESUMPTION_REINIT ? check_reinit(joined, origin, &link) : check_branch(joined, origin);
@@ -154,6 +155,7 @@ tw_err tw_group_reinit(tw_group *closed, const tw_client *client, const tw_bytes
   TW_TRY(tw_client_check(client));
   if (!tw_group_is_closed(closed)) return TW_ERR_STATE;
   TW_TRY(tw_proposal_decode(tw_buf_bytes(&closed->reinit), &reinit));
+  if (reinit.u.reinit.version != TW_MLS10) return TW_ERR_UNSUPPORTED;
   if (reinit.u.reinit.cipher_suite != tw_suite_id(client->env, client->suite)) return TW_ERR_ARGUMENT;
   return found(closed, TW_RESUMPTION_REINIT, client, reinit.u.reinit.group_id, reinit.u.reinit.extensions, key_packages,
                count, now, result);

@@ -93,10 +93,10 @@ static void proposals_by_reference_are_committed_by_anybody(void **state) {
   tw_test_deliver(tw_buf_bytes(&message), TW_RECEIVED_PROPOSAL, (tw_test_member *[]){p.all[0], p.all[2], p.all[3]}, 3);
   tw_buf_clear(&message);
   const tw_message_options plain = {.plaintext = true};
-  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&add), &plain, &message), TW_OK);
+  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&add), &plain, TW_TEST_NOW, &message), TW_OK);
   tw_test_deliver(tw_buf_bytes(&message), TW_RECEIVED_PROPOSAL, (tw_test_member *[]){p.all[0], p.all[1], p.all[3]}, 3);
   tw_buf_clear(&message);
-  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&remove), NULL, &message), TW_OK);
+  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&remove), NULL, TW_TEST_NOW, &message), TW_OK);
   tw_test_deliver(tw_buf_bytes(&message), TW_RECEIVED_PROPOSAL, (tw_test_member *[]){p.all[0], p.all[1], p.all[3]}, 3);
   assert_int_equal(tw_group_protect(p.all[0]->group, TW_LITERAL("x"), TW_NO_BYTES, &message), TW_ERR_PENDING);
 
@@ -397,9 +397,9 @@ static void a_self_remove_is_committed_by_others_and_by_joiners(void **state) {
   people_init(&p, 1);
   gather(&p, 3, TW_NO_BYTES);
   assert_int_equal(tw_propose_self_remove(&proposals), TW_OK);
-  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), NULL, &message), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), NULL, TW_TEST_NOW, &message), TW_ERR_ARGUMENT);
   const tw_message_options plain = {.plaintext = true};
-  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), &plain, &message), TW_OK);
+  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), &plain, TW_TEST_NOW, &message), TW_OK);
   tw_test_deliver(tw_buf_bytes(&message), TW_RECEIVED_PROPOSAL, p.all, 2);
   const tw_commit_options by_value = {.proposals = tw_buf_bytes(&proposals), .without_collected = true};
   tw_commit_result result = {0};
