@@ -105,6 +105,7 @@ static tw_err send_data(tw_channel *channel, size_t content, size_t padding) {
   channel->data_sent += content;
   channel->epoch_data += content;
   channel->epoch_data_sent += content;
+  tw_channel_consider_update(channel);
   return TW_OK;
 }
 
@@ -127,7 +128,6 @@ tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken) {
     done += take;
   }
   *taken = done;
-  if (done > 0) tw_channel_consider_update(channel);
   return TW_OK;
 }
 
@@ -147,9 +147,7 @@ tw_err tw_channel_write_done(tw_channel *channel, size_t n) {
   if (n == 0) return TW_OK;
   if (n > TW_RECORD_PLAINTEXT_MAX || channel->output.cap - channel->output.len < FULL_RECORD) return TW_ERR_ARGUMENT;
   const tw_err err = send_data(channel, n, padding_of(channel, n));
-  if (err != TW_OK) return tw_channel_fail_with(channel, err);
-  tw_channel_consider_update(channel);
-  return TW_OK;
+  return err == TW_OK ? TW_OK : tw_channel_fail_with(channel, err);
 }
 
 bool tw_channel_writable(const tw_channel *channel) { return takes_data(channel, FULL_RECORD); }

@@ -1,0 +1,588 @@
+/* MLS-TLS channels: handshake, data, updates, ends. SPDX-License-Identifier: Apache-2.0 */
+#include "tw_cmocka.h"
+
+#include <string.h>
+
+#include "support/tw_test_wire.h"
+
+static tw_test_wire wire;
+static tw_test_side *const alice = &wire.alice;
+static tw_test_side *const bob = &wire.bob;
+static uint8_t pattern[300000];
+
+static void begin(const tw_suite *suite) {
+  for (size_t i = 0; i < sizeof pattern; i++) pattern[i] = (uint8_t)(i * 31 + (i >> 8));
+  tw_test_wire_init(&wire, suite);
+}
+
+static int setup(void **state) {
+  (void)state;
+  begin(tw_suite_by_name("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"));
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  tw_test_wire_clear(&wire);
+  return 0;
+}
+
+static void run(void) { tw_test_wire_run(&wire, SIZE_MAX); }
+
+/* Sends the first `len` bytes of the pattern, in as many turns as it takes. */
+static void send_pattern(tw_test_side *from, tw_test_side *to, size_t len, size_t piece) {
+  const size_t before = to->received.len;
+  size_t done = 0;
+  while (done < len) {
+    size_t taken;
+    assert_int_equal(tw_channel_write(from->channel, TW_BYTES(pattern + done, len - done), &taken), TW_OK);
+    done += taken;
+    tw_test_wire_run(&wire, piece);
+  }
+  assert_int_equal(to->received.len - before, len);
+  assert_memory_equal(to->received.ptr + before, pattern, len);
+  tw_buf_clear(&to->received);
+}
+
+static tw_channel_status status_of(const tw_test_side *side) {
+  tw_channel_status status;
+  tw_channel_get_status(side->channel, &status);
+  return status;
+}
+
+/* ---- handshake ---- */
+
+static void every_suite_carries_data_and_updates(void **state) {
+  (void)state;
+  for (size_t i = 0; tw_suite_at(i) != NULL; i++) {
+    tw_test_wire_clear(&wire);
+    begin(tw_suite_at(i));
+    tw_test_wire_establish(&wire);
+    send_pattern(alice, bob, 40000, SIZE_MAX);
+    send_pattern(bob, alice, 40000, SIZE_MAX);
+    assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+    run();
+    assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+    run();
+    send_pattern(alice, bob, 40000, SIZE_MAX);
+    send_pattern(bob, alice, 40000, SIZE_MAX);
+    tw_test_wire_same_epoch(&wire);
+    assert_int_equal(status_of(alice).pair.epoch, 3);
+  }
+}
+
+static void the_server_is_established_by_the_first_record_only(void **state) {
+  (void)state;
+  tw_test_wire_open(&wire);
+  size_t taken = 9;
+  assert_int_equal(tw_channel_write(alice->channel, TW_LITERAL("early"), &taken), TW_OK);
+  assert_int_equal(taken, 0);
+  assert_true(tw_test_wire_move(&wire, alice, bob, SIZE_MAX));
+  assert_int_equal(bob->event_count, 0);
+  assert_false(status_of(bob).established);
+  assert_int_equal(status_of(bob).pair.state, TW_PAIR_UNCONFIRMED);
+  assert_int_equal(tw_channel_write(bob->channel, TW_LITERAL("early"), &taken), TW_OK);
+  assert_int_equal(taken, 0);
+  assert_false(tw_channel_writable(bob->channel));
+  assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_ERR_STATE);
+  assert_true(tw_test_wire_move(&wire, bob, alice, SIZE_MAX));
+  assert_int_equal(tw_test_side_count(alice, TW_CHANNEL_ESTABLISHED), 1);
+  /* One record with nothing in it: header, type, tag. */
+  assert_int_equal(tw_channel_output(alice->channel).len, 22);
+  assert_true(tw_test_wire_move(&wire, alice, bob, SIZE_MAX));
+  assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_ESTABLISHED), 1);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_ESTABLISHED)->epoch, 1);
+  assert_true(tw_channel_writable(bob->channel));
+  assert_int_equal(bob->received.len, 0);
+}
+
+static void a_replayed_hello_never_establishes(void **state) {
+  (void)state;
+  tw_test_wire_open(&wire);
+  tw_buf hello = TW_BUF_INIT(&wire.test.alloc);
+  assert_int_equal(tw_buf_append(&hello, tw_channel_output(alice->channel)), TW_OK);
+  run();
+  tw_channel_free(bob->channel);
+  bob->event_count = 0;
+  assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
+  assert_int_equal(tw_test_side_give(&wire, bob, tw_buf_bytes(&hello)), TW_OK);
+  assert_int_equal(bob->event_count, 0);
+  assert_true(tw_channel_output(bob->channel).len > 0);
+  wire.now_ms = tw_channel_deadline(bob->channel);
+  wire.now_ms += 40000;
+  assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_ERR_TIMEOUT);
+  tw_test_side_take(bob);
+  assert_int_equal(bob->event_count, 1);
+  assert_int_equal(bob->events[0].kind, TW_CHANNEL_CLOSED);
+  assert_int_equal(bob->events[0].reason, TW_ERR_TIMEOUT);
+  tw_buf_clear(&hello);
+}
+
+static void each_side_learns_who_the_other_is(void **state) {
+  (void)state;
+  alice->config.parameters = TW_LITERAL("a");
+  bob->config.parameters = TW_LITERAL("bb");
+  tw_test_wire_establish(&wire);
+  tw_member peer;
+  assert_true(tw_channel_peer(alice->channel, &peer));
+  tw_test_same(peer.signature_key, tw_signer_public_key(bob->party.client.signer));
+  assert_true(tw_channel_peer(bob->channel, &peer));
+  tw_test_same(peer.signature_key, tw_signer_public_key(alice->party.client.signer));
+  tw_test_same(tw_channel_peer_parameters(alice->channel), TW_LITERAL("bb"));
+  tw_test_same(tw_channel_peer_parameters(bob->channel), TW_LITERAL("a"));
+}
+
+static void any_fragmentation_works(void **state) {
+  (void)state;
+  static const size_t pieces[] = {1, 2, 3, 7, 100, 4096, 16389};
+  for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+    tw_test_wire_clear(&wire);
+    begin(tw_suite_by_id(&wire.test.env, 1));
+    tw_test_wire_open(&wire);
+    tw_test_wire_run(&wire, pieces[i]);
+    assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_ESTABLISHED), 1);
+    send_pattern(alice, bob, 20000, pieces[i]);
+    assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+    send_pattern(bob, alice, 20000, pieces[i]);
+    tw_test_wire_same_epoch(&wire);
+    assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+    assert_int_equal(tw_channel_close(bob->channel), TW_OK);
+    tw_test_wire_run(&wire, pieces[i]);
+    assert_int_equal(tw_test_side_event(alice, TW_CHANNEL_CLOSED)->reason, TW_OK);
+    assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_OK);
+  }
+}
+
+/* ---- data ---- */
+
+static void data_comes_in_parts_and_waits_for_its_taker(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  bob->stalled = true;
+  size_t sent = 0;
+  /* Fill everything between the two applications. */
+  for (;;) {
+    size_t taken;
+    assert_int_equal(tw_channel_write(alice->channel, TW_BYTES(pattern, 16384), &taken), TW_OK);
+    sent += taken;
+    const bool moved = tw_test_wire_move(&wire, alice, bob, SIZE_MAX);
+    if (taken == 0 && !moved) break;
+  }
+  assert_true(sent > 65536 && sent < 400000);
+  assert_false(tw_channel_writable(alice->channel));
+  uint8_t *ptr;
+  size_t room;
+  assert_int_equal(tw_channel_input_buffer(bob->channel, &ptr, &room), TW_OK);
+  assert_int_equal(room, 0);
+  /* One byte at a time from the first record. */
+  for (size_t i = 0; i < 100; i++) {
+    const tw_bytes data = tw_channel_data(bob->channel);
+    assert_int_equal(data.ptr[0], pattern[i]);
+    assert_int_equal(tw_channel_data_done(bob->channel, 1), TW_OK);
+  }
+  assert_int_equal(tw_channel_data_done(bob->channel, 16385), TW_ERR_ARGUMENT);
+  bob->stalled = false;
+  tw_test_side_take(bob);
+  run();
+  assert_int_equal(bob->received.len, sent - 100);
+  for (size_t i = 0; i < bob->received.len; i++) assert_int_equal(bob->received.ptr[i], pattern[(i + 100) % 16384]);
+}
+
+static void data_can_be_written_in_place(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  for (size_t n = 0; n <= 16384; n += 2048) {
+    uint8_t *ptr;
+    size_t room;
+    assert_int_equal(tw_channel_write_buffer(alice->channel, &ptr, &room), TW_OK);
+    assert_int_equal(room, 16384);
+    memcpy(ptr, pattern, n);
+    assert_int_equal(tw_channel_write_done(alice->channel, n), TW_OK);
+    run();
+    assert_int_equal(bob->received.len, n);
+    if (n > 0) assert_memory_equal(bob->received.ptr, pattern, n);
+    tw_buf_clear(&bob->received);
+  }
+  assert_int_equal(tw_channel_write_done(alice->channel, 16385), TW_ERR_ARGUMENT);
+}
+
+static void padding_hides_lengths(void **state) {
+  (void)state;
+  alice->options.padding_block = 1000;
+  tw_test_wire_establish(&wire);
+  static const struct {
+    size_t content, wire;
+  } cases[] = {{1, 1022}, {999, 1022}, {1000, 1022}, {1001, 2022}, {16384, 16406}, {16001, 16406}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    tw_test_side_write(alice, TW_BYTES(pattern, cases[i].content));
+    assert_int_equal(tw_channel_output(alice->channel).len, cases[i].wire);
+    run();
+    assert_int_equal(bob->received.len, cases[i].content);
+    tw_buf_clear(&bob->received);
+  }
+}
+
+static void buffers_go_when_idle(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  send_pattern(alice, bob, 200000, SIZE_MAX);
+  const size_t busy = wire.test.alloc_bytes;
+  for (unsigned i = 0; i < 3; i++) {
+    wire.now_ms += 1000;
+    assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms), TW_OK);
+    assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
+  }
+  assert_true(wire.test.alloc_bytes + 100000 < busy);
+  assert_true(tw_channel_deadline(alice->channel) > wire.now_ms + 60000);
+  send_pattern(alice, bob, 200000, SIZE_MAX);
+}
+
+/* ---- updates ---- */
+
+static void updates_keep_the_data_in_flight(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  for (unsigned round = 0; round < 20; round++) {
+    tw_test_side_write(alice, TW_BYTES(pattern, 30000));
+    assert_int_equal(tw_channel_rekey(round % 2 == 0 ? alice->channel : bob->channel, wire.now_ms), TW_OK);
+    tw_test_side_write(alice, TW_BYTES(pattern + 30000, 10000));
+    tw_test_side_write(bob, TW_BYTES(pattern, 20000));
+    tw_test_wire_run(&wire, 1000);
+    assert_int_equal(bob->received.len, 40000);
+    assert_memory_equal(bob->received.ptr, pattern, 40000);
+    assert_int_equal(alice->received.len, 20000);
+    assert_memory_equal(alice->received.ptr, pattern, 20000);
+    tw_buf_clear(&alice->received);
+    tw_buf_clear(&bob->received);
+    tw_test_wire_same_epoch(&wire);
+  }
+  const tw_channel_event *event = tw_test_side_event(alice, TW_CHANNEL_REKEYED);
+  assert_int_equal(event->epoch, 21);
+  assert_int_equal(event->cause, TW_REKEY_PEER);
+  assert_true(event->handshake_bytes > 300);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_REKEYED)->cause, TW_REKEY_CALLER);
+}
+
+static void ties_resolve_with_data_both_ways(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  for (unsigned round = 0; round < 20; round++) {
+    tw_test_side_write(alice, TW_BYTES(pattern, 20000));
+    tw_test_side_write(bob, TW_BYTES(pattern, 20000));
+    assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+    assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+    assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_ERR_PENDING);
+    tw_test_side_write(alice, TW_BYTES(pattern + 20000, 10000));
+    tw_test_side_write(bob, TW_BYTES(pattern + 20000, 10000));
+    tw_test_wire_run(&wire, 1 + round * 997);
+    assert_int_equal(bob->received.len, 30000);
+    assert_int_equal(alice->received.len, 30000);
+    assert_memory_equal(bob->received.ptr, pattern, 30000);
+    assert_memory_equal(alice->received.ptr, pattern, 30000);
+    tw_buf_clear(&alice->received);
+    tw_buf_clear(&bob->received);
+    tw_test_wire_same_epoch(&wire);
+    alice->event_count = 0;
+    bob->event_count = 0;
+  }
+  /* Whoever asked for an update has had it. */
+  assert_int_equal(status_of(alice).pair.own_updates, 20);
+  assert_int_equal(status_of(bob).pair.own_updates, 20);
+  assert_int_equal(status_of(bob).pair.ties, 20);
+}
+
+static uint64_t random_state;
+static size_t pick(size_t below) {
+  random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+  return (size_t)(random_state >> 33) % below;
+}
+
+static void write_some(tw_test_side *side, size_t *sent) {
+  size_t taken;
+  assert_int_equal(tw_channel_write(side->channel, TW_BYTES(pattern + *sent, 1 + pick(20000)), &taken), TW_OK);
+  *sent += taken;
+}
+
+static void any_order_of_events_keeps_the_stream(void **state) {
+  (void)state;
+  for (unsigned schedule = 0; schedule < 60; schedule++) {
+    tw_test_wire_clear(&wire);
+    begin(tw_suite_by_id(&wire.test.env, 1));
+    tw_test_wire_establish(&wire);
+    random_state = schedule;
+    size_t from_alice = 0, from_bob = 0;
+    for (unsigned step = 0; step < 60; step++) {
+      switch (pick(8)) {
+      case 0:
+        if (from_alice + 20000 < sizeof pattern) write_some(alice, &from_alice);
+        break;
+      case 1:
+        if (from_bob + 20000 < sizeof pattern) write_some(bob, &from_bob);
+        break;
+      case 2: (void)!tw_channel_rekey(alice->channel, wire.now_ms); break;
+      case 3: (void)!tw_channel_rekey(bob->channel, wire.now_ms); break;
+      case 4: bob->stalled = pick(2) == 0; break;
+      case 5: wire.now_ms += pick(2000); break;
+      default:
+        (void)tw_test_wire_move(&wire, alice, bob, 1 + pick(30000));
+        (void)tw_test_wire_move(&wire, bob, alice, 1 + pick(30000));
+        break;
+      }
+      alice->event_count = 0;
+      bob->event_count = 0;
+    }
+    bob->stalled = false;
+    tw_test_side_take(bob);
+    run();
+    assert_int_equal(alice->last, TW_OK);
+    assert_int_equal(bob->last, TW_OK);
+    assert_int_equal(bob->received.len, from_alice);
+    assert_int_equal(alice->received.len, from_bob);
+    if (from_alice > 0) assert_memory_equal(bob->received.ptr, pattern, from_alice);
+    if (from_bob > 0) assert_memory_equal(alice->received.ptr, pattern, from_bob);
+    tw_test_wire_same_epoch(&wire);
+  }
+}
+
+static void time_updates_both_leaves(void **state) {
+  (void)state;
+  alice->options.rekey_after_ms = 1000;
+  bob->options.rekey_after_ms = 1000;
+  tw_test_wire_establish(&wire);
+  for (unsigned i = 0; i < 30; i++) {
+    wire.now_ms += 100;
+    if (tw_channel_deadline(alice->channel) <= wire.now_ms) {
+      assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms), TW_OK);
+    }
+    if (tw_channel_deadline(bob->channel) <= wire.now_ms) assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
+    run();
+    tw_test_side_take(alice);
+    tw_test_side_take(bob);
+    alice->event_count = 0;
+  }
+  const tw_channel_status a = status_of(alice), b = status_of(bob);
+  assert_int_equal(a.pair.own_updates, 3);
+  assert_int_equal(b.pair.own_updates, 3);
+  assert_int_equal(a.pair.epoch, 7);
+  assert_true(wire.now_ms - a.pair.own_leaf_since_ms < 1100);
+  assert_true(wire.now_ms - b.pair.own_leaf_since_ms < 1100);
+}
+
+static void bytes_update_the_sender(void **state) {
+  (void)state;
+  alice->options.rekey_after_bytes = 1000000;
+  bob->options.rekey_after_bytes = 1000000;
+  tw_test_wire_establish(&wire);
+  for (unsigned i = 0; i < 10; i++) send_pattern(alice, bob, 300000, SIZE_MAX);
+  const tw_channel_status a = status_of(alice), b = status_of(bob);
+  assert_true(a.pair.own_updates >= 2);
+  assert_int_equal(b.pair.own_updates, 0);
+  assert_int_equal(a.pair.ties, 0);
+  const tw_channel_event *event = tw_test_side_event(alice, TW_CHANNEL_REKEYED);
+  assert_int_equal(event->cause, TW_REKEY_BYTES);
+  assert_true(event->data_bytes >= 1000000);
+  assert_int_equal(a.data_sent, 3000000);
+  assert_int_equal(b.data_received, 3000000);
+  assert_int_equal(a.wire_sent, b.wire_received);
+  assert_int_equal(b.wire_sent, a.wire_received);
+}
+
+static void events_that_nobody_takes_are_added_up(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  for (unsigned i = 0; i < 9; i++) {
+    assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+    for (unsigned k = 0; k < 3; k++) {
+      const tw_bytes a = tw_channel_output(alice->channel);
+      size_t taken;
+      assert_int_equal(tw_channel_input(bob->channel, a, wire.now_ms, &taken), TW_OK);
+      tw_channel_output_sent(alice->channel, taken);
+      assert_int_equal(tw_channel_input(alice->channel, tw_channel_output(bob->channel), wire.now_ms, &taken), TW_OK);
+      tw_channel_output_sent(bob->channel, taken);
+    }
+  }
+  assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+  run();
+  assert_int_equal(tw_channel_close(bob->channel), TW_OK);
+  run();
+  size_t rekeys = 0;
+  for (size_t i = 0; i < bob->event_count; i++) {
+    if (bob->events[i].kind == TW_CHANNEL_REKEYED) rekeys += 1 + bob->events[i].merged;
+  }
+  assert_int_equal(rekeys, 9);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_REKEYED)->epoch, 10);
+  assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_PEER_CLOSED), 1);
+  assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_CLOSED), 1);
+}
+
+/* ---- ends ---- */
+
+static void closing_one_way_leaves_the_other(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+  assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+  run();
+  assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_PEER_CLOSED), 1);
+  assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_CLOSED), 0);
+  size_t taken;
+  assert_int_equal(tw_channel_write(alice->channel, TW_LITERAL("x"), &taken), TW_ERR_CLOSED);
+  send_pattern(bob, alice, 100000, SIZE_MAX);
+  /* Keys are still renewed, by either side. */
+  assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+  run();
+  assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+  run();
+  tw_test_wire_same_epoch(&wire);
+  assert_int_equal(status_of(bob).pair.epoch, 3);
+  send_pattern(bob, alice, 100000, SIZE_MAX);
+  assert_int_equal(tw_channel_close(bob->channel), TW_OK);
+  tw_test_side_take(bob);
+  run();
+  assert_int_equal(tw_test_side_event(alice, TW_CHANNEL_CLOSED)->reason, TW_OK);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_OK);
+  assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_ERR_CLOSED);
+  assert_int_equal(tw_channel_deadline(bob->channel), UINT64_MAX);
+}
+
+static void an_end_without_close_notify_is_a_truncation(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_test_side_write(alice, TW_BYTES(pattern, 10000));
+  bob->stalled = true;
+  run();
+  /* What came before is the application's first. */
+  assert_int_equal(tw_channel_input_end(bob->channel, wire.now_ms), TW_OK);
+  assert_int_equal(tw_channel_input_done(bob->channel, 0, wire.now_ms), TW_ERR_ARGUMENT);
+  bob->stalled = false;
+  tw_test_side_take(bob);
+  assert_int_equal(bob->received.len, 10000);
+  assert_int_equal(bob->last, TW_ERR_TRUNCATION);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_ERR_TRUNCATION);
+  /* During the handshake as well. */
+  tw_test_wire_clear(&wire);
+  begin(tw_suite_by_id(&wire.test.env, 1));
+  tw_test_wire_open(&wire);
+  assert_int_equal(tw_channel_input_end(alice->channel, wire.now_ms), TW_ERR_TRUNCATION);
+}
+
+static void an_end_after_close_notify_lets_us_go_on(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+  run();
+  assert_int_equal(tw_channel_input_end(bob->channel, wire.now_ms), TW_OK);
+  assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_ERR_STATE);
+  send_pattern(bob, alice, 50000, SIZE_MAX);
+  assert_int_equal(tw_channel_close(bob->channel), TW_OK);
+  run();
+  tw_test_side_take(bob);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_OK);
+}
+
+static void a_stalled_handshake_times_out(void **state) {
+  (void)state;
+  alice->options.handshake_timeout_ms = 5000;
+  tw_test_wire_open(&wire);
+  assert_true(tw_channel_deadline(alice->channel) <= wire.now_ms + 5000);
+  assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms + 4999), TW_OK);
+  assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms + 5000), TW_ERR_TIMEOUT);
+  assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms + 5000), TW_ERR_CLOSED);
+  tw_test_side_take(alice);
+  assert_int_equal(tw_test_side_event(alice, TW_CHANNEL_CLOSED)->reason, TW_ERR_TIMEOUT);
+}
+
+static void cancelling_tells_the_peer(void **state) {
+  (void)state;
+  tw_test_wire_open(&wire);
+  assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+  run();
+  tw_test_side_take(alice);
+  assert_int_equal(tw_test_side_event(alice, TW_CHANNEL_CLOSED)->reason, TW_OK);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_ERR_ALERT);
+}
+
+static void aborting_tells_the_peer_why(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_channel_abort(alice->channel, TW_ERR_CREDENTIAL);
+  tw_channel_abort(alice->channel, TW_ERR_NO_MEMORY);
+  run();
+  tw_test_side_take(alice);
+  assert_int_equal(tw_test_side_event(alice, TW_CHANNEL_CLOSED)->reason, TW_ERR_CREDENTIAL);
+  const tw_channel_event *event = tw_test_side_event(bob, TW_CHANNEL_CLOSED);
+  assert_int_equal(event->reason, TW_ERR_ALERT);
+  assert_int_equal(event->alert, 49);
+  assert_string_equal(tw_channel_alert_name(event->alert), "access_denied");
+  assert_int_equal(bob->last, TW_ERR_ALERT);
+  tw_member peer;
+  assert_false(tw_channel_peer(bob->channel, &peer));
+  assert_null(tw_channel_group(bob->channel));
+}
+
+static void refused_peers_are_told(void **state) {
+  (void)state;
+  bob->party.refuses = true;
+  tw_test_wire_open(&wire);
+  run();
+  assert_int_equal(bob->last, TW_ERR_CREDENTIAL);
+  assert_int_equal(tw_test_side_event(alice, TW_CHANNEL_CLOSED)->alert, 49);
+  /* The one who refuses the server has no key to say so with. */
+  tw_test_wire_clear(&wire);
+  begin(tw_suite_by_id(&wire.test.env, 1));
+  alice->party.refuses = true;
+  tw_test_wire_open(&wire);
+  run();
+  assert_int_equal(alice->last, TW_ERR_CREDENTIAL);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_ERR_ALERT);
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->alert, 49);
+  assert_int_equal(tw_test_side_count(bob, TW_CHANNEL_ESTABLISHED), 0);
+}
+
+static void configurations_are_checked(void **state) {
+  (void)state;
+  tw_channel *none = NULL;
+  tw_channel_config config = alice->config;
+  config.client_count = 0;
+  assert_int_equal(tw_channel_connect(&config, 0, &none), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_channel_accept(&config, 0, &none), TW_ERR_ARGUMENT);
+  alice->options.input_max = TW_RECORD_WIRE_MAX - 1;
+  assert_int_equal(tw_channel_connect(&alice->config, 0, &none), TW_ERR_ARGUMENT);
+  alice->options.input_max = TW_RECORD_WIRE_MAX;
+  alice->options.output_high_water = 1;
+  bob->options.input_max = TW_RECORD_WIRE_MAX;
+  tw_test_wire_establish(&wire);
+  send_pattern(alice, bob, 100000, SIZE_MAX);
+  tw_channel_free(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(every_suite_carries_data_and_updates),
+      TEST(the_server_is_established_by_the_first_record_only),
+      TEST(a_replayed_hello_never_establishes),
+      TEST(each_side_learns_who_the_other_is),
+      TEST(any_fragmentation_works),
+      TEST(data_comes_in_parts_and_waits_for_its_taker),
+      TEST(data_can_be_written_in_place),
+      TEST(padding_hides_lengths),
+      TEST(buffers_go_when_idle),
+      TEST(updates_keep_the_data_in_flight),
+      TEST(ties_resolve_with_data_both_ways),
+      TEST(any_order_of_events_keeps_the_stream),
+      TEST(time_updates_both_leaves),
+      TEST(bytes_update_the_sender),
+      TEST(events_that_nobody_takes_are_added_up),
+      TEST(closing_one_way_leaves_the_other),
+      TEST(an_end_without_close_notify_is_a_truncation),
+      TEST(an_end_after_close_notify_lets_us_go_on),
+      TEST(a_stalled_handshake_times_out),
+      TEST(cancelling_tells_the_peer),
+      TEST(aborting_tells_the_peer_why),
+      TEST(refused_peers_are_told),
+      TEST(configurations_are_checked),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
