@@ -31,7 +31,7 @@ tw_err tw_ossl_mlkem_encap(tw_provider *provider, tw_mlkem_id id, tw_bytes publi
   EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(ossl->lib, key, NULL);
   const bool ok = ctx != NULL && EVP_PKEY_encapsulate_init(ctx, params) == 1 &&
                   EVP_PKEY_encapsulate(ctx, output, &output_len, shared, &shared_len) == 1 &&
-                  output_len == output_size(id) && shared_len == TW_MLKEM_SHARED;
+                  output_len == output_size(id) && shared_len == TW_MLKEM_SHARED && tw_ossl_clean();
   EVP_PKEY_CTX_free(ctx);
   EVP_PKEY_free(key);
   tw_wipe(ikm, sizeof(ikm));
@@ -46,13 +46,10 @@ tw_err tw_ossl_mlkem_decap(tw_provider *provider, tw_mlkem_id id, tw_bytes seed,
   tw_ossl_begin();
   EVP_PKEY *key = tw_ossl_key(ossl, type_of(id), TW_NO_BYTES, seed);
   EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(ossl->lib, key, NULL);
-  /*
-   * OpenSSL answers a failure within the decapsulation, as of an allocation, by implicit rejection and success; only the
-   * error queue tells it from a bad ciphertext.
-   */
+  /* A failure within the decapsulation is answered by implicit rejection and success: only the queue tells them apart. */
   const bool ok = ctx != NULL && EVP_PKEY_decapsulate_init(ctx, NULL) == 1 &&
                   EVP_PKEY_decapsulate(ctx, shared, &shared_len, output.ptr, output.len) == 1 &&
-                  shared_len == TW_MLKEM_SHARED && ERR_count_to_mark() == 0;
+                  shared_len == TW_MLKEM_SHARED && tw_ossl_clean();
   EVP_PKEY_CTX_free(ctx);
   EVP_PKEY_free(key);
   if (!ok) tw_wipe(shared, TW_MLKEM_SHARED);

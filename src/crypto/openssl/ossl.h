@@ -49,6 +49,11 @@ static inline tw_ossl *tw_ossl_of(tw_provider *provider) { return (tw_ossl *)(vo
  */
 static inline void tw_ossl_begin(void) { (void)ERR_set_mark(); }
 TW_MUST_USE tw_err tw_ossl_end(bool ok, tw_err otherwise);
+/*
+ * Whether nothing was reported since begin. ML-KEM and ML-DSA of OpenSSL 3.5 go on to "success" when a hash within them
+ * fails, as for want of memory: where the result matters it is taken only if this holds too.
+ */
+static inline bool tw_ossl_clean(void) { return ERR_count_to_mark() == 0; }
 
 /* A key of raw parts, each of which may be absent (ptr NULL); NULL on error. Between begin and end. */
 EVP_PKEY *tw_ossl_key(tw_ossl *ossl, tw_ossl_type type, tw_bytes public_key, tw_bytes private_key);

@@ -114,7 +114,7 @@ tw_err tw_ossl_sign(tw_provider *provider, const tw_signature *scheme, void *key
   *len = scheme->signature_max;
   tw_ossl_begin();
   const bool ok = (scheme->sign_random == 0 || set_random(own->ctx, random, scheme->sign_random)) &&
-                  EVP_PKEY_sign(own->ctx, signature, len, content.ptr, content.len) == 1;
+                  EVP_PKEY_sign(own->ctx, signature, len, content.ptr, content.len) == 1 && tw_ossl_clean();
   return tw_ossl_end(ok, TW_ERR_INTERNAL);
 }
 
@@ -139,7 +139,8 @@ tw_err tw_ossl_verify(tw_provider *provider, const tw_signature *scheme, tw_byte
                                     : tw_ossl_key(ossl, row->type, public_key, TW_NO_BYTES);
   EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(ossl->lib, key, NULL);
   const bool ready = ctx != NULL && init_verify(ossl, row, ctx);
-  const bool ok = ready && EVP_PKEY_verify(ctx, signature.ptr, signature.len, content.ptr, content.len) == 1;
+  const bool ok =
+      ready && EVP_PKEY_verify(ctx, signature.ptr, signature.len, content.ptr, content.len) == 1 && tw_ossl_clean();
   EVP_PKEY_CTX_free(ctx);
   tw_err otherwise = TW_ERR_SIGNATURE;
   if (!ready) otherwise = key == NULL ? TW_ERR_KEY : TW_ERR_INTERNAL;
