@@ -84,7 +84,7 @@ TW_MUST_USE tw_err tw_hmac_key_parts(const tw_env *env, const tw_hmac_key *key, 
 enum { TW_HKDF_INFO_PARTS = 12 };
 TW_MUST_USE tw_err tw_hkdf_extract(const tw_env *env, const tw_suite *suite, tw_bytes salt, tw_bytes ikm, tw_secret *out);
 /* HKDF-Expand again, by a key made of prk once for several. */
-TW_MUST_USE tw_err tw_hkdf_expand_by_key(const tw_env *env, const tw_hmac_key *prk, const tw_bytes *info, size_t count,
+TW_MUST_USE tw_err tw_hkdf_expand_with_key(const tw_env *env, const tw_hmac_key *prk, const tw_bytes *info, size_t count,
                                          uint8_t *out, size_t len);
 TW_MUST_USE tw_err tw_hkdf_expand(const tw_env *env, const tw_suite *suite, tw_bytes prk, const tw_bytes *info, size_t count,
                                   uint8_t *out, size_t len);

@@ -124,7 +124,7 @@ tw_err tw_hkdf_expand(const tw_env *env, const tw_suite *suite, tw_bytes prk, co
   return tw_kdf_expand(env->provider, suite->hash, prk, info, count, out, len);
 }
 
-tw_err tw_hkdf_expand_by_key(const tw_env *env, const tw_hmac_key *prk, const tw_bytes *info, size_t count, uint8_t *out,
+tw_err tw_hkdf_expand_with_key(const tw_env *env, const tw_hmac_key *prk, const tw_bytes *info, size_t count, uint8_t *out,
                              size_t len) {
   return expand_with(env->provider, prk, info, count, out, len);
 }

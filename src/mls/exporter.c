@@ -4,13 +4,12 @@
 #include <string.h>
 
 /* DeriveSecret(exporter_secret, label), as a key to expand by. */
-static tw_err derive_label_key(const tw_env *env, const tw_suite *suite, tw_bytes exporter_secret, tw_bytes label,
+static tw_err derive_label_key(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_bytes label,
                                tw_hmac_key *out) {
-  const size_t size = suite->hash->size;
-  uint8_t secret[TW_HASH_MAX];
-  const tw_err err = tw_expand_with_label(env, suite, exporter_secret, label, TW_NO_BYTES, secret, size);
-  if (err == TW_OK) tw_hmac_key_init(env, suite, TW_BYTES(secret, size), out);
-  tw_wipe(secret, sizeof secret);
+  tw_secret secret = {0};
+  const tw_err err = tw_derive_key_secret(env, exporter_key, label, &secret);
+  if (err == TW_OK) tw_hmac_key_init(env, suite, tw_secret_bytes(&secret), out);
+  tw_secret_clear(&secret);
   return err;
 }
 
@@ -18,24 +17,33 @@ static tw_err export_by_key(const tw_env *env, const tw_suite *suite, const tw_h
                             size_t len) {
   uint8_t context_hash[TW_HASH_MAX];
   TW_TRY(tw_hash_parts(env, suite, &context, 1, context_hash));
-  return tw_expand_key_with_label(env, key, TW_LITERAL("exported"), TW_BYTES(context_hash, suite->hash->size), out, len);
+  return tw_expand_with_label_key(env, key, TW_LITERAL("exported"), TW_BYTES(context_hash, suite->hash->size), out, len);
 }
 
-tw_err tw_exporter(const tw_env *env, const tw_suite *suite, tw_bytes exporter_secret, tw_bytes label, tw_bytes context,
-                   uint8_t *out, size_t len) {
+tw_err tw_exporter_with(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_bytes label,
+                        tw_bytes context, uint8_t *out, size_t len) {
   tw_hmac_key key;
-  TW_TRY(derive_label_key(env, suite, exporter_secret, label, &key));
+  TW_TRY(derive_label_key(env, suite, exporter_key, label, &key));
   const tw_err err = export_by_key(env, suite, &key, context, out, len);
   tw_wipe(&key, sizeof key);
   return err;
 }
 
-tw_err tw_exporter_cached(const tw_env *env, const tw_suite *suite, tw_bytes exporter_secret, tw_exporter_cache *cache,
+tw_err tw_exporter(const tw_env *env, const tw_suite *suite, tw_bytes exporter_secret, tw_bytes label, tw_bytes context,
+                   uint8_t *out, size_t len) {
+  tw_hmac_key key;
+  tw_hmac_key_init(env, suite, exporter_secret, &key);
+  const tw_err err = tw_exporter_with(env, suite, &key, label, context, out, len);
+  tw_wipe(&key, sizeof key);
+  return err;
+}
+
+tw_err tw_exporter_cached(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_exporter_cache *cache,
                           tw_bytes label, tw_bytes context, uint8_t *out, size_t len) {
-  if (label.len > sizeof cache->label) return tw_exporter(env, suite, exporter_secret, label, context, out, len);
+  if (label.len > sizeof cache->label) return tw_exporter_with(env, suite, exporter_key, label, context, out, len);
   if (cache->key.hash != suite->hash || !tw_bytes_equal(TW_BYTES(cache->label, cache->label_len), label)) {
     tw_hmac_key key;
-    TW_TRY(derive_label_key(env, suite, exporter_secret, label, &key));
+    TW_TRY(derive_label_key(env, suite, exporter_key, label, &key));
     cache->key = key;
     if (label.len > 0) memcpy(cache->label, label.ptr, label.len);
     cache->label_len = (uint8_t)label.len;

@@ -23,8 +23,8 @@ tw_err tw_sender_data_key(const tw_env *env, const tw_suite *suite, tw_bytes sen
   const tw_bytes sample = {ciphertext.ptr, ciphertext.len < size ? ciphertext.len : size};
   tw_hmac_key secret;
   tw_hmac_key_init(env, suite, sender_data_secret, &secret);
-  tw_err err = tw_expand_key_with_label(env, &secret, TW_LITERAL("key"), sample, key, suite->aead->key_size);
-  if (err == TW_OK) err = tw_expand_key_with_label(env, &secret, TW_LITERAL("nonce"), sample, nonce, TW_AEAD_NONCE);
+  tw_err err = tw_expand_with_label_key(env, &secret, TW_LITERAL("key"), sample, key, suite->aead->key_size);
+  if (err == TW_OK) err = tw_expand_with_label_key(env, &secret, TW_LITERAL("nonce"), sample, nonce, TW_AEAD_NONCE);
   tw_wipe(&secret, sizeof secret);
   return err;
 }

@@ -46,16 +46,16 @@ tw_err tw_expand_with_label(const tw_env *env, const tw_suite *suite, tw_bytes s
   return tw_hkdf_expand(env, suite, secret, info.parts, KDF_LABEL_PARTS, out, len);
 }
 
-tw_err tw_expand_key_with_label(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context, uint8_t *out,
+tw_err tw_expand_with_label_key(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context, uint8_t *out,
                                 size_t len) {
   kdf_label info;
   TW_TRY(make_kdf_label(key->hash, label, context, len, &info));
-  return tw_hkdf_expand_by_key(env, key, info.parts, KDF_LABEL_PARTS, out, len);
+  return tw_hkdf_expand_with_key(env, key, info.parts, KDF_LABEL_PARTS, out, len);
 }
 
 tw_err tw_derive_key_secret(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_secret *out) {
   tw_secret next = {.len = key->hash->size};
-  const tw_err err = tw_expand_key_with_label(env, key, label, TW_NO_BYTES, next.data, next.len);
+  const tw_err err = tw_expand_with_label_key(env, key, label, TW_NO_BYTES, next.data, next.len);
   if (err == TW_OK) *out = next;
   tw_secret_clear(&next);
   return err;

@@ -11,7 +11,7 @@ TW_MUST_USE tw_err tw_expand_with_label(const tw_env *env, const tw_suite *suite
  * The same by a key made of the secret once (tw_hmac_key_init): where several values come from one secret, as nearly everywhere in
  * the key schedule, each but the first costs half. The suite is that of the key's hash.
  */
-TW_MUST_USE tw_err tw_expand_key_with_label(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context, uint8_t *out,
+TW_MUST_USE tw_err tw_expand_with_label_key(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context, uint8_t *out,
                                             size_t len);
 /* ExpandWithLabel with len = Nh and no context, into a secret. */
 TW_MUST_USE tw_err tw_derive_secret(const tw_env *env, const tw_suite *suite, tw_bytes secret, tw_bytes label, tw_secret *out);

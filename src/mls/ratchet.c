@@ -88,13 +88,13 @@ static tw_err turn(const tw_env *env, const tw_suite *suite, uint32_t generation
   tw_err err = TW_OK;
   if (out != NULL) {
     out->generation = generation;
-    err = tw_expand_key_with_label(env, &key, TW_LITERAL("key"), at, out->key, suite->aead->key_size);
-    if (err == TW_OK) err = tw_expand_key_with_label(env, &key, TW_LITERAL("nonce"), at, out->nonce, TW_AEAD_NONCE);
+    err = tw_expand_with_label_key(env, &key, TW_LITERAL("key"), at, out->key, suite->aead->key_size);
+    if (err == TW_OK) err = tw_expand_with_label_key(env, &key, TW_LITERAL("nonce"), at, out->nonce, TW_AEAD_NONCE);
   }
   if (generation == UINT32_MAX) {
     next.len = 0;
   } else if (err == TW_OK) {
-    err = tw_expand_key_with_label(env, &key, TW_LITERAL("secret"), at, next.data, next.len);
+    err = tw_expand_with_label_key(env, &key, TW_LITERAL("secret"), at, next.data, next.len);
   }
   if (err == TW_OK) *secret = next;
   tw_secret_clear(&next);

@@ -79,7 +79,7 @@ static tw_err derive_children(const tw_secret_nodes *nodes, tw_bytes secret, tw_
   tw_hmac_key_init(nodes->env, nodes->suite, secret, &key);
   tw_err err = TW_OK;
   for (size_t i = 0; i < 2 && err == TW_OK; i++) {
-    err = tw_expand_key_with_label(nodes->env, &key, TW_LITERAL("tree"), sides[i], pair[i].secret, secret.len);
+    err = tw_expand_with_label_key(nodes->env, &key, TW_LITERAL("tree"), sides[i], pair[i].secret, secret.len);
   }
   tw_wipe(&key, sizeof key);
   if (err == TW_OK) {

@@ -182,6 +182,35 @@ static void exporting_allocates_nothing_and_is_bounded(void **state) {
   tw_test_env_clear(&test);
 }
 
+/* Whatever was asked before: the cache changes the time alone. */
+static void the_exporter_cache_changes_no_value(void **state) {
+  (void)state;
+  tw_test_env test;
+  tw_test_env_init(&test, 1);
+  static const char *const labels[] = {"a", "a", "b", "", "a", "A", "a label that is too long for the cache, by a word or two", "a", ""};
+  for (size_t s = 0; tw_suite_at(s) != NULL; s++) {
+    const tw_suite *suite = tw_suite_at(s);
+    tw_exporter_cache cache = {0};
+    tw_hmac_key key;
+    tw_hmac_key_init(&test.env, suite, secret_of(suite), &key);
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+      const tw_bytes label = {(const uint8_t *)labels[i], strlen(labels[i])};
+      const tw_bytes context = {(const uint8_t *)"context", i % 2};
+      for (size_t len = 0; len < 300; len += 1 + len / 3) {
+        uint8_t a[300] = {0};
+        uint8_t b[300] = {0};
+        assert_int_equal(tw_exporter(&test.env, suite, secret_of(suite), label, context, a, len), TW_OK);
+        assert_int_equal(tw_exporter_cached(&test.env, suite, &key, &cache, label, context, b, len), TW_OK);
+        assert_memory_equal(a, b, sizeof a);
+      }
+    }
+    uint8_t out[1];
+    assert_int_equal(tw_exporter_cached(&test.env, suite, &key, &cache, TW_LITERAL("b"), TW_NO_BYTES, out, SIZE_MAX),
+                     TW_ERR_ARGUMENT);
+  }
+  tw_test_env_clear(&test);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(no_commit_secret_and_no_psk_are_zeros),
@@ -190,6 +219,7 @@ int main(void) {
       cmocka_unit_test(external_init_agrees),
       cmocka_unit_test(psk_secret_depends_on_all_and_on_their_order),
       cmocka_unit_test(exporting_allocates_nothing_and_is_bounded),
+      cmocka_unit_test(the_exporter_cache_changes_no_value),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,10 +189,21 @@ tw_bytes tw_vector_text(tw_vector *v, json_t *object, const char *name) {
   return TW_BYTES((const uint8_t *)json_string_value(value), json_string_length(value));
 }
 
-/*
- * An epoch may be any uint64, JSON libraries differ in what they make of the upper half: a negative or real number of the
- * same value is taken too, where it is exact.
- */
+/* Decimal digits alone. */
+static bool parse_decimal(const char *text, uint64_t *out) {
+  uint64_t number = 0;
+  if (text[0] == '\0') return false;
+  for (; *text != '\0'; text++) {
+    if (*text < '0' || *text > '9') return false;
+    const uint64_t digit = (uint64_t)(*text - '0');
+    if (number > (UINT64_MAX - digit) / 10) return false;
+    number = 10 * number + digit;
+  }
+  *out = number;
+  return true;
+}
+
+/* An epoch may be any uint64: what the JSON library has no integer for comes as a string of digits. */
 uint64_t tw_vector_uint_value(tw_vector *v, json_t *value, const char *what, uint64_t max) {
   if (!tw_vector_going(v)) return 0;
   uint64_t number = 0;
@@ -200,9 +211,8 @@ uint64_t tw_vector_uint_value(tw_vector *v, json_t *value, const char *what, uin
   if (json_is_integer(value) && json_integer_value(value) >= 0) {
     number = (uint64_t)json_integer_value(value);
     valid = true;
-  } else if (json_is_real(value) && json_real_value(value) >= 0 && json_real_value(value) < 18446744073709551616.0) {
-    number = (uint64_t)json_real_value(value);
-    valid = (double)number == json_real_value(value); /* NOLINT: exactness is the question */
+  } else if (json_is_string(value)) {
+    valid = parse_decimal(json_string_value(value), &number);
   }
   if (valid && number <= max) return number;
   tw_vector_fail(v, "%s is not an integer of at most %llu", what, (unsigned long long)max);

@@ -68,9 +68,74 @@ static void count(tw_vector_counts *counts, tw_vector_status status) {
   }
 }
 
+/*
+ * The JSON library has no integers above 2^63 - 1, an epoch has. Where a file has such, long numbers are put between quotes;
+ * tw_vector_uint takes them so.
+ */
+static char *quote_long_numbers(const char *text, size_t len, size_t *out_len) {
+  char *out = malloc(len + len / 4 + 3); /* two quotes for each number of 19 digits or more and the mark that follows it */
+  if (out == NULL) return NULL;
+  size_t at = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < len;) {
+    size_t digits = 0;
+    while (!in_string && i + digits < len && text[i + digits] >= '0' && text[i + digits] <= '9') digits++;
+    const bool quoted = digits >= 19;
+    if (quoted) out[at++] = '"';
+    const size_t copied = digits > 0 ? digits : (in_string && text[i] == '\\' && i + 1 < len ? 2 : 1);
+    if (copied == 1 && text[i] == '"') in_string = !in_string;
+    memcpy(out + at, text + i, copied);
+    at += copied;
+    i += copied;
+    if (quoted) out[at++] = '"';
+  }
+  *out_len = at;
+  return out;
+}
+
+static char *read_file(const char *path, size_t *len) {
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return NULL;
+  char *text = NULL;
+  size_t used = 0;
+  size_t room = 0;
+  for (;;) {
+    if (used == room) {
+      room = room == 0 ? 65536 : 2 * room;
+      char *grown = realloc(text, room);
+      if (grown == NULL) break;
+      text = grown;
+    }
+    const size_t got = fread(text + used, 1, room - used, file);
+    if (got == 0) break;
+    used += got;
+  }
+  const bool whole = feof(file) != 0;
+  (void)fclose(file);
+  if (whole) {
+    *len = used;
+    return text;
+  }
+  free(text);
+  return NULL;
+}
+
+static json_t *load(const char *path, json_error_t *where) {
+  json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, where);
+  if (file != NULL || json_error_code(where) != json_error_numeric_overflow) return file;
+  size_t len = 0;
+  size_t quoted_len = 0;
+  char *text = read_file(path, &len);
+  char *quoted = text != NULL ? quote_long_numbers(text, len, &quoted_len) : NULL;
+  if (quoted != NULL) file = json_loadb(quoted, quoted_len, JSON_REJECT_DUPLICATES, where);
+  free(quoted);
+  free(text);
+  return file;
+}
+
 bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const char *path, FILE *report, tw_vector_counts *counts) {
   json_error_t where;
-  json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+  json_t *file = load(path, &where);
   if (file == NULL) {
     (void)fprintf(report, "%s: line %d: %s\n", path, where.line, where.text);
     return false;
