@@ -19,7 +19,7 @@ static void write_seed(const char *name, tw_bytes leaf, tw_bytes group) {
   tw_buf_clear(&seed);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;

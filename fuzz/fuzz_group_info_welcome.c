@@ -23,7 +23,7 @@ static void seed_from(const char *sample_name, uint8_t choice, size_t skip) {
   }
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;

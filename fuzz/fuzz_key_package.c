@@ -65,7 +65,7 @@ static void write_seed(uint16_t id, const char *name, tw_bytes credentials, tw_b
   tw_buf_clear(&seed);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;

@@ -7,7 +7,7 @@
 
 #include "../tests/support/reencode.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;

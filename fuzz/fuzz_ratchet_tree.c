@@ -39,7 +39,7 @@ static void write_tree(const char *name, uint32_t leaves, uint32_t removed) {
   tw_tree_free(tree);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;

@@ -26,7 +26,7 @@ static void write_seed(const char *name, uint8_t choice, const char *type, const
   EVP_PKEY_free(key);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
   if (tw_fuzz_seed_folder() == NULL) return 0;

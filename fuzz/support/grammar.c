@@ -8,6 +8,8 @@
 #include "fuzz_env.h"
 #include "mls/protocol.h"
 
+/* NOLINTBEGIN(misc-no-recursion): forms nest, and DEPTH bounds it. */
+
 enum { NODES = 512, NO_NODE = -1, DEPTH = 24 };
 
 typedef enum node_kind { NODE_OPAQUE, NODE_LIST, NODE_ELEMENT } node_kind;
@@ -176,6 +178,8 @@ static void form_of(parse *p, const char *form, int parent, int depth) {
     }
   }
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 /* Puts `len` bytes in the place of the content of node n (of the whole element); the lengths around it follow. 0: no
  * room. */
