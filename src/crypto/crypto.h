@@ -126,6 +126,20 @@ TW_MUST_USE tw_err tw_kem_public_key(const tw_env *env, const tw_suite *suite, t
  */
 TW_MUST_USE tw_err tw_hpke_seal(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes info, tw_bytes aad,
                                 tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext);
+/*
+ * The same for many messages with one `info`, which is hashed once: the concatenation of `parts`. Its hash is not secret if
+ * `info` is not.
+ */
+typedef struct tw_hpke_info {
+  uint8_t hash[TW_HASH_MAX];
+} tw_hpke_info;
+TW_MUST_USE tw_err tw_hpke_info_of(const tw_env *env, const tw_suite *suite, const tw_bytes *parts, size_t count,
+                                   tw_hpke_info *out);
+TW_MUST_USE tw_err tw_hpke_seal_with(const tw_env *env, const tw_suite *suite, tw_bytes public_key, const tw_hpke_info *info,
+                                     tw_bytes aad, tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext);
+TW_MUST_USE tw_err tw_hpke_open_with(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
+                                     tw_bytes kem_output, const tw_hpke_info *info, tw_bytes aad, tw_bytes ciphertext,
+                                     tw_buf *plaintext);
 TW_MUST_USE tw_err tw_hpke_open(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
                                 tw_bytes kem_output, tw_bytes info, tw_bytes aad, tw_bytes ciphertext, tw_buf *plaintext);
 /* HPKE secret export (RFC 9180 section 6.2), `len` <= TW_SECRET_MAX bytes into `out`. */

@@ -26,7 +26,13 @@ static tw_err psk_id_hash(tw_provider *provider, const tw_hash *hash, tw_bytes s
   return TW_OK;
 }
 
-tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes shared_secret, tw_bytes info,
+tw_err tw_hpke_info_of(const tw_env *env, const tw_suite *suite, const tw_bytes *parts, size_t count, tw_hpke_info *out) {
+  uint8_t id[SUITE_ID];
+  hpke_suite_id(suite, id);
+  return tw_labeled_extract_parts(env->provider, suite->hash, TW_ARRAY(id), TW_NO_BYTES, "info_hash", parts, count, out->hash);
+}
+
+tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes shared_secret, const tw_hpke_info *info,
                             tw_hpke_context *out) {
   tw_provider *provider = env->provider;
   const tw_hash *hash = suite->hash;
@@ -38,8 +44,7 @@ tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes s
   uint8_t secret[TW_HASH_MAX];
   tw_hmac_key key;
   tw_err err = psk_id_hash(provider, hash, suite_id, context + 1);
-  if (err == TW_OK)
-    err = tw_labeled_extract(provider, hash, suite_id, TW_NO_BYTES, "info_hash", info, context + 1 + hash->size);
+  memcpy(context + 1 + hash->size, info->hash, hash->size);
   if (err == TW_OK) err = tw_labeled_extract(provider, hash, suite_id, shared_secret, "secret", TW_NO_BYTES, secret);
   if (err == TW_OK) {
     provider->ops->hmac_key(provider, hash, TW_BYTES(secret, hash->size), &key);
@@ -64,8 +69,8 @@ tw_err tw_hpke_export(const tw_env *env, const tw_suite *suite, const tw_hpke_co
 }
 
 /* SetupBaseS: the encapsulation is appended to `kem_output`, which is as before on error. */
-static tw_err setup_sender(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes info, tw_buf *kem_output,
-                           tw_hpke_context *context) {
+static tw_err setup_sender(const tw_env *env, const tw_suite *suite, tw_bytes public_key, const tw_hpke_info *info,
+                           tw_buf *kem_output, tw_hpke_context *context) {
   const tw_kem *kem = suite->kem;
   if (public_key.len != kem->public_size) return TW_ERR_KEY;
   TW_TRY(tw_buf_reserve(kem_output, kem->output_size));
@@ -83,7 +88,7 @@ static tw_err setup_sender(const tw_env *env, const tw_suite *suite, tw_bytes pu
 }
 
 static tw_err setup_receiver(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
-                             tw_bytes kem_output, tw_bytes info, tw_hpke_context *context) {
+                             tw_bytes kem_output, const tw_hpke_info *info, tw_hpke_context *context) {
   const tw_kem *kem = suite->kem;
   uint8_t shared[TW_KEM_SECRET_MAX];
   tw_err err = tw_kem_decap(env->provider, kem, private_key, public_key, kem_output, shared);
@@ -94,6 +99,13 @@ static tw_err setup_receiver(const tw_env *env, const tw_suite *suite, tw_bytes 
 
 tw_err tw_hpke_seal(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes info, tw_bytes aad,
                     tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
+  tw_hpke_info hashed;
+  TW_TRY(tw_hpke_info_of(env, suite, &info, 1, &hashed));
+  return tw_hpke_seal_with(env, suite, public_key, &hashed, aad, plaintext, kem_output, ciphertext);
+}
+
+tw_err tw_hpke_seal_with(const tw_env *env, const tw_suite *suite, tw_bytes public_key, const tw_hpke_info *info, tw_bytes aad,
+                         tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
   if (plaintext.len > SIZE_MAX - TW_AEAD_TAG) return TW_ERR_ARGUMENT;
   TW_TRY(tw_buf_reserve(ciphertext, plaintext.len + TW_AEAD_TAG));
   tw_hpke_context context;
@@ -114,6 +126,13 @@ tw_err tw_hpke_seal(const tw_env *env, const tw_suite *suite, tw_bytes public_ke
 
 tw_err tw_hpke_open(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
                     tw_bytes kem_output, tw_bytes info, tw_bytes aad, tw_bytes ciphertext, tw_buf *plaintext) {
+  tw_hpke_info hashed;
+  TW_TRY(tw_hpke_info_of(env, suite, &info, 1, &hashed));
+  return tw_hpke_open_with(env, suite, private_key, public_key, kem_output, &hashed, aad, ciphertext, plaintext);
+}
+
+tw_err tw_hpke_open_with(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
+                         tw_bytes kem_output, const tw_hpke_info *info, tw_bytes aad, tw_bytes ciphertext, tw_buf *plaintext) {
   if (ciphertext.len < TW_AEAD_TAG) return TW_ERR_DECRYPT;
   const size_t len = ciphertext.len - TW_AEAD_TAG;
   TW_TRY(tw_buf_reserve(plaintext, len));
@@ -140,8 +159,10 @@ tw_err tw_hpke_send_export(const tw_env *env, const tw_suite *suite, tw_bytes pu
   tw_secret_clear(out);
   if (len > TW_SECRET_MAX) return TW_ERR_ARGUMENT;
   tw_hpke_context context;
+  tw_hpke_info hashed;
   const size_t before = kem_output->len;
-  TW_TRY(setup_sender(env, suite, public_key, info, kem_output, &context));
+  TW_TRY(tw_hpke_info_of(env, suite, &info, 1, &hashed));
+  TW_TRY(setup_sender(env, suite, public_key, &hashed, kem_output, &context));
   const tw_err err = export_secret(env, suite, &context, exporter_context, len, out);
   if (err != TW_OK) kem_output->len = before;
   return err;
@@ -152,6 +173,8 @@ tw_err tw_hpke_receive_export(const tw_env *env, const tw_suite *suite, tw_bytes
   tw_secret_clear(out);
   if (len > TW_SECRET_MAX) return TW_ERR_ARGUMENT;
   tw_hpke_context context;
-  TW_TRY(setup_receiver(env, suite, private_key, public_key, kem_output, info, &context));
+  tw_hpke_info hashed;
+  TW_TRY(tw_hpke_info_of(env, suite, &info, 1, &hashed));
+  TW_TRY(setup_receiver(env, suite, private_key, public_key, kem_output, &hashed, &context));
   return export_secret(env, suite, &context, exporter_context, len, out);
 }

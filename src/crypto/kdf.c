@@ -7,10 +7,14 @@
 
 static tw_bytes text(const char *string) { return TW_BYTES((const uint8_t *)string, strlen(string)); }
 
-void tw_provider_ready(tw_provider *provider, const tw_provider_ops *ops) {
+tw_err tw_provider_ready(tw_provider *provider, const tw_provider_ops *ops) {
   static const tw_hash *const hashes[TW_HASHES] = {&tw_hash_sha256, &tw_hash_sha384, &tw_hash_sha512};
   provider->ops = ops;
-  for (size_t i = 0; i < TW_HASHES; i++) ops->hmac_key(provider, hashes[i], TW_NO_BYTES, &provider->empty_key[i]);
+  for (size_t i = 0; i < TW_HASHES; i++) {
+    ops->hmac_key(provider, hashes[i], TW_NO_BYTES, &provider->empty_key[i]);
+    TW_TRY(ops->hash(provider, hashes[i], NULL, 0, provider->empty_hash[i]));
+  }
+  return TW_OK;
 }
 
 tw_err tw_kdf_hmac(tw_provider *provider, const tw_hash *hash, tw_bytes key, const tw_bytes *parts, size_t count,
@@ -60,10 +64,17 @@ tw_err tw_kdf_expand(tw_provider *provider, const tw_hash *hash, tw_bytes prk, c
   return err;
 }
 
+tw_err tw_labeled_extract_parts(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes salt,
+                                const char *label, const tw_bytes *ikm, size_t count, uint8_t *out) {
+  if (count > TW_HKDF_INFO_PARTS) return TW_ERR_ARGUMENT;
+  tw_bytes parts[3 + TW_HKDF_INFO_PARTS] = {TW_LITERAL("HPKE-v1"), suite_id, text(label)};
+  for (size_t i = 0; i < count; i++) parts[3 + i] = ikm[i];
+  return tw_kdf_hmac(provider, hash, salt, parts, 3 + count, out);
+}
+
 tw_err tw_labeled_extract(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes salt, const char *label,
                           tw_bytes ikm, uint8_t *out) {
-  const tw_bytes parts[] = {TW_LITERAL("HPKE-v1"), suite_id, text(label), ikm};
-  return tw_kdf_hmac(provider, hash, salt, parts, 4, out);
+  return tw_labeled_extract_parts(provider, hash, suite_id, salt, label, &ikm, 1, out);
 }
 
 tw_err tw_labeled_expand_with(tw_provider *provider, const tw_hmac_key *key, tw_bytes suite_id, const char *label,
@@ -95,6 +106,10 @@ tw_err tw_labeled_shake256(tw_provider *provider, tw_bytes suite_id, tw_bytes ik
 }
 
 tw_err tw_hash_parts(const tw_env *env, const tw_suite *suite, const tw_bytes *parts, size_t count, uint8_t *out) {
+  if (count == 1 && parts->len == 0) {
+    memcpy(out, env->provider->empty_hash[suite->hash->id], suite->hash->size);
+    return TW_OK;
+  }
   return env->provider->ops->hash(env->provider, suite->hash, parts, count, out);
 }
 

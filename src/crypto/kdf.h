@@ -11,6 +11,8 @@ TW_MUST_USE tw_err tw_kdf_hmac(tw_provider *provider, const tw_hash *hash, tw_by
 TW_MUST_USE tw_err tw_kdf_expand(tw_provider *provider, const tw_hash *hash, tw_bytes prk, const tw_bytes *info, size_t count,
                                  uint8_t *out, size_t len);
 /* LabeledExtract and LabeledExpand, RFC 9180 section 4; labels are NUL-terminated. */
+TW_MUST_USE tw_err tw_labeled_extract_parts(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes salt,
+                                            const char *label, const tw_bytes *ikm, size_t count, uint8_t *out);
 TW_MUST_USE tw_err tw_labeled_extract(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes salt,
                                       const char *label, tw_bytes ikm, uint8_t *out);
 TW_MUST_USE tw_err tw_labeled_expand(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes prk,

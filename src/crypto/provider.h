@@ -80,11 +80,12 @@ typedef struct tw_provider_ops {
 struct tw_provider {
   const tw_provider_ops *ops;
   tw_hmac_key empty_key[TW_HASHES]; /* HMAC with an empty key, by tw_hash.id */
+  uint8_t empty_hash[TW_HASHES][TW_HASH_MAX]; /* of no bytes: exporters without a context ask for it each time */
   uint8_t hpke_suite_id[10];        /* of psk_id_hash below; of the suite used last */
   uint8_t psk_id_hash[TW_HASH_MAX];
 };
 /* To be called by the constructor of a provider once its operations work. */
-void tw_provider_ready(tw_provider *provider, const tw_provider_ops *ops);
+TW_MUST_USE tw_err tw_provider_ready(tw_provider *provider, const tw_provider_ops *ops);
 
 /* The head of every AEAD key. */
 struct tw_aead_key {

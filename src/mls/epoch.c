@@ -7,6 +7,11 @@ tw_err tw_group_new(const tw_client *client, tw_group **out) {
   const tw_env *env = client->env;
   tw_group *group = tw_alloc_zero(tw_env_alloc(env), sizeof *group);
   if (group == NULL) return TW_ERR_NO_MEMORY;
+  group->exporter_cache = tw_alloc_zero(tw_env_alloc(env), sizeof *group->exporter_cache);
+  if (group->exporter_cache == NULL) {
+    tw_alloc_free(tw_env_alloc(env), group);
+    return TW_ERR_NO_MEMORY;
+  }
   group->refs = 1;
   group->client = client;
   group->env = env;

@@ -22,6 +22,8 @@ void tw_group_free(tw_group *group) {
   for (uint32_t i = 0; i < group->past_psk_count; i++) tw_secret_clear(&group->past_psks[i].secret);
   tw_alloc_free(tw_env_alloc(env), group->past_psks);
   tw_buf_clear(&group->reinit);
+  tw_wipe(group->exporter_cache, sizeof *group->exporter_cache);
+  tw_alloc_free(tw_env_alloc(env), group->exporter_cache);
   tw_wipe(group, sizeof *group);
   tw_alloc_free(tw_env_alloc(env), group);
 }
@@ -91,8 +93,8 @@ tw_err tw_group_signature_key(const tw_group *group, const tw_framed_content *co
 }
 
 tw_err tw_group_export(const tw_group *group, tw_bytes label, tw_bytes context, uint8_t *out, size_t len) {
-  return tw_exporter(group->env, group->suite, tw_secret_bytes(&group->secrets.exporter_secret), label, context, out,
-                     len);
+  return tw_exporter_cached(group->env, group->suite, tw_secret_bytes(&group->secrets.exporter_secret), group->exporter_cache,
+                            label, context, out, len);
 }
 
 tw_err tw_group_safe_export(tw_group *group, uint16_t component_id, uint8_t *out, size_t *len) {

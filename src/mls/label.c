@@ -119,26 +119,28 @@ tw_err tw_verify_with_label(const tw_env *env, const tw_suite *suite, tw_bytes p
   return err;
 }
 
+/* EncryptContext, section 5.1.3, as HPKE's info */
+tw_err tw_encrypt_info(const tw_env *env, const tw_suite *suite, tw_bytes label, tw_bytes context, tw_hpke_info *out) {
+  if (!label_fits(label) || context.len > VECTOR_MAX) return TW_ERR_ARGUMENT;
+  uint8_t head[4 + PREFIX_LEN];
+  uint8_t context_len[4];
+  const tw_bytes parts[] = {
+      {head, put_label_head(head, label)}, label, {context_len, tw_put_varint(context_len, context.len)}, context};
+  return tw_hpke_info_of(env, suite, parts, sizeof parts / sizeof parts[0], out);
+}
+
 tw_err tw_encrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes label, tw_bytes context,
                              tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
-  tw_buf info = {0};
-  tw_err err = write_labelled(env, label, &context, 1, &info);
-  if (err == TW_OK) {
-    err = tw_hpke_seal(env, suite, public_key, tw_buf_bytes(&info), TW_NO_BYTES, plaintext, kem_output, ciphertext);
-  }
-  tw_buf_clear(&info);
-  return err;
+  tw_hpke_info info;
+  TW_TRY(tw_encrypt_info(env, suite, label, context, &info));
+  return tw_hpke_seal_with(env, suite, public_key, &info, TW_NO_BYTES, plaintext, kem_output, ciphertext);
 }
 
 tw_err tw_decrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key, tw_bytes label,
                              tw_bytes context, tw_bytes kem_output, tw_bytes ciphertext, tw_buf *plaintext) {
-  tw_buf info = {0};
-  tw_err err = write_labelled(env, label, &context, 1, &info);
-  if (err == TW_OK) {
-    err = tw_hpke_open(env, suite, private_key, public_key, kem_output, tw_buf_bytes(&info), TW_NO_BYTES, ciphertext, plaintext);
-  }
-  tw_buf_clear(&info);
-  return err;
+  tw_hpke_info info;
+  TW_TRY(tw_encrypt_info(env, suite, label, context, &info));
+  return tw_hpke_open_with(env, suite, private_key, public_key, kem_output, &info, TW_NO_BYTES, ciphertext, plaintext);
 }
 
 /* struct { opaque label<V>; opaque value<V>; } RefHashInput, section 5.2 */

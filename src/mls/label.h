@@ -25,6 +25,8 @@ TW_MUST_USE tw_err tw_verify_with_label(const tw_env *env, const tw_suite *suite
                                         const tw_bytes *parts, size_t count, tw_bytes signature);
 TW_MUST_USE tw_err tw_encrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes label,
                                          tw_bytes context, tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext);
+/* EncryptContext hashed once for many messages: then tw_hpke_seal_with, with no AAD, is EncryptWithLabel. */
+TW_MUST_USE tw_err tw_encrypt_info(const tw_env *env, const tw_suite *suite, tw_bytes label, tw_bytes context, tw_hpke_info *out);
 TW_MUST_USE tw_err tw_decrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
                                          tw_bytes label, tw_bytes context, tw_bytes kem_output, tw_bytes ciphertext,
                                          tw_buf *plaintext);

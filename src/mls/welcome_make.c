@@ -97,7 +97,7 @@ static tw_err write_secrets(const tw_commit_work *work, const tw_group *next, ui
 }
 
 static tw_err append_joiner(const tw_commit_work *work, const tw_group *next, const tw_listed_proposal *item,
-                            tw_bytes encrypted_info, tw_buf *scratch, tw_buf *out) {
+                            const tw_hpke_info *info, tw_buf *scratch, tw_buf *out) {
   const tw_key_package_view *key_package = &item->proposal.u.add;
   uint8_t reference[TW_HASH_MAX];
   tw_buf *secrets = &scratch[0];
@@ -106,8 +106,8 @@ static tw_err append_joiner(const tw_commit_work *work, const tw_group *next, co
   for (size_t i = 0; i < 3; i++) tw_buf_consume(&scratch[i], scratch[i].len);
   TW_TRY(tw_key_package_ref(next->env, next->suite, key_package->encoded, reference));
   TW_TRY(write_secrets(work, next, item->added_leaf, secrets));
-  TW_TRY(tw_encrypt_with_label(next->env, next->suite, key_package->init_key, TW_LITERAL("Welcome"), encrypted_info,
-                               tw_buf_bytes(secrets), kem_output, ciphertext));
+  TW_TRY(tw_hpke_seal_with(next->env, next->suite, key_package->init_key, info, TW_NO_BYTES, tw_buf_bytes(secrets),
+                           kem_output, ciphertext));
   tw_writer w = tw_writer_to(out);
   tw_write_vector(&w, tw_group_hash_bytes(next, reference));
   tw_write_vector(&w, tw_buf_bytes(kem_output));
@@ -116,12 +116,15 @@ static tw_err append_joiner(const tw_commit_work *work, const tw_group *next, co
 }
 
 static tw_err append_joiners(const tw_commit_work *work, const tw_group *next, tw_bytes encrypted_info, tw_buf *out) {
+  tw_hpke_info info;
+  /* Once for all: encrypted_group_info, maybe with the whole tree in it, is the context for every joiner. */
+  TW_TRY(tw_encrypt_info(next->env, next->suite, TW_LITERAL("Welcome"), encrypted_info, &info));
   const tw_alloc *alloc = tw_env_alloc(next->env);
   tw_buf scratch[3] = {TW_BUF_INIT(alloc), TW_BUF_INIT(alloc), TW_BUF_INIT(alloc)};
   tw_err err = TW_OK;
   for (uint32_t i = 0; err == TW_OK && i < work->list.count; i++) {
     if (work->list.items[i].proposal.type == TW_PROPOSAL_ADD)
-      err = append_joiner(work, next, &work->list.items[i], encrypted_info, scratch, out);
+      err = append_joiner(work, next, &work->list.items[i], &info, scratch, out);
   }
   for (size_t i = 0; i < 3; i++) tw_buf_clear(&scratch[i]);
   return err;

@@ -82,7 +82,10 @@ static void check_context(tw_test_env *test, const tw_suite *suite, const json_t
   tw_test_hex(vector, "base_nonce", &f->nonce);
   tw_test_hex(vector, "exporter_secret", &f->exporter);
   tw_hpke_context context;
-  assert_int_equal(tw_hpke_key_schedule(env, suite, tw_buf_bytes(&f->shared), tw_buf_bytes(&f->info), &context), TW_OK);
+  const tw_bytes info = tw_buf_bytes(&f->info);
+  tw_hpke_info hashed;
+  assert_int_equal(tw_hpke_info_of(env, suite, &info, 1, &hashed), TW_OK);
+  assert_int_equal(tw_hpke_key_schedule(env, suite, tw_buf_bytes(&f->shared), &hashed, &context), TW_OK);
   tw_test_same(TW_BYTES(context.key, suite->aead->key_size), tw_buf_bytes(&f->key));
   tw_test_same(TW_ARRAY(context.base_nonce), tw_buf_bytes(&f->nonce));
   tw_test_same(TW_BYTES(context.exporter_secret, suite->hash->size), tw_buf_bytes(&f->exporter));

@@ -109,7 +109,9 @@ static void check(tw_test_env *test, const known *answer) {
   tw_hpke_context context;
   assert_int_equal(tw_kem_decap(env.provider, suite->kem, tw_secret_bytes(&sk), pk, tw_buf_bytes(&enc), shared), TW_OK);
   expect(TW_BYTES(shared, suite->kem->secret_size), answer->shared_secret);
-  assert_int_equal(tw_hpke_key_schedule(&env, suite, TW_BYTES(shared, suite->kem->secret_size), info, &context), TW_OK);
+  tw_hpke_info hashed;
+  assert_int_equal(tw_hpke_info_of(&env, suite, &info, 1, &hashed), TW_OK);
+  assert_int_equal(tw_hpke_key_schedule(&env, suite, TW_BYTES(shared, suite->kem->secret_size), &hashed, &context), TW_OK);
   expect(TW_BYTES(context.key, suite->aead->key_size), answer->key);
   expect(TW_ARRAY(context.base_nonce), answer->base_nonce);
   expect(TW_BYTES(context.exporter_secret, suite->hash->size), answer->exporter_secret);

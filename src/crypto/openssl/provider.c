@@ -133,12 +133,12 @@ tw_err tw_provider_openssl_new(const tw_alloc *alloc, tw_provider **provider) {
   ossl->head.ops = &ops;
   ossl->alloc = *alloc;
   tw_ossl_begin();
-  const tw_err err = tw_ossl_end(fetch(ossl), TW_ERR_UNSUPPORTED);
+  tw_err err = tw_ossl_end(fetch(ossl), TW_ERR_UNSUPPORTED);
+  if (err == TW_OK) err = tw_provider_ready(&ossl->head, &ops);
   if (err != TW_OK) {
     ossl_free(&ossl->head);
     return err;
   }
-  tw_provider_ready(&ossl->head, &ops);
   *provider = &ossl->head;
   return TW_OK;
 }
