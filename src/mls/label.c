@@ -22,7 +22,8 @@ static bool label_fits(tw_bytes label) { return label.len <= VECTOR_MAX - PREFIX
 
 enum { KDF_LABEL_PARTS = 4 };
 
-/* struct { uint16 length; opaque label<V>; opaque context<V>; } KDFLabel, section 8: as parts, so that nothing is copied */
+/* struct { uint16 length; opaque label<V>; opaque context<V>; } KDFLabel, section 8: as parts, so that nothing is
+ * copied */
 typedef struct kdf_label {
   uint8_t head[2 + 4 + PREFIX_LEN];
   uint8_t context_len[4];
@@ -30,7 +31,8 @@ typedef struct kdf_label {
 } kdf_label;
 
 static tw_err make_kdf_label(const tw_hash *hash, tw_bytes label, tw_bytes context, size_t len, kdf_label *out) {
-  if (len > (size_t)EXPAND_BLOCKS * hash->size || !label_fits(label) || context.len > VECTOR_MAX) return TW_ERR_ARGUMENT;
+  if (len > (size_t)EXPAND_BLOCKS * hash->size || !label_fits(label) || context.len > VECTOR_MAX)
+    return TW_ERR_ARGUMENT;
   tw_put_u16(out->head, (uint16_t)len);
   out->parts[0] = TW_BYTES(out->head, 2 + put_label_head(out->head + 2, label));
   out->parts[1] = label;
@@ -46,8 +48,8 @@ tw_err tw_expand_with_label(const tw_env *env, const tw_suite *suite, tw_bytes s
   return tw_hkdf_expand(env, suite, secret, info.parts, KDF_LABEL_PARTS, out, len);
 }
 
-tw_err tw_expand_with_label_key(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context, uint8_t *out,
-                                size_t len) {
+tw_err tw_expand_with_label_key(const tw_env *env, const tw_hmac_key *key, tw_bytes label, tw_bytes context,
+                                uint8_t *out, size_t len) {
   kdf_label info;
   TW_TRY(make_kdf_label(key->hash, label, context, len, &info));
   return tw_hkdf_expand_with_key(env, key, info.parts, KDF_LABEL_PARTS, out, len);
@@ -69,8 +71,8 @@ tw_err tw_derive_secret(const tw_env *env, const tw_suite *suite, tw_bytes secre
   return err;
 }
 
-tw_err tw_derive_tree_secret(const tw_env *env, const tw_suite *suite, tw_bytes secret, tw_bytes label, uint32_t generation,
-                             uint8_t *out, size_t len) {
+tw_err tw_derive_tree_secret(const tw_env *env, const tw_suite *suite, tw_bytes secret, tw_bytes label,
+                             uint32_t generation, uint8_t *out, size_t len) {
   uint8_t context[4];
   tw_put_u32(context, generation);
   return tw_expand_with_label(env, suite, secret, label, TW_ARRAY(context), out, len);
@@ -101,8 +103,8 @@ static tw_err write_labelled(const tw_env *env, tw_bytes label, const tw_bytes *
   return tw_writer_end(&w);
 }
 
-tw_err tw_sign_with_label(const tw_env *env, const tw_signer *signer, tw_bytes label, const tw_bytes *parts, size_t count,
-                          tw_buf *signature) {
+tw_err tw_sign_with_label(const tw_env *env, const tw_signer *signer, tw_bytes label, const tw_bytes *parts,
+                          size_t count, tw_buf *signature) {
   tw_buf content = {0};
   tw_err err = write_labelled(env, label, parts, count, &content);
   if (err == TW_OK) err = tw_sign(env, signer, tw_buf_bytes(&content), signature);
@@ -129,15 +131,16 @@ tw_err tw_encrypt_info(const tw_env *env, const tw_suite *suite, tw_bytes label,
   return tw_hpke_info_of(env, suite, parts, sizeof parts / sizeof parts[0], out);
 }
 
-tw_err tw_encrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes label, tw_bytes context,
-                             tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
+tw_err tw_encrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes public_key, tw_bytes label,
+                             tw_bytes context, tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
   tw_hpke_info info;
   TW_TRY(tw_encrypt_info(env, suite, label, context, &info));
   return tw_hpke_seal_with(env, suite, public_key, &info, TW_NO_BYTES, plaintext, kem_output, ciphertext);
 }
 
-tw_err tw_decrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key, tw_bytes label,
-                             tw_bytes context, tw_bytes kem_output, tw_bytes ciphertext, tw_buf *plaintext) {
+tw_err tw_decrypt_with_label(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
+                             tw_bytes label, tw_bytes context, tw_bytes kem_output, tw_bytes ciphertext,
+                             tw_buf *plaintext) {
   tw_hpke_info info;
   TW_TRY(tw_encrypt_info(env, suite, label, context, &info));
   return tw_hpke_open_with(env, suite, private_key, public_key, kem_output, &info, TW_NO_BYTES, ciphertext, plaintext);
@@ -148,9 +151,7 @@ tw_err tw_ref_hash(const tw_env *env, const tw_suite *suite, tw_bytes label, tw_
   if (label.len > VECTOR_MAX || value.len > VECTOR_MAX) return TW_ERR_ARGUMENT;
   uint8_t label_len[4];
   uint8_t value_len[4];
-  const tw_bytes parts[] = {{label_len, tw_put_varint(label_len, label.len)},
-                            label,
-                            {value_len, tw_put_varint(value_len, value.len)},
-                            value};
+  const tw_bytes parts[] = {
+      {label_len, tw_put_varint(label_len, label.len)}, label, {value_len, tw_put_varint(value_len, value.len)}, value};
   return tw_hash_parts(env, suite, parts, sizeof parts / sizeof parts[0], out);
 }
