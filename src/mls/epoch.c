@@ -47,6 +47,7 @@ tw_err tw_group_plant_trees(tw_group *group) {
   /* Kept here too, they would undo the deletion schedule of section 9.2. */
   tw_secret_clear(&group->secrets.encryption_secret);
   tw_secret_clear(&group->secrets.application_export_secret);
+  tw_hmac_key_init(env, suite, tw_secret_bytes(&group->secrets.exporter_secret), &group->exporter_key);
   return TW_OK;
 }
 

@@ -93,8 +93,8 @@ tw_err tw_group_signature_key(const tw_group *group, const tw_framed_content *co
 }
 
 tw_err tw_group_export(const tw_group *group, tw_bytes label, tw_bytes context, uint8_t *out, size_t len) {
-  return tw_exporter_cached(group->env, group->suite, tw_secret_bytes(&group->secrets.exporter_secret),
-                            group->exporter_cache, label, context, out, len);
+  return tw_exporter_cached(group->env, group->suite, &group->exporter_key, group->exporter_cache, label, context, out,
+                            len);
 }
 
 tw_err tw_group_safe_export(tw_group *group, uint16_t component_id, uint8_t *out, size_t *len) {

@@ -6,11 +6,11 @@
 
 /*
  * Our own shape; numbers as in RFC 9420 section 2.1.
- *   uint16 version; uint16 cipher_suite; uint8 own_signer; opaque signer_key<V>; opaque group_context<V>; opaque interim_transcript_hash<V>;
- *   opaque confirmation_tag<V>; opaque ratchet_tree<V>; uint32 leaf_index; opaque leaf_key<V>; PathKey keys<V>;
- *   opaque secrets[8]<V>; SecretTree; ExportTree; CachedProposal proposals<V>; PastPSK past_psks<V>; opaque reinit<V>;
- *   opaque digest[Nh];
- * The digest is of all before it, by the suite's hash: it tells damage by a failing disk, not malice.
+ *   uint16 version; uint16 cipher_suite; uint8 own_signer; opaque signer_key<V>; opaque group_context<V>; opaque
+ * interim_transcript_hash<V>; opaque confirmation_tag<V>; opaque ratchet_tree<V>; uint32 leaf_index; opaque
+ * leaf_key<V>; PathKey keys<V>; opaque secrets[8]<V>; SecretTree; ExportTree; CachedProposal proposals<V>; PastPSK
+ * past_psks<V>; opaque reinit<V>; opaque digest[Nh]; The digest is of all before it, by the suite's hash: it tells
+ * damage by a failing disk, not malice.
  */
 enum { STATE_VERSION = 1 };
 
@@ -306,6 +306,7 @@ static tw_err read_group(tw_reader *r, tw_group *group) {
   TW_TRY(read_past_psks(r, group));
   TW_TRY(tw_buf_assign(&group->reinit, tw_read_vector(r)));
   TW_TRY(tw_reader_end(r));
+  tw_hmac_key_init(group->env, group->suite, tw_secret_bytes(&group->secrets.exporter_secret), &group->exporter_key);
   return tw_tree_private_check(group->env, group->suite, &group->priv, group->tree);
 }
 
