@@ -18,8 +18,8 @@ const tw_group *tw_group_of(tw_group_id id);
 /* Whether the scalar is in 1 … order - 1, in constant time. */
 bool tw_group_scalar_valid(const tw_group *group, const uint8_t *scalar);
 /*
- * Whether these bytes can be a public key without asking the provider: the length, the form (uncompressed), and for X25519 and
- * X448 not one of the points of low order, in any of their encodings.
+ * Whether these bytes can be a public key without asking the provider: the length, the form (uncompressed), and for
+ * X25519 and X448 not one of the points of low order, in any of their encodings.
  */
 bool tw_group_public_plausible(const tw_group *group, tw_bytes public_key);
 

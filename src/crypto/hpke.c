@@ -19,17 +19,20 @@ static void hpke_suite_id(const tw_suite *suite, uint8_t out[SUITE_ID]) {
 static tw_err psk_id_hash(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, uint8_t *out) {
   if (memcmp(provider->hpke_suite_id, suite_id.ptr, SUITE_ID) != 0) {
     provider->hpke_suite_id[0] = 0;
-    TW_TRY(tw_labeled_extract(provider, hash, suite_id, TW_NO_BYTES, "psk_id_hash", TW_NO_BYTES, provider->psk_id_hash));
+    TW_TRY(
+        tw_labeled_extract(provider, hash, suite_id, TW_NO_BYTES, "psk_id_hash", TW_NO_BYTES, provider->psk_id_hash));
     memcpy(provider->hpke_suite_id, suite_id.ptr, SUITE_ID);
   }
   memcpy(out, provider->psk_id_hash, hash->size);
   return TW_OK;
 }
 
-tw_err tw_hpke_info_of(const tw_env *env, const tw_suite *suite, const tw_bytes *parts, size_t count, tw_hpke_info *out) {
+tw_err tw_hpke_info_of(const tw_env *env, const tw_suite *suite, const tw_bytes *parts, size_t count,
+                       tw_hpke_info *out) {
   uint8_t id[SUITE_ID];
   hpke_suite_id(suite, id);
-  return tw_labeled_extract_parts(env->provider, suite->hash, TW_ARRAY(id), TW_NO_BYTES, "info_hash", parts, count, out->hash);
+  return tw_labeled_extract_parts(env->provider, suite->hash, TW_ARRAY(id), TW_NO_BYTES, "info_hash", parts, count,
+                                  out->hash);
 }
 
 tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes shared_secret, const tw_hpke_info *info,
@@ -60,12 +63,12 @@ tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes s
   return err;
 }
 
-tw_err tw_hpke_export(const tw_env *env, const tw_suite *suite, const tw_hpke_context *context, tw_bytes exporter_context,
-                      uint8_t *out, size_t len) {
+tw_err tw_hpke_export(const tw_env *env, const tw_suite *suite, const tw_hpke_context *context,
+                      tw_bytes exporter_context, uint8_t *out, size_t len) {
   uint8_t id[SUITE_ID];
   hpke_suite_id(suite, id);
-  return tw_labeled_expand(env->provider, suite->hash, TW_ARRAY(id), TW_BYTES(context->exporter_secret, suite->hash->size),
-                           "sec", exporter_context, out, len);
+  return tw_labeled_expand(env->provider, suite->hash, TW_ARRAY(id),
+                           TW_BYTES(context->exporter_secret, suite->hash->size), "sec", exporter_context, out, len);
 }
 
 /* SetupBaseS: the encapsulation is appended to `kem_output`, which is as before on error. */
@@ -104,8 +107,8 @@ tw_err tw_hpke_seal(const tw_env *env, const tw_suite *suite, tw_bytes public_ke
   return tw_hpke_seal_with(env, suite, public_key, &hashed, aad, plaintext, kem_output, ciphertext);
 }
 
-tw_err tw_hpke_seal_with(const tw_env *env, const tw_suite *suite, tw_bytes public_key, const tw_hpke_info *info, tw_bytes aad,
-                         tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
+tw_err tw_hpke_seal_with(const tw_env *env, const tw_suite *suite, tw_bytes public_key, const tw_hpke_info *info,
+                         tw_bytes aad, tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext) {
   if (plaintext.len > SIZE_MAX - TW_AEAD_TAG) return TW_ERR_ARGUMENT;
   TW_TRY(tw_buf_reserve(ciphertext, plaintext.len + TW_AEAD_TAG));
   tw_hpke_context context;
@@ -132,7 +135,8 @@ tw_err tw_hpke_open(const tw_env *env, const tw_suite *suite, tw_bytes private_k
 }
 
 tw_err tw_hpke_open_with(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
-                         tw_bytes kem_output, const tw_hpke_info *info, tw_bytes aad, tw_bytes ciphertext, tw_buf *plaintext) {
+                         tw_bytes kem_output, const tw_hpke_info *info, tw_bytes aad, tw_bytes ciphertext,
+                         tw_buf *plaintext) {
   if (ciphertext.len < TW_AEAD_TAG) return TW_ERR_DECRYPT;
   const size_t len = ciphertext.len - TW_AEAD_TAG;
   TW_TRY(tw_buf_reserve(plaintext, len));
@@ -146,8 +150,8 @@ tw_err tw_hpke_open_with(const tw_env *env, const tw_suite *suite, tw_bytes priv
   return err;
 }
 
-static tw_err export_secret(const tw_env *env, const tw_suite *suite, tw_hpke_context *context, tw_bytes exporter_context,
-                            size_t len, tw_secret *out) {
+static tw_err export_secret(const tw_env *env, const tw_suite *suite, tw_hpke_context *context,
+                            tw_bytes exporter_context, size_t len, tw_secret *out) {
   tw_err err = tw_hpke_export(env, suite, context, exporter_context, out->data, len);
   out->len = err == TW_OK ? (uint8_t)len : 0;
   tw_wipe(context, sizeof(*context));
@@ -169,7 +173,8 @@ tw_err tw_hpke_send_export(const tw_env *env, const tw_suite *suite, tw_bytes pu
 }
 
 tw_err tw_hpke_receive_export(const tw_env *env, const tw_suite *suite, tw_bytes private_key, tw_bytes public_key,
-                              tw_bytes kem_output, tw_bytes info, tw_bytes exporter_context, size_t len, tw_secret *out) {
+                              tw_bytes kem_output, tw_bytes info, tw_bytes exporter_context, size_t len,
+                              tw_secret *out) {
   tw_secret_clear(out);
   if (len > TW_SECRET_MAX) return TW_ERR_ARGUMENT;
   tw_hpke_context context;

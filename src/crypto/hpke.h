@@ -11,8 +11,8 @@ typedef struct tw_hpke_context {
   uint8_t exporter_secret[TW_HASH_MAX];
 } tw_hpke_context;
 
-TW_MUST_USE tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes shared_secret, const tw_hpke_info *info,
-                                        tw_hpke_context *out);
+TW_MUST_USE tw_err tw_hpke_key_schedule(const tw_env *env, const tw_suite *suite, tw_bytes shared_secret,
+                                        const tw_hpke_info *info, tw_hpke_context *out);
 /* Context.Export, section 5.3. `out` is zeroed on error. */
 TW_MUST_USE tw_err tw_hpke_export(const tw_env *env, const tw_suite *suite, const tw_hpke_context *context,
                                   tw_bytes exporter_context, uint8_t *out, size_t len);

@@ -28,8 +28,8 @@ tw_err tw_kdf_hmac(tw_provider *provider, const tw_hash *hash, tw_bytes key, con
 }
 
 /* HKDF-Expand, RFC 5869 section 2.3. */
-static tw_err expand_with(tw_provider *provider, const tw_hmac_key *key, const tw_bytes *info, size_t count, uint8_t *out,
-                          size_t len) {
+static tw_err expand_with(tw_provider *provider, const tw_hmac_key *key, const tw_bytes *info, size_t count,
+                          uint8_t *out, size_t len) {
   const tw_hash *hash = key->hash;
   if (count > TW_HKDF_INFO_PARTS || len > (size_t)255 * hash->size) {
     if (len > 0) memset(out, 0, len);
@@ -72,8 +72,8 @@ tw_err tw_labeled_extract_parts(tw_provider *provider, const tw_hash *hash, tw_b
   return tw_kdf_hmac(provider, hash, salt, parts, 3 + count, out);
 }
 
-tw_err tw_labeled_extract(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes salt, const char *label,
-                          tw_bytes ikm, uint8_t *out) {
+tw_err tw_labeled_extract(tw_provider *provider, const tw_hash *hash, tw_bytes suite_id, tw_bytes salt,
+                          const char *label, tw_bytes ikm, uint8_t *out) {
   return tw_labeled_extract_parts(provider, hash, suite_id, salt, label, &ikm, 1, out);
 }
 
@@ -139,7 +139,7 @@ tw_err tw_hkdf_expand(const tw_env *env, const tw_suite *suite, tw_bytes prk, co
   return tw_kdf_expand(env->provider, suite->hash, prk, info, count, out, len);
 }
 
-tw_err tw_hkdf_expand_with_key(const tw_env *env, const tw_hmac_key *prk, const tw_bytes *info, size_t count, uint8_t *out,
-                             size_t len) {
+tw_err tw_hkdf_expand_with_key(const tw_env *env, const tw_hmac_key *prk, const tw_bytes *info, size_t count,
+                               uint8_t *out, size_t len) {
   return expand_with(env->provider, prk, info, count, out, len);
 }

@@ -72,7 +72,8 @@ tw_err tw_kem_public(tw_provider *provider, const tw_kem *kem, tw_bytes private_
   return err;
 }
 
-tw_err tw_kem_derive(tw_provider *provider, const tw_kem *kem, tw_bytes ikm, tw_secret *private_key, uint8_t *public_key) {
+tw_err tw_kem_derive(tw_provider *provider, const tw_kem *kem, tw_bytes ikm, tw_secret *private_key,
+                     uint8_t *public_key) {
   tw_secret derived = {{0}, 0};
   derived.len = kem->private_size;
   tw_kem_parts parts;
@@ -111,8 +112,8 @@ tw_err tw_kem_check(tw_provider *provider, const tw_kem *kem, tw_bytes public_ke
   return provider->ops->dh_check(provider, parts.group->id, point);
 }
 
-tw_err tw_kem_encap_seeded(tw_provider *provider, const tw_kem *kem, tw_bytes public_key, tw_bytes seed, uint8_t *output,
-                           uint8_t *shared) {
+tw_err tw_kem_encap_seeded(tw_provider *provider, const tw_kem *kem, tw_bytes public_key, tw_bytes seed,
+                           uint8_t *output, uint8_t *shared) {
   tw_kem_parts parts;
   tw_err err = tw_kem_parts_of(kem, &parts);
   if (err == TW_OK && public_key.len != kem->public_size) err = TW_ERR_KEY;
@@ -127,8 +128,8 @@ tw_err tw_kem_encap_seeded(tw_provider *provider, const tw_kem *kem, tw_bytes pu
   return err;
 }
 
-tw_err tw_kem_decap(tw_provider *provider, const tw_kem *kem, tw_bytes private_key, tw_bytes public_key, tw_bytes output,
-                    uint8_t *shared) {
+tw_err tw_kem_decap(tw_provider *provider, const tw_kem *kem, tw_bytes private_key, tw_bytes public_key,
+                    tw_bytes output, uint8_t *shared) {
   tw_kem_parts parts;
   tw_err err = tw_kem_parts_of(kem, &parts);
   if (err == TW_OK && private_key.len != kem->private_size) err = TW_ERR_KEY;

@@ -30,7 +30,8 @@ TW_MUST_USE tw_err tw_kem_derive(tw_provider *provider, const tw_kem *kem, tw_by
 TW_MUST_USE tw_err tw_kem_public(tw_provider *provider, const tw_kem *kem, tw_bytes private_key, uint8_t *public_key);
 /* TW_ERR_KEY */
 TW_MUST_USE tw_err tw_kem_check(tw_provider *provider, const tw_kem *kem, tw_bytes public_key);
-/* Encap with kem->encap_seed_size bytes of randomness given. `output`: kem->output_size bytes; `shared`: secret_size. TW_ERR_KEY. */
+/* Encap with kem->encap_seed_size bytes of randomness given. `output`: kem->output_size bytes; `shared`: secret_size.
+ * TW_ERR_KEY. */
 TW_MUST_USE tw_err tw_kem_encap_seeded(tw_provider *provider, const tw_kem *kem, tw_bytes public_key, tw_bytes seed,
                                        uint8_t *output, uint8_t *shared);
 /* Decap. `public_key` may be empty. TW_ERR_KEY for a bad private key, TW_ERR_DECRYPT for a bad output. */
@@ -38,11 +39,12 @@ TW_MUST_USE tw_err tw_kem_decap(tw_provider *provider, const tw_kem *kem, tw_byt
                                 tw_bytes output, uint8_t *shared);
 
 /* DHKEM, kem_dh.c. */
-TW_MUST_USE tw_err tw_dhkem_derive_scalar(tw_provider *provider, const tw_kem_parts *parts, tw_bytes ikm, uint8_t *scalar);
-TW_MUST_USE tw_err tw_dhkem_encap(tw_provider *provider, const tw_kem *kem, const tw_kem_parts *parts, tw_bytes public_key,
-                                  tw_bytes seed, uint8_t *output, uint8_t *shared);
-TW_MUST_USE tw_err tw_dhkem_decap(tw_provider *provider, const tw_kem *kem, const tw_kem_parts *parts, tw_bytes private_key,
-                                  tw_bytes public_key, tw_bytes output, uint8_t *shared);
+TW_MUST_USE tw_err tw_dhkem_derive_scalar(tw_provider *provider, const tw_kem_parts *parts, tw_bytes ikm,
+                                          uint8_t *scalar);
+TW_MUST_USE tw_err tw_dhkem_encap(tw_provider *provider, const tw_kem *kem, const tw_kem_parts *parts,
+                                  tw_bytes public_key, tw_bytes seed, uint8_t *output, uint8_t *shared);
+TW_MUST_USE tw_err tw_dhkem_decap(tw_provider *provider, const tw_kem *kem, const tw_kem_parts *parts,
+                                  tw_bytes private_key, tw_bytes public_key, tw_bytes output, uint8_t *shared);
 
 /* ML-KEM and hybrids, kem_pq.c. */
 TW_MUST_USE tw_err tw_pqkem_public(tw_provider *provider, const tw_kem_parts *parts, tw_bytes private_key,

@@ -12,7 +12,8 @@ tw_err tw_dhkem_derive_scalar(tw_provider *provider, const tw_kem_parts *parts, 
   tw_err err = tw_labeled_extract(provider, parts->hash, TW_ARRAY(suite_id), TW_NO_BYTES, "dkp_prk", ikm, prk);
   const tw_bytes secret = TW_BYTES(prk, parts->hash->size);
   if (err == TW_OK && group->order == NULL)
-    err = tw_labeled_expand(provider, parts->hash, TW_ARRAY(suite_id), secret, "sk", TW_NO_BYTES, scalar, group->scalar_size);
+    err = tw_labeled_expand(provider, parts->hash, TW_ARRAY(suite_id), secret, "sk", TW_NO_BYTES, scalar,
+                            group->scalar_size);
   bool valid = group->order == NULL;
   for (unsigned counter = 0; err == TW_OK && !valid && counter <= 255; counter++) {
     const uint8_t octet = (uint8_t)counter;
@@ -39,8 +40,8 @@ static tw_err shared_secret(tw_provider *provider, const tw_kem *kem, const tw_k
   tw_err err = tw_labeled_extract(provider, parts->hash, TW_ARRAY(suite_id), TW_NO_BYTES, "eae_prk",
                                   TW_BYTES(dh, parts->group->shared_size), prk);
   if (err == TW_OK)
-    err = tw_labeled_expand(provider, parts->hash, TW_ARRAY(suite_id), TW_BYTES(prk, parts->hash->size), "shared_secret",
-                            TW_BYTES(context, 2 * size), shared, kem->secret_size);
+    err = tw_labeled_expand(provider, parts->hash, TW_ARRAY(suite_id), TW_BYTES(prk, parts->hash->size),
+                            "shared_secret", TW_BYTES(context, 2 * size), shared, kem->secret_size);
   tw_wipe(prk, sizeof(prk));
   return err;
 }

@@ -1,5 +1,6 @@
 /*
- * ML-KEM and its hybrids with a group: draft-ietf-hpke-pq, draft-irtf-cfrg-concrete-hybrid-kems; MLKEM768-X25519 is X-Wing.
+ * ML-KEM and its hybrids with a group: draft-ietf-hpke-pq, draft-irtf-cfrg-concrete-hybrid-kems; MLKEM768-X25519 is
+ * X-Wing.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <string.h>
@@ -86,7 +87,8 @@ tw_err tw_pqkem_encap(tw_provider *provider, const tw_kem_parts *parts, tw_bytes
   tw_err err = TW_OK;
   if (!random_scalar(group, seed.ptr + TW_MLKEM_RANDOM, seed.len - TW_MLKEM_RANDOM, scalar)) err = TW_ERR_RANDOM;
   if (err == TW_OK)
-    err = provider->ops->dh(provider, group->id, TW_BYTES(scalar, group->scalar_size), group_output, false, group_public, dh);
+    err = provider->ops->dh(provider, group->id, TW_BYTES(scalar, group->scalar_size), group_output, false,
+                            group_public, dh);
   if (err == TW_OK)
     err = provider->ops->mlkem_encap(provider, parts->mlkem, mlkem_public, seed.ptr, output, mlkem_shared);
   if (err == TW_OK) err = combine(provider, parts, mlkem_shared, dh, group_output, group_public.ptr, shared);
@@ -107,10 +109,12 @@ static tw_err hybrid_decap(tw_provider *provider, const tw_kem_parts *parts, tw_
   if (known) memcpy(own, public_key.ptr + parts->mlkem_public, group->public_size);
   uint8_t dh[TW_DH_SHARED_MAX];
   uint8_t mlkem_shared[TW_MLKEM_SHARED];
-  tw_err err = provider->ops->dh(provider, group->id, TW_BYTES(scalar, group->scalar_size), own, known, group_output, dh);
+  tw_err err = provider->ops->dh(provider, group->id, TW_BYTES(scalar, group->scalar_size), own, known, group_output,
+                                 dh);
   if (err == TW_ERR_KEY) err = TW_ERR_DECRYPT;
   if (err == TW_OK)
-    err = provider->ops->mlkem_decap(provider, parts->mlkem, seed, TW_BYTES(output.ptr, parts->mlkem_output), mlkem_shared);
+    err = provider->ops->mlkem_decap(provider, parts->mlkem, seed, TW_BYTES(output.ptr, parts->mlkem_output),
+                                     mlkem_shared);
   if (err == TW_OK) err = combine(provider, parts, mlkem_shared, dh, group_output.ptr, own, shared);
   tw_wipe(dh, sizeof(dh));
   tw_wipe(mlkem_shared, sizeof(mlkem_shared));

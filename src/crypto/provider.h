@@ -6,11 +6,7 @@
 
 /* Groups of Diffie-Hellman. */
 typedef enum tw_group_id { TW_GROUP_X25519, TW_GROUP_X448, TW_GROUP_P256, TW_GROUP_P384, TW_GROUP_P521 } tw_group_id;
-enum {
-  TW_DH_SCALAR_MAX = 66,
-  TW_DH_PUBLIC_MAX = 133,
-  TW_DH_SHARED_MAX = 66
-};
+enum { TW_DH_SCALAR_MAX = 66, TW_DH_PUBLIC_MAX = 133, TW_DH_SHARED_MAX = 66 };
 
 /* Parameter sets of ML-KEM. */
 typedef enum tw_mlkem_id { TW_MLKEM_768, TW_MLKEM_1024 } tw_mlkem_id;
@@ -28,8 +24,7 @@ typedef struct tw_provider_ops {
 
   tw_err (*hash)(tw_provider *provider, const tw_hash *hash, const tw_bytes *parts, size_t count, uint8_t *out);
   void (*hmac_key)(tw_provider *provider, const tw_hash *hash, tw_bytes key, tw_hmac_key *out);
-  tw_err (*hmac)(tw_provider *provider, const tw_hmac_key *key, const tw_bytes *parts, size_t count,
-                 uint8_t *out);
+  tw_err (*hmac)(tw_provider *provider, const tw_hmac_key *key, const tw_bytes *parts, size_t count, uint8_t *out);
   /* SHA3-256 into 32 bytes, SHAKE256 into `len`. */
   tw_err (*sha3_256)(tw_provider *provider, const tw_bytes *parts, size_t count, uint8_t *out);
   tw_err (*shake256)(tw_provider *provider, const tw_bytes *parts, size_t count, uint8_t *out, size_t len);
@@ -40,7 +35,8 @@ typedef struct tw_provider_ops {
   tw_err (*aead_open)(tw_provider *provider, const tw_aead *aead, tw_bytes key, const uint8_t *nonce, tw_bytes aad,
                       tw_bytes ciphertext, uint8_t *out);
   /* A key for many. */
-  tw_err (*aead_key_new)(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key, tw_aead_key **out);
+  tw_err (*aead_key_new)(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
+                         tw_aead_key **out);
   void (*aead_key_free)(tw_aead_key *key);
   tw_err (*aead_key_seal)(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out);
   tw_err (*aead_key_open)(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out);
@@ -53,14 +49,15 @@ typedef struct tw_provider_ops {
    * The shared secret (x coordinate). TW_ERR_KEY for an invalid peer or a result of zero. `public_key` is the scalar's:
    * given if `know_public`, else computed into it.
    */
-  tw_err (*dh)(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key, bool know_public, tw_bytes peer,
-               uint8_t *shared);
+  tw_err (*dh)(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key, bool know_public,
+               tw_bytes peer, uint8_t *shared);
 
   tw_err (*mlkem_public)(tw_provider *provider, tw_mlkem_id id, tw_bytes seed, uint8_t *public_key);
   /* TW_ERR_KEY for an invalid encapsulation key. */
-  tw_err (*mlkem_encap)(tw_provider *provider, tw_mlkem_id id, tw_bytes public_key, const uint8_t *random, uint8_t *output,
-                        uint8_t *shared);
-  /* TW_ERR_DECRYPT for a ciphertext of wrong length; any other one has a shared secret, by implicit rejection if need be. */
+  tw_err (*mlkem_encap)(tw_provider *provider, tw_mlkem_id id, tw_bytes public_key, const uint8_t *random,
+                        uint8_t *output, uint8_t *shared);
+  /* TW_ERR_DECRYPT for a ciphertext of wrong length; any other one has a shared secret, by implicit rejection if need
+   * be. */
   tw_err (*mlkem_decap)(tw_provider *provider, tw_mlkem_id id, tw_bytes seed, tw_bytes output, uint8_t *shared);
 
   /* A parsed signature key pair; `public_key` is written. TW_ERR_KEY. */
@@ -71,17 +68,20 @@ typedef struct tw_provider_ops {
   tw_err (*sign)(tw_provider *provider, const tw_signature *scheme, void *key, const uint8_t *random, tw_bytes content,
                  uint8_t *signature, size_t *len);
   /* TW_ERR_KEY, TW_ERR_SIGNATURE */
-  tw_err (*verify)(tw_provider *provider, const tw_signature *scheme, tw_bytes public_key, tw_bytes content, tw_bytes signature);
+  tw_err (*verify)(tw_provider *provider, const tw_signature *scheme, tw_bytes public_key, tw_bytes content,
+                   tw_bytes signature);
   /* TW_ERR_ENCODING, TW_ERR_KEY; `public_key` has room for scheme->public_size. */
-  tw_err (*x509_public_key)(tw_provider *provider, const tw_signature *scheme, tw_bytes certificate, uint8_t *public_key);
+  tw_err (*x509_public_key)(tw_provider *provider, const tw_signature *scheme, tw_bytes certificate,
+                            uint8_t *public_key);
 } tw_provider_ops;
 
-/* The head of every provider, with what HPKE keeps so as not to compute it again for each message; none of it is secret. */
+/* The head of every provider, with what HPKE keeps so as not to compute it again for each message; none of it is
+ * secret. */
 struct tw_provider {
   const tw_provider_ops *ops;
-  tw_hmac_key empty_key[TW_HASHES]; /* HMAC with an empty key, by tw_hash.id */
+  tw_hmac_key empty_key[TW_HASHES];           /* HMAC with an empty key, by tw_hash.id */
   uint8_t empty_hash[TW_HASHES][TW_HASH_MAX]; /* of no bytes: exporters without a context ask for it each time */
-  uint8_t hpke_suite_id[10];        /* of psk_id_hash below; of the suite used last */
+  uint8_t hpke_suite_id[10];                  /* of psk_id_hash below; of the suite used last */
   uint8_t psk_id_hash[TW_HASH_MAX];
 };
 /* To be called by the constructor of a provider once its operations work. */

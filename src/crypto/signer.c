@@ -47,7 +47,8 @@ tw_err tw_signer_import(const tw_env *env, const tw_suite *suite, tw_bytes priva
   made->provider = env->provider;
   made->scheme = scheme;
   made->references = 1;
-  tw_err err = env->provider->ops->sign_key_new(env->provider, alloc, scheme, private_key, made->public_key, &made->key);
+  tw_err err = env->provider->ops->sign_key_new(env->provider, alloc, scheme, private_key, made->public_key,
+                                                &made->key);
   if (err == TW_OK) err = tw_secret_set(&made->private_key, private_key);
   if (err != TW_OK) {
     tw_signer_free(made);

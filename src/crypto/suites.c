@@ -36,9 +36,8 @@ const tw_signature tw_signature_mldsa87 = {TW_SIGN_MLDSA87, 2592, 4627, 32, 32, 
 /* The registry name is the level and then what the algorithms are called in it, hence the macro. */
 #define SUITE(id_, pq_, level_, kem_name_, kem_, aead_name_, aead_, hash_name_, hash_, sign_name_, sign_)              \
   {                                                                                                                    \
-    .id = (id_), .pq_index = (pq_),                                                                                    \
-    .name = "MLS_" level_ "_" kem_name_ "_" aead_name_ "_" hash_name_ "_" sign_name_, .kem = &tw_kem_##kem_,           \
-    .hash = &tw_hash_##hash_, .aead = &tw_aead_##aead_, .signature = &tw_signature_##sign_                             \
+    .id = (id_), .pq_index = (pq_), .name = "MLS_" level_ "_" kem_name_ "_" aead_name_ "_" hash_name_ "_" sign_name_,  \
+    .kem = &tw_kem_##kem_, .hash = &tw_hash_##hash_, .aead = &tw_aead_##aead_, .signature = &tw_signature_##sign_      \
   }
 #define AES128 "AES128GCM", aes128gcm
 #define AES256 "AES256GCM", aes256gcm

@@ -37,20 +37,24 @@ static void agrees_with_known_answers(void **state) {
   uint8_t out[ROOM];
   /* McGrew and Viega's cases 1, 2 and 14 */
   const tw_suite *suite = suite_with(&tw_aead_aes128gcm);
-  assert_int_equal(tw_aead_seal(&test.env, suite, TW_BYTES(zero_key, 16), zero_nonce, TW_NO_BYTES, TW_NO_BYTES, out), TW_OK);
+  assert_int_equal(tw_aead_seal(&test.env, suite, TW_BYTES(zero_key, 16), zero_nonce, TW_NO_BYTES, TW_NO_BYTES, out),
+                   TW_OK);
   expect(TW_BYTES(out, 16), "58e2fccefa7e3061367f1d57a4e7455a");
-  assert_int_equal(tw_aead_seal(&test.env, suite, TW_BYTES(zero_key, 16), zero_nonce, TW_NO_BYTES, TW_BYTES(zeros, 16), out), TW_OK);
+  assert_int_equal(
+      tw_aead_seal(&test.env, suite, TW_BYTES(zero_key, 16), zero_nonce, TW_NO_BYTES, TW_BYTES(zeros, 16), out), TW_OK);
   expect(TW_BYTES(out, 32), "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf");
   suite = suite_with(&tw_aead_aes256gcm);
-  assert_int_equal(tw_aead_seal(&test.env, suite, TW_BYTES(zero_key, 32), zero_nonce, TW_NO_BYTES, TW_BYTES(zeros, 16), out), TW_OK);
+  assert_int_equal(
+      tw_aead_seal(&test.env, suite, TW_BYTES(zero_key, 32), zero_nonce, TW_NO_BYTES, TW_BYTES(zeros, 16), out), TW_OK);
   expect(TW_BYTES(out, 32), "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
   /* RFC 8439 section 2.8.2 */
   uint8_t key[32];
   for (size_t i = 0; i < 32; i++) key[i] = (uint8_t)(0x80 + i);
   const uint8_t rfc_nonce[12] = {7, 0, 0, 0, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47};
   const uint8_t aad[12] = {0x50, 0x51, 0x52, 0x53, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7};
-  const tw_bytes text = TW_LITERAL("Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
-                                   "sunscreen would be it.");
+  const tw_bytes text = TW_LITERAL(
+      "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+      "sunscreen would be it.");
   uint8_t sealed[114 + 16];
   suite = suite_with(&tw_aead_chacha20poly1305);
   assert_int_equal(text.len, 114);
@@ -81,7 +85,8 @@ static void every_length_opens_again(void **state) {
       assert_int_equal(tw_aead_seal(&test.env, suite, key_of(suite), nonce, aad, TW_BYTES(plain, len), once), TW_OK);
       assert_int_equal(tw_aead_key_seal(key, nonce, aad, TW_BYTES(plain, len), many), TW_OK);
       assert_memory_equal(once, many, len + TW_AEAD_TAG);
-      assert_int_equal(tw_aead_open(&test.env, suite, key_of(suite), nonce, aad, TW_BYTES(many, len + TW_AEAD_TAG), opened), TW_OK);
+      assert_int_equal(
+          tw_aead_open(&test.env, suite, key_of(suite), nonce, aad, TW_BYTES(many, len + TW_AEAD_TAG), opened), TW_OK);
       assert_memory_equal(opened, plain, len);
       memset(opened, 0, sizeof(opened));
       assert_int_equal(tw_aead_key_open(key, nonce, aad, TW_BYTES(many, len + TW_AEAD_TAG), opened), TW_OK);
@@ -90,7 +95,9 @@ static void every_length_opens_again(void **state) {
       memcpy(opened, plain, len);
       assert_int_equal(tw_aead_key_seal(key, nonce, aad, TW_BYTES(opened, len), opened), TW_OK);
       assert_memory_equal(opened, once, len + TW_AEAD_TAG);
-      assert_int_equal(tw_aead_open(&test.env, suite, key_of(suite), nonce, aad, TW_BYTES(opened, len + TW_AEAD_TAG), opened), TW_OK);
+      assert_int_equal(
+          tw_aead_open(&test.env, suite, key_of(suite), nonce, aad, TW_BYTES(opened, len + TW_AEAD_TAG), opened),
+          TW_OK);
       assert_memory_equal(opened, plain, len);
       assert_int_equal(tw_aead_seal(&test.env, suite, key_of(suite), nonce, aad, TW_BYTES(opened, len), opened), TW_OK);
       assert_int_equal(tw_aead_key_open(key, nonce, aad, TW_BYTES(opened, len + TW_AEAD_TAG), opened), TW_OK);
@@ -103,7 +110,8 @@ static void every_length_opens_again(void **state) {
 }
 
 /* Opens both ways, with another buffer and in place: refused, and nothing of the plaintext is given out. */
-static void refused(tw_test_env *test, const tw_suite *suite, tw_aead_key *key, const uint8_t *n, tw_bytes aad, tw_bytes sealed) {
+static void refused(tw_test_env *test, const tw_suite *suite, tw_aead_key *key, const uint8_t *n, tw_bytes aad,
+                    tw_bytes sealed) {
   const size_t len = sealed.len < TW_AEAD_TAG ? 0 : sealed.len - TW_AEAD_TAG;
   uint8_t out[ROOM];
   memset(out, 0xaa, sizeof(out));
@@ -175,7 +183,8 @@ static void keys_of_wrong_length_are_the_callers_mistake(void **state) {
       assert_int_equal(tw_aead_key_new(&test.env, suite, wrong, &key), TW_ERR_ARGUMENT);
       assert_null(key);
       assert_int_equal(tw_aead_seal(&test.env, suite, wrong, nonce, TW_NO_BYTES, TW_NO_BYTES, out), TW_ERR_ARGUMENT);
-      assert_int_equal(tw_aead_open(&test.env, suite, wrong, nonce, TW_NO_BYTES, TW_BYTES(zeros, 16), out), TW_ERR_ARGUMENT);
+      assert_int_equal(tw_aead_open(&test.env, suite, wrong, nonce, TW_NO_BYTES, TW_BYTES(zeros, 16), out),
+                       TW_ERR_ARGUMENT);
     }
     tw_aead_key *key = NULL;
     tw_test_fail_alloc(&test, 1);

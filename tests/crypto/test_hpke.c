@@ -63,10 +63,11 @@ static void check_kem(tw_test_env *test, const tw_kem *kem, const json_t *vector
   uint8_t enc[TW_KEM_OUTPUT_MAX];
   uint8_t sent[TW_KEM_SECRET_MAX];
   uint8_t got[TW_KEM_SECRET_MAX];
-  assert_int_equal(tw_kem_encap_seeded(provider, kem, tw_buf_bytes(&f->pk), TW_BYTES(seed, kem->encap_seed_size), enc, sent),
-                   TW_OK);
+  assert_int_equal(
+      tw_kem_encap_seeded(provider, kem, tw_buf_bytes(&f->pk), TW_BYTES(seed, kem->encap_seed_size), enc, sent), TW_OK);
   tw_test_same(TW_BYTES(enc, kem->output_size), tw_buf_bytes(&f->enc));
-  assert_int_equal(tw_kem_decap(provider, kem, tw_buf_bytes(&f->sk), tw_buf_bytes(&f->pk), tw_buf_bytes(&f->enc), got), TW_OK);
+  assert_int_equal(tw_kem_decap(provider, kem, tw_buf_bytes(&f->sk), tw_buf_bytes(&f->pk), tw_buf_bytes(&f->enc), got),
+                   TW_OK);
   assert_memory_equal(sent, got, kem->secret_size);
   memset(got, 0, sizeof(got));
   assert_int_equal(tw_kem_decap(provider, kem, tw_buf_bytes(&f->sk), TW_NO_BYTES, tw_buf_bytes(&f->enc), got), TW_OK);
@@ -105,8 +106,8 @@ static void check_messages(tw_test_env *test, const tw_suite *suite, const json_
   tw_test_hex(first, "pt", &pt);
   tw_test_hex(first, "ct", &f->scratch);
   const tw_bytes info = tw_buf_bytes(&f->info);
-  assert_int_equal(tw_hpke_seal(&env, suite, tw_buf_bytes(&f->pk), info, tw_buf_bytes(&aad), tw_buf_bytes(&pt), &enc, &ct),
-                   TW_OK);
+  assert_int_equal(
+      tw_hpke_seal(&env, suite, tw_buf_bytes(&f->pk), info, tw_buf_bytes(&aad), tw_buf_bytes(&pt), &enc, &ct), TW_OK);
   tw_test_same(tw_buf_bytes(&enc), tw_buf_bytes(&f->enc));
   tw_test_same(tw_buf_bytes(&ct), tw_buf_bytes(&f->scratch));
   f->out.len = 0;
@@ -122,15 +123,15 @@ static void check_messages(tw_test_env *test, const tw_suite *suite, const json_
     tw_test_hex(exported, "exporter_context", &aad);
     tw_test_hex(exported, "exported_value", &pt);
     tw_secret secret = {{0}, 0};
-    assert_int_equal(tw_hpke_receive_export(&env, suite, tw_buf_bytes(&f->sk), tw_buf_bytes(&f->pk), tw_buf_bytes(&f->enc),
-                                            info, tw_buf_bytes(&aad), len, &secret),
+    assert_int_equal(tw_hpke_receive_export(&env, suite, tw_buf_bytes(&f->sk), tw_buf_bytes(&f->pk),
+                                            tw_buf_bytes(&f->enc), info, tw_buf_bytes(&aad), len, &secret),
                      TW_OK);
     tw_test_same(tw_secret_bytes(&secret), tw_buf_bytes(&pt));
     drawn = tw_buf_bytes(&f->ikm_e);
     tw_secret_clear(&secret);
     enc.len = 0;
-    assert_int_equal(tw_hpke_send_export(&env, suite, tw_buf_bytes(&f->pk), info, tw_buf_bytes(&aad), len, &enc, &secret),
-                     TW_OK);
+    assert_int_equal(
+        tw_hpke_send_export(&env, suite, tw_buf_bytes(&f->pk), info, tw_buf_bytes(&aad), len, &enc, &secret), TW_OK);
     tw_test_same(tw_buf_bytes(&enc), tw_buf_bytes(&f->enc));
     tw_test_same(tw_secret_bytes(&secret), tw_buf_bytes(&pt));
   }
@@ -159,8 +160,8 @@ static void agrees_with_the_hpke_pq_vectors(void **state) {
     check_kem(&test, kem, vector, &f);
     kems++;
     if (kdf > 3) continue;
-    const tw_suite suite = {0, 0, "vector", kem, hash_by_kdf(kdf), aead_by_id(tw_test_number(vector, "aead_id")),
-                            &tw_signature_ed25519};
+    const tw_suite suite = {
+        0, 0, "vector", kem, hash_by_kdf(kdf), aead_by_id(tw_test_number(vector, "aead_id")), &tw_signature_ed25519};
     check_context(&test, &suite, vector, &f);
     check_messages(&test, &suite, vector, &f);
     whole++;
@@ -192,14 +193,16 @@ static void mlkem768x25519_is_x_wing(void **state) {
     assert_int_equal(tw_kem_public(test.env.provider, kem, tw_buf_bytes(&seed), pk), TW_OK);
     tw_test_same(TW_BYTES(pk, kem->public_size), tw_buf_bytes(&expected));
     tw_test_hex(vector, "eseed", &expected);
-    assert_int_equal(tw_kem_encap_seeded(test.env.provider, kem, TW_BYTES(pk, kem->public_size), tw_buf_bytes(&expected), ct, ss),
-                     TW_OK);
+    assert_int_equal(
+        tw_kem_encap_seeded(test.env.provider, kem, TW_BYTES(pk, kem->public_size), tw_buf_bytes(&expected), ct, ss),
+        TW_OK);
     tw_test_hex(vector, "ct", &expected);
     tw_test_same(TW_BYTES(ct, kem->output_size), tw_buf_bytes(&expected));
     tw_test_hex(vector, "ss", &expected);
     tw_test_same(TW_BYTES(ss, kem->secret_size), tw_buf_bytes(&expected));
-    assert_int_equal(tw_kem_decap(test.env.provider, kem, tw_buf_bytes(&seed), TW_NO_BYTES, TW_BYTES(ct, kem->output_size), again),
-                     TW_OK);
+    assert_int_equal(
+        tw_kem_decap(test.env.provider, kem, tw_buf_bytes(&seed), TW_NO_BYTES, TW_BYTES(ct, kem->output_size), again),
+        TW_OK);
     assert_memory_equal(ss, again, kem->secret_size);
   }
   tw_buf_clear(&seed);
@@ -221,12 +224,12 @@ static void every_suite_seals_and_opens(void **state) {
     tw_buf enc = TW_BUF_INIT(&test.alloc);
     tw_buf ct = TW_BUF_INIT(&test.alloc);
     tw_buf pt = TW_BUF_INIT(&test.alloc);
-    assert_int_equal(tw_hpke_seal(&test.env, suite, public_key, TW_LITERAL("info"), TW_LITERAL("aad"), TW_LITERAL("hello"), &enc,
-                                  &ct),
+    assert_int_equal(tw_hpke_seal(&test.env, suite, public_key, TW_LITERAL("info"), TW_LITERAL("aad"),
+                                  TW_LITERAL("hello"), &enc, &ct),
                      TW_OK);
     assert_int_equal(enc.len, suite->kem->output_size);
-    assert_int_equal(tw_hpke_open(&test.env, suite, tw_secret_bytes(&sk), public_key, tw_buf_bytes(&enc), TW_LITERAL("info"),
-                                  TW_LITERAL("aad"), tw_buf_bytes(&ct), &pt),
+    assert_int_equal(tw_hpke_open(&test.env, suite, tw_secret_bytes(&sk), public_key, tw_buf_bytes(&enc),
+                                  TW_LITERAL("info"), TW_LITERAL("aad"), tw_buf_bytes(&ct), &pt),
                      TW_OK);
     tw_test_same(tw_buf_bytes(&pt), TW_LITERAL("hello"));
     tw_buf_clear(&enc);

@@ -43,7 +43,8 @@ static void make_pair(tw_test_env *test, const tw_suite *suite, pair *p) {
   p->enc = TW_BUF_INIT(&test->alloc);
   p->ct = TW_BUF_INIT(&test->alloc);
   assert_int_equal(tw_kem_generate(&test->env, suite, &p->sk, p->pk), TW_OK);
-  assert_int_equal(tw_hpke_seal(&test->env, suite, pk_of(suite, p), INFO, AAD, TW_LITERAL("message"), &p->enc, &p->ct), TW_OK);
+  assert_int_equal(tw_hpke_seal(&test->env, suite, pk_of(suite, p), INFO, AAD, TW_LITERAL("message"), &p->enc, &p->ct),
+                   TW_OK);
 }
 
 static void clear_pair(pair *p) {
@@ -53,8 +54,8 @@ static void clear_pair(pair *p) {
 
 static tw_err try_open(tw_test_env *test, const tw_suite *suite, const pair *p, tw_bytes enc, tw_bytes ct) {
   tw_buf out = TW_BUF_INIT(&test->alloc);
-  const tw_err err =
-      tw_hpke_open(&test->env, suite, tw_secret_bytes(&p->sk), pk_of(suite, p), enc, INFO, AAD, ct, &out);
+  const tw_err err = tw_hpke_open(&test->env, suite, tw_secret_bytes(&p->sk), pk_of(suite, p), enc, INFO, AAD, ct,
+                                  &out);
   if (err != TW_OK) assert_int_equal(out.len, 0);
   tw_buf_clear(&out);
   assert_int_equal(ERR_peek_error(), 0);
@@ -77,7 +78,8 @@ static tw_err try_seal(tw_test_env *test, const tw_suite *suite, tw_bytes pk) {
   return err;
 }
 
-/* A public key that neither seals nor passes the check, and, where it fits, opens nothing as an encapsulation either. */
+/* A public key that neither seals nor passes the check, and, where it fits, opens nothing as an encapsulation either.
+ */
 static void refused_public(tw_test_env *test, const tw_suite *suite, tw_bytes pk) {
   assert_int_equal(tw_kem_check_public(&test->env, suite, pk), TW_ERR_KEY);
   assert_int_equal(try_seal(test, suite, pk), TW_ERR_KEY);
@@ -137,13 +139,14 @@ static void another_info_aad_or_key_is_refused(void **state) {
     assert_int_equal(tw_hpke_open(&test.env, suite, sk, pk_of(suite, &p), tw_buf_bytes(&p.enc), TW_LITERAL("Info"), AAD,
                                   tw_buf_bytes(&p.ct), &out),
                      TW_ERR_DECRYPT);
-    assert_int_equal(
-        tw_hpke_open(&test.env, suite, sk, pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO, TW_NO_BYTES, tw_buf_bytes(&p.ct), &out),
-        TW_ERR_DECRYPT);
+    assert_int_equal(tw_hpke_open(&test.env, suite, sk, pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO, TW_NO_BYTES,
+                                  tw_buf_bytes(&p.ct), &out),
+                     TW_ERR_DECRYPT);
     assert_int_equal(try_open(&test, suite, &other, tw_buf_bytes(&p.enc), tw_buf_bytes(&p.ct)), TW_ERR_DECRYPT);
     /* Without the public key it is computed. */
     assert_int_equal(
-        tw_hpke_open(&test.env, suite, sk, TW_NO_BYTES, tw_buf_bytes(&p.enc), INFO, AAD, tw_buf_bytes(&p.ct), &out), TW_OK);
+        tw_hpke_open(&test.env, suite, sk, TW_NO_BYTES, tw_buf_bytes(&p.enc), INFO, AAD, tw_buf_bytes(&p.ct), &out),
+        TW_OK);
     tw_test_same(tw_buf_bytes(&out), TW_LITERAL("message"));
     tw_buf_clear(&out);
     clear_pair(&p);
@@ -174,13 +177,13 @@ static void keys_of_wrong_length_are_refused(void **state) {
       memset(pk, 0xaa, sizeof(pk));
       assert_int_equal(tw_kem_public_key(&test.env, suite, TW_BYTES(sk, len), pk), TW_ERR_KEY);
       assert_memory_equal(pk, zeros, suite->kem->public_size);
-      assert_int_equal(tw_hpke_open(&test.env, suite, TW_BYTES(sk, len), pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO, AAD,
-                                    tw_buf_bytes(&p.ct), &out),
+      assert_int_equal(tw_hpke_open(&test.env, suite, TW_BYTES(sk, len), pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO,
+                                    AAD, tw_buf_bytes(&p.ct), &out),
                        TW_ERR_KEY);
       assert_int_equal(out.len, 0);
     }
-    assert_int_equal(tw_hpke_open(&test.env, suite, tw_secret_bytes(&p.sk), TW_BYTES(p.pk, 5), tw_buf_bytes(&p.enc), INFO, AAD,
-                                  tw_buf_bytes(&p.ct), &out),
+    assert_int_equal(tw_hpke_open(&test.env, suite, tw_secret_bytes(&p.sk), TW_BYTES(p.pk, 5), tw_buf_bytes(&p.enc),
+                                  INFO, AAD, tw_buf_bytes(&p.ct), &out),
                      TW_ERR_KEY);
     tw_buf_clear(&out);
     clear_pair(&p);
@@ -189,25 +192,23 @@ static void keys_of_wrong_length_are_refused(void **state) {
 }
 
 /* RFC 7748 section 6.1 and the list in its errata's spirit: little-endian coordinates of low order. */
-static const char *const low_25519[] = {
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"};
-static const char *const low_448[] = {
-    "00000000000000000000000000000000000000000000000000000000"
-    "00000000000000000000000000000000000000000000000000000000",
-    "01000000000000000000000000000000000000000000000000000000"
-    "00000000000000000000000000000000000000000000000000000000",
-    "feffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-    "feffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-    "feffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    "00000000000000000000000000000000000000000000000000000000"
-    "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff"};
+static const char *const low_25519[] = {"0000000000000000000000000000000000000000000000000000000000000000",
+                                        "0100000000000000000000000000000000000000000000000000000000000000",
+                                        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+                                        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+                                        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+                                        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+                                        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"};
+static const char *const low_448[] = {"00000000000000000000000000000000000000000000000000000000"
+                                      "00000000000000000000000000000000000000000000000000000000",
+                                      "01000000000000000000000000000000000000000000000000000000"
+                                      "00000000000000000000000000000000000000000000000000000000",
+                                      "feffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+                                      "feffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+                                      "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+                                      "feffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+                                      "00000000000000000000000000000000000000000000000000000000"
+                                      "ffffffffffffffffffffffffffffffffffffffffffffffffffffffff"};
 
 static void low_order_both_ways(tw_test_env *test, const tw_suite *suite, size_t at, tw_bytes point) {
   pair p;
@@ -237,13 +238,15 @@ static void points_of_low_order_are_refused(void **state) {
       low_order_both_ways(&test, suite_with(&tw_kem_mlkem768_x25519), 1184, tw_buf_bytes(&point));
       /* The provider by itself refuses the zero result as well. */
       assert_int_equal(
-          provider->ops->dh(provider, TW_GROUP_X25519, TW_BYTES(scalar, 32), own, false, tw_buf_bytes(&point), shared), TW_ERR_KEY);
+          provider->ops->dh(provider, TW_GROUP_X25519, TW_BYTES(scalar, 32), own, false, tw_buf_bytes(&point), shared),
+          TW_ERR_KEY);
     }
   for (size_t i = 0; i < sizeof(low_448) / sizeof(low_448[0]); i++) {
     tw_test_unhex(low_448[i], &point);
     low_order_both_ways(&test, suite_with(&tw_kem_x448), 0, tw_buf_bytes(&point));
     assert_int_equal(
-        provider->ops->dh(provider, TW_GROUP_X448, TW_BYTES(scalar, 56), own, false, tw_buf_bytes(&point), shared), TW_ERR_KEY);
+        provider->ops->dh(provider, TW_GROUP_X448, TW_BYTES(scalar, 56), own, false, tw_buf_bytes(&point), shared),
+        TW_ERR_KEY);
   }
   tw_buf_clear(&point);
   assert_int_equal(ERR_peek_error(), 0);
@@ -255,7 +258,11 @@ static void points_off_the_curve_are_refused(void **state) {
   static const struct {
     const tw_kem *kem;
     size_t at;
-  } cases[] = {{&tw_kem_p256, 0}, {&tw_kem_p384, 0}, {&tw_kem_p521, 0}, {&tw_kem_mlkem768_p256, 1184}, {&tw_kem_mlkem1024_p384, 1568}};
+  } cases[] = {{&tw_kem_p256, 0},
+               {&tw_kem_p384, 0},
+               {&tw_kem_p521, 0},
+               {&tw_kem_mlkem768_p256, 1184},
+               {&tw_kem_mlkem1024_p384, 1568}};
   tw_test_env test;
   tw_test_env_init(&test, 15);
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -296,7 +303,10 @@ static void encapsulation_keys_above_q_are_refused(void **state) {
   static const struct {
     const tw_kem *kem;
     size_t coefficients;
-  } cases[] = {{&tw_kem_mlkem768, 768}, {&tw_kem_mlkem1024, 1024}, {&tw_kem_mlkem768_x25519, 768}, {&tw_kem_mlkem1024_p384, 1024}};
+  } cases[] = {{&tw_kem_mlkem768, 768},
+               {&tw_kem_mlkem1024, 1024},
+               {&tw_kem_mlkem768_x25519, 768},
+               {&tw_kem_mlkem1024_p384, 1024}};
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     const tw_suite *suite = suite_with(cases[i].kem);
     pair p;
@@ -319,7 +329,8 @@ static void encapsulation_keys_above_q_are_refused(void **state) {
         const uint8_t random[TW_MLKEM_RANDOM] = {0};
         const tw_mlkem_id id = cases[i].coefficients == 768 ? TW_MLKEM_768 : TW_MLKEM_1024;
         assert_int_equal(test.env.provider->ops->mlkem_encap(test.env.provider, id,
-                                                             TW_BYTES(p.pk, id == TW_MLKEM_768 ? 1184 : 1568), random, out, shared),
+                                                             TW_BYTES(p.pk, id == TW_MLKEM_768 ? 1184 : 1568), random,
+                                                             out, shared),
                          TW_ERR_KEY);
         memcpy(b, kept, sizeof(kept));
       }
@@ -333,7 +344,8 @@ static void encapsulation_keys_above_q_are_refused(void **state) {
 static const char *const orders[] = {
     "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
-    "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e"
+    "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47"
+    "aebb6fb71e"
     "91386409"};
 
 static void scalars_out_of_range_are_refused(void **state) {
@@ -354,8 +366,8 @@ static void scalars_out_of_range_are_refused(void **state) {
       if (what == 2) memset(sk.ptr, 0xff, sk.len);
       if (what == 3) memset(sk.ptr, 0, sk.len);
       assert_int_equal(tw_kem_public_key(&test.env, suite, tw_buf_bytes(&sk), pk), TW_ERR_KEY);
-      assert_int_equal(tw_hpke_open(&test.env, suite, tw_buf_bytes(&sk), pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO, AAD,
-                                    tw_buf_bytes(&p.ct), &out),
+      assert_int_equal(tw_hpke_open(&test.env, suite, tw_buf_bytes(&sk), pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO,
+                                    AAD, tw_buf_bytes(&p.ct), &out),
                        TW_ERR_KEY);
     }
     tw_test_unhex(orders[i], &sk);
@@ -384,7 +396,8 @@ static void failing_randomness_is_reported_at_every_draw(void **state) {
     tw_secret out = {{1}, 1};
     p.enc.len = 0;
     tw_test_fail_random(&test, 1);
-    assert_int_equal(tw_hpke_send_export(&test.env, suite, pk_of(suite, &p), INFO, AAD, 32, &p.enc, &out), TW_ERR_RANDOM);
+    assert_int_equal(tw_hpke_send_export(&test.env, suite, pk_of(suite, &p), INFO, AAD, 32, &p.enc, &out),
+                     TW_ERR_RANDOM);
     assert_int_equal(out.len, 0);
     assert_int_equal(p.enc.len, 0);
     tw_test_fail_random(&test, 1);
@@ -441,12 +454,13 @@ static void exports_are_bounded(void **state) {
   assert_int_equal(tw_hpke_send_export(&test.env, suite, pk_of(suite, &p), INFO, AAD, TW_SECRET_MAX + 1, &p.enc, &sent),
                    TW_ERR_ARGUMENT);
   assert_int_equal(p.enc.len, 0);
-  assert_int_equal(tw_hpke_send_export(&test.env, suite, pk_of(suite, &p), INFO, AAD, TW_SECRET_MAX, &p.enc, &sent), TW_OK);
-  assert_int_equal(tw_hpke_receive_export(&test.env, suite, tw_secret_bytes(&p.sk), pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO,
-                                          AAD, TW_SECRET_MAX + 1, &got),
+  assert_int_equal(tw_hpke_send_export(&test.env, suite, pk_of(suite, &p), INFO, AAD, TW_SECRET_MAX, &p.enc, &sent),
+                   TW_OK);
+  assert_int_equal(tw_hpke_receive_export(&test.env, suite, tw_secret_bytes(&p.sk), pk_of(suite, &p),
+                                          tw_buf_bytes(&p.enc), INFO, AAD, TW_SECRET_MAX + 1, &got),
                    TW_ERR_ARGUMENT);
-  assert_int_equal(tw_hpke_receive_export(&test.env, suite, tw_secret_bytes(&p.sk), pk_of(suite, &p), tw_buf_bytes(&p.enc), INFO,
-                                          AAD, TW_SECRET_MAX, &got),
+  assert_int_equal(tw_hpke_receive_export(&test.env, suite, tw_secret_bytes(&p.sk), pk_of(suite, &p),
+                                          tw_buf_bytes(&p.enc), INFO, AAD, TW_SECRET_MAX, &got),
                    TW_OK);
   tw_test_same(tw_secret_bytes(&sent), tw_secret_bytes(&got));
   clear_pair(&p);

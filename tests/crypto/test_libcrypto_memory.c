@@ -51,8 +51,8 @@ typedef struct setting {
 static tw_err seal(setting *s) {
   tw_buf enc = {0};
   tw_buf ct = {0};
-  const tw_err err = tw_hpke_seal(&s->test.env, s->suite, TW_BYTES(s->pk, s->suite->kem->public_size), TW_NO_BYTES, TW_NO_BYTES,
-                                  TW_LITERAL("message"), &enc, &ct);
+  const tw_err err = tw_hpke_seal(&s->test.env, s->suite, TW_BYTES(s->pk, s->suite->kem->public_size), TW_NO_BYTES,
+                                  TW_NO_BYTES, TW_LITERAL("message"), &enc, &ct);
   tw_buf_clear(&enc);
   tw_buf_clear(&ct);
   return err;
@@ -60,9 +60,9 @@ static tw_err seal(setting *s) {
 
 static tw_err open_sealed(setting *s) {
   tw_buf pt = {0};
-  const tw_err err =
-      tw_hpke_open(&s->test.env, s->suite, tw_secret_bytes(&s->sk), TW_BYTES(s->pk, s->suite->kem->public_size),
-                   tw_buf_bytes(&s->enc), TW_NO_BYTES, TW_NO_BYTES, tw_buf_bytes(&s->ct), &pt);
+  const tw_err err = tw_hpke_open(&s->test.env, s->suite, tw_secret_bytes(&s->sk),
+                                  TW_BYTES(s->pk, s->suite->kem->public_size), tw_buf_bytes(&s->enc), TW_NO_BYTES,
+                                  TW_NO_BYTES, tw_buf_bytes(&s->ct), &pt);
   tw_buf_clear(&pt);
   return err;
 }
@@ -93,7 +93,8 @@ static tw_err sign(setting *s) {
 }
 
 static tw_err verify(setting *s) {
-  return tw_verify(&s->test.env, s->suite, tw_signer_public_key(s->signer), TW_LITERAL("content"), tw_buf_bytes(&s->signature));
+  return tw_verify(&s->test.env, s->suite, tw_signer_public_key(s->signer), TW_LITERAL("content"),
+                   tw_buf_bytes(&s->signature));
 }
 
 static tw_err aead_key(setting *s) {
@@ -113,10 +114,10 @@ static tw_err provider(setting *s) {
 }
 
 /*
- * Fails each allocation of libcrypto in turn. It sometimes goes on without the memory, which is well; else the error says
- * that it is ours and not the peer's. libcrypto does not report each such failure as one of memory, hence INTERNAL. In one
- * place, where it encodes an ECDSA signature again to compare, it takes the failure for a bad signature and leaves no
- * trace of it: that refuses, so it is let pass.
+ * Fails each allocation of libcrypto in turn. It sometimes goes on without the memory, which is well; else the error
+ * says that it is ours and not the peer's. libcrypto does not report each such failure as one of memory, hence
+ * INTERNAL. In one place, where it encodes an ECDSA signature again to compare, it takes the failure for a bad
+ * signature and leaves no trace of it: that refuses, so it is let pass.
  */
 static bool acceptable(const setting *s, tw_err err, const char *name, bool setup) {
   if (err == TW_OK || err == TW_ERR_NO_MEMORY || err == TW_ERR_INTERNAL) return true;
@@ -163,7 +164,8 @@ static void failures_are_never_the_peers(void **state) {
     fail_each(&s, seal, "seal", false);
     fail_each(&s, open_sealed, "open", false);
     fail_each(&s, make_signer, "signer", false);
-    /* Without memory ML-DSA in OpenSSL 3.5 computes on unset bytes; that this comes to nothing is seen without valgrind. */
+    /* Without memory ML-DSA in OpenSSL 3.5 computes on unset bytes; that this comes to nothing is seen without
+     * valgrind. */
     const bool unset = getenv("TREEWIRE_VALGRIND") != NULL && s.suite->signature->sign_random > 0;
     if (!unset) {
       fail_each(&s, sign, "sign", false);

@@ -36,7 +36,8 @@ static const known answers[] = {
      .ikm_e = "4270e54ffd08d79d5928020af4686d8f6b7d35dbe470265f1f5aa22816ce860e",
      .ikm_r = "668b37171f1072f3cf12ea8a236a45df23fc13b82af3609ad1e354f6ef817550",
      .sk_r = "f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2",
-     .enc = "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac98536d7b61a1af4b78e5b7f951c0900be863c403ce65c"
+     .enc = "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac98536d7b61a1af4b78e5b7f951c0900be863c403c"
+            "e65c"
             "9bfcb9382657222d18c4",
      .shared_secret = "c0d26aeab536609a572b07695d933b589dcf363ff9d93c93adea537aeabb8cb8",
      .key = "868c066ef58aae6dc589b6cfdd18f97e",
@@ -44,21 +45,28 @@ static const known answers[] = {
      .exporter_secret = "14ad94af484a7ad3ef40e9f3be99ecc6fa9036df9d4920548424df127ee0d99f",
      .ct = "5ad590bb8baa577f8619db35a36311226a896e7342a6d836d8b7bcd2f20b6c7f9076ac232e3ab2523f39513434"},
     {.suite = 5, /* A.6.1 */
-     .ikm_e = "7f06ab8215105fc46aceeb2e3dc5028b44364f960426eb0d8e4026c2f8b5d7e7a986688f1591abf5ab753c357a5d6f0440414b4ed4ede7"
+     .ikm_e = "7f06ab8215105fc46aceeb2e3dc5028b44364f960426eb0d8e4026c2f8b5d7e7a986688f1591abf5ab753c357a5d6f0440414b4e"
+              "d4ede7"
               "1317772ac98d9239f70904",
-     .ikm_r = "2ad954bbe39b7122529f7dde780bff626cd97f850d0784a432784e69d86eccaade43b6c10a8ffdb94bf943c6da479db137914ec835a7e7"
+     .ikm_r = "2ad954bbe39b7122529f7dde780bff626cd97f850d0784a432784e69d86eccaade43b6c10a8ffdb94bf943c6da479db137914ec8"
+              "35a7e7"
               "15e36e45e29b587bab3bf1",
-     .sk_r = "01462680369ae375e4b3791070a7458ed527842f6a98a79ff5e0d4cbde83c27196a3916956655523a6a2556a7af62c5cadabe2ef9da3760"
+     .sk_r = "01462680369ae375e4b3791070a7458ed527842f6a98a79ff5e0d4cbde83c27196a3916956655523a6a2556a7af62c5cadabe2ef9"
+             "da3760"
              "bb21e005202f7b2462847",
-     .enc = "040138b385ca16bb0d5fa0c0665fbbd7e69e3ee29f63991d3e9b5fa740aab8900aaeed46ed73a49055758425a0ce36507c54b29cc5b85a5c"
-            "ee6bae0cf1c21f2731ece2013dc3fb7c8d21654bb161b463962ca19e8c654ff24c94dd2898de12051f1ed0692237fb02b2f8d1dc1c73e9b3"
+     .enc = "040138b385ca16bb0d5fa0c0665fbbd7e69e3ee29f63991d3e9b5fa740aab8900aaeed46ed73a49055758425a0ce36507c54b29cc5"
+            "b85a5c"
+            "ee6bae0cf1c21f2731ece2013dc3fb7c8d21654bb161b463962ca19e8c654ff24c94dd2898de12051f1ed0692237fb02b2f8d1dc1c"
+            "73e9b3"
             "66b529eb436e98a996ee522aef863dd5739d2f29b0",
-     .shared_secret = "776ab421302f6eff7d7cb5cb1adaea0cd50872c71c2d63c30c4f1d5e43653336fef33b103c67e7a98add2d3b66e2fda95b5b2a"
-                      "667aa9dac7e59cc1d46d30e818",
+     .shared_secret =
+         "776ab421302f6eff7d7cb5cb1adaea0cd50872c71c2d63c30c4f1d5e43653336fef33b103c67e7a98add2d3b66e2fda95b5b2a"
+         "667aa9dac7e59cc1d46d30e818",
      .key = "751e346ce8f0ddb2305c8a2a85c70d5cf559c53093656be636b9406d4d7d1b70",
      .base_nonce = "55ff7a7d739c69f44b25447b",
-     .exporter_secret = "e4ff9dfbc732a2b9c75823763c5ccc954a2c0648fc6de80a58581252d0ee3215388a4455e69086b50b87eb28c169a52f42e7"
-                        "1de4ca61c920e7bd24c95cc3f992",
+     .exporter_secret =
+         "e4ff9dfbc732a2b9c75823763c5ccc954a2c0648fc6de80a58581252d0ee3215388a4455e69086b50b87eb28c169a52f42e7"
+         "1de4ca61c920e7bd24c95cc3f992",
      .ct = NULL},
 };
 
@@ -95,8 +103,8 @@ static void check(tw_test_env *test, const known *answer) {
   tw_env env = test->env;
   env.random = given_random;
   env.random_ctx = &ikm_e;
-  assert_int_equal(tw_hpke_seal(&env, suite, pk, info, TW_LITERAL("Count-0"), TW_LITERAL("Beauty is truth, truth beauty"), &enc,
-                                &ct),
+  assert_int_equal(tw_hpke_seal(&env, suite, pk, info, TW_LITERAL("Count-0"),
+                                TW_LITERAL("Beauty is truth, truth beauty"), &enc, &ct),
                    TW_OK);
   expect(tw_buf_bytes(&enc), answer->enc);
   if (answer->ct != NULL) expect(tw_buf_bytes(&ct), answer->ct);
@@ -111,7 +119,8 @@ static void check(tw_test_env *test, const known *answer) {
   expect(TW_BYTES(shared, suite->kem->secret_size), answer->shared_secret);
   tw_hpke_info hashed;
   assert_int_equal(tw_hpke_info_of(&env, suite, &info, 1, &hashed), TW_OK);
-  assert_int_equal(tw_hpke_key_schedule(&env, suite, TW_BYTES(shared, suite->kem->secret_size), &hashed, &context), TW_OK);
+  assert_int_equal(tw_hpke_key_schedule(&env, suite, TW_BYTES(shared, suite->kem->secret_size), &hashed, &context),
+                   TW_OK);
   expect(TW_BYTES(context.key, suite->aead->key_size), answer->key);
   expect(TW_ARRAY(context.base_nonce), answer->base_nonce);
   expect(TW_BYTES(context.exporter_secret, suite->hash->size), answer->exporter_secret);

@@ -46,10 +46,11 @@ static void every_scheme_signs_and_verifies(void **state) {
       tw_buf signature = TW_BUF_INIT(&test.alloc);
       const tw_bytes text = round == 1 ? TW_NO_BYTES : content;
       assert_int_equal(tw_sign(&test.env, signer, text, &signature), TW_OK);
-      assert_int_equal(tw_verify(&test.env, suite, tw_signer_public_key(signer), text, tw_buf_bytes(&signature)), TW_OK);
-      assert_int_equal(
-          tw_verify(&test.env, suite, tw_signer_public_key(signer), TW_LITERAL("Content to be signed"), tw_buf_bytes(&signature)),
-          TW_ERR_SIGNATURE);
+      assert_int_equal(tw_verify(&test.env, suite, tw_signer_public_key(signer), text, tw_buf_bytes(&signature)),
+                       TW_OK);
+      assert_int_equal(tw_verify(&test.env, suite, tw_signer_public_key(signer), TW_LITERAL("Content to be signed"),
+                                 tw_buf_bytes(&signature)),
+                       TW_ERR_SIGNATURE);
       tw_buf_clear(&signature);
     }
     tw_signer_free(signer);
@@ -115,7 +116,8 @@ static void same_randomness_gives_same_signatures(void **state) {
     }
     tw_test_same(tw_buf_bytes(&signatures[0]), tw_buf_bytes(&signatures[1]));
     /* ML-DSA is hedged: other randomness, other signature. The others are deterministic. */
-    assert_int_equal(tw_bytes_equal(tw_buf_bytes(&signatures[1]), tw_buf_bytes(&signatures[2])), suite->signature->sign_random == 0);
+    assert_int_equal(tw_bytes_equal(tw_buf_bytes(&signatures[1]), tw_buf_bytes(&signatures[2])),
+                     suite->signature->sign_random == 0);
     for (int i = 0; i < 3; i++) tw_buf_clear(&signatures[i]);
   }
   tw_test_env_clear(&test);
@@ -149,14 +151,17 @@ static void agrees_with_known_answers(void **state) {
   /* RFC 8032 section 7.1, test 1 */
   known_answer(&test, &tw_signature_ed25519, "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
                "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", TW_NO_BYTES,
-               "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141"
+               "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f"
+               "0595bbe24655141"
                "438e7a100b");
   /* RFC 6979 appendix A.2.5, SHA-256, "sample" */
   known_answer(&test, &tw_signature_p256, "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721",
-               "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c2"
+               "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b"
+               "20c2d7e9f5177a3c2"
                "94d4462299",
                TW_LITERAL("sample"),
-               "3046022100efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716022100f7cb1c942d657c41d436c7a1b6e29f65f3e900"
+               "3046022100efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716022100f7cb1c942d657c41d436c7a"
+               "1b6e29f65f3e900"
                "dbb9aff4064dc4ab2f843acda8");
   tw_test_env_clear(&test);
 }
@@ -218,7 +223,8 @@ static void bad_private_keys_are_refused(void **state) {
   static const char *const orders[] = {
       "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
       "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
-      "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb7"
+      "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c"
+      "47aebb6fb7"
       "1e91386409"};
   tw_buf key = {0};
   for (size_t i = 0; i < 3; i++) {
@@ -262,7 +268,8 @@ static void failing_randomness_and_memory_are_reported(void **state) {
     tw_test_fail_alloc(&test, 0);
     tw_buf signature = TW_BUF_INIT(&test.alloc);
     tw_test_fail_random(&test, 1);
-    assert_int_equal(tw_sign(&test.env, signer, content, &signature), suite->signature->sign_random > 0 ? TW_ERR_RANDOM : TW_OK);
+    assert_int_equal(tw_sign(&test.env, signer, content, &signature),
+                     suite->signature->sign_random > 0 ? TW_ERR_RANDOM : TW_OK);
     assert_true((signature.len == 0) == (suite->signature->sign_random > 0));
     tw_test_fail_random(&test, 0);
     tw_buf_clear(&signature);
@@ -299,7 +306,8 @@ static void signers_are_counted_and_exported(void **state) {
     tw_signer_free(signer);
     tw_buf signature = TW_BUF_INIT(&test.alloc);
     assert_int_equal(tw_sign(&test.env, second, content, &signature), TW_OK);
-    assert_int_equal(tw_verify(&test.env, suite, tw_signer_public_key(again), content, tw_buf_bytes(&signature)), TW_OK);
+    assert_int_equal(tw_verify(&test.env, suite, tw_signer_public_key(again), content, tw_buf_bytes(&signature)),
+                     TW_OK);
     tw_signer_free(second);
     tw_signer_free(again);
     tw_buf_clear(&key);

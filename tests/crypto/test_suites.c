@@ -18,7 +18,8 @@ static void numbers_and_names_find_their_suite(void **state) {
     assert_int_equal(tw_kem_parts_of(suite->kem, &parts), TW_OK);
     assert_true(suite->kem->public_size <= TW_KEM_PUBLIC_MAX && suite->kem->output_size <= TW_KEM_OUTPUT_MAX);
     assert_true(suite->kem->private_size <= TW_SECRET_MAX && suite->kem->encap_seed_size <= TW_KEM_RANDOM_MAX);
-    assert_true(suite->signature->public_size <= TW_SIGN_PUBLIC_MAX && suite->signature->signature_max <= TW_SIGNATURE_MAX);
+    assert_true(suite->signature->public_size <= TW_SIGN_PUBLIC_MAX &&
+                suite->signature->signature_max <= TW_SIGNATURE_MAX);
     assert_true(suite->signature->private_size <= TW_SECRET_MAX);
   }
   assert_int_equal(count, 18);
@@ -32,11 +33,13 @@ static void numbers_and_names_find_their_suite(void **state) {
 
 static void the_registry_is_that_of_rfc_9420(void **state) {
   (void)state;
-  static const char *const names[] = {
-      "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", "MLS_128_DHKEMP256_AES128GCM_SHA256_P256",
-      "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519", "MLS_256_DHKEMX448_AES256GCM_SHA512_Ed448",
-      "MLS_256_DHKEMP521_AES256GCM_SHA512_P521", "MLS_256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448",
-      "MLS_256_DHKEMP384_AES256GCM_SHA384_P384"};
+  static const char *const names[] = {"MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519",
+                                      "MLS_128_DHKEMP256_AES128GCM_SHA256_P256",
+                                      "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519",
+                                      "MLS_256_DHKEMX448_AES256GCM_SHA512_Ed448",
+                                      "MLS_256_DHKEMP521_AES256GCM_SHA512_P521",
+                                      "MLS_256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448",
+                                      "MLS_256_DHKEMP384_AES256GCM_SHA384_P384"};
   for (uint16_t id = 1; id <= 7; id++) assert_string_equal(tw_suite_name(tw_suite_by_id(NULL, id)), names[id - 1]);
   assert_string_equal(tw_suite_name(tw_suite_default()), "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519");
   assert_int_equal(tw_suite_id(NULL, tw_suite_default()), 0xF102);
@@ -115,8 +118,8 @@ static void a_provider_needs_its_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(numbers_and_names_find_their_suite),  cmocka_unit_test(the_registry_is_that_of_rfc_9420),
-      cmocka_unit_test(code_points_can_be_overridden),       cmocka_unit_test(defaults_stand_in_for_null),
+      cmocka_unit_test(numbers_and_names_find_their_suite),    cmocka_unit_test(the_registry_is_that_of_rfc_9420),
+      cmocka_unit_test(code_points_can_be_overridden),         cmocka_unit_test(defaults_stand_in_for_null),
       cmocka_unit_test(randomness_comes_from_env_or_provider), cmocka_unit_test(a_provider_needs_its_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,9 @@ static const struct {
   const tw_signature *scheme;
   const char *type, *curve;
 } kinds[] = {
-    {&tw_signature_ed25519, "ED25519", NULL}, {&tw_signature_ed448, "ED448", NULL},     {&tw_signature_p256, "EC", "P-256"},
-    {&tw_signature_p384, "EC", "P-384"},      {&tw_signature_p521, "EC", "P-521"},      {&tw_signature_mldsa44, "ML-DSA-44", NULL},
+    {&tw_signature_ed25519, "ED25519", NULL},   {&tw_signature_ed448, "ED448", NULL},
+    {&tw_signature_p256, "EC", "P-256"},        {&tw_signature_p384, "EC", "P-384"},
+    {&tw_signature_p521, "EC", "P-521"},        {&tw_signature_mldsa44, "ML-DSA-44", NULL},
     {&tw_signature_mldsa65, "ML-DSA-65", NULL}, {&tw_signature_mldsa87, "ML-DSA-87", NULL},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -84,8 +85,8 @@ static void the_key_of_each_scheme_is_found(void **state) {
     expected_key(key, &wanted);
     for (size_t other = 0; other < KINDS; other++) {
       tw_buf found = TW_BUF_INIT(&test.alloc);
-      const tw_err err =
-          tw_x509_public_key(&test.env, suite_with(kinds[other].scheme), tw_buf_bytes(&certificate), &found);
+      const tw_err err = tw_x509_public_key(&test.env, suite_with(kinds[other].scheme), tw_buf_bytes(&certificate),
+                                            &found);
       assert_int_equal(err, other == k ? TW_OK : TW_ERR_KEY);
       if (other == k) tw_test_same(tw_buf_bytes(&found), tw_buf_bytes(&wanted));
       if (other != k) assert_int_equal(found.len, 0);
@@ -114,7 +115,8 @@ static void compressed_points_come_out_uncompressed(void **state) {
   assert_int_equal(EVP_PKEY_set_utf8_string_param(key, "point-format", "compressed"), 1);
   make_certificate(key, &certificate);
   tw_buf found = TW_BUF_INIT(&test.alloc);
-  assert_int_equal(tw_x509_public_key(&test.env, suite_with(&tw_signature_p256), tw_buf_bytes(&certificate), &found), TW_OK);
+  assert_int_equal(tw_x509_public_key(&test.env, suite_with(&tw_signature_p256), tw_buf_bytes(&certificate), &found),
+                   TW_OK);
   tw_test_same(tw_buf_bytes(&found), tw_buf_bytes(&wanted));
   EVP_PKEY_free(key);
   tw_buf_clear(&found);
@@ -135,7 +137,8 @@ static void damaged_certificates_are_refused(void **state) {
     tw_buf found = TW_BUF_INIT(&test.alloc);
     for (size_t cut = 0; cut < certificate.len; cut++)
       assert_int_equal(tw_x509_public_key(&test.env, suite, TW_BYTES(certificate.ptr, cut), &found), TW_ERR_ENCODING);
-    /* Signatures of certificates are not checked here; a change is refused or yields some key, and nothing else happens. */
+    /* Signatures of certificates are not checked here; a change is refused or yields some key, and nothing else
+     * happens. */
     for (size_t i = 0; i < certificate.len; i++) {
       certificate.ptr[i] ^= 0x21;
       const tw_err err = tw_x509_public_key(&test.env, suite, tw_buf_bytes(&certificate), &found);

@@ -31,9 +31,8 @@ void tw_test_env_clear(tw_test_env *test);
 /** Start the random bytes again from `seed`. */
 void tw_test_env_reseed(tw_test_env *test, uint64_t seed);
 /**
- * The n-th allocation (random draw) from now on fails, once; 1 is the next, 0 none. Clears alloc_failed (random_failed), which
- * then tells whether it came to that. The usual loop:
- *   for (size_t n = 1;; n++) {
+ * The n-th allocation (random draw) from now on fails, once; 1 is the next, 0 none. Clears alloc_failed
+ * (random_failed), which then tells whether it came to that. The usual loop: for (size_t n = 1;; n++) {
  *     tw_test_fail_alloc(&test, n);
  *     tw_err err = operation();
  *     if (!test.alloc_failed) break;
@@ -45,11 +44,13 @@ void tw_test_fail_alloc(tw_test_env *test, size_t n);
 void tw_test_fail_random(tw_test_env *test, size_t n);
 
 /**
- * The JSON file `name`, e.g. "mls/tree-math.json", of $TREEWIRE_VECTORS (default ../shared/vectors beside the source). Skips the
- * running cmocka test where that folder is absent; fails it where the file is not JSON. The caller's to json_decref.
+ * The JSON file `name`, e.g. "mls/tree-math.json", of $TREEWIRE_VECTORS (default ../shared/vectors beside the source).
+ * Skips the running cmocka test where that folder is absent; fails it where the file is not JSON. The caller's to
+ * json_decref.
  */
 json_t *tw_test_vectors(const char *name);
-/** Replace the content of `out` by the bytes that the string `key` of `object` gives in hex; fails the test if it is none. */
+/** Replace the content of `out` by the bytes that the string `key` of `object` gives in hex; fails the test if it is
+ * none. */
 void tw_test_hex(const json_t *object, const char *key, tw_buf *out);
 /** The same for a string. */
 void tw_test_unhex(const char *hex, tw_buf *out);

@@ -30,8 +30,8 @@ static bool update(EVP_CIPHER_CTX *ctx, uint8_t *out, tw_bytes in) {
 static bool seal(EVP_CIPHER_CTX *ctx, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
   uint8_t rest[TW_AEAD_TAG]; /* nothing is left over in these modes, but EVP wants a place for it */
   int made = 0;
-  return update(ctx, NULL, aad) && update(ctx, out, plaintext) && EVP_CipherFinal_ex(ctx, rest, &made) == 1 && made == 0 &&
-         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TW_AEAD_TAG, out + plaintext.len) == 1;
+  return update(ctx, NULL, aad) && update(ctx, out, plaintext) && EVP_CipherFinal_ex(ctx, rest, &made) == 1 &&
+         made == 0 && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TW_AEAD_TAG, out + plaintext.len) == 1;
 }
 
 /* The tag is copied first, since `out` may be the input. */
@@ -86,8 +86,9 @@ tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const 
   made->alloc = *alloc;
   tw_ossl_begin();
   made->ctx = EVP_CIPHER_CTX_new();
-  const tw_err err = tw_ossl_end(
-      made->ctx != NULL && EVP_CipherInit_ex2(made->ctx, cipher_of(ossl, aead), key.ptr, NULL, 1, NULL) == 1, TW_ERR_INTERNAL);
+  const tw_err err = tw_ossl_end(made->ctx != NULL &&
+                                     EVP_CipherInit_ex2(made->ctx, cipher_of(ossl, aead), key.ptr, NULL, 1, NULL) == 1,
+                                 TW_ERR_INTERNAL);
   if (err != TW_OK) {
     tw_ossl_aead_key_free(&made->head);
     return err;
@@ -106,7 +107,8 @@ void tw_ossl_aead_key_free(tw_aead_key *key) {
 tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
   EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
   tw_ossl_begin();
-  return seal_end(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL) == 1 && seal(ctx, aad, plaintext, out), plaintext, out);
+  return seal_end(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL) == 1 && seal(ctx, aad, plaintext, out), plaintext,
+                  out);
 }
 
 tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {

@@ -33,7 +33,8 @@ static tw_err montgomery(tw_ossl *ossl, const tw_group *group, tw_bytes scalar, 
   tw_err otherwise = TW_ERR_INTERNAL;
   if (ok) {
     theirs = tw_ossl_key(ossl, type, peer, TW_NO_BYTES);
-    ok = theirs != NULL && derive(ossl, own, theirs, shared, group->shared_size) && !is_zero(shared, group->shared_size);
+    ok = theirs != NULL && derive(ossl, own, theirs, shared, group->shared_size) &&
+         !is_zero(shared, group->shared_size);
     otherwise = TW_ERR_KEY;
   }
   EVP_PKEY_free(theirs);

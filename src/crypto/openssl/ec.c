@@ -12,7 +12,8 @@ static const EC_GROUP *curve_of(const tw_ossl *ossl, const tw_group *group) {
 
 /* EC_POINT_oct2point checks that the point is on the curve; with a cofactor of 1 that makes it a valid public key. */
 static bool read_point(tw_ossl *ossl, const EC_GROUP *curve, EC_POINT *point, tw_bytes bytes) {
-  return EC_POINT_oct2point(curve, point, bytes.ptr, bytes.len, ossl->bn) == 1 && EC_POINT_is_at_infinity(curve, point) == 0;
+  return EC_POINT_oct2point(curve, point, bytes.ptr, bytes.len, ossl->bn) == 1 &&
+         EC_POINT_is_at_infinity(curve, point) == 0;
 }
 
 static bool write_point(tw_ossl *ossl, const EC_GROUP *curve, const EC_POINT *point, uint8_t *out, size_t size) {

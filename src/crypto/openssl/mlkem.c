@@ -46,7 +46,8 @@ tw_err tw_ossl_mlkem_decap(tw_provider *provider, tw_mlkem_id id, tw_bytes seed,
   tw_ossl_begin();
   EVP_PKEY *key = tw_ossl_key(ossl, type_of(id), TW_NO_BYTES, seed);
   EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(ossl->lib, key, NULL);
-  /* A failure within the decapsulation is answered by implicit rejection and success: only the queue tells them apart. */
+  /* A failure within the decapsulation is answered by implicit rejection and success: only the queue tells them apart.
+   */
   const bool ok = ctx != NULL && EVP_PKEY_decapsulate_init(ctx, NULL) == 1 &&
                   EVP_PKEY_decapsulate(ctx, shared, &shared_len, output.ptr, output.len) == 1 &&
                   shared_len == TW_MLKEM_SHARED && tw_ossl_clean();

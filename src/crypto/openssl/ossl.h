@@ -33,11 +33,11 @@ typedef struct tw_ossl {
   EVP_MD *sha3_256;
   EVP_MD *shake256;
   EVP_MD_CTX *md;
-  EVP_CIPHER *ciphers[3]; /* by HPKE AEAD id - 1 */
-  EVP_CIPHER_CTX *cipher; /* scratch, without a key between calls */
-  EVP_PKEY_CTX *makers[TW_OSSL_TYPES]; /* set up for EVP_PKEY_fromdata */
+  EVP_CIPHER *ciphers[3];                   /* by HPKE AEAD id - 1 */
+  EVP_CIPHER_CTX *cipher;                   /* scratch, without a key between calls */
+  EVP_PKEY_CTX *makers[TW_OSSL_TYPES];      /* set up for EVP_PKEY_fromdata */
   EVP_SIGNATURE *signatures[TW_OSSL_TYPES]; /* from TW_OSSL_FIRST_SIGNATURE on; EC is ECDSA */
-  EC_GROUP *curves[TW_OSSL_CURVES]; /* P-256, P-384, P-521 */
+  EC_GROUP *curves[TW_OSSL_CURVES];         /* P-256, P-384, P-521 */
   BN_CTX *bn;
 } tw_ossl;
 
@@ -99,8 +99,8 @@ tw_err tw_ossl_mlkem_decap(tw_provider *provider, tw_mlkem_id id, tw_bytes seed,
 tw_err tw_ossl_sign_key_new(tw_provider *provider, const tw_alloc *alloc, const tw_signature *scheme,
                             tw_bytes private_key, uint8_t *public_key, void **key);
 void tw_ossl_sign_key_free(void *key);
-tw_err tw_ossl_sign(tw_provider *provider, const tw_signature *scheme, void *key, const uint8_t *random, tw_bytes content,
-                    uint8_t *signature, size_t *len);
+tw_err tw_ossl_sign(tw_provider *provider, const tw_signature *scheme, void *key, const uint8_t *random,
+                    tw_bytes content, uint8_t *signature, size_t *len);
 tw_err tw_ossl_verify(tw_provider *provider, const tw_signature *scheme, tw_bytes public_key, tw_bytes content,
                       tw_bytes signature);
 /* x509.c */

@@ -7,11 +7,16 @@
 #include "crypto/openssl/ossl.h"
 
 static const char *const type_names[TW_OSSL_TYPES] = {
-    [TW_OSSL_X25519] = "X25519",          [TW_OSSL_X448] = "X448",
-    [TW_OSSL_MLKEM768] = "ML-KEM-768",    [TW_OSSL_MLKEM1024] = "ML-KEM-1024",
-    [TW_OSSL_EC] = "EC",                  [TW_OSSL_ED25519] = "ED25519",
-    [TW_OSSL_ED448] = "ED448",            [TW_OSSL_MLDSA44] = "ML-DSA-44",
-    [TW_OSSL_MLDSA65] = "ML-DSA-65",      [TW_OSSL_MLDSA87] = "ML-DSA-87",
+    [TW_OSSL_X25519] = "X25519",
+    [TW_OSSL_X448] = "X448",
+    [TW_OSSL_MLKEM768] = "ML-KEM-768",
+    [TW_OSSL_MLKEM1024] = "ML-KEM-1024",
+    [TW_OSSL_EC] = "EC",
+    [TW_OSSL_ED25519] = "ED25519",
+    [TW_OSSL_ED448] = "ED448",
+    [TW_OSSL_MLDSA44] = "ML-DSA-44",
+    [TW_OSSL_MLDSA65] = "ML-DSA-65",
+    [TW_OSSL_MLDSA87] = "ML-DSA-87",
 };
 static const char *const cipher_names[3] = {"AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305"};
 static const int curve_nids[TW_OSSL_CURVES] = {NID_X9_62_prime256v1, NID_secp384r1, NID_secp521r1};
@@ -84,8 +89,9 @@ static const tw_provider_ops ops = {
 };
 
 /*
- * OpenSSL tests each imported ML-KEM key with an encapsulation and a decapsulation. Our private keys are seeds, from which
- * both halves of the pair are computed: there is nothing to test, and it would more than double the cost of opening.
+ * OpenSSL tests each imported ML-KEM key with an encapsulation and a decapsulation. Our private keys are seeds, from
+ * which both halves of the pair are computed: there is nothing to test, and it would more than double the cost of
+ * opening.
  */
 static OSSL_PROVIDER *load_default(OSSL_LIB_CTX *lib) {
   char none[] = "none";

@@ -1,10 +1,10 @@
 /*
  * SHA-2 and HMAC on libcrypto's direct SHA-2 functions. SPDX-License-Identifier: Apache-2.0
  *
- * Those are marked as deprecated since 3.0 in favour of EVP. They are used here, and nowhere else, for three reasons: their
- * state lies on our stack and is wiped, whereas an EVP_MD_CTX keeps the state of the last message; the state after HMAC's
- * padded key can be kept and taken up again; and each hash is 30 ns faster, of about 200 that one block takes. They use
- * the same assembler as EVP and cannot fail.
+ * Those are marked as deprecated since 3.0 in favour of EVP. They are used here, and nowhere else, for three reasons:
+ * their state lies on our stack and is wiped, whereas an EVP_MD_CTX keeps the state of the last message; the state
+ * after HMAC's padded key can be kept and taken up again; and each hash is 30 ns faster, of about 200 that one block
+ * takes. They use the same assembler as EVP and cannot fail.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>

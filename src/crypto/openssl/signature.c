@@ -14,15 +14,19 @@ typedef struct ossl_sign_key {
 typedef struct scheme_row {
   uint16_t id;
   tw_ossl_type type;
-  tw_group_id group; /* of ECDSA */
+  tw_group_id group;   /* of ECDSA */
   const tw_hash *hash; /* of ECDSA; the others take the content itself */
 } scheme_row;
 
 static const scheme_row rows[] = {
-    {TW_SIGN_ED25519, TW_OSSL_ED25519, TW_GROUP_X25519, NULL},   {TW_SIGN_ED448, TW_OSSL_ED448, TW_GROUP_X25519, NULL},
-    {TW_SIGN_P256, TW_OSSL_EC, TW_GROUP_P256, &tw_hash_sha256},  {TW_SIGN_P384, TW_OSSL_EC, TW_GROUP_P384, &tw_hash_sha384},
-    {TW_SIGN_P521, TW_OSSL_EC, TW_GROUP_P521, &tw_hash_sha512},  {TW_SIGN_MLDSA44, TW_OSSL_MLDSA44, TW_GROUP_X25519, NULL},
-    {TW_SIGN_MLDSA65, TW_OSSL_MLDSA65, TW_GROUP_X25519, NULL},   {TW_SIGN_MLDSA87, TW_OSSL_MLDSA87, TW_GROUP_X25519, NULL},
+    {TW_SIGN_ED25519, TW_OSSL_ED25519, TW_GROUP_X25519, NULL},
+    {TW_SIGN_ED448, TW_OSSL_ED448, TW_GROUP_X25519, NULL},
+    {TW_SIGN_P256, TW_OSSL_EC, TW_GROUP_P256, &tw_hash_sha256},
+    {TW_SIGN_P384, TW_OSSL_EC, TW_GROUP_P384, &tw_hash_sha384},
+    {TW_SIGN_P521, TW_OSSL_EC, TW_GROUP_P521, &tw_hash_sha512},
+    {TW_SIGN_MLDSA44, TW_OSSL_MLDSA44, TW_GROUP_X25519, NULL},
+    {TW_SIGN_MLDSA65, TW_OSSL_MLDSA65, TW_GROUP_X25519, NULL},
+    {TW_SIGN_MLDSA87, TW_OSSL_MLDSA87, TW_GROUP_X25519, NULL},
 };
 
 static const scheme_row *row_of(const tw_signature *scheme) {
@@ -31,7 +35,8 @@ static const scheme_row *row_of(const tw_signature *scheme) {
   return NULL;
 }
 
-/* The parsed key pair and its public key. Length and range are checked by the caller, so that every private key is one. */
+/* The parsed key pair and its public key. Length and range are checked by the caller, so that every private key is one.
+ */
 static tw_err make_pair(tw_ossl *ossl, const scheme_row *row, const tw_signature *scheme, tw_bytes private_key,
                         uint8_t *public_key, EVP_PKEY **key) {
   const tw_group *group = tw_group_of(row->group);
@@ -102,8 +107,8 @@ static bool set_random(EVP_PKEY_CTX *ctx, const uint8_t *random, size_t len) {
   return ok;
 }
 
-tw_err tw_ossl_sign(tw_provider *provider, const tw_signature *scheme, void *key, const uint8_t *random, tw_bytes content,
-                    uint8_t *signature, size_t *len) {
+tw_err tw_ossl_sign(tw_provider *provider, const tw_signature *scheme, void *key, const uint8_t *random,
+                    tw_bytes content, uint8_t *signature, size_t *len) {
   const scheme_row *row = row_of(scheme);
   ossl_sign_key *own = key;
   uint8_t digest[TW_HASH_MAX];
@@ -139,8 +144,8 @@ tw_err tw_ossl_verify(tw_provider *provider, const tw_signature *scheme, tw_byte
                                     : tw_ossl_key(ossl, row->type, public_key, TW_NO_BYTES);
   EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new_from_pkey(ossl->lib, key, NULL);
   const bool ready = ctx != NULL && init_verify(ossl, row, ctx);
-  const bool ok =
-      ready && EVP_PKEY_verify(ctx, signature.ptr, signature.len, content.ptr, content.len) == 1 && tw_ossl_clean();
+  const bool ok = ready && EVP_PKEY_verify(ctx, signature.ptr, signature.len, content.ptr, content.len) == 1 &&
+                  tw_ossl_clean();
   EVP_PKEY_CTX_free(ctx);
   tw_err otherwise = TW_ERR_SIGNATURE;
   if (!ready) otherwise = key == NULL ? TW_ERR_KEY : TW_ERR_INTERNAL;
