@@ -10,7 +10,8 @@ struct tw_export_tree {
   tw_secret_nodes nodes;
 };
 
-tw_err tw_export_tree_new(const tw_env *env, const tw_suite *suite, tw_bytes application_export_secret, tw_export_tree **out) {
+tw_err tw_export_tree_new(const tw_env *env, const tw_suite *suite, tw_bytes application_export_secret,
+                          tw_export_tree **out) {
   tw_export_tree *tree = tw_alloc_zero(tw_env_alloc(env), sizeof *tree);
   if (tree == NULL) return TW_ERR_NO_MEMORY;
   const tw_err err = tw_secret_nodes_init(&tree->nodes, env, suite, EXPORT_TREE_DEPTH, application_export_secret);

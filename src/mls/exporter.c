@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* DeriveSecret(exporter_secret, label), as a key to expand by. */
-static tw_err derive_label_key(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_bytes label,
-                               tw_hmac_key *out) {
+static tw_err derive_label_key(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key,
+                               tw_bytes label, tw_hmac_key *out) {
   tw_secret secret = {0};
   const tw_err err = tw_derive_key_secret(env, exporter_key, label, &secret);
   if (err == TW_OK) tw_hmac_key_init(env, suite, tw_secret_bytes(&secret), out);
@@ -13,11 +13,12 @@ static tw_err derive_label_key(const tw_env *env, const tw_suite *suite, const t
   return err;
 }
 
-static tw_err export_by_key(const tw_env *env, const tw_suite *suite, const tw_hmac_key *key, tw_bytes context, uint8_t *out,
-                            size_t len) {
+static tw_err export_by_key(const tw_env *env, const tw_suite *suite, const tw_hmac_key *key, tw_bytes context,
+                            uint8_t *out, size_t len) {
   uint8_t context_hash[TW_HASH_MAX];
   TW_TRY(tw_hash_parts(env, suite, &context, 1, context_hash));
-  return tw_expand_with_label_key(env, key, TW_LITERAL("exported"), TW_BYTES(context_hash, suite->hash->size), out, len);
+  return tw_expand_with_label_key(env, key, TW_LITERAL("exported"), TW_BYTES(context_hash, suite->hash->size), out,
+                                  len);
 }
 
 tw_err tw_exporter_with(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_bytes label,
@@ -38,8 +39,8 @@ tw_err tw_exporter(const tw_env *env, const tw_suite *suite, tw_bytes exporter_s
   return err;
 }
 
-tw_err tw_exporter_cached(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_exporter_cache *cache,
-                          tw_bytes label, tw_bytes context, uint8_t *out, size_t len) {
+tw_err tw_exporter_cached(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key,
+                          tw_exporter_cache *cache, tw_bytes label, tw_bytes context, uint8_t *out, size_t len) {
   if (label.len > sizeof cache->label) return tw_exporter_with(env, suite, exporter_key, label, context, out, len);
   if (cache->key.hash != suite->hash || !tw_bytes_equal(TW_BYTES(cache->label, cache->label_len), label)) {
     tw_hmac_key key;

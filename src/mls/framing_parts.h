@@ -12,8 +12,8 @@ typedef struct tw_framed_content_tbs_parts {
   tw_bytes parts[TW_TBS_PARTS];
 } tw_framed_content_tbs_parts;
 
-void tw_framed_content_tbs(tw_framed_content_tbs_parts *out, uint16_t wire_format, tw_bytes framed_content, uint8_t sender_type,
-                           tw_bytes group_context);
+void tw_framed_content_tbs(tw_framed_content_tbs_parts *out, uint16_t wire_format, tw_bytes framed_content,
+                           uint8_t sender_type, tw_bytes group_context);
 /* A FramedContent up to its body. */
 void tw_write_framed_content_head(tw_writer *w, const tw_content_fields *fields);
 

@@ -29,8 +29,9 @@ tw_err tw_sender_data_key(const tw_env *env, const tw_suite *suite, tw_bytes sen
   return err;
 }
 
-static tw_err seal_sender_data(const tw_env *env, const tw_suite *suite, tw_bytes sender_data_secret, tw_bytes ciphertext,
-                               tw_bytes aad, const sender_data *sender, uint8_t out[SEALED_SENDER_DATA]) {
+static tw_err seal_sender_data(const tw_env *env, const tw_suite *suite, tw_bytes sender_data_secret,
+                               tw_bytes ciphertext, tw_bytes aad, const sender_data *sender,
+                               uint8_t out[SEALED_SENDER_DATA]) {
   uint8_t key[TW_AEAD_KEY_MAX];
   uint8_t nonce[TW_AEAD_NONCE];
   uint8_t encoded[SENDER_DATA];
@@ -38,15 +39,16 @@ static tw_err seal_sender_data(const tw_env *env, const tw_suite *suite, tw_byte
   tw_put_u32(encoded + 4, sender->generation);
   memcpy(encoded + 8, sender->reuse_guard, REUSE_GUARD);
   tw_err err = tw_sender_data_key(env, suite, sender_data_secret, ciphertext, key, nonce);
-  if (err == TW_OK) err = tw_aead_seal(env, suite, TW_BYTES(key, suite->aead->key_size), nonce, aad, TW_ARRAY(encoded), out);
+  if (err == TW_OK)
+    err = tw_aead_seal(env, suite, TW_BYTES(key, suite->aead->key_size), nonce, aad, TW_ARRAY(encoded), out);
   tw_wipe(key, sizeof key);
   tw_wipe(nonce, sizeof nonce);
   tw_wipe(encoded, sizeof encoded);
   return err;
 }
 
-static tw_err open_sender_data(const tw_env *env, const tw_suite *suite, tw_bytes sender_data_secret, tw_bytes ciphertext,
-                               tw_bytes aad, tw_bytes sealed, sender_data *out) {
+static tw_err open_sender_data(const tw_env *env, const tw_suite *suite, tw_bytes sender_data_secret,
+                               tw_bytes ciphertext, tw_bytes aad, tw_bytes sealed, sender_data *out) {
   if (sealed.len != SEALED_SENDER_DATA) return TW_ERR_ENCODING;
   uint8_t key[TW_AEAD_KEY_MAX];
   uint8_t nonce[TW_AEAD_NONCE];
@@ -81,17 +83,17 @@ static bool padded_size(size_t len, uint32_t block, size_t *out) {
 
 /* Where the fields of a PrivateMessage that is being written stand, counted from the buffer's start. */
 typedef struct layout {
-  size_t group_id; /* begins SenderDataAAD and PrivateContentAAD */
+  size_t group_id;           /* begins SenderDataAAD and PrivateContentAAD */
   size_t authenticated_data; /* ends SenderDataAAD */
-  size_t sender_data; /* its sealed bytes; PrivateContentAAD ends before their length, at content_aad_end */
+  size_t sender_data;        /* its sealed bytes; PrivateContentAAD ends before their length, at content_aad_end */
   size_t content_aad_end;
   size_t ciphertext;
   size_t plaintext_len; /* with padding */
 } layout;
 
 /* The whole message with room for what is sealed; the plaintext stands where the ciphertext will be. */
-static tw_err write_unsealed(const tw_content_fields *fields, const tw_content_auth *auth, uint32_t padding_block, tw_buf *out,
-                             layout *at) {
+static tw_err write_unsealed(const tw_content_fields *fields, const tw_content_auth *auth, uint32_t padding_block,
+                             tw_buf *out, layout *at) {
   static const uint8_t room[SEALED_SENDER_DATA];
   tw_writer w = tw_writer_to(out);
   tw_write_mls_message_header(&w, TW_WIRE_PRIVATE_MESSAGE);
@@ -126,7 +128,8 @@ static tw_err write_unsealed(const tw_content_fields *fields, const tw_content_a
 }
 
 static tw_err seal_in_place(const tw_env *env, const tw_suite *suite, uint32_t leaf_index, uint8_t content_type,
-                            const tw_private_keys *keys, const uint8_t guard[REUSE_GUARD], const layout *at, tw_buf *out) {
+                            const tw_private_keys *keys, const uint8_t guard[REUSE_GUARD], const layout *at,
+                            tw_buf *out) {
   tw_message_key key = {0};
   TW_TRY(tw_secret_tree_next(keys->secret_tree, leaf_index, content_type, &key));
   sender_data sender = {.leaf_index = leaf_index, .generation = key.generation};
@@ -139,7 +142,8 @@ static tw_err seal_in_place(const tw_env *env, const tw_suite *suite, uint32_t l
   tw_err err = tw_aead_seal(env, suite, TW_BYTES(key.key, suite->aead->key_size), key.nonce, content_aad,
                             TW_BYTES(ptr + at->ciphertext, at->plaintext_len), ptr + at->ciphertext);
   if (err == TW_OK) {
-    err = seal_sender_data(env, suite, keys->sender_data_secret, ciphertext, sender_aad, &sender, ptr + at->sender_data);
+    err = seal_sender_data(env, suite, keys->sender_data_secret, ciphertext, sender_aad, &sender,
+                           ptr + at->sender_data);
   }
   tw_wipe(&key, sizeof key);
   tw_wipe(&sender, sizeof sender);
@@ -147,7 +151,8 @@ static tw_err seal_in_place(const tw_env *env, const tw_suite *suite, uint32_t l
 }
 
 tw_err tw_private_message_seal(const tw_env *env, const tw_suite *suite, const tw_content_fields *fields,
-                               const tw_content_auth *auth, const tw_private_keys *keys, uint32_t padding_block, tw_buf *out) {
+                               const tw_content_auth *auth, const tw_private_keys *keys, uint32_t padding_block,
+                               tw_buf *out) {
   if (fields->sender.type != TW_SENDER_MEMBER || padding_block == 0) return TW_ERR_ARGUMENT;
   /* What can fail comes before the key, so that a failure uses none up. */
   uint8_t guard[REUSE_GUARD];
@@ -165,7 +170,8 @@ tw_err tw_private_message_seal(const tw_env *env, const tw_suite *suite, const t
 
 /* ---- opening ---- */
 
-/* struct { opaque group_id<V>; uint64 epoch; ContentType content_type; opaque authenticated_data<V>; } PrivateContentAAD */
+/* struct { opaque group_id<V>; uint64 epoch; ContentType content_type; opaque authenticated_data<V>; }
+ * PrivateContentAAD */
 static tw_err write_aad(const tw_private_message *message, tw_buf *out, size_t *sender_aad_len) {
   tw_writer w = tw_writer_to(out);
   tw_write_vector(&w, message->group_id);
@@ -210,7 +216,8 @@ static tw_err open_content(const tw_env *env, const tw_suite *suite, const tw_pr
   TW_TRY(tw_writer_end(&w));
   TW_TRY(tw_buf_reserve(plaintext, content_len));
   tw_message_key key = {0};
-  tw_err err = tw_secret_tree_find(keys->secret_tree, sender->leaf_index, message->content_type, sender->generation, &key);
+  tw_err err = tw_secret_tree_find(keys->secret_tree, sender->leaf_index, message->content_type, sender->generation,
+                                   &key);
   if (err == TW_OK) {
     apply_reuse_guard(&key, sender->reuse_guard);
     err = tw_aead_open(env, suite, TW_BYTES(key.key, suite->aead->key_size), key.nonce, aad, message->ciphertext,
@@ -226,7 +233,8 @@ static bool content_type_known(uint8_t content_type) {
 }
 
 tw_err tw_private_message_open(const tw_env *env, const tw_suite *suite, const tw_private_message *message,
-                               const tw_private_keys *keys, tw_buf *plaintext, tw_unverified_content *out, uint32_t *generation) {
+                               const tw_private_keys *keys, tw_buf *plaintext, tw_unverified_content *out,
+                               uint32_t *generation) {
   if (!content_type_known(message->content_type)) return TW_ERR_ENCODING;
   const size_t before = plaintext->len;
   tw_buf aad = TW_BUF_INIT(tw_env_alloc(env));

@@ -13,8 +13,8 @@ static tw_err membership_tag(const tw_env *env, const tw_suite *suite, tw_bytes 
 
 /* struct { FramedContent content; FramedContentAuthData auth; MAC membership_tag? } PublicMessage */
 tw_err tw_public_message_seal(const tw_env *env, const tw_suite *suite, tw_bytes framed_content, uint8_t sender_type,
-                              uint8_t content_type, const tw_content_auth *auth, tw_bytes membership_key, tw_bytes group_context,
-                              tw_buf *out) {
+                              uint8_t content_type, const tw_content_auth *auth, tw_bytes membership_key,
+                              tw_bytes group_context, tw_buf *out) {
   if (content_type != TW_CONTENT_PROPOSAL && content_type != TW_CONTENT_COMMIT) return TW_ERR_ARGUMENT;
   tw_writer w = tw_writer_to(out);
   tw_write_mls_message_header(&w, TW_WIRE_PUBLIC_MESSAGE);
@@ -42,8 +42,8 @@ static tw_err check_membership_tag(const tw_env *env, const tw_suite *suite, con
   return err;
 }
 
-tw_err tw_public_message_open(const tw_env *env, const tw_suite *suite, const tw_public_message *message, tw_bytes membership_key,
-                              tw_bytes group_context, tw_unverified_content *out) {
+tw_err tw_public_message_open(const tw_env *env, const tw_suite *suite, const tw_public_message *message,
+                              tw_bytes membership_key, tw_bytes group_context, tw_unverified_content *out) {
   if (message->content.content_type == TW_CONTENT_APPLICATION) return TW_ERR_FORBIDDEN;
   if (message->content.sender.type == TW_SENDER_MEMBER) {
     TW_TRY(check_membership_tag(env, suite, message, membership_key, group_context));

@@ -19,9 +19,10 @@ void tw_write_framed_content(tw_writer *w, const tw_content_fields *fields) {
   tw_write_fixed(w, fields->body);
 }
 
-/* struct FramedContentTBS { ProtocolVersion version; WireFormat wire_format; FramedContent content; GroupContext context? } */
-void tw_framed_content_tbs(tw_framed_content_tbs_parts *out, uint16_t wire_format, tw_bytes framed_content, uint8_t sender_type,
-                           tw_bytes group_context) {
+/* struct FramedContentTBS { ProtocolVersion version; WireFormat wire_format; FramedContent content; GroupContext
+ * context? } */
+void tw_framed_content_tbs(tw_framed_content_tbs_parts *out, uint16_t wire_format, tw_bytes framed_content,
+                           uint8_t sender_type, tw_bytes group_context) {
   const bool in_group = sender_type == TW_SENDER_MEMBER || sender_type == TW_SENDER_NEW_MEMBER_COMMIT;
   tw_put_u16(out->head, TW_MLS10);
   tw_put_u16(out->head + 2, wire_format);
@@ -50,11 +51,12 @@ static bool sender_may_send(const tw_unverified_content *content) {
   }
 }
 
-tw_err tw_content_verify(const tw_env *env, const tw_suite *suite, const tw_unverified_content *content, tw_bytes signature_key,
-                         tw_bytes group_context, tw_verified_content *out) {
+tw_err tw_content_verify(const tw_env *env, const tw_suite *suite, const tw_unverified_content *content,
+                         tw_bytes signature_key, tw_bytes group_context, tw_verified_content *out) {
   if (!sender_may_send(content)) return TW_ERR_SENDER;
   tw_framed_content_tbs_parts tbs;
-  tw_framed_content_tbs(&tbs, content->wire_format, content->content.encoded, content->content.sender.type, group_context);
+  tw_framed_content_tbs(&tbs, content->wire_format, content->content.encoded, content->content.sender.type,
+                        group_context);
   TW_TRY(tw_verify_with_label(env, suite, signature_key, SIGN_LABEL, tbs.parts, TW_TBS_PARTS, content->auth.signature));
   *out = (tw_verified_content){content->wire_format, content->content, content->auth};
   return TW_OK;

@@ -21,7 +21,8 @@ static tw_err psk_input(const tw_env *env, const tw_suite *suite, const tw_psk *
   tw_err err = tw_hkdf_extract(env, suite, TW_BYTES(zeros, size), psk->secret, &extracted);
   if (err == TW_OK) {
     out->len = size;
-    err = tw_expand_with_label(env, suite, tw_secret_bytes(&extracted), TW_LITERAL("derived psk"), label, out->data, size);
+    err = tw_expand_with_label(env, suite, tw_secret_bytes(&extracted), TW_LITERAL("derived psk"), label, out->data,
+                               size);
   }
   tw_secret_clear(&extracted);
   return err;

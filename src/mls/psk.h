@@ -11,6 +11,7 @@ typedef struct tw_psk {
 } tw_psk;
 
 /* In the order of their proposals. `psks` NULL and 0 gives the all-zero secret. TW_ERR_LIMIT above 2^16 - 1. */
-TW_MUST_USE tw_err tw_psk_secret(const tw_env *env, const tw_suite *suite, const tw_psk *psks, size_t count, tw_secret *out);
+TW_MUST_USE tw_err tw_psk_secret(const tw_env *env, const tw_suite *suite, const tw_psk *psks, size_t count,
+                                 tw_secret *out);
 
 #endif

@@ -15,12 +15,15 @@ static void free_kept(const tw_env *env, tw_message_key *kept, uint32_t count) {
 
 /* ---- the ratchets of one sender ---- */
 
-tw_err tw_sender_ratchets_new(const tw_env *env, const tw_suite *suite, tw_bytes leaf_secret, tw_sender_ratchets **out) {
+tw_err tw_sender_ratchets_new(const tw_env *env, const tw_suite *suite, tw_bytes leaf_secret,
+                              tw_sender_ratchets **out) {
   tw_sender_ratchets *sender = tw_alloc_zero(tw_env_alloc(env), sizeof *sender);
   if (sender == NULL) return TW_ERR_NO_MEMORY;
-  tw_err err = tw_derive_secret(env, suite, leaf_secret, TW_LITERAL("handshake"), &sender->of[TW_RATCHET_HANDSHAKE].secret);
+  tw_err err = tw_derive_secret(env, suite, leaf_secret, TW_LITERAL("handshake"),
+                                &sender->of[TW_RATCHET_HANDSHAKE].secret);
   if (err == TW_OK) {
-    err = tw_derive_secret(env, suite, leaf_secret, TW_LITERAL("application"), &sender->of[TW_RATCHET_APPLICATION].secret);
+    err = tw_derive_secret(env, suite, leaf_secret, TW_LITERAL("application"),
+                           &sender->of[TW_RATCHET_APPLICATION].secret);
   }
   if (err == TW_OK) {
     *out = sender;
@@ -75,10 +78,11 @@ void tw_ratchet_drop_kept(const tw_env *env, tw_ratchet *ratchet, uint32_t gener
 /* ---- moving on ---- */
 
 /*
- * DeriveTreeSecret for one generation: key and nonce into `out` (NULL: nobody will need them), then the ratchet's next secret in
- * place of this one; after the last generation there is none.
+ * DeriveTreeSecret for one generation: key and nonce into `out` (NULL: nobody will need them), then the ratchet's next
+ * secret in place of this one; after the last generation there is none.
  */
-static tw_err turn(const tw_env *env, const tw_suite *suite, uint32_t generation, tw_secret *secret, tw_message_key *out) {
+static tw_err turn(const tw_env *env, const tw_suite *suite, uint32_t generation, tw_secret *secret,
+                   tw_message_key *out) {
   uint8_t context[4];
   tw_put_u32(context, generation);
   const tw_bytes at = TW_ARRAY(context);
@@ -103,10 +107,11 @@ static tw_err turn(const tw_env *env, const tw_suite *suite, uint32_t generation
 }
 
 /*
- * The list after `skipped` more keys, of which the last `*fresh` are kept: room for them follows the old keys that stay.
- * limits.kept_message_keys bounds the whole, and the oldest go first; `floor` rises above what goes.
+ * The list after `skipped` more keys, of which the last `*fresh` are kept: room for them follows the old keys that
+ * stay. limits.kept_message_keys bounds the whole, and the oldest go first; `floor` rises above what goes.
  */
-static tw_err merge_kept(const tw_env *env, const tw_ratchet *before, uint32_t skipped, tw_ratchet *after, uint32_t *fresh) {
+static tw_err merge_kept(const tw_env *env, const tw_ratchet *before, uint32_t skipped, tw_ratchet *after,
+                         uint32_t *fresh) {
   const uint32_t limit = tw_env_limits(env)->kept_message_keys;
   *fresh = skipped < limit ? skipped : limit;
   const uint32_t old_room = limit - *fresh;

@@ -5,9 +5,9 @@
 #include "mls/secret_tree.h"
 
 typedef struct tw_ratchet {
-  tw_secret secret; /* ratchet_secret of generation `head`; empty when all 2^32 generations are gone */
-  uint64_t head; /* the first generation that no message was accepted or sent with or beyond */
-  uint64_t floor; /* what is below was used or dropped, which of both is not known any more */
+  tw_secret secret;     /* ratchet_secret of generation `head`; empty when all 2^32 generations are gone */
+  uint64_t head;        /* the first generation that no message was accepted or sent with or beyond */
+  uint64_t floor;       /* what is below was used or dropped, which of both is not known any more */
   tw_message_key *kept; /* skipped and not used yet, generations ascending, all >= floor and < head */
   uint32_t kept_count;
 } tw_ratchet;
@@ -20,7 +20,8 @@ typedef struct tw_sender_ratchets {
 } tw_sender_ratchets;
 
 /* Both ratchets at generation 0. */
-TW_MUST_USE tw_err tw_sender_ratchets_new(const tw_env *env, const tw_suite *suite, tw_bytes leaf_secret, tw_sender_ratchets **out);
+TW_MUST_USE tw_err tw_sender_ratchets_new(const tw_env *env, const tw_suite *suite, tw_bytes leaf_secret,
+                                          tw_sender_ratchets **out);
 /* Takes void as the secret tree's values are. */
 void tw_sender_ratchets_free(const tw_env *env, void *value);
 void tw_write_sender_ratchets(tw_writer *w, const tw_suite *suite, const void *value);
@@ -37,11 +38,11 @@ typedef struct tw_ratchet_step {
 } tw_ratchet_step;
 
 /*
- * `generation` >= ratchet->head. TW_ERR_LIMIT when it is further ahead than limits.skipped_generations, TW_ERR_NO_MEMORY.
- * `after.kept` is NULL when nothing is skipped: then the ratchet's own list stays.
+ * `generation` >= ratchet->head. TW_ERR_LIMIT when it is further ahead than limits.skipped_generations,
+ * TW_ERR_NO_MEMORY. `after.kept` is NULL when nothing is skipped: then the ratchet's own list stays.
  */
-TW_MUST_USE tw_err tw_ratchet_step_derive(const tw_env *env, const tw_suite *suite, const tw_ratchet *ratchet, uint32_t generation,
-                                          tw_ratchet_step *out);
+TW_MUST_USE tw_err tw_ratchet_step_derive(const tw_env *env, const tw_suite *suite, const tw_ratchet *ratchet,
+                                          uint32_t generation, tw_ratchet_step *out);
 void tw_ratchet_step_adopt(const tw_env *env, tw_ratchet *ratchet, tw_ratchet_step *step);
 void tw_ratchet_step_clear(const tw_env *env, tw_ratchet_step *step);
 

@@ -64,8 +64,8 @@ tw_err tw_epoch_secrets_expand(const tw_env *env, const tw_suite *suite, tw_byte
 tw_err tw_epoch_secrets_derive(const tw_env *env, const tw_suite *suite, tw_bytes joiner_secret, tw_bytes psk_secret,
                                tw_bytes group_context, tw_epoch_secrets *out) {
   tw_secret epoch_secret = {0};
-  tw_err err = extract_and_expand(env, suite, joiner_secret, or_zero(psk_secret, suite), TW_LITERAL("epoch"), group_context,
-                                  &epoch_secret);
+  tw_err err = extract_and_expand(env, suite, joiner_secret, or_zero(psk_secret, suite), TW_LITERAL("epoch"),
+                                  group_context, &epoch_secret);
   if (err == TW_OK) err = tw_epoch_secrets_expand(env, suite, tw_secret_bytes(&epoch_secret), out);
   tw_secret_clear(&epoch_secret);
   return err;
@@ -80,10 +80,13 @@ tw_err tw_welcome_key(const tw_env *env, const tw_suite *suite, tw_bytes joiner_
   tw_secret intermediate = {0};
   tw_secret welcome_secret = {0};
   tw_err err = tw_hkdf_extract(env, suite, joiner_secret, or_zero(psk_secret, suite), &intermediate);
-  if (err == TW_OK) err = tw_derive_secret(env, suite, tw_secret_bytes(&intermediate), TW_LITERAL("welcome"), &welcome_secret);
+  if (err == TW_OK)
+    err = tw_derive_secret(env, suite, tw_secret_bytes(&intermediate), TW_LITERAL("welcome"), &welcome_secret);
   const tw_bytes secret = tw_secret_bytes(&welcome_secret);
-  if (err == TW_OK) err = tw_expand_with_label(env, suite, secret, TW_LITERAL("key"), TW_NO_BYTES, key, suite->aead->key_size);
-  if (err == TW_OK) err = tw_expand_with_label(env, suite, secret, TW_LITERAL("nonce"), TW_NO_BYTES, nonce, TW_AEAD_NONCE);
+  if (err == TW_OK)
+    err = tw_expand_with_label(env, suite, secret, TW_LITERAL("key"), TW_NO_BYTES, key, suite->aead->key_size);
+  if (err == TW_OK)
+    err = tw_expand_with_label(env, suite, secret, TW_LITERAL("nonce"), TW_NO_BYTES, nonce, TW_AEAD_NONCE);
   if (err != TW_OK) {
     tw_wipe(key, suite->aead->key_size);
     tw_wipe(nonce, TW_AEAD_NONCE);
@@ -110,8 +113,9 @@ tw_err tw_external_init_receive(const tw_env *env, const tw_suite *suite, tw_byt
   uint8_t public_key[TW_KEM_PUBLIC_MAX];
   tw_err err = tw_external_key_pair(env, suite, external_secret, &private_key, public_key);
   if (err == TW_OK) {
-    err = tw_hpke_receive_export(env, suite, tw_secret_bytes(&private_key), TW_BYTES(public_key, suite->kem->public_size),
-                                 kem_output, TW_NO_BYTES, EXTERNAL_INIT_LABEL, suite->hash->size, init_secret);
+    err = tw_hpke_receive_export(env, suite, tw_secret_bytes(&private_key),
+                                 TW_BYTES(public_key, suite->kem->public_size), kem_output, TW_NO_BYTES,
+                                 EXTERNAL_INIT_LABEL, suite->hash->size, init_secret);
   }
   tw_secret_clear(&private_key);
   return err;

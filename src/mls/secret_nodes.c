@@ -17,8 +17,8 @@ tw_err tw_secret_nodes_init(tw_secret_nodes *nodes, const tw_env *env, const tw_
 }
 
 /*
- * Frees all below `root`. Nodes wait on a stack of fixed size: going down one level takes one off and puts two on, so that
- * at most depth + 1 wait.
+ * Frees all below `root`. Nodes wait on a stack of fixed size: going down one level takes one off and puts two on, so
+ * that at most depth + 1 wait.
  */
 static void free_below(const tw_secret_nodes *nodes, tw_secret_node *root) {
   struct {
@@ -179,7 +179,8 @@ static tw_err read_node(tw_reader *r, tw_secret_nodes *nodes, tw_secret_node *no
 }
 
 tw_err tw_read_secret_nodes(tw_reader *r, tw_secret_nodes *nodes,
-                            tw_err (*read_value)(tw_reader *r, const tw_env *env, const tw_suite *suite, void **value)) {
+                            tw_err (*read_value)(tw_reader *r, const tw_env *env, const tw_suite *suite,
+                                                 void **value)) {
   struct {
     tw_secret_node *node;
     unsigned level;

@@ -11,7 +11,7 @@
 typedef struct finding {
   bool ready;
   uint32_t leaf;
-  unsigned which; /* of the sender's ratchets */
+  unsigned which;             /* of the sender's ratchets */
   tw_sender_ratchets *sender; /* in the tree, or fresh: then `path` leads to it */
   tw_secret_path path;
   tw_ratchet_step step;
@@ -76,8 +76,8 @@ static tw_err choose(const tw_secret_tree *tree, uint32_t leaf, uint8_t content_
 /* The ratchets of a sender that is not in the tree yet, beside the tree. */
 static tw_err fresh_sender(tw_secret_tree *tree, uint32_t leaf, finding *found) {
   TW_TRY(tw_secret_path_derive(&tree->nodes, leaf, &found->path));
-  const tw_err err = tw_sender_ratchets_new(tree->nodes.env, tree->nodes.suite, tw_secret_bytes(&found->path.leaf_secret),
-                                            &found->sender);
+  const tw_err err = tw_sender_ratchets_new(tree->nodes.env, tree->nodes.suite,
+                                            tw_secret_bytes(&found->path.leaf_secret), &found->sender);
   tw_secret_clear(&found->path.leaf_secret);
   if (err != TW_OK) tw_secret_path_clear(&tree->nodes, &found->path);
   return err;
@@ -131,7 +131,8 @@ static bool is_found(const tw_secret_tree *tree, uint32_t leaf, unsigned which, 
   return found->ready && found->leaf == leaf && found->which == which && found->step.key.generation == generation;
 }
 
-tw_err tw_secret_tree_find(tw_secret_tree *tree, uint32_t leaf, uint8_t content_type, uint32_t generation, tw_message_key *out) {
+tw_err tw_secret_tree_find(tw_secret_tree *tree, uint32_t leaf, uint8_t content_type, uint32_t generation,
+                           tw_message_key *out) {
   unsigned which = 0;
   TW_TRY(choose(tree, leaf, content_type, &which));
   const tw_sender_ratchets *sender = tw_secret_nodes_value(&tree->nodes, leaf);
@@ -181,8 +182,8 @@ tw_err tw_read_secret_tree(const tw_env *env, const tw_suite *suite, tw_reader *
     return err;
   }
   tree->leaf_count = leaf_count;
-  tree->nodes =
-      (tw_secret_nodes){.env = env, .suite = suite, .depth = depth_of(leaf_count), .free_value = tw_sender_ratchets_free};
+  tree->nodes = (tw_secret_nodes){
+      .env = env, .suite = suite, .depth = depth_of(leaf_count), .free_value = tw_sender_ratchets_free};
   err = tw_read_secret_nodes(r, &tree->nodes, tw_read_sender_ratchets);
   if (err == TW_OK) {
     *out = tree;

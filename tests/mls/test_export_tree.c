@@ -38,7 +38,8 @@ static void secrets_are_those_of_the_tree(void **state) {
     for (int bit = 15; bit >= 0; bit--) {
       const tw_bytes side = (components[i] >> bit & 1) != 0 ? TW_LITERAL("right") : TW_LITERAL("left");
       tw_secret next = {.len = expected.len};
-      assert_int_equal(tw_expand_with_label(&test.env, suite, tw_secret_bytes(&expected), TW_LITERAL("tree"), side, next.data, next.len),
+      assert_int_equal(tw_expand_with_label(&test.env, suite, tw_secret_bytes(&expected), TW_LITERAL("tree"), side,
+                                            next.data, next.len),
                        TW_OK);
       expected = next;
     }
@@ -165,7 +166,8 @@ static void the_root_must_have_the_right_length(void **state) {
   tw_test_env_init(&test, 1);
   tw_export_tree *tree = NULL;
   const tw_bytes root = root_of(tw_suite_default());
-  assert_int_equal(tw_export_tree_new(&test.env, tw_suite_default(), TW_BYTES(root.ptr, root.len - 1), &tree), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_export_tree_new(&test.env, tw_suite_default(), TW_BYTES(root.ptr, root.len - 1), &tree),
+                   TW_ERR_ARGUMENT);
   assert_int_equal(tw_export_tree_new(&test.env, tw_suite_default(), TW_NO_BYTES, &tree), TW_ERR_ARGUMENT);
   assert_null(tree);
   tw_test_env_clear(&test);

@@ -16,13 +16,17 @@ static void expanding_is_bounded(void **state) {
   static uint8_t out[256 * 32];
   const uint8_t secret[32] = {1};
   const size_t most = 255 * 32;
-  assert_int_equal(tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_LITERAL("l"), TW_NO_BYTES, out, most), TW_OK);
-  assert_int_equal(tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_LITERAL("l"), TW_NO_BYTES, out, most + 1),
-                   TW_ERR_ARGUMENT);
-  assert_int_equal(tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_BYTES(out, SIZE_MAX), TW_NO_BYTES, out, 1),
-                   TW_ERR_ARGUMENT);
-  assert_int_equal(tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_NO_BYTES, TW_BYTES(out, UINT64_C(1) << 30), out, 1),
-                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_LITERAL("l"), TW_NO_BYTES, out, most),
+                   TW_OK);
+  assert_int_equal(
+      tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_LITERAL("l"), TW_NO_BYTES, out, most + 1),
+      TW_ERR_ARGUMENT);
+  assert_int_equal(
+      tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_BYTES(out, SIZE_MAX), TW_NO_BYTES, out, 1),
+      TW_ERR_ARGUMENT);
+  assert_int_equal(
+      tw_expand_with_label(&test.env, suite, TW_ARRAY(secret), TW_NO_BYTES, TW_BYTES(out, UINT64_C(1) << 30), out, 1),
+      TW_ERR_ARGUMENT);
   tw_test_env_clear(&test);
 }
 
@@ -65,7 +69,8 @@ static void signatures_bind_label_and_content(void **state) {
   assert_int_equal(tw_verify_with_label(&test.env, suite, pub, TW_LITERAL("labeL"), &whole, 1, made), TW_ERR_SIGNATURE);
   for (size_t i = 0; i < signature.len; i++) {
     signature.ptr[i] ^= 1;
-    assert_int_equal(tw_verify_with_label(&test.env, suite, pub, TW_LITERAL("label"), &whole, 1, made), TW_ERR_SIGNATURE);
+    assert_int_equal(tw_verify_with_label(&test.env, suite, pub, TW_LITERAL("label"), &whole, 1, made),
+                     TW_ERR_SIGNATURE);
     signature.ptr[i] ^= 1;
     assert_int_equal(tw_verify_with_label(&test.env, suite, pub, TW_LITERAL("label"), &whole, 1, TW_BYTES(made.ptr, i)),
                      TW_ERR_SIGNATURE);
@@ -87,8 +92,8 @@ static void encryption_binds_label_and_context(void **state) {
   tw_buf kem_output = TW_BUF_INIT(&test.alloc);
   tw_buf ciphertext = TW_BUF_INIT(&test.alloc);
   tw_buf plaintext = TW_BUF_INIT(&test.alloc);
-  assert_int_equal(tw_encrypt_with_label(&test.env, suite, public_key, TW_LITERAL("l"), TW_LITERAL("c"), TW_LITERAL("text"),
-                                         &kem_output, &ciphertext),
+  assert_int_equal(tw_encrypt_with_label(&test.env, suite, public_key, TW_LITERAL("l"), TW_LITERAL("c"),
+                                         TW_LITERAL("text"), &kem_output, &ciphertext),
                    TW_OK);
   const struct {
     tw_bytes label, context;
@@ -98,8 +103,9 @@ static void encryption_binds_label_and_context(void **state) {
                {TW_LITERAL("lc"), TW_NO_BYTES, TW_ERR_DECRYPT},
                {TW_LITERAL("l"), TW_LITERAL("c"), TW_OK}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    assert_int_equal(tw_decrypt_with_label(&test.env, suite, tw_secret_bytes(&priv), public_key, cases[i].label, cases[i].context,
-                                           tw_buf_bytes(&kem_output), tw_buf_bytes(&ciphertext), &plaintext),
+    assert_int_equal(tw_decrypt_with_label(&test.env, suite, tw_secret_bytes(&priv), public_key, cases[i].label,
+                                           cases[i].context, tw_buf_bytes(&kem_output), tw_buf_bytes(&ciphertext),
+                                           &plaintext),
                      cases[i].expected);
     assert_int_equal(plaintext.len, cases[i].expected == TW_OK ? 4 : 0);
   }
@@ -128,8 +134,8 @@ static void no_memory_is_an_error_that_leaves_nothing(void **state) {
   }
   for (size_t n = 1;; n++) {
     tw_test_fail_alloc(&test, n);
-    const tw_err err = tw_verify_with_label(&test.env, suite, tw_signer_public_key(signer), TW_LITERAL("l"), &content, 1,
-                                            tw_buf_bytes(&signature));
+    const tw_err err = tw_verify_with_label(&test.env, suite, tw_signer_public_key(signer), TW_LITERAL("l"), &content,
+                                            1, tw_buf_bytes(&signature));
     if (!test.alloc_failed) break;
     assert_int_equal(err, TW_ERR_NO_MEMORY);
   }

@@ -87,12 +87,12 @@ static tw_buf sealed_public(fixture *f, uint8_t sender_type, uint8_t content_typ
   tw_writer w = tw_writer_to(&framed);
   tw_write_framed_content(&w, &fields);
   assert_int_equal(tw_writer_end(&w), TW_OK);
-  assert_int_equal(tw_content_sign(f->env, f->signer, TW_WIRE_PUBLIC_MESSAGE, tw_buf_bytes(&framed), sender_type, f->group_context,
-                                   &signature),
+  assert_int_equal(tw_content_sign(f->env, f->signer, TW_WIRE_PUBLIC_MESSAGE, tw_buf_bytes(&framed), sender_type,
+                                   f->group_context, &signature),
                    TW_OK);
   const tw_content_auth auth = {tw_buf_bytes(&signature), TW_BYTES(tag, f->suite->hash->size)};
-  assert_int_equal(tw_public_message_seal(f->env, f->suite, tw_buf_bytes(&framed), sender_type, content_type, &auth, f->key,
-                                          f->group_context, &out),
+  assert_int_equal(tw_public_message_seal(f->env, f->suite, tw_buf_bytes(&framed), sender_type, content_type, &auth,
+                                          f->key, f->group_context, &out),
                    TW_OK);
   tw_buf_clear(&framed);
   tw_buf_clear(&signature);
@@ -134,8 +134,8 @@ static tw_err decode_and_open_private(fixture *f, tw_bytes encoded) {
   f->plaintext.len = 0;
   TW_TRY(tw_mls_message_decode(f->env, encoded, &message));
   if (message.wire_format != TW_WIRE_PRIVATE_MESSAGE) return TW_ERR_UNSUPPORTED;
-  return tw_private_message_open(f->env, f->suite, &message.u.private_message, &f->receiving, &f->plaintext, &f->content,
-                                 &f->generation);
+  return tw_private_message_open(f->env, f->suite, &message.u.private_message, &f->receiving, &f->plaintext,
+                                 &f->content, &f->generation);
 }
 
 static void assert_content(const fixture *f, uint8_t sender_type, uint8_t content_type) {
@@ -198,7 +198,8 @@ static void padding_hides_the_length(void **state) {
   assert_int_equal(out.len, 0);
 }
 
-/* No bit of a message can be changed: it does not parse, does not authenticate, or is not this epoch's message any more. */
+/* No bit of a message can be changed: it does not parse, does not authenticate, or is not this epoch's message any
+ * more. */
 static void every_changed_bit_of_a_public_message_is_noticed(void **state) {
   fixture *f = *state;
   static const uint8_t types[] = {TW_CONTENT_PROPOSAL, TW_CONTENT_COMMIT};
@@ -213,7 +214,8 @@ static void every_changed_bit_of_a_public_message_is_noticed(void **state) {
       }
       out.ptr[bit / 8] ^= (uint8_t)(1u << (bit % 8));
     }
-    for (size_t len = 0; len < out.len; len++) assert_int_not_equal(decode_and_open_public(f, TW_BYTES(out.ptr, len)), TW_OK);
+    for (size_t len = 0; len < out.len; len++)
+      assert_int_not_equal(decode_and_open_public(f, TW_BYTES(out.ptr, len)), TW_OK);
     assert_int_equal(decode_and_open_public(f, tw_buf_bytes(&out)), TW_OK);
     tw_buf_clear(&out);
   }
@@ -229,7 +231,8 @@ static void every_changed_bit_of_a_private_message_is_noticed(void **state) {
       assert_int_equal(f->plaintext.len, 0);
       out.ptr[bit / 8] ^= (uint8_t)(1u << (bit % 8));
     }
-    for (size_t len = 0; len < out.len; len++) assert_int_not_equal(decode_and_open_private(f, TW_BYTES(out.ptr, len)), TW_OK);
+    for (size_t len = 0; len < out.len; len++)
+      assert_int_not_equal(decode_and_open_private(f, TW_BYTES(out.ptr, len)), TW_OK);
     /* None of that used the key up. */
     assert_int_equal(decode_and_open_private(f, tw_buf_bytes(&out)), TW_OK);
     tw_buf_clear(&out);
@@ -272,11 +275,24 @@ static void private_messages_come_in_any_order_within_bounds(void **state) {
   static const struct {
     size_t message;
     tw_err expected;
-  } deliveries[] = {{9, TW_ERR_LIMIT}, {2, TW_OK}, {2, TW_ERR_DUPLICATE}, {0, TW_OK},
-                    {0, TW_ERR_DUPLICATE}, {12, TW_ERR_LIMIT}, {11, TW_OK}, {1, TW_ERR_OLD_GENERATION},
-                    {6, TW_ERR_OLD_GENERATION}, {7, TW_OK}, {10, TW_OK}, {12, TW_OK}, {8, TW_OK}, {9, TW_OK}, {19, TW_OK}};
+  } deliveries[] = {{9, TW_ERR_LIMIT},
+                    {2, TW_OK},
+                    {2, TW_ERR_DUPLICATE},
+                    {0, TW_OK},
+                    {0, TW_ERR_DUPLICATE},
+                    {12, TW_ERR_LIMIT},
+                    {11, TW_OK},
+                    {1, TW_ERR_OLD_GENERATION},
+                    {6, TW_ERR_OLD_GENERATION},
+                    {7, TW_OK},
+                    {10, TW_OK},
+                    {12, TW_OK},
+                    {8, TW_OK},
+                    {9, TW_OK},
+                    {19, TW_OK}};
   for (size_t i = 0; i < sizeof deliveries / sizeof deliveries[0]; i++) {
-    assert_int_equal(decode_and_open_private(f, tw_buf_bytes(&messages[deliveries[i].message])), deliveries[i].expected);
+    assert_int_equal(decode_and_open_private(f, tw_buf_bytes(&messages[deliveries[i].message])),
+                     deliveries[i].expected);
     if (deliveries[i].expected != TW_OK) continue;
     assert_int_equal(f->generation, deliveries[i].message);
     assert_int_equal(verify(f), TW_OK);
@@ -316,17 +332,18 @@ static tw_buf forge(fixture *f, const forgery *what) {
   assert_int_equal(tw_writer_end(&w), TW_OK);
   for (size_t i = 0; i < 4; i++) message_key.nonce[i] ^= guard[i];
   const tw_bytes sealed = {ciphertext, what->content.len + TW_AEAD_TAG};
-  assert_int_equal(tw_aead_seal(f->env, f->suite, TW_BYTES(message_key.key, f->suite->aead->key_size), message_key.nonce,
-                                tw_buf_bytes(&aad), what->content, ciphertext),
+  assert_int_equal(tw_aead_seal(f->env, f->suite, TW_BYTES(message_key.key, f->suite->aead->key_size),
+                                message_key.nonce, tw_buf_bytes(&aad), what->content, ciphertext),
                    TW_OK);
   tw_put_u32(sender_data, what->leaf);
   tw_put_u32(sender_data + 4, what->generation);
   memcpy(sender_data + 8, guard, 4);
   assert_int_equal(tw_sender_data_key(f->env, f->suite, f->key, sealed, key, nonce), TW_OK);
-  assert_int_equal(tw_aead_seal(f->env, f->suite, TW_BYTES(key, f->suite->aead->key_size), nonce, TW_BYTES(aad.ptr, sender_aad),
-                                TW_BYTES(sender_data, 12), sender_data),
+  assert_int_equal(tw_aead_seal(f->env, f->suite, TW_BYTES(key, f->suite->aead->key_size), nonce,
+                                TW_BYTES(aad.ptr, sender_aad), TW_BYTES(sender_data, 12), sender_data),
                    TW_OK);
-  const tw_private_message message = {TW_LITERAL("group"), 1, what->content_type, TW_NO_BYTES, TW_ARRAY(sender_data), sealed};
+  const tw_private_message message = {TW_LITERAL("group"),   1,     what->content_type, TW_NO_BYTES,
+                                      TW_ARRAY(sender_data), sealed};
   w = tw_writer_to(&out);
   tw_write_mls_message_header(&w, TW_WIRE_PRIVATE_MESSAGE);
   tw_write_private_message(&w, &message);
@@ -378,24 +395,29 @@ static void forgeries_are_refused_with_the_right_error(void **state) {
 static void sender_data_and_ciphertext_have_their_lengths(void **state) {
   fixture *f = *state;
   static const uint8_t bytes[64];
-  tw_private_message message = {TW_LITERAL("group"), 1, TW_CONTENT_APPLICATION, TW_NO_BYTES, TW_BYTES(bytes, 28), TW_ARRAY(bytes)};
+  tw_private_message message = {TW_LITERAL("group"), 1, TW_CONTENT_APPLICATION, TW_NO_BYTES, TW_BYTES(bytes, 28),
+                                TW_ARRAY(bytes)};
   for (size_t len = 0; len < 64; len++) {
     message.encrypted_sender_data.len = len;
-    assert_int_equal(tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
-                     len == 28 ? TW_ERR_DECRYPT : TW_ERR_ENCODING);
+    assert_int_equal(
+        tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
+        len == 28 ? TW_ERR_DECRYPT : TW_ERR_ENCODING);
   }
   message.encrypted_sender_data.len = 28;
   for (size_t len = 0; len < 20; len++) {
     message.ciphertext.len = len;
-    assert_int_equal(tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
-                     TW_ERR_DECRYPT);
+    assert_int_equal(
+        tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
+        TW_ERR_DECRYPT);
   }
   message.content_type = 4;
-  assert_int_equal(tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
-                   TW_ERR_ENCODING);
+  assert_int_equal(
+      tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
+      TW_ERR_ENCODING);
   message.content_type = 0;
-  assert_int_equal(tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
-                   TW_ERR_ENCODING);
+  assert_int_equal(
+      tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
+      TW_ERR_ENCODING);
 }
 
 /* A ciphertext shorter than the sample: with good sender data, the content still has to be refused. */
@@ -415,10 +437,11 @@ static void a_ciphertext_shorter_than_its_tag_is_refused(void **state) {
   assert_int_equal(tw_aead_seal(f->env, f->suite, TW_BYTES(key, f->suite->aead->key_size), nonce, tw_buf_bytes(&aad),
                                 TW_BYTES(sender_data, 12), sender_data),
                    TW_OK);
-  const tw_private_message message = {TW_LITERAL("group"),   1,          TW_CONTENT_APPLICATION, TW_NO_BYTES,
+  const tw_private_message message = {TW_LITERAL("group"),   1,         TW_CONTENT_APPLICATION, TW_NO_BYTES,
                                       TW_ARRAY(sender_data), ciphertext};
-  assert_int_equal(tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
-                   TW_ERR_DECRYPT);
+  assert_int_equal(
+      tw_private_message_open(f->env, f->suite, &message, &f->receiving, &f->plaintext, &f->content, &f->generation),
+      TW_ERR_DECRYPT);
   assert_int_equal(f->plaintext.len, 0);
   tw_buf_clear(&aad);
 }
@@ -433,8 +456,8 @@ static void senders_send_what_they_may(void **state) {
     const tw_content_auth auth = {TW_LITERAL("s"), TW_NO_BYTES};
     tw_buf out = TW_BUF_INIT(&f->test.alloc);
     assert_int_equal(tw_private_message_seal(f->env, f->suite, &fields, &auth, &f->sending, 1, &out), TW_ERR_ARGUMENT);
-    assert_int_equal(tw_public_message_seal(f->env, f->suite, TW_LITERAL("content"), sender, TW_CONTENT_APPLICATION, &auth, f->key,
-                                            f->group_context, &out),
+    assert_int_equal(tw_public_message_seal(f->env, f->suite, TW_LITERAL("content"), sender, TW_CONTENT_APPLICATION,
+                                            &auth, f->key, f->group_context, &out),
                      TW_ERR_ARGUMENT);
     assert_int_equal(out.len, 0);
   }
@@ -472,7 +495,8 @@ static void application_data_in_the_clear_is_refused(void **state) {
   const tw_public_message message = {
       .content = {.sender = {TW_SENDER_MEMBER, 0}, .content_type = TW_CONTENT_APPLICATION, .encoded = TW_LITERAL("x")},
       .authenticated = TW_LITERAL("x")};
-  assert_int_equal(tw_public_message_open(f->env, f->suite, &message, f->key, f->group_context, &f->content), TW_ERR_FORBIDDEN);
+  assert_int_equal(tw_public_message_open(f->env, f->suite, &message, f->key, f->group_context, &f->content),
+                   TW_ERR_FORBIDDEN);
 }
 
 static void a_signature_holds_for_its_wire_format(void **state) {
@@ -513,8 +537,8 @@ static void no_memory_and_no_randomness_change_nothing(void **state) {
   for (size_t n = 1;; n++) {
     tw_test_fail_alloc(&f->test, n);
     tw_buf_clear(&f->plaintext);
-    const tw_err err = tw_private_message_open(f->env, f->suite, &message.u.private_message, &f->receiving, &f->plaintext,
-                                               &f->content, &f->generation);
+    const tw_err err = tw_private_message_open(f->env, f->suite, &message.u.private_message, &f->receiving,
+                                               &f->plaintext, &f->content, &f->generation);
     if (!f->test.alloc_failed) break;
     assert_int_equal(err, TW_ERR_NO_MEMORY);
     assert_int_equal(f->plaintext.len, 0);
@@ -525,8 +549,8 @@ static void no_memory_and_no_randomness_change_nothing(void **state) {
   for (size_t n = 1;; n++) {
     tw_buf_clear(&out);
     tw_test_fail_alloc(&f->test, n);
-    const tw_err err = tw_public_message_seal(f->env, f->suite, TW_LITERAL("content"), TW_SENDER_MEMBER, TW_CONTENT_COMMIT, &auth,
-                                              f->key, f->group_context, &out);
+    const tw_err err = tw_public_message_seal(f->env, f->suite, TW_LITERAL("content"), TW_SENDER_MEMBER,
+                                              TW_CONTENT_COMMIT, &auth, f->key, f->group_context, &out);
     if (!f->test.alloc_failed) break;
     assert_int_equal(err, TW_ERR_NO_MEMORY);
     assert_int_equal(out.len, 0);

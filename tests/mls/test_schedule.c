@@ -25,7 +25,8 @@ static void no_commit_secret_and_no_psk_are_zeros(void **state) {
   assert_int_equal(a.len, suite->hash->size);
   tw_epoch_secrets one = {0};
   tw_epoch_secrets two = {0};
-  assert_int_equal(tw_epoch_secrets_derive(&test.env, suite, tw_secret_bytes(&a), TW_NO_BYTES, TW_LITERAL("gc"), &one), TW_OK);
+  assert_int_equal(tw_epoch_secrets_derive(&test.env, suite, tw_secret_bytes(&a), TW_NO_BYTES, TW_LITERAL("gc"), &one),
+                   TW_OK);
   assert_int_equal(tw_epoch_secrets_derive(&test.env, suite, tw_secret_bytes(&a), zero, TW_LITERAL("gc"), &two), TW_OK);
   assert_memory_equal(&one, &two, sizeof one);
   uint8_t keys[2][TW_AEAD_KEY_MAX];
@@ -50,9 +51,10 @@ static void every_epoch_secret_is_another(void **state) {
     const tw_suite *suite = tw_suite_at(s);
     tw_epoch_secrets e = {0};
     assert_int_equal(tw_epoch_secrets_expand(&test.env, suite, secret_of(suite), &e), TW_OK);
-    const tw_secret *all[] = {&e.sender_data_secret, &e.encryption_secret, &e.exporter_secret, &e.external_secret,
-                              &e.confirmation_key,   &e.membership_key,    &e.resumption_psk,  &e.epoch_authenticator,
-                              &e.application_export_secret, &e.init_secret};
+    const tw_secret *all[] = {&e.sender_data_secret, &e.encryption_secret,   &e.exporter_secret,
+                              &e.external_secret,    &e.confirmation_key,    &e.membership_key,
+                              &e.resumption_psk,     &e.epoch_authenticator, &e.application_export_secret,
+                              &e.init_secret};
     for (size_t i = 0; i < 10; i++) {
       assert_int_equal(all[i]->len, suite->hash->size);
       for (size_t k = i + 1; k < 10; k++) assert_memory_not_equal(all[i]->data, all[k]->data, all[i]->len);
@@ -72,19 +74,24 @@ static void confirmation_tag_must_be_whole(void **state) {
   const tw_bytes key = secret_of(suite);
   assert_int_equal(tw_confirmation_tag(&test.env, suite, key, TW_LITERAL("hash"), tag), TW_OK);
   assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size)), TW_OK);
-  assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hasH"), TW_BYTES(tag, size)), TW_ERR_MAC);
-  assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size - 1)), TW_ERR_MAC);
-  assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size + 1)), TW_ERR_MAC);
+  assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hasH"), TW_BYTES(tag, size)),
+                   TW_ERR_MAC);
+  assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size - 1)),
+                   TW_ERR_MAC);
+  assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size + 1)),
+                   TW_ERR_MAC);
   assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_NO_BYTES), TW_ERR_MAC);
   for (size_t bit = 0; bit < 8 * size; bit++) {
     tag[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-    assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size)), TW_ERR_MAC);
+    assert_int_equal(tw_confirmation_tag_check(&test.env, suite, key, TW_LITERAL("hash"), TW_BYTES(tag, size)),
+                     TW_ERR_MAC);
     tag[bit / 8] ^= (uint8_t)(1u << (bit % 8));
   }
   tw_test_env_clear(&test);
 }
 
-/* Both sides of an external commit come to the same init_secret, with every suite; a changed kem_output to none or another. */
+/* Both sides of an external commit come to the same init_secret, with every suite; a changed kem_output to none or
+ * another. */
 static void external_init_agrees(void **state) {
   (void)state;
   tw_test_env test;
@@ -99,7 +106,8 @@ static void external_init_agrees(void **state) {
     tw_secret received = {0};
     const tw_bytes external_pub = {pub, suite->kem->public_size};
     assert_int_equal(tw_external_init_send(&test.env, suite, external_pub, &kem_output, &sent), TW_OK);
-    assert_int_equal(tw_external_init_receive(&test.env, suite, secret_of(suite), tw_buf_bytes(&kem_output), &received), TW_OK);
+    assert_int_equal(tw_external_init_receive(&test.env, suite, secret_of(suite), tw_buf_bytes(&kem_output), &received),
+                     TW_OK);
     tw_test_same(tw_secret_bytes(&sent), tw_secret_bytes(&received));
     assert_int_equal(sent.len, suite->hash->size);
     kem_output.ptr[kem_output.len / 2] ^= 1;
@@ -107,8 +115,9 @@ static void external_init_agrees(void **state) {
     if (tw_external_init_receive(&test.env, suite, secret_of(suite), tw_buf_bytes(&kem_output), &wrong) == TW_OK) {
       assert_false(tw_secret_equal(tw_secret_bytes(&sent), tw_secret_bytes(&wrong)));
     }
-    assert_int_not_equal(
-        tw_external_init_receive(&test.env, suite, secret_of(suite), TW_BYTES(kem_output.ptr, kem_output.len - 1), &wrong), TW_OK);
+    assert_int_not_equal(tw_external_init_receive(&test.env, suite, secret_of(suite),
+                                                  TW_BYTES(kem_output.ptr, kem_output.len - 1), &wrong),
+                         TW_OK);
     tw_test_fail_random(&test, 1);
     const size_t before = kem_output.len;
     assert_int_equal(tw_external_init_send(&test.env, suite, external_pub, &kem_output, &sent), TW_ERR_RANDOM);
@@ -120,10 +129,9 @@ static void external_init_agrees(void **state) {
 }
 
 static tw_psk some_psk(const char *id, const char *secret) {
-  return (tw_psk){.id = {.type = TW_PSK_EXTERNAL,
-                         .id = {(const uint8_t *)id, strlen(id)},
-                         .nonce = TW_LITERAL("nonce")},
-                  .secret = {(const uint8_t *)secret, strlen(secret)}};
+  return (tw_psk){
+      .id = {.type = TW_PSK_EXTERNAL, .id = {(const uint8_t *)id, strlen(id)}, .nonce = TW_LITERAL("nonce")},
+      .secret = {(const uint8_t *)secret, strlen(secret)}};
 }
 
 static void psk_secret_depends_on_all_and_on_their_order(void **state) {
@@ -177,8 +185,10 @@ static void exporting_allocates_nothing_and_is_bounded(void **state) {
   assert_memory_not_equal(out, again, 32);
   const size_t most = (size_t)255 * suite->hash->size;
   assert_int_equal(tw_exporter(&test.env, suite, secret, TW_LITERAL("label"), TW_NO_BYTES, out, most), TW_OK);
-  assert_int_equal(tw_exporter(&test.env, suite, secret, TW_LITERAL("label"), TW_NO_BYTES, out, most + 1), TW_ERR_ARGUMENT);
-  assert_int_equal(tw_exporter(&test.env, suite, secret, TW_LITERAL("label"), TW_NO_BYTES, out, SIZE_MAX), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_exporter(&test.env, suite, secret, TW_LITERAL("label"), TW_NO_BYTES, out, most + 1),
+                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_exporter(&test.env, suite, secret, TW_LITERAL("label"), TW_NO_BYTES, out, SIZE_MAX),
+                   TW_ERR_ARGUMENT);
   tw_test_env_clear(&test);
 }
 
@@ -187,7 +197,8 @@ static void the_exporter_cache_changes_no_value(void **state) {
   (void)state;
   tw_test_env test;
   tw_test_env_init(&test, 1);
-  static const char *const labels[] = {"a", "a", "b", "", "a", "A", "a label that is too long for the cache, by a word or two", "a", ""};
+  static const char *const labels[] = {
+      "a", "a", "b", "", "a", "A", "a label that is too long for the cache, by a word or two", "a", ""};
   for (size_t s = 0; tw_suite_at(s) != NULL; s++) {
     const tw_suite *suite = tw_suite_at(s);
     tw_exporter_cache cache = {0};

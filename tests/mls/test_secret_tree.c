@@ -31,7 +31,8 @@ static int tear_down(void **state) {
 
 static tw_secret_tree *new_tree(fixture *f, uint32_t leaves) {
   tw_secret_tree *tree = NULL;
-  assert_int_equal(tw_secret_tree_new(&f->test.env, f->suite, TW_BYTES(root_secret, f->suite->hash->size), leaves, &tree), TW_OK);
+  assert_int_equal(
+      tw_secret_tree_new(&f->test.env, f->suite, TW_BYTES(root_secret, f->suite->hash->size), leaves, &tree), TW_OK);
   return tree;
 }
 
@@ -58,7 +59,8 @@ static tw_message_key expected_key(fixture *f, uint32_t leaves, uint32_t leaf, u
   return key;
 }
 
-static void take(tw_secret_tree *tree, uint32_t leaf, uint8_t type, uint32_t generation, const tw_message_key *expected) {
+static void take(tw_secret_tree *tree, uint32_t leaf, uint8_t type, uint32_t generation,
+                 const tw_message_key *expected) {
   tw_message_key key = {0};
   assert_int_equal(tw_secret_tree_find(tree, leaf, type, generation, &key), TW_OK);
   if (expected != NULL) assert_memory_equal(&key, expected, sizeof key);
@@ -76,7 +78,8 @@ static void arguments_are_checked(void **state) {
   const tw_bytes secret = {root_secret, f->suite->hash->size};
   assert_int_equal(tw_secret_tree_new(&f->test.env, f->suite, secret, 0, &tree), TW_ERR_ARGUMENT);
   assert_int_equal(tw_secret_tree_new(&f->test.env, f->suite, secret, UINT32_MAX, &tree), TW_ERR_ARGUMENT);
-  assert_int_equal(tw_secret_tree_new(&f->test.env, f->suite, TW_BYTES(root_secret, secret.len - 1), 1, &tree), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_secret_tree_new(&f->test.env, f->suite, TW_BYTES(root_secret, secret.len - 1), 1, &tree),
+                   TW_ERR_ARGUMENT);
   assert_null(tree);
   tw_secret_tree_free(NULL);
   tree = new_tree(f, 5);
@@ -240,10 +243,13 @@ static void consumed_secrets_are_gone(void **state) {
   uint8_t left[TW_HASH_MAX];
   uint8_t right[TW_HASH_MAX];
   const tw_bytes root = {root_secret, size};
-  assert_int_equal(tw_expand_with_label(&f->test.env, f->suite, root, TW_LITERAL("tree"), TW_LITERAL("left"), left, size), TW_OK);
-  assert_int_equal(tw_expand_with_label(&f->test.env, f->suite, root, TW_LITERAL("tree"), TW_LITERAL("right"), right, size), TW_OK);
+  assert_int_equal(
+      tw_expand_with_label(&f->test.env, f->suite, root, TW_LITERAL("tree"), TW_LITERAL("left"), left, size), TW_OK);
+  assert_int_equal(
+      tw_expand_with_label(&f->test.env, f->suite, root, TW_LITERAL("tree"), TW_LITERAL("right"), right, size), TW_OK);
   tw_secret leaf_ratchet = {0};
-  assert_int_equal(tw_derive_secret(&f->test.env, f->suite, TW_BYTES(left, size), TW_LITERAL("application"), &leaf_ratchet), TW_OK);
+  assert_int_equal(
+      tw_derive_secret(&f->test.env, f->suite, TW_BYTES(left, size), TW_LITERAL("application"), &leaf_ratchet), TW_OK);
 
   tw_secret_tree *tree = new_tree(f, 2);
   tw_message_key first = {0};
@@ -399,8 +405,8 @@ static void no_memory_leaves_the_tree_as_it_was(void **state) {
   tw_secret_tree *tree = NULL;
   for (size_t n = 1;; n++) {
     tw_test_fail_alloc(&f->test, n);
-    const tw_err err =
-        tw_secret_tree_new(&f->test.env, f->suite, TW_BYTES(root_secret, f->suite->hash->size), 64, &tree);
+    const tw_err err = tw_secret_tree_new(&f->test.env, f->suite, TW_BYTES(root_secret, f->suite->hash->size), 64,
+                                          &tree);
     if (!f->test.alloc_failed) break;
     assert_int_equal(err, TW_ERR_NO_MEMORY);
     assert_null(tree);

@@ -51,7 +51,17 @@ static void unusable_files_are_told(void **state) {
   (void)state;
   tw_test_env test;
   tw_test_env_init(&test, 1);
-  static const char *const texts[] = {"", "{", "[", "{}", "1", "null", "\"x\"", "[1", "[{\"a\":]", "\xff\xfe", "[18446744073709551616",
+  static const char *const texts[] = {"",
+                                      "{",
+                                      "[",
+                                      "{}",
+                                      "1",
+                                      "null",
+                                      "\"x\"",
+                                      "[1",
+                                      "[{\"a\":]",
+                                      "\xff\xfe",
+                                      "[18446744073709551616",
                                       "[{\"a\": 1, \"a\": 2}]"};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     const outcome out = run(&test.env, "key-schedule", texts[i]);
@@ -71,9 +81,10 @@ static void senseless_vectors_fail_one_by_one(void **state) {
   tw_test_env test;
   tw_test_env_init(&test, 1);
   for (size_t i = 0; tw_vector_type_at(i) != NULL; i++) {
-    const outcome out = run(&test.env, tw_vector_type_at(i)->name,
-                            "[null, 1, \"x\", [], {}, {\"cipher_suite\": null}, {\"cipher_suite\": -1}, {\"cipher_suite\": 65536},"
-                            " {\"cipher_suite\": 1}, {\"cipher_suite\": \"x\"}, {\"cipher_suite\": 99999999999999999999}]");
+    const outcome out = run(
+        &test.env, tw_vector_type_at(i)->name,
+        "[null, 1, \"x\", [], {}, {\"cipher_suite\": null}, {\"cipher_suite\": -1}, {\"cipher_suite\": 65536},"
+        " {\"cipher_suite\": 1}, {\"cipher_suite\": \"x\"}, {\"cipher_suite\": 99999999999999999999}]");
     assert_true(out.usable);
     assert_int_equal(out.counts.failed, 11);
     assert_non_null(strstr(out.report, "vector 10 failed: "));
@@ -98,9 +109,12 @@ static void wrong_values_fail(void **state) {
   static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
   char text[1024];
   (void)snprintf(text, sizeof text,
-                 "[{\"cipher_suite\": 1, \"psks\": [], \"psk_secret\": \"%s\"}, {\"cipher_suite\": 1, \"psks\": [], \"psk_secret\": \"%s00\"},"
-                 "{\"cipher_suite\": 1, \"psks\": [], \"psk_secret\": \"1%s\"}, {\"cipher_suite\": 1, \"psks\": [3], \"psk_secret\": \"%s\"},"
-                 "{\"cipher_suite\": 1, \"psks\": {}, \"psk_secret\": \"%s\"}, {\"cipher_suite\": 1, \"psks\": [], \"psk_secret\": \"zz\"}]",
+                 "[{\"cipher_suite\": 1, \"psks\": [], \"psk_secret\": \"%s\"}, {\"cipher_suite\": 1, \"psks\": [], "
+                 "\"psk_secret\": \"%s00\"},"
+                 "{\"cipher_suite\": 1, \"psks\": [], \"psk_secret\": \"1%s\"}, {\"cipher_suite\": 1, \"psks\": [3], "
+                 "\"psk_secret\": \"%s\"},"
+                 "{\"cipher_suite\": 1, \"psks\": {}, \"psk_secret\": \"%s\"}, {\"cipher_suite\": 1, \"psks\": [], "
+                 "\"psk_secret\": \"zz\"}]",
                  zeros, zeros, zeros + 1, zeros, zeros);
   const outcome out = run(&test.env, "psk_secret", text);
   assert_true(out.usable);
@@ -113,8 +127,8 @@ static void large_numbers_are_taken_exactly(void **state) {
   (void)state;
   tw_test_env test;
   tw_test_env_init(&test, 1);
-  json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I}", "max", "18446744073709551615", "over", "18446744073709551616", "empty", "",
-                             "sign", "-1", "plain", (json_int_t)7);
+  json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I}", "max", "18446744073709551615", "over", "18446744073709551616",
+                             "empty", "", "sign", "-1", "plain", (json_int_t)7);
   assert_non_null(object);
   tw_vector v = tw_vector_begin(&test.env, object);
   assert_true(tw_vector_uint(&v, object, "max", UINT64_MAX) == UINT64_MAX);
@@ -132,9 +146,12 @@ static void large_numbers_are_taken_exactly(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(types_are_known_by_name_and_file), cmocka_unit_test(unusable_files_are_told),
-      cmocka_unit_test(senseless_vectors_fail_one_by_one), cmocka_unit_test(unknown_suites_are_skipped),
-      cmocka_unit_test(wrong_values_fail),                 cmocka_unit_test(large_numbers_are_taken_exactly),
+      cmocka_unit_test(types_are_known_by_name_and_file),
+      cmocka_unit_test(unusable_files_are_told),
+      cmocka_unit_test(senseless_vectors_fail_one_by_one),
+      cmocka_unit_test(unknown_suites_are_skipped),
+      cmocka_unit_test(wrong_values_fail),
+      cmocka_unit_test(large_numbers_are_taken_exactly),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,10 +13,10 @@ static void pass(const char *name) {
   assert_int_equal(passed, 1);
 }
 
-#define PASSES(test_, name_)                                                                                                       \
-  static void test_(void **state) {                                                                                                \
-    (void)state;                                                                                                                   \
-    pass(name_);                                                                                                                   \
+#define PASSES(test_, name_)                                                                                           \
+  static void test_(void **state) {                                                                                    \
+    (void)state;                                                                                                       \
+    pass(name_);                                                                                                       \
   }
 
 PASSES(crypto_basics, "crypto-basics")

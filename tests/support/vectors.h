@@ -32,7 +32,8 @@ typedef struct tw_vector_type {
 
 /* NULL when not known. */
 const tw_vector_type *tw_vector_type_by_name(const char *name);
-/* The type that a file's name begins with: "some/where/key-schedule-2.json" is of "key-schedule". NULL when not known. */
+/* The type that a file's name begins with: "some/where/key-schedule-2.json" is of "key-schedule". NULL when not known.
+ */
 const tw_vector_type *tw_vector_type_of_file(const char *path);
 /* The n-th type, NULL past the last. */
 const tw_vector_type *tw_vector_type_at(size_t index);
@@ -44,10 +45,11 @@ typedef struct tw_vector_counts {
 } tw_vector_counts;
 
 /* Checks every vector of a file and adds to `counts`; failures go to `report`. False: the file itself is unusable. */
-bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const char *path, FILE *report, tw_vector_counts *counts);
+bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const char *path, FILE *report,
+                         tw_vector_counts *counts);
 /*
- * For tests: runs NAME.json of the vector folder (TREEWIRE_VECTORS, else shared/vectors beside the source root; its part
- * mls/). 1: it passed, 0: something failed (reported on stderr), -1: there is no such file: the test is skipped.
+ * For tests: runs NAME.json of the vector folder (TREEWIRE_VECTORS, else shared/vectors beside the source root; its
+ * part mls/). 1: it passed, 0: something failed (reported on stderr), -1: there is no such file: the test is skipped.
  */
 int tw_vectors_run_named(const tw_env *env, const char *name);
 
@@ -80,8 +82,8 @@ tw_bytes tw_vector_hex(tw_vector *v, json_t *object, const char *name);
 /* Empty and *present false for null or a missing field. */
 tw_bytes tw_vector_optional_hex(tw_vector *v, json_t *object, const char *name, bool *present);
 /*
- * Private keys: some generators leave out the leading zeros of a scalar (P-521 keys of 65 bytes are in use), the library does not
- * take that. Shorter ones are filled up on the left to the suite's length.
+ * Private keys: some generators leave out the leading zeros of a scalar (P-521 keys of 65 bytes are in use), the
+ * library does not take that. Shorter ones are filled up on the left to the suite's length.
  */
 tw_bytes tw_vector_signature_priv(tw_vector *v, json_t *object, const char *name);
 tw_bytes tw_vector_hpke_priv(tw_vector *v, json_t *object, const char *name);

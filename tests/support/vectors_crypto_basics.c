@@ -22,7 +22,8 @@ static void check_expand_with_label(tw_vector *v) {
   const tw_bytes expected = tw_vector_hex(v, o, "out");
   uint8_t *out = tw_vector_alloc(v, len);
   if (!tw_vector_going(v)) return;
-  if (!tw_vector_ok(v, tw_expand_with_label(v->env, v->suite, secret, label, context, out, len), "ExpandWithLabel")) return;
+  if (!tw_vector_ok(v, tw_expand_with_label(v->env, v->suite, secret, label, context, out, len), "ExpandWithLabel"))
+    return;
   tw_vector_equal(v, TW_BYTES(out, len), expected, "ExpandWithLabel");
 }
 
@@ -84,8 +85,8 @@ typedef struct sealed {
 static void check_decrypt(tw_vector *v, const sealed *s, tw_bytes kem_output, tw_bytes ciphertext, tw_bytes expected,
                           const char *what) {
   tw_buf plaintext = {0};
-  const tw_err err = tw_decrypt_with_label(v->env, v->suite, s->priv, s->pub, s->label, s->context, kem_output, ciphertext,
-                                           &plaintext);
+  const tw_err err = tw_decrypt_with_label(v->env, v->suite, s->priv, s->pub, s->label, s->context, kem_output,
+                                           ciphertext, &plaintext);
   if (tw_vector_ok(v, err, what)) tw_vector_equal(v, tw_buf_bytes(&plaintext), expected, what);
   tw_buf_clear(&plaintext);
 }
@@ -103,7 +104,8 @@ static void check_encrypt_with_label(tw_vector *v) {
   tw_buf made = {0};
   const tw_err err = tw_encrypt_with_label(v->env, v->suite, s.pub, s.label, s.context, plaintext, &made_output, &made);
   if (tw_vector_ok(v, err, "EncryptWithLabel")) {
-    check_decrypt(v, &s, tw_buf_bytes(&made_output), tw_buf_bytes(&made), plaintext, "DecryptWithLabel of EncryptWithLabel");
+    check_decrypt(v, &s, tw_buf_bytes(&made_output), tw_buf_bytes(&made), plaintext,
+                  "DecryptWithLabel of EncryptWithLabel");
   }
   tw_buf_clear(&made_output);
   tw_buf_clear(&made);

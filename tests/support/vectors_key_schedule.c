@@ -26,12 +26,14 @@ static void check_welcome(tw_vector *v, tw_bytes joiner_secret, tw_bytes psk_sec
   uint8_t expected[TW_AEAD_KEY_MAX];
   const size_t key_size = v->suite->aead->key_size;
   if (!tw_vector_ok(v, tw_welcome_key(v->env, v->suite, joiner_secret, psk_secret, key, nonce), "welcome key")) return;
-  tw_vector_ok(v, tw_expand_with_label(v->env, v->suite, welcome_secret, TW_LITERAL("key"), TW_NO_BYTES, expected, key_size),
-               "welcome key");
+  tw_vector_ok(
+      v, tw_expand_with_label(v->env, v->suite, welcome_secret, TW_LITERAL("key"), TW_NO_BYTES, expected, key_size),
+      "welcome key");
   tw_vector_equal(v, TW_BYTES(key, key_size), TW_BYTES(expected, key_size), "welcome key");
-  tw_vector_ok(v,
-               tw_expand_with_label(v->env, v->suite, welcome_secret, TW_LITERAL("nonce"), TW_NO_BYTES, expected, TW_AEAD_NONCE),
-               "welcome nonce");
+  tw_vector_ok(
+      v,
+      tw_expand_with_label(v->env, v->suite, welcome_secret, TW_LITERAL("nonce"), TW_NO_BYTES, expected, TW_AEAD_NONCE),
+      "welcome nonce");
   tw_vector_equal(v, TW_ARRAY(nonce), TW_BYTES(expected, TW_AEAD_NONCE), "welcome nonce");
 }
 
@@ -40,10 +42,14 @@ static void check_secrets(tw_vector *v, json_t *epoch, const tw_epoch_secrets *s
     const char *name;
     const tw_secret *secret;
   } table[] = {
-      {"sender_data_secret", &secrets->sender_data_secret}, {"encryption_secret", &secrets->encryption_secret},
-      {"exporter_secret", &secrets->exporter_secret},       {"external_secret", &secrets->external_secret},
-      {"confirmation_key", &secrets->confirmation_key},     {"membership_key", &secrets->membership_key},
-      {"resumption_psk", &secrets->resumption_psk},         {"epoch_authenticator", &secrets->epoch_authenticator},
+      {"sender_data_secret", &secrets->sender_data_secret},
+      {"encryption_secret", &secrets->encryption_secret},
+      {"exporter_secret", &secrets->exporter_secret},
+      {"external_secret", &secrets->external_secret},
+      {"confirmation_key", &secrets->confirmation_key},
+      {"membership_key", &secrets->membership_key},
+      {"resumption_psk", &secrets->resumption_psk},
+      {"epoch_authenticator", &secrets->epoch_authenticator},
       {"init_secret", &secrets->init_secret},
   };
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -55,7 +61,9 @@ static void check_external(tw_vector *v, const tw_epoch_secrets *secrets, tw_byt
   tw_secret private_key = {0};
   uint8_t public_key[TW_KEM_PUBLIC_MAX];
   const tw_bytes external_secret = tw_secret_bytes(&secrets->external_secret);
-  if (!tw_vector_ok(v, tw_external_key_pair(v->env, v->suite, external_secret, &private_key, public_key), "external_pub")) return;
+  if (!tw_vector_ok(v, tw_external_key_pair(v->env, v->suite, external_secret, &private_key, public_key),
+                    "external_pub"))
+    return;
   if (!tw_vector_equal(v, TW_BYTES(public_key, v->suite->kem->public_size), external_pub, "external_pub")) return;
   tw_buf kem_output = {0};
   tw_secret sent = {0};
@@ -75,8 +83,8 @@ static void check_exporter(tw_vector *v, json_t *epoch, const tw_epoch_secrets *
   const tw_bytes expected = tw_vector_hex(v, o, "secret");
   uint8_t *out = tw_vector_alloc(v, len);
   if (!tw_vector_going(v)) return;
-  const tw_err err =
-      tw_exporter(v->env, v->suite, tw_secret_bytes(&secrets->exporter_secret), label, context, out, len);
+  const tw_err err = tw_exporter(v->env, v->suite, tw_secret_bytes(&secrets->exporter_secret), label, context, out,
+                                 len);
   if (tw_vector_ok(v, err, "MLS-Exporter")) tw_vector_equal(v, TW_BYTES(out, len), expected, "MLS-Exporter");
 }
 
@@ -92,13 +100,14 @@ static void check_epoch(tw_vector *v, json_t *epoch, size_t index, tw_secret *in
   if (!tw_vector_going(v)) return;
   tw_secret joiner = {0};
   tw_epoch_secrets secrets = {0};
-  tw_vector_ok(v, tw_joiner_secret(v->env, v->suite, tw_secret_bytes(init_secret), commit_secret, group_context, &joiner),
+  tw_vector_ok(v,
+               tw_joiner_secret(v->env, v->suite, tw_secret_bytes(init_secret), commit_secret, group_context, &joiner),
                "joiner_secret");
   tw_vector_equal(v, tw_secret_bytes(&joiner), tw_vector_hex(v, epoch, "joiner_secret"), "joiner_secret");
   if (!tw_vector_going(v)) return;
   check_welcome(v, tw_secret_bytes(&joiner), psk_secret, welcome_secret);
-  const tw_err err =
-      tw_epoch_secrets_derive(v->env, v->suite, tw_secret_bytes(&joiner), psk_secret, group_context, &secrets);
+  const tw_err err = tw_epoch_secrets_derive(v->env, v->suite, tw_secret_bytes(&joiner), psk_secret, group_context,
+                                             &secrets);
   if (!tw_vector_ok(v, err, "epoch secrets")) return;
   check_secrets(v, epoch, &secrets);
   check_external(v, &secrets, external_pub);

@@ -52,11 +52,13 @@ static tw_bytes raw_of(const tw_framed_content *content) {
   return content->content_type == TW_CONTENT_APPLICATION ? content->application_data : content->body;
 }
 
-static void check_content(tw_vector *v, const group *g, const tw_unverified_content *content, const kind *k, tw_bytes raw) {
+static void check_content(tw_vector *v, const group *g, const tw_unverified_content *content, const kind *k,
+                          tw_bytes raw) {
   tw_verified_content verified = {0};
   const tw_framed_content *framed = &content->content;
-  tw_vector_ok(v, tw_content_verify(v->env, v->suite, content, g->signature_pub, tw_buf_bytes(&g->group_context), &verified),
-               "signature");
+  tw_vector_ok(
+      v, tw_content_verify(v->env, v->suite, content, g->signature_pub, tw_buf_bytes(&g->group_context), &verified),
+      "signature");
   tw_vector_true(v, framed->sender.type == TW_SENDER_MEMBER && framed->sender.index == SENDER, "sender is not leaf 1");
   tw_vector_true(v, framed->content_type == k->content_type, "content type");
   tw_vector_true(v, framed->epoch == g->epoch, "epoch");
@@ -79,18 +81,20 @@ static void check_private(tw_vector *v, const group *g, const kind *k, tw_bytes 
   if (!tw_vector_ok(v, tw_mls_message_decode(v->env, encoded, &message), "decoding")) return;
   if (!tw_vector_true(v, message.wire_format == TW_WIRE_PRIVATE_MESSAGE, "not a PrivateMessage")) return;
   tw_private_keys keys = {.sender_data_secret = g->sender_data_secret};
-  if (!tw_vector_ok(v, tw_secret_tree_new(v->env, v->suite, g->encryption_secret, MEMBERS, &keys.secret_tree), "secret tree")) {
+  if (!tw_vector_ok(v, tw_secret_tree_new(v->env, v->suite, g->encryption_secret, MEMBERS, &keys.secret_tree),
+                    "secret tree")) {
     return;
   }
   tw_buf plaintext = {0};
   tw_unverified_content content = {0};
   uint32_t generation = 0;
-  const tw_err err = tw_private_message_open(v->env, v->suite, &message.u.private_message, &keys, &plaintext, &content, &generation);
+  const tw_err err = tw_private_message_open(v->env, v->suite, &message.u.private_message, &keys, &plaintext, &content,
+                                             &generation);
   if (tw_vector_ok(v, err, "opening")) {
     check_content(v, g, &content, k, raw);
     tw_secret_tree_used(keys.secret_tree, content.content.sender.index, k->content_type, generation);
-    const tw_err again = tw_private_message_open(v->env, v->suite, &message.u.private_message, &keys, &plaintext, &content,
-                                                 &generation);
+    const tw_err again = tw_private_message_open(v->env, v->suite, &message.u.private_message, &keys, &plaintext,
+                                                 &content, &generation);
     tw_vector_true(v, again == TW_ERR_DUPLICATE, "opens twice");
   }
   tw_buf_clear(&plaintext);
@@ -130,7 +134,8 @@ static void sign(tw_vector *v, const group *g, const kind *k, uint16_t wire_form
   out->auth.signature = tw_buf_bytes(&out->signature);
   if (k->content_type != TW_CONTENT_COMMIT) return;
   /* Any tag does: that the key schedule agrees with it is the group's concern. */
-  tw_vector_ok(v, tw_confirmation_tag(v->env, v->suite, g->membership_key, g->confirmed_transcript_hash, out->tag), "tag");
+  tw_vector_ok(v, tw_confirmation_tag(v->env, v->suite, g->membership_key, g->confirmed_transcript_hash, out->tag),
+               "tag");
   out->auth.confirmation_tag = TW_BYTES(out->tag, v->suite->hash->size);
 }
 
@@ -145,8 +150,9 @@ static void protect_public(tw_vector *v, const group *g, const kind *k, tw_bytes
   tw_buf out = {0};
   sign(v, g, k, TW_WIRE_PUBLIC_MESSAGE, raw, &s);
   if (tw_vector_going(v)) {
-    const tw_err err = tw_public_message_seal(v->env, v->suite, tw_buf_bytes(&s.framed), TW_SENDER_MEMBER, k->content_type,
-                                              &s.auth, g->membership_key, tw_buf_bytes(&g->group_context), &out);
+    const tw_err err = tw_public_message_seal(v->env, v->suite, tw_buf_bytes(&s.framed), TW_SENDER_MEMBER,
+                                              k->content_type, &s.auth, g->membership_key,
+                                              tw_buf_bytes(&g->group_context), &out);
     if (k->content_type == TW_CONTENT_APPLICATION) {
       tw_vector_true(v, err != TW_OK && out.len == 0, "application data became a PublicMessage");
     } else if (tw_vector_ok(v, err, "sealing")) {
@@ -163,7 +169,8 @@ static void protect_private(tw_vector *v, const group *g, const kind *k, tw_byte
   tw_private_keys keys = {.sender_data_secret = g->sender_data_secret};
   sign(v, g, k, TW_WIRE_PRIVATE_MESSAGE, raw, &s);
   if (tw_vector_going(v)) {
-    tw_vector_ok(v, tw_secret_tree_new(v->env, v->suite, g->encryption_secret, MEMBERS, &keys.secret_tree), "secret tree");
+    tw_vector_ok(v, tw_secret_tree_new(v->env, v->suite, g->encryption_secret, MEMBERS, &keys.secret_tree),
+                 "secret tree");
   }
   if (tw_vector_going(v)) {
     const tw_err err = tw_private_message_seal(v->env, v->suite, &s.fields, &s.auth, &keys, padding_block, &out);

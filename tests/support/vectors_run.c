@@ -69,11 +69,12 @@ static void count(tw_vector_counts *counts, tw_vector_status status) {
 }
 
 /*
- * The JSON library has no integers above 2^63 - 1, an epoch has. Where a file has such, long numbers are put between quotes;
- * tw_vector_uint takes them so.
+ * The JSON library has no integers above 2^63 - 1, an epoch has. Where a file has such, long numbers are put between
+ * quotes; tw_vector_uint takes them so.
  */
 static char *quote_long_numbers(const char *text, size_t len, size_t *out_len) {
-  char *out = malloc(len + len / 4 + 3); /* two quotes for each number of 19 digits or more and the mark that follows it */
+  char *out = malloc(len + len / 4 +
+                     3); /* two quotes for each number of 19 digits or more and the mark that follows it */
   if (out == NULL) return NULL;
   size_t at = 0;
   bool in_string = false;
@@ -133,7 +134,8 @@ static json_t *load(const char *path, json_error_t *where) {
   return file;
 }
 
-bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const char *path, FILE *report, tw_vector_counts *counts) {
+bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const char *path, FILE *report,
+                         tw_vector_counts *counts) {
   json_error_t where;
   json_t *file = load(path, &where);
   if (file == NULL) {
@@ -151,8 +153,8 @@ bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const ch
     const tw_vector_result result = type->check(env, vector);
     count(counts, result.status);
     if (result.status == TW_VECTOR_PASS) continue;
-    (void)fprintf(report, "%s: vector %zu %s: %s\n", path, index, result.status == TW_VECTOR_FAIL ? "failed" : "skipped",
-                  result.message);
+    (void)fprintf(report, "%s: vector %zu %s: %s\n", path, index,
+                  result.status == TW_VECTOR_FAIL ? "failed" : "skipped", result.message);
   }
   json_decref(file);
   return true;
@@ -167,12 +169,15 @@ int tw_vectors_run_named(const tw_env *env, const char *name) {
   const int len = snprintf(path, sizeof path, "%s/mls/%s.json", folder, type->name);
   if (len < 0 || (size_t)len >= sizeof path) return 0;
   if (access(path, R_OK) != 0) {
-    (void)fprintf(stderr, "skipped: there is no %s; set TREEWIRE_VECTORS to a folder with the MLS working group's vectors in mls/\n",
-                  path);
+    (void)fprintf(
+        stderr,
+        "skipped: there is no %s; set TREEWIRE_VECTORS to a folder with the MLS working group's vectors in mls/\n",
+        path);
     return -1;
   }
   tw_vector_counts counts = {0};
   const bool usable = tw_vectors_run_file(env, type, path, stderr, &counts);
-  (void)fprintf(stderr, "%s: %zu passed, %zu failed, %zu skipped\n", type->name, counts.passed, counts.failed, counts.skipped);
+  (void)fprintf(stderr, "%s: %zu passed, %zu failed, %zu skipped\n", type->name, counts.passed, counts.failed,
+                counts.skipped);
   return usable && counts.failed == 0 && counts.passed > 0 ? 1 : 0;
 }

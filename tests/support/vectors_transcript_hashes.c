@@ -23,9 +23,9 @@ tw_vector_result tw_vector_transcript_hashes(const tw_env *env, json_t *vector) 
   uint8_t interim[TW_HASH_MAX];
   if (!tw_vector_going(&v)) return tw_vector_end(&v);
   const size_t size = v.suite->hash->size;
-  tw_vector_ok(&v,
-               tw_confirmed_transcript_hash(env, v.suite, before, wire_format, content.encoded, auth.signature, confirmed),
-               "confirmed_transcript_hash");
+  tw_vector_ok(
+      &v, tw_confirmed_transcript_hash(env, v.suite, before, wire_format, content.encoded, auth.signature, confirmed),
+      "confirmed_transcript_hash");
   tw_vector_equal(&v, TW_BYTES(confirmed, size), confirmed_after, "confirmed_transcript_hash");
   tw_vector_ok(&v, tw_confirmation_tag_check(env, v.suite, confirmation_key, confirmed_after, auth.confirmation_tag),
                "confirmation_tag");

@@ -5,11 +5,13 @@
 #include "vectors.h"
 
 static void usage(FILE *out) {
-  (void)fprintf(out, "usage: vectors [--type TYPE] FILE...\n\n"
-                     "Checks each vector of each FILE, a JSON array in the format of the MLS working group's test-vectors.md.\n"
-                     "TYPE is by default what the file's name begins with:\n");
+  (void)fprintf(
+      out, "usage: vectors [--type TYPE] FILE...\n\n"
+           "Checks each vector of each FILE, a JSON array in the format of the MLS working group's test-vectors.md.\n"
+           "TYPE is by default what the file's name begins with:\n");
   for (size_t i = 0; tw_vector_type_at(i) != NULL; i++) (void)fprintf(out, "  %s\n", tw_vector_type_at(i)->name);
-  (void)fprintf(out, "\nExit status: 0 when all passed or were skipped, 1 when one failed or a file was unusable, 2 for wrong usage.\n");
+  (void)fprintf(out, "\nExit status: 0 when all passed or were skipped, 1 when one failed or a file was unusable, 2 "
+                     "for wrong usage.\n");
 }
 
 typedef struct options {
@@ -64,7 +66,8 @@ int main(int argc, char **argv) {
   tw_vector_counts counts = {0};
   bool usable = true;
   for (int i = opts.first_file; i < argc; i++) {
-    const tw_vector_type *type = opts.type != NULL ? tw_vector_type_by_name(opts.type) : tw_vector_type_of_file(argv[i]);
+    const tw_vector_type *type = opts.type != NULL ? tw_vector_type_by_name(opts.type)
+                                                   : tw_vector_type_of_file(argv[i]);
     if (type == NULL) {
       (void)fprintf(stdout, "%s: the type is not known from its name, give --type\n", argv[i]);
       usable = false;
