@@ -134,11 +134,13 @@ static tw_err check_lifetime(const tw_env *env, const tw_leaf_node *leaf, uint64
   return TW_OK;
 }
 
-/* What the leaf says about itself must fit together, and fit version and suite. */
-static tw_err check_capabilities(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf) {
+/*
+ * What the leaf says about itself must fit together. That its list of suites names the group's is no rule of section 7.3, and
+ * other implementations' leaves do not always: its keys show that it can use the suite.
+ */
+static tw_err check_capabilities(const tw_leaf_node *leaf) {
   const tw_capabilities *has = &leaf->capabilities;
   const bool fits = tw_u16_list_has(has->versions, TW_MLS10) &&
-                    tw_u16_list_has(has->cipher_suites, tw_suite_id(env, suite)) &&
                     tw_u16_list_has(has->credentials, leaf->credential.type) &&
                     tw_u16_list_covers_extensions(has->extensions, leaf->extensions);
   return fits ? TW_OK : TW_ERR_CAPABILITY;
@@ -146,7 +148,7 @@ static tw_err check_capabilities(const tw_env *env, const tw_suite *suite, const
 
 tw_err tw_leaf_node_check(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf,
                           tw_bytes group_context_extensions, uint64_t now) {
-  TW_TRY(check_capabilities(env, suite, leaf));
+  TW_TRY(check_capabilities(leaf));
   TW_TRY(tw_capabilities_meet(&leaf->capabilities, group_context_extensions));
   TW_TRY(tw_app_data_leaf_check(leaf->extensions, group_context_extensions));
   TW_TRY(check_lifetime(env, leaf, now));

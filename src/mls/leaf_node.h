@@ -44,7 +44,7 @@ TW_MUST_USE tw_err tw_leaf_node_make(const tw_env *env, const tw_suite *suite, c
 TW_MUST_USE tw_err tw_leaf_node_verify(const tw_env *env, const tw_suite *suite, const tw_leaf_node *leaf,
                                        tw_bytes group_id, uint32_t leaf_index);
 /*
- * The checks of section 7.3 that need no other leaf and no signature, in this order. TW_ERR_CAPABILITY: version, suite,
+ * The checks of section 7.3 that need no other leaf and no signature, in this order. TW_ERR_CAPABILITY: version,
  * credential type and extensions not in its own capabilities, or requirements of the GroupContext's extensions
  * (required_capabilities, required_wire_formats, app_components, safe_aad) not met. Malformed: app_data_dictionary,
  * supported_wire_formats, or one of the GroupContext's. TW_ERR_LIFETIME: `now` outside the lifetime or that longer than
