@@ -6,8 +6,8 @@
 #include "base/alloc.h"
 
 /*
- * A trie over the hash, four bits a level. A small index is one bucket; a bucket that is full is split one level at a time,
- * so that the depth is bounded by the hash's length whatever is put in.
+ * A trie over the hash, four bits a level. A small index is one bucket; a bucket that is full is split one level at a
+ * time, so that the depth is bounded by the hash's length whatever is put in.
  */
 enum { FANOUT = 16, BITS = 4, DEPTH_MAX = 64 / BITS, BUCKET_FULL = 16, BUCKET_STEP = 4 };
 
@@ -17,14 +17,16 @@ struct tw_key_trie {
   uint32_t count; /* bucket: entries in use */
   uint32_t cap;
   union {
-    tw_key_trie *child[1];    /* branch: FANOUT of them */
-    tw_key_entry entry[1];    /* bucket: `cap` of them */
+    tw_key_trie *child[1]; /* branch: FANOUT of them */
+    tw_key_entry entry[1]; /* bucket: `cap` of them */
   } u;
 };
 
 #define HEAD offsetof(tw_key_trie, u)
 
-static unsigned nibble(uint64_t hash, unsigned depth) { return (unsigned)(hash >> (64 - BITS * (depth + 1))) & (FANOUT - 1); }
+static unsigned nibble(uint64_t hash, unsigned depth) {
+  return (unsigned)(hash >> (64 - BITS * (depth + 1))) & (FANOUT - 1);
+}
 
 static tw_key_trie **children(tw_key_trie *branch) { return &branch->u.child[0]; }
 static tw_key_entry *entries(tw_key_trie *bucket) { return &bucket->u.entry[0]; }
@@ -126,7 +128,8 @@ tw_err tw_key_index_insert(const tw_alloc *alloc, tw_key_index *index, tw_key_en
   }
   const uint32_t count = (*slot)->count;
   /* Room grows by steps, and by half in buckets of equal hashes, which only a hostile tree has. */
-  if ((*slot)->refs > 1 || count == (*slot)->cap) TW_TRY(own(alloc, slot, count + BUCKET_STEP + (count > BUCKET_FULL ? count / 2 : 0)));
+  if ((*slot)->refs > 1 || count == (*slot)->cap)
+    TW_TRY(own(alloc, slot, count + BUCKET_STEP + (count > BUCKET_FULL ? count / 2 : 0)));
   entries(*slot)[(*slot)->count++] = entry;
   return TW_OK;
 }

@@ -5,9 +5,9 @@
 #include <treewire/bytes.h>
 
 /*
- * RFC 9420 sections 7.3, 12.4.2 and 12.4.3.1 ask whether a key is anywhere in the tree. The index maps a key's hash to the
- * nodes that may hold it; who asks compares the key itself. Versions share what they have in common: a copy is O(1), a
- * change copies the few trie nodes above it that others still use. Several entries may have the same hash.
+ * RFC 9420 sections 7.3, 12.4.2 and 12.4.3.1 ask whether a key is anywhere in the tree. The index maps a key's hash to
+ * the nodes that may hold it; who asks compares the key itself. Versions share what they have in common: a copy is
+ * O(1), a change copies the few trie nodes above it that others still use. Several entries may have the same hash.
  */
 enum tw_key_kind { TW_KEY_ENCRYPTION = 0, TW_KEY_SIGNATURE = 1 };
 
@@ -24,7 +24,8 @@ typedef struct tw_key_index {
   tw_key_trie *root;
 } tw_key_index;
 
-/* SipHash-2-4 of kind and key under a seed of the tree's own: members choose keys, and could else choose colliding ones. */
+/* SipHash-2-4 of kind and key under a seed of the tree's own: members choose keys, and could else choose colliding
+ * ones. */
 uint64_t tw_key_hash(const uint64_t seed[2], uint32_t kind, tw_bytes key);
 
 /* Shares everything with `index`. */

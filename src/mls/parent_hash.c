@@ -3,13 +3,18 @@
 
 #include "mls/tree_node.h"
 
-/* struct ParentHashInput { HPKEPublicKey encryption_key; opaque parent_hash<V>; opaque original_sibling_tree_hash<V>; } */
-tw_err tw_parent_hash(const tw_tree *tree, tw_bytes key, tw_bytes parent_hash, const uint8_t *sibling_hash, uint8_t *out) {
+/* struct ParentHashInput { HPKEPublicKey encryption_key; opaque parent_hash<V>; opaque original_sibling_tree_hash<V>; }
+ */
+tw_err tw_parent_hash(const tw_tree *tree, tw_bytes key, tw_bytes parent_hash, const uint8_t *sibling_hash,
+                      uint8_t *out) {
   const size_t size = tree->suite->hash->size;
   uint8_t lengths[3][4];
-  const tw_bytes parts[6] = {TW_BYTES(lengths[0], tw_put_varint(lengths[0], key.len)),         key,
-                             TW_BYTES(lengths[1], tw_put_varint(lengths[1], parent_hash.len)), parent_hash,
-                             TW_BYTES(lengths[2], tw_put_varint(lengths[2], size)),            TW_BYTES(sibling_hash, size)};
+  const tw_bytes parts[6] = {TW_BYTES(lengths[0], tw_put_varint(lengths[0], key.len)),
+                             key,
+                             TW_BYTES(lengths[1], tw_put_varint(lengths[1], parent_hash.len)),
+                             parent_hash,
+                             TW_BYTES(lengths[2], tw_put_varint(lengths[2], size)),
+                             TW_BYTES(sibling_hash, size)};
   return tw_hash_parts(tree->env, tree->suite, parts, 6, out);
 }
 
@@ -46,11 +51,11 @@ static tw_err original_one(const tw_tree *tree, const original_frame *at, tw_buf
 }
 
 /*
- * Only nodes above a leaf that is left out are hashed anew, all others have their hash. A node is visited once for each of
- * its ancestors at most, which bounds a whole tree's validation to O(n log n) hashes whatever its lists say.
+ * Only nodes above a leaf that is left out are hashed anew, all others have their hash. A node is visited once for each
+ * of its ancestors at most, which bounds a whole tree's validation to O(n log n) hashes whatever its lists say.
  */
-static tw_err original_hash(const tw_tree *tree, const tw_tree_node *node, uint32_t first, tw_bytes without, tw_buf *list,
-                            uint8_t *out) {
+static tw_err original_hash(const tw_tree *tree, const tw_tree_node *node, uint32_t first, tw_bytes without,
+                            tw_buf *list, uint8_t *out) {
   original_frame stack[TW_TREE_DEPTH_MAX + 1];
   uint32_t top = 0;
   stack[0] = (original_frame){.node = node, .without = without, .first = first};
@@ -83,9 +88,9 @@ static tw_err original_hash(const tw_tree *tree, const tw_tree_node *node, uint3
 /* ---- verifying, section 7.9.2 ---- */
 
 /*
- * The node D of a parent's child C (at `level` above `first`) that may have been set together with the parent: the one member of
- * C's resolution that is not among the parent's unmerged leaves, if there is just one. The latter are known to be
- * in the resolution, so counting finds it.
+ * The node D of a parent's child C (at `level` above `first`) that may have been set together with the parent: the one
+ * member of C's resolution that is not among the parent's unmerged leaves, if there is just one. The latter are known
+ * to be in the resolution, so counting finds it.
  */
 static const tw_tree_node *linked_node(const tw_tree_node *child, uint32_t first, tw_bytes unmerged) {
   if (tw_node_resolution(child) != unmerged.len / 4 + 1) return NULL;
@@ -119,8 +124,8 @@ static tw_err check_side(const tw_tree *tree, const tw_tree_node *parent, uint32
   const uint32_t sibling_first = first + ((1 - side) << below);
   const tw_bytes unmerged = tw_node_unmerged(parent);
   *valid = false;
-  const tw_tree_node *node =
-      linked_node(parent->u.child[side], child_first, tw_leaves_within(unmerged, child_first, below));
+  const tw_tree_node *node = linked_node(parent->u.child[side], child_first,
+                                         tw_leaves_within(unmerged, child_first, below));
   if (node == NULL || parent_hash_field(node).len != tree->suite->hash->size) return TW_OK;
 
   const tw_tree_node *sibling = parent->u.child[1 - side];

@@ -3,7 +3,8 @@
 #include "mls/path_parts.h"
 
 /* "None of the public keys in the UpdatePath appear in any node of the new ratchet tree", nor twice in the path. */
-static tw_err check_fresh(const tw_tree *tree, uint32_t sender, const tw_leaf_node *leaf, const tw_bytes *keys, uint32_t count) {
+static tw_err check_fresh(const tw_tree *tree, uint32_t sender, const tw_leaf_node *leaf, const tw_bytes *keys,
+                          uint32_t count) {
   const tw_leaf_node *current = tw_tree_leaf(tree, sender);
   if (tw_tree_has_encryption_key(tree, leaf->encryption_key, sender)) return TW_ERR_KEY_REUSED;
   /* An external committer's leaf was put there before its path; any other leaf has to bring a new key. */
@@ -41,7 +42,8 @@ static tw_err merge(tw_tree *tree, uint32_t sender, const tw_update_path *update
   TW_TRY(read_keys(update_path, levels, keys));
   TW_TRY(check_fresh(tree, sender, leaf, keys, levels->count));
   TW_TRY(tw_path_contents_make(tree, sender, levels, keys, contents));
-  if (!tw_bytes_equal(leaf->parent_hash, TW_BYTES(contents->leaf_parent_hash, contents->leaf_parent_hash_len))) return TW_ERR_TREE;
+  if (!tw_bytes_equal(leaf->parent_hash, TW_BYTES(contents->leaf_parent_hash, contents->leaf_parent_hash_len)))
+    return TW_ERR_TREE;
   tw_leaf_content *content = NULL;
   TW_TRY(tw_leaf_content_new(tree, leaf->encoded, &content));
   const tw_err err = tw_tree_set(tree, sender, content, TW_PATH_SET, contents->parent);
@@ -90,12 +92,12 @@ static const tw_secret *key_of(const tw_tree_private *priv, uint32_t node) {
 }
 
 /*
- * The place in the resolution of the copath node at `level` that stands for us. Every leaf below is in the resolution once,
- * by itself or as an unmerged one, or else under a parent that it has merged with, so that counting finds the place without walking; a new
- * leaf is always there by itself, so those before us are just subtracted.
+ * The place in the resolution of the copath node at `level` that stands for us. Every leaf below is in the resolution
+ * once, by itself or as an unmerged one, or else under a parent that it has merged with, so that counting finds the
+ * place without walking; a new leaf is always there by itself, so those before us are just subtracted.
  */
-static tw_err find_place(const tw_tree *tree, const tw_tree_private *priv, uint32_t level, const path_excluded *excluded,
-                         path_target *target) {
+static tw_err find_place(const tw_tree *tree, const tw_tree_private *priv, uint32_t level,
+                         const path_excluded *excluded, path_target *target) {
   const uint32_t own = priv->leaf_index;
   const uint32_t start = own >> level << level;
   const tw_tree_node *node = tw_tree_node_at(tree, level, own);
@@ -129,7 +131,8 @@ static tw_err find_place(const tw_tree *tree, const tw_tree_private *priv, uint3
  * Counts the ciphertexts of a path node and takes the one at `position`. The count must be that of the copath's
  * resolution without new leaves.
  */
-static tw_err take_ciphertext(const tw_update_path_node *node, uint32_t expected, uint32_t position, tw_hpke_ciphertext *out) {
+static tw_err take_ciphertext(const tw_update_path_node *node, uint32_t expected, uint32_t position,
+                              tw_hpke_ciphertext *out) {
   tw_reader walk = tw_reader_of(node->encrypted_path_secrets);
   uint32_t count = 0;
   for (; tw_reader_more(&walk); count++) {
@@ -141,8 +144,9 @@ static tw_err take_ciphertext(const tw_update_path_node *node, uint32_t expected
 }
 
 /* Looks at every node: counts, and keys that we cannot compare with derived ones. */
-static tw_err check_nodes(const tw_tree *tree, uint32_t sender, const tw_path_levels *levels, const tw_update_path *update_path,
-                          const path_excluded *excluded, const path_target *target, tw_hpke_ciphertext *ciphertext) {
+static tw_err check_nodes(const tw_tree *tree, uint32_t sender, const tw_path_levels *levels,
+                          const tw_update_path *update_path, const path_excluded *excluded, const path_target *target,
+                          tw_hpke_ciphertext *ciphertext) {
   tw_reader walk = tw_reader_of(update_path->nodes);
   tw_update_path_node node;
   for (uint32_t i = 0; i < levels->count; i++) {
@@ -193,7 +197,8 @@ static tw_err find_common(const tw_path_levels *levels, uint32_t sender, uint32_
 }
 
 /* From the secret of the common ancestor to the keys above; `priv` changes when all of it fits. */
-static tw_err climb(const tw_tree *tree, tw_tree_private *priv, const tw_path_levels *levels, uint32_t from, tw_secret *secret) {
+static tw_err climb(const tw_tree *tree, tw_tree_private *priv, const tw_path_levels *levels, uint32_t from,
+                    tw_secret *secret) {
   tw_tree_private next = {0};
   TW_TRY(tw_tree_private_below(tree->env, priv, tree, levels->level[from] - 1, levels->count - from, &next));
   const tw_err err = tw_path_derive_up(tree, &next, levels, from, secret);
@@ -203,7 +208,8 @@ static tw_err climb(const tw_tree *tree, tw_tree_private *priv, const tw_path_le
 }
 
 tw_err tw_path_decrypt(const tw_tree *tree, tw_tree_private *priv, uint32_t sender, const tw_update_path *update_path,
-                       const uint32_t *excluded, uint32_t excluded_count, tw_bytes group_context, tw_secret *commit_secret) {
+                       const uint32_t *excluded, uint32_t excluded_count, tw_bytes group_context,
+                       tw_secret *commit_secret) {
   const tw_path_levels levels = set_levels(tree, sender);
   const path_excluded without = {excluded, excluded_count};
   path_target target = {0};

@@ -47,8 +47,8 @@ static tw_err reserve(const tw_env *env, const tw_suite *suite, path_work *work)
 }
 
 /*
- * path_secret[0] is random, each further one follows from the one before, and the one after the last is the commit secret: in a
- * group of one that is path_secret[0] itself.
+ * path_secret[0] is random, each further one follows from the one before, and the one after the last is the commit
+ * secret: in a group of one that is path_secret[0] itself.
  */
 static tw_err derive_keys(const tw_env *env, const tw_suite *suite, path_work *work) {
   tw_secret secret = {.len = suite->hash->size};
@@ -59,7 +59,8 @@ static tw_err derive_keys(const tw_env *env, const tw_suite *suite, path_work *w
     key->node = tw_leaf_ancestor(work->priv.leaf_index, work->levels.level[i]);
     work->path.nodes[i] = key->node;
     work->path.secrets[i] = secret;
-    err = tw_path_node_key(env, suite, &secret, &key->private_key, work->public_keys + (i + 1u) * suite->kem->public_size);
+    err = tw_path_node_key(env, suite, &secret, &key->private_key,
+                           work->public_keys + (i + 1u) * suite->kem->public_size);
     if (err == TW_OK) err = tw_path_next_secret(env, suite, &work->path.secrets[i], &secret);
   }
   if (err == TW_OK) work->path.commit_secret = secret;
@@ -141,8 +142,8 @@ static void write_node(tw_writer *w, node_writer *n, uint32_t level, const tw_se
     if (is_excluded(n->excluded, n->excluded_count, to.node)) continue;
     n->kem_output.len = 0;
     n->ciphertext.len = 0;
-    const tw_err err = tw_encrypt_with_label(tree->env, tree->suite, to.key, TW_LITERAL("UpdatePathNode"), n->group_context,
-                                             tw_secret_bytes(secret), &n->kem_output, &n->ciphertext);
+    const tw_err err = tw_encrypt_with_label(tree->env, tree->suite, to.key, TW_LITERAL("UpdatePathNode"),
+                                             n->group_context, tw_secret_bytes(secret), &n->kem_output, &n->ciphertext);
     if (err != TW_OK) tw_writer_fail(w, err);
     const tw_hpke_ciphertext value = {tw_buf_bytes(&n->kem_output), tw_buf_bytes(&n->ciphertext)};
     tw_write_hpke_ciphertext(w, &value);
@@ -175,7 +176,8 @@ tw_err tw_path_encrypt(const tw_tree *tree, const tw_path_secrets *path, uint32_
   return tw_writer_end(&w);
 }
 
-const tw_secret *tw_path_secret_for(const tw_tree *tree, const tw_path_secrets *path, uint32_t sender, uint32_t leaf_index) {
+const tw_secret *tw_path_secret_for(const tw_tree *tree, const tw_path_secrets *path, uint32_t sender,
+                                    uint32_t leaf_index) {
   (void)tree;
   const uint32_t ancestor = tw_leaf_ancestor(sender, tw_leaf_common_level(sender, leaf_index));
   for (uint32_t i = 0; i < path->count; i++) {

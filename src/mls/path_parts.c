@@ -33,8 +33,8 @@ tw_err tw_path_open(const tw_tree *tree, uint32_t sender, tw_tree **clone, tw_pa
 }
 
 /*
- * Section 7.9: the hash of each parent covers the one above it, so they are made from the root down. A parent that was just set
- * has no unmerged leaves: the original sibling tree hash is the sibling's present one.
+ * Section 7.9: the hash of each parent covers the one above it, so they are made from the root down. A parent that was
+ * just set has no unmerged leaves: the original sibling tree hash is the sibling's present one.
  */
 tw_err tw_path_contents_make(tw_tree *tree, uint32_t sender, const tw_path_levels *levels, const tw_bytes *keys,
                              tw_path_contents *contents) {

@@ -51,7 +51,8 @@ static tw_err check_pair(const tw_env *env, const tw_suite *suite, const tw_secr
   return tw_bytes_equal(TW_BYTES(derived, suite->kem->public_size), public_key) ? TW_OK : TW_ERR_TREE;
 }
 
-tw_err tw_tree_private_check(const tw_env *env, const tw_suite *suite, const tw_tree_private *priv, const tw_tree *tree) {
+tw_err tw_tree_private_check(const tw_env *env, const tw_suite *suite, const tw_tree_private *priv,
+                             const tw_tree *tree) {
   const tw_leaf_node *leaf = tw_tree_leaf(tree, priv->leaf_index);
   if (leaf == NULL) return TW_ERR_TREE;
   TW_TRY(check_pair(env, suite, &priv->leaf_key, leaf->encryption_key));
@@ -63,8 +64,8 @@ tw_err tw_tree_private_check(const tw_env *env, const tw_suite *suite, const tw_
   return TW_OK;
 }
 
-tw_err tw_tree_private_below(const tw_env *env, const tw_tree_private *priv, const tw_tree *tree, uint32_t level, uint32_t extra,
-                             tw_tree_private *out) {
+tw_err tw_tree_private_below(const tw_env *env, const tw_tree_private *priv, const tw_tree *tree, uint32_t level,
+                             uint32_t extra, tw_tree_private *out) {
   tw_path_key *keys = NULL;
   uint32_t count = 0;
   if (priv->count + extra > 0) {

@@ -8,8 +8,8 @@
  */
 
 /*
- * A tree being read in order. `left[k]` is the finished left half under a parent at level k that waits for its right half, and `parent[k]`
- * with its list is what that parent holds.
+ * A tree being read in order. `left[k]` is the finished left half under a parent at level k that waits for its right
+ * half, and `parent[k]` with its list is what that parent holds.
  */
 typedef struct tree_builder {
   tw_tree *tree;

@@ -139,7 +139,8 @@ static tw_err leaf_keys(const tw_alloc *alloc, const tw_leaf_node *leaf, key_lis
 
 static bool counts_alike(const tw_leaf_node *a, const tw_leaf_node *b) {
   if (a == NULL || b == NULL) return a == b;
-  return a->credential.type == b->credential.type && tw_bytes_equal(a->capabilities.extensions, b->capabilities.extensions) &&
+  return a->credential.type == b->credential.type &&
+         tw_bytes_equal(a->capabilities.extensions, b->capabilities.extensions) &&
          tw_bytes_equal(a->capabilities.proposals, b->capabilities.proposals) &&
          tw_bytes_equal(a->capabilities.credentials, b->capabilities.credentials);
 }

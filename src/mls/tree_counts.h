@@ -5,7 +5,12 @@
 #include "mls/leaf_node.h"
 
 /* What is counted: capabilities listed, and the types of the leaves' own credentials. */
-enum tw_count_kind { TW_COUNT_EXTENSION = 0, TW_COUNT_PROPOSAL = 1, TW_COUNT_CREDENTIAL = 2, TW_COUNT_CREDENTIAL_USED = 3 };
+enum tw_count_kind {
+  TW_COUNT_EXTENSION = 0,
+  TW_COUNT_PROPOSAL = 1,
+  TW_COUNT_CREDENTIAL = 2,
+  TW_COUNT_CREDENTIAL_USED = 3
+};
 
 /*
  * A sorted table of (kind, value, count), reference counted and never changed once made. It has at most 2^18 entries

@@ -60,7 +60,8 @@ static tw_err truncate_tree(tw_tree *tree) {
   return TW_OK;
 }
 
-/* The new node at `level`, over `below` which takes the place of the old child on the direct path. Takes `below` over. */
+/* The new node at `level`, over `below` which takes the place of the old child on the direct path. Takes `below` over.
+ */
 static tw_err rebuild(tw_tree *tree, uint32_t level, uint32_t index, const tw_tree_node *old, tw_tree_node *below,
                       tw_path_edit edit, tw_parent_content *parent, tw_tree_node **out) {
   const uint32_t side = index >> (level - 1) & 1;
@@ -80,7 +81,8 @@ static tw_err rebuild(tw_tree *tree, uint32_t level, uint32_t index, const tw_tr
     }
   }
   if (parent != NULL) parent->refs++;
-  return tw_tree_node_join(tree, level, side == 0 ? below : sibling, side == 0 ? sibling : below, parent, unmerged, count, out);
+  return tw_tree_node_join(tree, level, side == 0 ? below : sibling, side == 0 ? sibling : below, parent, unmerged,
+                           count, out);
 }
 
 /* `tree` is ours alone here and is thrown away on error. */
@@ -104,7 +106,8 @@ static tw_err set_path(tw_tree *tree, uint32_t index, tw_leaf_content *leaf, tw_
     const tw_tree_node *at = tw_tree_node_at(tree, level, index);
     tw_parent_content *parent = parents != NULL ? parents[level] : NULL;
     tw_err err = TW_OK;
-    if (edit == TW_PATH_SET) err = index_parent(tree, tw_leaf_ancestor(index, level), at != NULL ? at->parent : NULL, parent);
+    if (edit == TW_PATH_SET)
+      err = index_parent(tree, tw_leaf_ancestor(index, level), at != NULL ? at->parent : NULL, parent);
     if (err != TW_OK) {
       tw_tree_node_release(tree, below);
       return err;

@@ -19,8 +19,8 @@ tw_err tw_hash_leaf_input(const tw_tree *tree, uint32_t index, const tw_leaf_con
  * struct ParentNodeHashInput { optional<ParentNode> parent_node; opaque left_hash<V>; opaque right_hash<V>; }, after
  * uint8 node_type = 2
  */
-tw_err tw_hash_parent_input(const tw_tree *tree, const tw_parent_content *parent, tw_bytes unmerged, const uint8_t *left,
-                            const uint8_t *right, uint8_t *out) {
+tw_err tw_hash_parent_input(const tw_tree *tree, const tw_parent_content *parent, tw_bytes unmerged,
+                            const uint8_t *left, const uint8_t *right, uint8_t *out) {
   const size_t size = tree->suite->hash->size;
   const uint8_t head[2] = {TW_NODE_PARENT, parent != NULL ? 1 : 0};
   uint8_t unmerged_size[4];
@@ -64,8 +64,8 @@ static tw_err hash_one(const tw_tree *tree, tw_tree_node *node, uint32_t first) 
   } else if (node->resolution == 0 && node->level <= BLANK_BLOCK) {
     TW_TRY(blank_hash(tree, node->level, first, node->hash));
   } else {
-    TW_TRY(tw_hash_parent_input(tree, node->parent, tw_node_unmerged(node), node->u.child[0]->hash, node->u.child[1]->hash,
-                                node->hash));
+    TW_TRY(tw_hash_parent_input(tree, node->parent, tw_node_unmerged(node), node->u.child[0]->hash,
+                                node->u.child[1]->hash, node->hash));
   }
   node->hashed = true;
   return TW_OK;
@@ -78,7 +78,8 @@ typedef struct hash_frame {
   uint32_t first;
 } hash_frame;
 
-tw_err tw_tree_hash_slot(const tw_tree *tree, tw_tree_node **slot, uint32_t level, uint32_t first_leaf, const uint8_t **hash) {
+tw_err tw_tree_hash_slot(const tw_tree *tree, tw_tree_node **slot, uint32_t level, uint32_t first_leaf,
+                         const uint8_t **hash) {
   hash_frame stack[2 * TW_TREE_DEPTH_MAX + 2];
   uint32_t top = 0;
   stack[top++] = (hash_frame){slot, level, first_leaf};

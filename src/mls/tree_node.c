@@ -32,7 +32,8 @@ tw_err tw_tree_node_leaf(const tw_tree *tree, tw_leaf_content *leaf, tw_tree_nod
 }
 
 tw_err tw_tree_node_join(const tw_tree *tree, uint32_t level, tw_tree_node *left, tw_tree_node *right,
-                         tw_parent_content *parent, tw_leaf_list *unmerged, uint32_t unmerged_count, tw_tree_node **out) {
+                         tw_parent_content *parent, tw_leaf_list *unmerged, uint32_t unmerged_count,
+                         tw_tree_node **out) {
   const uint32_t below = tw_node_resolution(left) + tw_node_resolution(right);
   const bool blank = parent == NULL && below == 0;
   tw_tree_node *node = blank ? NULL : node_new(tree, level);

@@ -8,10 +8,10 @@
 #include "mls/tree_math.h"
 
 /*
- * A tree is a binary tree of reference-counted nodes in the shape of the ratchet tree itself. A node is never changed once
- * another may see it, save for its cached hash and for blank subtrees being spelled out to hold theirs. An edit makes new
- * nodes from the leaf up to the root and shares all others with the version before. References are not atomic: whatever
- * shares an env belongs to one thread.
+ * A tree is a binary tree of reference-counted nodes in the shape of the ratchet tree itself. A node is never changed
+ * once another may see it, save for its cached hash and for blank subtrees being spelled out to hold theirs. An edit
+ * makes new nodes from the leaf up to the root and shares all others with the version before. References are not
+ * atomic: whatever shares an env belongs to one thread.
  */
 
 enum { TW_TREE_DEPTH_MAX = 30 };
@@ -25,7 +25,8 @@ typedef struct tw_tree_leaf_content {
   uint8_t bytes[];
 } tw_leaf_content;
 
-/* A ParentNode without its unmerged_leaves, which change while the key stays. `bytes` is the encoding of both fields. */
+/* A ParentNode without its unmerged_leaves, which change while the key stays. `bytes` is the encoding of both fields.
+ */
 typedef struct tw_tree_parent_content {
   uint32_t refs;
   uint64_t key_hash;
@@ -66,7 +67,7 @@ struct tw_tree_node {
 struct tw_tree {
   const tw_env *env;
   const tw_suite *suite;
-  uint64_t seed[2]; /* of the key index */
+  uint64_t seed[2];   /* of the key index */
   tw_tree_node *root; /* NULL: empty */
   uint32_t depth;
   tw_key_index keys;
@@ -85,12 +86,14 @@ static inline tw_bytes tw_node_unmerged(const tw_tree_node *node) {
 /* ---- contents: copied from what is given, one reference for the caller ---- */
 TW_MUST_USE tw_err tw_leaf_content_new(const tw_tree *tree, tw_bytes encoded, tw_leaf_content **out);
 void tw_leaf_content_release(const tw_tree *tree, tw_leaf_content *leaf);
-TW_MUST_USE tw_err tw_parent_content_new(const tw_tree *tree, tw_bytes key, tw_bytes parent_hash, tw_parent_content **out);
+TW_MUST_USE tw_err tw_parent_content_new(const tw_tree *tree, tw_bytes key, tw_bytes parent_hash,
+                                         tw_parent_content **out);
 void tw_parent_content_release(const tw_tree *tree, tw_parent_content *parent);
 void tw_leaf_list_release(const tw_tree *tree, tw_leaf_list *list);
 TW_MUST_USE tw_err tw_leaf_list_of(const tw_tree *tree, tw_bytes sorted, tw_leaf_list **out);
 /* `list` (its first `count` leaves) with `leaf` inserted in order. */
-TW_MUST_USE tw_err tw_leaf_list_with(const tw_tree *tree, tw_leaf_list *list, uint32_t count, uint32_t leaf, tw_leaf_list **out);
+TW_MUST_USE tw_err tw_leaf_list_with(const tw_tree *tree, tw_leaf_list *list, uint32_t count, uint32_t leaf,
+                                     tw_leaf_list **out);
 
 /* ---- sorted lists of leaf indices in wire form ---- */
 /* How many of them are below `leaf`. */
@@ -161,8 +164,9 @@ typedef enum tw_path_edit {
 } tw_path_edit;
 
 /*
- * The one edit: puts `leaf` (NULL: blank) at `index`, does as `edit` says to its direct path, keeps indices and counts, and truncates
- * after a removal. `index` is within the tree or at most what tw_tree_next_free says. `parents`, by level, may be NULL. Borrows.
+ * The one edit: puts `leaf` (NULL: blank) at `index`, does as `edit` says to its direct path, keeps indices and counts,
+ * and truncates after a removal. `index` is within the tree or at most what tw_tree_next_free says. `parents`, by
+ * level, may be NULL. Borrows.
  */
 TW_MUST_USE tw_err tw_tree_set(tw_tree *tree, uint32_t index, tw_leaf_content *leaf, tw_path_edit edit,
                                tw_parent_content *const *parents);

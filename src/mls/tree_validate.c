@@ -4,8 +4,8 @@
 #include "mls/tree_node.h"
 
 /*
- * "The entry represents a non-blank leaf that is a descendant", and "every non-blank intermediate node between" lists it:
- * enough to look at the next non-blank node below, which is checked for its own list in turn.
+ * "The entry represents a non-blank leaf that is a descendant", and "every non-blank intermediate node between" lists
+ * it: enough to look at the next non-blank node below, which is checked for its own list in turn.
  */
 static tw_err check_unmerged_leaf(const tw_tree_node *parent, uint32_t leaf) {
   const tw_tree_node *node = parent;

@@ -64,8 +64,8 @@ static void random_changes(uint64_t mask) {
 static void entries_are_found(void **state) {
   (void)state;
   random_changes(UINT64_MAX);
-  random_changes(0xff);               /* equal but for the last levels */
-  random_changes(0xffull << 56);      /* whole hashes collide */
+  random_changes(0xff);          /* equal but for the last levels */
+  random_changes(0xffull << 56); /* whole hashes collide */
   random_changes(0);
 }
 
@@ -133,8 +133,9 @@ static void counts_of_strange_leaves(void **state) {
   tw_test_env_init(&test, 1);
   static uint8_t all[2 * 65536];
   for (uint32_t i = 0; i < 65536; i++) tw_put_u16(all + 2 * i, (uint16_t)(i * 40503u)); /* in a wild order */
-  const tw_leaf_node wide = {.credential = {.type = 5},
-                             .capabilities = {.extensions = TW_ARRAY(all), .proposals = TW_ARRAY(all), .credentials = TW_ARRAY(all)}};
+  const tw_leaf_node wide = {
+      .credential = {.type = 5},
+      .capabilities = {.extensions = TW_ARRAY(all), .proposals = TW_ARRAY(all), .credentials = TW_ARRAY(all)}};
   static const uint8_t basic[] = {0, 1, 0, 1};
   const tw_leaf_node narrow = {.credential = {.type = 1}, .capabilities = {.credentials = TW_ARRAY(basic)}};
   tw_tree_counts *one = NULL;

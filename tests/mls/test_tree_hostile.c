@@ -31,7 +31,8 @@ static void add_member(fixture *f, uint32_t index) {
 }
 
 /* A path of `sender` over `tree`, whose private keys become `priv`'s. */
-static void make_path(fixture *f, tw_tree *tree, uint32_t sender, tw_tree_private *priv, tw_bytes context, tw_buf *out) {
+static void make_path(fixture *f, tw_tree *tree, uint32_t sender, tw_tree_private *priv, tw_bytes context,
+                      tw_buf *out) {
   uint8_t identity[16];
   tw_path_secrets secrets = {0};
   const tw_leaf_node_fields fields = kit_fields(&f->member[sender], TW_LEAF_COMMIT, identity);
@@ -61,7 +62,8 @@ static void commit(fixture *f, uint32_t sender, uint32_t members) {
   tw_buf_clear(&encoded);
 }
 
-/* Seven members, paths of 0 and 4, then an eighth one who is unmerged at nodes 7, the root, and 11; 5 and 13 are blank. */
+/* Seven members, paths of 0 and 4, then an eighth one who is unmerged at nodes 7, the root, and 11; 5 and 13 are blank.
+ */
 static void fixture_init(fixture *f) {
   memset(f, 0, sizeof *f);
   tw_test_env_init(&f->test, 9);
@@ -640,9 +642,15 @@ static void alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(broken_trees),    cmocka_unit_test(wrong_surroundings), cmocka_unit_test(malformed_encodings),
-      cmocka_unit_test(every_byte_counts), cmocka_unit_test(damaged_paths),    cmocka_unit_test(rewritten_paths),
-      cmocka_unit_test(wrong_secrets),   cmocka_unit_test(senders),            cmocka_unit_test(alone),
+      cmocka_unit_test(broken_trees),
+      cmocka_unit_test(wrong_surroundings),
+      cmocka_unit_test(malformed_encodings),
+      cmocka_unit_test(every_byte_counts),
+      cmocka_unit_test(damaged_paths),
+      cmocka_unit_test(rewritten_paths),
+      cmocka_unit_test(wrong_secrets),
+      cmocka_unit_test(senders),
+      cmocka_unit_test(alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,8 +97,9 @@ static void receive(world *w, round *r, uint32_t sender, const tw_update_path *p
       assert_int_equal(tw_path_join(r->seen, &member->priv, sender, tw_secret_bytes(secret)), TW_OK);
     } else {
       tw_secret commit_secret = {0};
-      assert_int_equal(tw_path_decrypt(r->seen, &member->priv, sender, path, r->added, r->added_count, context, &commit_secret),
-                       TW_OK);
+      assert_int_equal(
+          tw_path_decrypt(r->seen, &member->priv, sender, path, r->added, r->added_count, context, &commit_secret),
+          TW_OK);
       tw_test_same(tw_secret_bytes(&commit_secret), tw_secret_bytes(&secrets->commit_secret));
     }
     assert_int_equal(tw_tree_private_check(env, w->suite, &member->priv, r->seen), TW_OK);

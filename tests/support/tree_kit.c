@@ -44,8 +44,8 @@ tw_leaf_node_fields kit_fields(const kit_member *member, uint8_t source, uint8_t
                                .not_after = 2000};
 }
 
-void kit_leaf(const tw_env *env, const tw_suite *suite, kit_member *member, uint8_t source, tw_bytes group_id, uint32_t index,
-              tw_buf *out) {
+void kit_leaf(const tw_env *env, const tw_suite *suite, kit_member *member, uint8_t source, tw_bytes group_id,
+              uint32_t index, tw_buf *out) {
   uint8_t identity[16];
   uint8_t public_key[TW_KEM_PUBLIC_MAX];
   assert_int_equal(tw_kem_generate(env, suite, &member->priv.leaf_key, public_key), TW_OK);

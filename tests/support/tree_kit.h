@@ -18,8 +18,8 @@ void kit_member_clear(const tw_env *env, kit_member *member);
 /* The fields of a leaf with the usual capabilities; `identity` has room for 16 bytes. */
 tw_leaf_node_fields kit_fields(const kit_member *member, uint8_t source, uint8_t *identity);
 /* A fresh, signed leaf with a fresh key, which becomes the member's. */
-void kit_leaf(const tw_env *env, const tw_suite *suite, kit_member *member, uint8_t source, tw_bytes group_id, uint32_t index,
-              tw_buf *out);
+void kit_leaf(const tw_env *env, const tw_suite *suite, kit_member *member, uint8_t source, tw_bytes group_id,
+              uint32_t index, tw_buf *out);
 
 /* ---- the plain tree: an array, everything computed anew each time, as RFC 9420 spells it ---- */
 

@@ -17,7 +17,8 @@ static void check_node(tw_vector *v, const char *name, size_t index, uint32_t go
 tw_vector_result tw_vector_tree_math(const tw_env *env, json_t *vector) {
   tw_vector v = tw_vector_begin(env, vector);
   const uint32_t leaves = (uint32_t)tw_vector_uint(&v, v.json, "n_leaves", 1u << 20);
-  if (tw_vector_going(&v) && (leaves == 0 || (leaves & (leaves - 1)) != 0)) tw_vector_skip(&v, "%s", "not a complete tree");
+  if (tw_vector_going(&v) && (leaves == 0 || (leaves & (leaves - 1)) != 0))
+    tw_vector_skip(&v, "%s", "not a complete tree");
   const uint64_t nodes = tw_vector_uint(&v, v.json, "n_nodes", UINT32_MAX);
   if (tw_vector_going(&v)) (void)tw_vector_true(&v, nodes == tw_node_width(leaves), "n_nodes");
   const uint64_t root = tw_vector_uint(&v, v.json, "root", UINT32_MAX);

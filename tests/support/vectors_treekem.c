@@ -38,7 +38,8 @@ static void read_member(treekem *k, json_t *json, member *m) {
   uint8_t public_key[TW_KEM_PUBLIC_MAX];
   m->priv.leaf_index = (uint32_t)tw_vector_uint(v, json, "index", UINT32_MAX);
   m->signature_key = tw_vector_hex(v, json, "signature_priv");
-  if (!tw_vector_ok(v, tw_secret_set(&m->priv.leaf_key, tw_vector_hex(v, json, "encryption_priv")), "encryption_priv")) return;
+  if (!tw_vector_ok(v, tw_secret_set(&m->priv.leaf_key, tw_vector_hex(v, json, "encryption_priv")), "encryption_priv"))
+    return;
   json_t *secrets = tw_vector_array(v, json, "path_secrets");
   const size_t count = json_array_size(secrets);
   m->priv.keys = tw_alloc_array(tw_env_alloc(v->env), count + 1, sizeof *m->priv.keys);
@@ -49,7 +50,8 @@ static void read_member(treekem *k, json_t *json, member *m) {
     tw_secret secret = {0};
     key->node = (uint32_t)tw_vector_uint(v, entry, "node", UINT32_MAX);
     if (!tw_vector_ok(v, tw_secret_set(&secret, tw_vector_hex(v, entry, "path_secret")), "path_secret")) return;
-    if (!tw_vector_ok(v, tw_path_node_key(v->env, v->suite, &secret, &key->private_key, public_key), "node key")) return;
+    if (!tw_vector_ok(v, tw_path_node_key(v->env, v->suite, &secret, &key->private_key, public_key), "node key"))
+      return;
     m->priv.count++;
   }
   (void)tw_vector_ok(v, tw_tree_private_check(v->env, v->suite, &m->priv, k->tree), "private keys against the tree");
@@ -69,7 +71,8 @@ static void receive(treekem *k, const tw_tree *after, const member *to, uint32_t
   tw_tree_private priv = {0};
   tw_secret commit_secret = {0};
   if (!tw_vector_ok(v, tw_tree_private_copy(v->env, &to->priv, &priv), "copy")) return;
-  if (tw_vector_ok(v, tw_path_decrypt(after, &priv, sender, path, NULL, 0, context, &commit_secret), "decrypting the path")) {
+  if (tw_vector_ok(v, tw_path_decrypt(after, &priv, sender, path, NULL, 0, context, &commit_secret),
+                   "decrypting the path")) {
     (void)tw_vector_equal(v, tw_secret_bytes(&commit_secret), expected, "commit_secret");
   }
   tw_tree_private_clear(v->env, &priv);
@@ -109,14 +112,14 @@ static void check_path(treekem *k, uint32_t sender, tw_bytes encoded, tw_bytes t
   tw_tree *after = NULL;
   uint8_t hash[TW_HASH_MAX];
   if (!tw_vector_ok(v, tw_reader_end(&r), "decoding the update path")) return;
-  if (!tw_vector_ok(v, tw_leaf_node_verify(v->env, v->suite, &path.leaf_node, k->group_id, sender), "leaf signature")) return;
+  if (!tw_vector_ok(v, tw_leaf_node_verify(v->env, v->suite, &path.leaf_node, k->group_id, sender), "leaf signature"))
+    return;
   if (!tw_vector_ok(v, tw_tree_clone(k->tree, &after), "clone")) return;
   if (tw_vector_ok(v, tw_path_apply(after, sender, &path), "applying the update path") &&
       tw_vector_ok(v, tw_tree_hash(after, hash), "tree hash")) {
     if (tree_hash.len > 0) (void)tw_vector_equal(v, TW_BYTES(hash, v->suite->hash->size), tree_hash, "tree_hash_after");
     receive_all(k, after, sender, &path, commit_secret, path_secrets);
-    if (tw_vector_going(v))
-      (void)tw_vector_ok(v, tw_tree_check_parent_hashes(after), "parent hashes of the new tree");
+    if (tw_vector_going(v)) (void)tw_vector_ok(v, tw_tree_check_parent_hashes(after), "parent hashes of the new tree");
   }
   tw_tree_free(after);
 }
@@ -139,11 +142,12 @@ static void make_path(treekem *k, uint32_t sender, const member *from) {
       tw_vector_ok(v, tw_path_generate(after, &priv, signer, &fields, k->group_id, &secrets), "making a path") &&
       tw_vector_ok(v, tw_tree_private_check(v->env, v->suite, &priv, after), "own private keys") &&
       tw_vector_ok(v, group_context(k, after, &context), "group context") &&
-      tw_vector_ok(v, tw_path_encrypt(after, &secrets, sender, NULL, 0, tw_buf_bytes(&context), &path), "encrypting a path")) {
+      tw_vector_ok(v, tw_path_encrypt(after, &secrets, sender, NULL, 0, tw_buf_bytes(&context), &path),
+                   "encrypting a path")) {
     uint8_t hash[TW_HASH_MAX];
     if (tw_vector_ok(v, tw_tree_hash(after, hash), "tree hash"))
-      check_path(k, sender, tw_buf_bytes(&path), TW_BYTES(hash, v->suite->hash->size), tw_secret_bytes(&secrets.commit_secret),
-                 NULL);
+      check_path(k, sender, tw_buf_bytes(&path), TW_BYTES(hash, v->suite->hash->size),
+                 tw_secret_bytes(&secrets.commit_secret), NULL);
   }
   tw_buf_clear(&context);
   tw_buf_clear(&path);
@@ -189,7 +193,8 @@ tw_vector_result tw_vector_treekem(const tw_env *env, json_t *vector) {
   k.group_id = tw_vector_hex(&v, v.json, "group_id");
   k.transcript_hash = tw_vector_hex(&v, v.json, "confirmed_transcript_hash");
   k.epoch = tw_vector_uint(&v, v.json, "epoch", UINT64_MAX);
-  if (tw_vector_going(&v) && tw_vector_ok(&v, tw_tree_decode(env, v.suite, encoded, &k.tree), "ratchet_tree")) check_tree(&k);
+  if (tw_vector_going(&v) && tw_vector_ok(&v, tw_tree_decode(env, v.suite, encoded, &k.tree), "ratchet_tree"))
+    check_tree(&k);
   tw_tree_free(k.tree);
   return tw_vector_end(&v);
 }
