@@ -4,6 +4,7 @@
 # tests/support/*.c             helpers for all of them
 # tests/vectors_main/*.c        the vector runner, <build>/tests/vectors
 # tests/e2e/*.sh                scripts on the built program, label e2e; exit status 77 means skipped
+# tests/e2e/support/*.c         plain programs that the scripts use, <build>/tests/e2e_<name>
 # The tests' own environment: TREEWIRE_SOURCE (the source root), TREEWIRE_BUILD, and for scripts TREEWIRE (the program).
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_program(TW_BASH bash REQUIRED)
@@ -78,6 +79,15 @@ if(vectors_sources)
   set_target_properties(tw_vectors PROPERTIES OUTPUT_NAME vectors RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_link_libraries(tw_vectors PRIVATE tests_support)
 endif()
+
+file(GLOB e2e_programs CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/support/*.c")
+foreach(source IN LISTS e2e_programs)
+  get_filename_component(stem "${source}" NAME_WE)
+  add_executable(e2e_${stem} "${source}")
+  set_target_properties(e2e_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  target_compile_definitions(e2e_${stem} PRIVATE _GNU_SOURCE)
+  target_link_libraries(e2e_${stem} PRIVATE tw_warnings)
+endforeach()
 
 file(GLOB e2e_scripts CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/*.sh")
 foreach(script IN LISTS e2e_scripts)
