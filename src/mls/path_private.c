@@ -66,16 +66,21 @@ tw_err tw_tree_private_check(const tw_env *env, const tw_suite *suite, const tw_
 
 tw_err tw_tree_private_below(const tw_env *env, const tw_tree_private *priv, const tw_tree *tree, uint32_t level,
                              uint32_t extra, tw_tree_private *out) {
-  tw_path_key *keys = NULL;
-  uint32_t count = 0;
-  if (priv->count + extra > 0) {
-    keys = tw_alloc_array(tw_env_alloc(env), priv->count + extra, sizeof *keys);
-    if (keys == NULL) return TW_ERR_NO_MEMORY;
+  const size_t room = (size_t)priv->count + extra;
+  *out = (tw_tree_private){.leaf_index = priv->leaf_index};
+  if (tw_secret_set(&out->leaf_key, tw_secret_bytes(&priv->leaf_key)) != TW_OK) return TW_ERR_ARGUMENT;
+  if (room == 0) return TW_OK;
+  tw_path_key *keys = tw_alloc_array(tw_env_alloc(env), room, sizeof *keys);
+  if (keys == NULL) {
+    tw_secret_clear(&out->leaf_key);
+    return TW_ERR_NO_MEMORY;
   }
+  uint32_t count = 0;
   for (uint32_t i = 0; i < priv->count; i++) {
     if (tw_node_level(priv->keys[i].node) > level || parent_of(priv, tree, &priv->keys[i]) == NULL) continue;
     keys[count++] = priv->keys[i];
   }
-  *out = (tw_tree_private){.leaf_index = priv->leaf_index, .leaf_key = priv->leaf_key, .keys = keys, .count = count};
+  out->keys = keys;
+  out->count = count;
   return TW_OK;
 }
