@@ -88,7 +88,6 @@ static void leaf_refused(bender *b, const tw_leaf_node_fields *fields, const tw_
 static void leaves_of_a_path(void **state) {
   static const uint8_t unlisted[] = {0x77, 0x77, 0};
   static const uint8_t only_x509[] = {0, 2};
-  static const uint8_t other_suite[] = {0, 3};
   bender b;
   (void)state;
   begin(&b);
@@ -117,9 +116,6 @@ static void leaves_of_a_path(void **state) {
   leaf_refused(&b, &fields, NULL, own, TW_ERR_CAPABILITY);
   fields = fields_of(&b);
   fields.capabilities.versions = TW_NO_BYTES;
-  leaf_refused(&b, &fields, NULL, own, TW_ERR_CAPABILITY);
-  fields = fields_of(&b);
-  fields.capabilities.cipher_suites = TW_ARRAY(other_suite);
   leaf_refused(&b, &fields, NULL, own, TW_ERR_CAPABILITY);
   fields = fields_of(&b);
   fields.capabilities.credentials = TW_ARRAY(only_x509);

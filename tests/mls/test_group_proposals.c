@@ -295,7 +295,6 @@ typedef struct bent_key_package {
   tw_bytes extensions;
   bool few_proposals; /* capabilities without the extensions' proposals */
   bool no_basic;      /* capabilities without the credential type basic */
-  bool no_suite;
 } bent_key_package;
 
 /* A key package of emil's, signed anew after each change. */
@@ -303,7 +302,6 @@ static void add_bent(bender *b, const bent_key_package *bent) {
   const tw_env *env = &b->p.test.env;
   const tw_suite *suite = b->emil->client.suite;
   static const uint8_t x509[] = {0, 2};
-  static const uint8_t other_suite[] = {0, 3};
   tw_key_package *genuine = tw_test_key_package(b->emil);
   tw_key_package_view view;
   assert_int_equal(
@@ -321,7 +319,6 @@ static void add_bent(bender *b, const bent_key_package *bent) {
   };
   if (bent->few_proposals) fields.capabilities.proposals = TW_NO_BYTES;
   if (bent->no_basic) fields.capabilities.credentials = TW_ARRAY(x509);
-  if (bent->no_suite) fields.capabilities.cipher_suites = TW_ARRAY(other_suite);
   tw_buf leaf = {0};
   tw_buf made = {0};
   assert_int_equal(tw_leaf_node_make(env, suite, b->emil->client.signer, &fields, TW_LITERAL("a group"), 4, &leaf),
@@ -369,7 +366,6 @@ static void adds_of_key_packages_that_are_not_valid(void **state) {
       {{.not_after = TW_TEST_NOW - 1}, TW_ERR_LIFETIME, true},
       {{.extensions = TW_ARRAY(unlisted)}, TW_ERR_CAPABILITY, true},
       {{.no_basic = true}, TW_ERR_CAPABILITY, true},
-      {{.no_suite = true}, TW_ERR_CAPABILITY, true},
   };
   bender b;
   (void)state;
