@@ -84,17 +84,21 @@ static void reset_app(const tw_tunnel *tunnel) {
     (void)setsockopt(tunnel->app_in.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
+static void close_app(tw_tunnel *tunnel) {
+  if (!tunnel->clean) reset_app(tunnel);
+  tw_tunnel_drop_end(tunnel, &tunnel->app_in);
+  tw_tunnel_drop_end(tunnel, &tunnel->app_out);
+}
+
 static void end(tw_tunnel *tunnel) {
   if (tunnel->phase == TW_PHASE_ENDED) return;
   tunnel->phase = TW_PHASE_ENDED;
   const tw_tunnel_event told = {.kind = TW_TUNNEL_CLOSED, .text = tunnel->why != NULL ? tunnel->why : "closed"};
   tunnel->setup->event(tunnel->setup->ctx, tunnel, &told);
-  if (!tunnel->clean) reset_app(tunnel);
   tw_dial_cancel(tunnel->dial);
   tunnel->dial = NULL;
+  close_app(tunnel);
   tw_tunnel_drop_end(tunnel, &tunnel->wire);
-  tw_tunnel_drop_end(tunnel, &tunnel->app_in);
-  tw_tunnel_drop_end(tunnel, &tunnel->app_out);
   uv_close((uv_handle_t *)&tunnel->timer, on_timer_closed);
 }
 
@@ -185,13 +189,21 @@ static void arm(tw_tunnel *tunnel) {
   (void)uv_timer_start(&tunnel->timer, on_timer, at > now ? at - now : 0, 0);
 }
 
+/* The last output is on its way: hear the peer out, then close. */
+static void begin_drain(tw_tunnel *tunnel) {
+  close_app(tunnel);
+  tunnel->phase = TW_PHASE_DRAINING;
+  if (tunnel->wire_ended || tunnel->wire_dead || shutdown(tunnel->wire.fd, SHUT_WR) != 0 || !tw_tunnel_drain(tunnel))
+    end(tunnel);
+}
+
 /* At the end of each callback: is this the end, and what are we waiting for? */
 static void settle(tw_tunnel *tunnel) {
   if (tunnel->calling || tunnel->phase == TW_PHASE_ENDED) return;
   if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && tunnel->wire_dead) tw_tunnel_wire_broke(tunnel);
   if (tunnel->phase == TW_PHASE_FLUSHING) {
     tw_tunnel_push(tunnel);
-    if (tw_channel_output(tunnel->channel).len == 0) end(tunnel);
+    if (tw_channel_output(tunnel->channel).len == 0) begin_drain(tunnel);
   }
   if (tunnel->phase == TW_PHASE_ENDED || tunnel->phase == TW_PHASE_DIALING) return;
   tw_tunnel_want(tunnel);
@@ -219,6 +231,10 @@ static void on_timer(uv_timer_t *timer) {
 
 static void on_wire(void *ctx, bool readable, bool writable) {
   tw_tunnel *tunnel = ctx;
+  if (tunnel->phase == TW_PHASE_DRAINING) {
+    if (!tw_tunnel_drain(tunnel)) end(tunnel);
+    return;
+  }
   tunnel->calling = true;
   if (writable) tw_tunnel_push(tunnel);
   if (readable) tw_tunnel_read_wire(tunnel);

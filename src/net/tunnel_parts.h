@@ -15,7 +15,8 @@ typedef enum tw_tunnel_phase {
   TW_PHASE_DIALING = 1, /* the peer */
   TW_PHASE_RUNNING = 2,
   TW_PHASE_FLUSHING = 3, /* the channel is closed; its last output is on its way */
-  TW_PHASE_ENDED = 4     /* everything is being closed */
+  TW_PHASE_DRAINING = 4, /* that was sent; a close with something unread would reset the connection and lose it */
+  TW_PHASE_ENDED = 5     /* everything is being closed */
 } tw_tunnel_phase;
 
 struct tw_tunnel {
@@ -83,6 +84,8 @@ void tw_tunnel_take_events(tw_tunnel *tunnel);
 /* tunnel_pump.c: moving bytes. */
 void tw_tunnel_read_wire(tw_tunnel *tunnel);
 void tw_tunnel_read_app(tw_tunnel *tunnel);
+/* Drop what still comes; false at its end. */
+bool tw_tunnel_drain(tw_tunnel *tunnel);
 /* Everything that can go out now, in both directions. */
 void tw_tunnel_push(tw_tunnel *tunnel);
 /* Tell the loop what we wait for. */

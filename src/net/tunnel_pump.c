@@ -118,6 +118,16 @@ void tw_tunnel_read_wire(tw_tunnel *tunnel) {
   }
 }
 
+bool tw_tunnel_drain(tw_tunnel *tunnel) {
+  uint8_t dropped[4096];
+  for (int round = 0; round < ROUNDS; round++) {
+    const ssize_t got = read_some(tunnel->wire.fd, dropped, sizeof dropped);
+    if (got < 0 && would_block(errno)) return true;
+    if (got <= 0) return false;
+  }
+  return true;
+}
+
 static bool may_read_app(const tw_tunnel *tunnel) {
   return is_live(tunnel) && tunnel->app_ready && !tunnel->app_ended && tw_channel_output(tunnel->channel).len == 0 &&
          tw_channel_writable(tunnel->channel);
@@ -156,7 +166,8 @@ void tw_tunnel_want(tw_tunnel *tunnel) {
   const size_t output = tw_channel_output(tunnel->channel).len;
   const bool data = tw_channel_data(tunnel->channel).len > 0;
   const bool read_wire = is_live(tunnel) && !tunnel->wire_ended && !data && output < OUTPUT_HARD_MAX;
-  tw_watch_want(&tunnel->wire.watch, read_wire, output > 0 && !tunnel->wire_dead);
+  const bool drain = tunnel->phase == TW_PHASE_DRAINING;
+  tw_watch_want(&tunnel->wire.watch, read_wire || drain, output > 0 && !tunnel->wire_dead);
 
   const bool read_app = may_read_app(tunnel);
   const bool write_app = is_live(tunnel) && data && tunnel->app_ready && !tunnel->discard;

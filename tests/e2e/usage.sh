@@ -48,7 +48,7 @@ fails 1 "one HOST" "${connect[@]}" --peer @a.pub --stdio localhost localhost
 fails 1 "--peer: " "${connect[@]}" --peer rubbish --stdio localhost
 
 # Keys: a mode too wide, no file, no key.
-ls -l a.key | grep -q '^-rw-------' || die "genkey left a key that others can read"
+[ "$(stat -c %a a.key)" = 600 ] || die "genkey left a key that others can read"
 chmod 644 a.key
 fails 2 "mode 0644" "${listen[@]}" --stdio
 chmod 600 a.key
