@@ -3,6 +3,8 @@
 
 /* What sealing adds to a record's content: header, content type and tag. */
 enum { RECORD_OVERHEAD = 5 + 1 + 16 };
+/* More than a channel keeps at a time. */
+enum { EVENTS_MAX = 8 };
 
 /* When a call began and what stood in the output then. */
 typedef struct call_mark {
@@ -14,47 +16,57 @@ static call_mark mark(const tw_tunnel *tunnel) {
   return (call_mark){uv_hrtime(), tw_channel_output(tunnel->channel).len};
 }
 
-static void emit(tw_tunnel *tunnel, tw_tunnel_event_kind kind, const tw_channel_event *event) {
-  const tw_tunnel_event told = {.kind = kind, .channel = *event, .key_ns = tunnel->key_ns};
-  tunnel->key_ns = 0;
+static void emit(tw_tunnel *tunnel, tw_tunnel_event_kind kind, const tw_channel_event *event, uint64_t key_ns) {
+  const tw_tunnel_event told = {.kind = kind, .channel = *event, .key_ns = key_ns};
   tunnel->setup->event(tunnel->setup->ctx, tunnel, &told);
 }
 
-static void take_event(tw_tunnel *tunnel, const tw_channel_event *event) {
+static void take_event(tw_tunnel *tunnel, const tw_channel_event *event, uint64_t key_ns) {
   switch (event->kind) {
   case TW_CHANNEL_ESTABLISHED:
     tunnel->established = true;
     tunnel->active_ms = tw_tunnel_now(tunnel);
-    emit(tunnel, TW_TUNNEL_ESTABLISHED, event);
+    emit(tunnel, TW_TUNNEL_ESTABLISHED, event, key_ns);
     tw_tunnel_open_app(tunnel);
     break;
-  case TW_CHANNEL_REKEYED: emit(tunnel, TW_TUNNEL_REKEYED, event); break;
+  case TW_CHANNEL_REKEYED: emit(tunnel, TW_TUNNEL_REKEYED, event, key_ns); break;
   case TW_CHANNEL_PEER_CLOSED: tunnel->peer_closed = true; break;
   case TW_CHANNEL_CLOSED: tw_tunnel_channel_closed(tunnel, event); break;
   }
 }
 
-void tw_tunnel_take_events(tw_tunnel *tunnel) {
-  tw_channel_event event;
-  while (tunnel->phase != TW_PHASE_ENDED && tw_channel_next_event(tunnel->channel, &event)) take_event(tunnel, &event);
+static bool brings_keys(const tw_channel_event *event) {
+  return event->kind == TW_CHANNEL_ESTABLISHED || event->kind == TW_CHANNEL_REKEYED;
 }
 
 /*
  * After a call: the time that it took counts as spent on keys when it made a message of the handshake or brought a new
- * epoch. (The opening or sealing of a record in the same call is counted with it: a few microseconds.)
+ * epoch; epochs that one call brought share it. (The opening or sealing of a record in the same call is counted with
+ * it: a few microseconds.)
  */
-static void settle_call(tw_tunnel *tunnel, call_mark start, bool made_message) {
-  const uint64_t spent = uv_hrtime() - start.began;
-  tw_channel_event event;
-  bool counted = made_message;
-  if (counted) tunnel->key_ns += spent;
-  while (tunnel->phase != TW_PHASE_ENDED && tw_channel_next_event(tunnel->channel, &event)) {
-    if (!counted && (event.kind == TW_CHANNEL_REKEYED || event.kind == TW_CHANNEL_ESTABLISHED)) {
-      counted = true;
-      tunnel->key_ns += spent;
-    }
-    take_event(tunnel, &event);
+static void take_events(tw_tunnel *tunnel, uint64_t spent, bool made_message) {
+  tw_channel_event events[EVENTS_MAX];
+  size_t count = 0;
+  size_t epochs = 0;
+  while (count < EVENTS_MAX && tw_channel_next_event(tunnel->channel, &events[count])) {
+    if (brings_keys(&events[count])) epochs++;
+    count++;
   }
+  if (made_message || epochs > 0) tunnel->key_ns += spent;
+  for (size_t i = 0; i < count && tunnel->phase != TW_PHASE_ENDED; i++) {
+    uint64_t share = 0;
+    if (brings_keys(&events[i])) {
+      share = tunnel->key_ns / epochs--;
+      tunnel->key_ns -= share;
+    }
+    take_event(tunnel, &events[i], share);
+  }
+}
+
+void tw_tunnel_take_events(tw_tunnel *tunnel) { take_events(tunnel, 0, false); }
+
+static void settle_call(tw_tunnel *tunnel, call_mark start, bool made_message) {
+  take_events(tunnel, uv_hrtime() - start.began, made_message);
 }
 
 static bool output_grew(const tw_tunnel *tunnel, call_mark start, size_t by) {
