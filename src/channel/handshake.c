@@ -63,9 +63,18 @@ static tw_err answer_hello(tw_channel *channel, tw_bytes message) {
                            .label = TW_LITERAL("mls-tls"),
                            .parameters = channel->config.parameters};
   tw_buf hello = TW_BUF_INIT(channel->alloc);
+  tw_record_key send = {0};
+  tw_record_key receive = {0};
   tw_err err = tw_pair_respond(&config, message, channel->now_ms, &channel->pair, &hello);
+  /* Keys first: whoever has our hello expects everything after it to be protected, our alerts too. */
+  if (err == TW_OK) err = derive_keys(channel, &send, &receive);
   if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));
-  if (err == TW_OK) err = switch_keys(channel);
+  if (err == TW_OK) {
+    tw_record_key_move(&channel->send, &send);
+    tw_record_key_move(&channel->receive, &receive);
+  }
+  tw_record_key_clear(&send);
+  tw_record_key_clear(&receive);
   tw_buf_clear(&hello);
   return err;
 }

@@ -167,6 +167,11 @@ static bool may_be_plain(const tw_channel *channel, uint8_t outer_type) {
   return !channel->established && outer_type == TW_RECORD_ALERT;
 }
 
+static bool is_expected(const tw_channel *channel, uint8_t outer_type) {
+  if (!may_be_plain(channel, outer_type)) return outer_type == TW_RECORD_APPLICATION_DATA;
+  return outer_type == TW_RECORD_HANDSHAKE || outer_type == TW_RECORD_ALERT;
+}
+
 static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
   uint8_t *record = channel->input.ptr + channel->input_at;
   tw_record_content content;
@@ -189,6 +194,8 @@ static tw_err take_records(tw_channel *channel) {
     const tw_err err = tw_record_peek(rest, tw_record_key_is_set(&channel->receive), &header);
     if (err == TW_ERR_TRUNCATED) return TW_OK;
     if (err != TW_OK) return fail_record(channel, err);
+    /* Before waiting for all of it: strangers are told at once. */
+    if (!is_expected(channel, header.type)) return tw_channel_fail_with(channel, TW_ERR_UNEXPECTED);
     if (header.size > have) return TW_OK;
     TW_TRY(take_record(channel, &header));
   }
