@@ -344,9 +344,9 @@ static void converse(void) {
   tw_test_wire_run(&wire, SIZE_MAX);
   for (unsigned i = 0; i < 2; i++) {
     size_t taken;
-    (void)!tw_channel_write(alice->channel, TW_BYTES(pattern, 20000), &taken);
+    (void)!tw_channel_write(alice->channel, TW_BYTES(pattern, 16384), &taken);
     (void)!tw_channel_rekey(i == 0 ? alice->channel : bob->channel, wire.now_ms);
-    (void)!tw_channel_write(bob->channel, TW_BYTES(pattern, 20000), &taken);
+    (void)!tw_channel_write(bob->channel, TW_BYTES(pattern, 16384), &taken);
     tw_test_wire_run(&wire, SIZE_MAX);
   }
   (void)!tw_channel_close(alice->channel);
@@ -359,8 +359,8 @@ static void assert_clean(tw_err allowed) {
   tw_test_side *const sides[] = {alice, bob};
   for (size_t i = 0; i < 2; i++) {
     tw_test_side *side = sides[i];
-    for (size_t at = 0; at < side->received.len; at += 20000) {
-      const size_t len = side->received.len - at < 20000 ? side->received.len - at : 20000;
+    for (size_t at = 0; at < side->received.len; at += 16384) {
+      const size_t len = side->received.len - at < 16384 ? side->received.len - at : 16384;
       assert_memory_equal(side->received.ptr + at, pattern, len);
     }
     const tw_channel_event *event = tw_test_side_event(side, TW_CHANNEL_CLOSED);

@@ -1,0 +1,313 @@
+/*
+ * Known answers of 2PMLS and MLS-TLS: tests/vectors/2pmls.json and mls-tls.json. The test makes them anew from fixed randomness and
+ * compares; called with "--write" the program is their generator and writes the files instead. SPDX-License-Identifier: Apache-2.0
+ */
+#include "tw_cmocka.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "channel/channel_internal.h"
+#include "mls/group.h"
+#include "mls/key_package_make.h"
+#include "pair/pair_internal.h"
+#include "support/tw_test_wire.h"
+
+static bool writing;
+
+/* Suites whose signatures and encapsulations follow from the drawn bytes alone. */
+static const char *const suites[] = {
+    "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519",
+    "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519",
+    "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519",
+};
+enum { SUITES = sizeof suites / sizeof suites[0] };
+
+static void put_hex(json_t *object, const char *key, tw_bytes bytes) {
+  char *text = malloc(bytes.len * 2 + 1);
+  assert_non_null(text);
+  for (size_t i = 0; i < bytes.len; i++) (void)snprintf(text + 2 * i, 3, "%02x", bytes.ptr[i]);
+  text[bytes.len * 2] = '\0';
+  assert_int_equal(json_object_set_new(object, key, json_string(text)), 0);
+  free(text);
+}
+
+static void put_number(json_t *object, const char *key, uint64_t value) {
+  assert_int_equal(json_object_set_new(object, key, json_integer((json_int_t)value)), 0);
+}
+
+static void put_text(json_t *object, const char *key, const char *text) {
+  assert_int_equal(json_object_set_new(object, key, json_string(text)), 0);
+}
+
+static json_t *put_object(json_t *object, const char *key) {
+  json_t *made = json_object();
+  assert_int_equal(json_object_set_new(object, key, made), 0);
+  return made;
+}
+
+static json_t *put_array(json_t *object, const char *key) {
+  json_t *made = json_array();
+  assert_int_equal(json_object_set_new(object, key, made), 0);
+  return made;
+}
+
+static json_t *append_object(json_t *array) {
+  json_t *made = json_object();
+  assert_int_equal(json_array_append_new(array, made), 0);
+  return made;
+}
+
+static void put_party(json_t *object, const char *key, const tw_client *client, tw_bytes parameters) {
+  json_t *party = put_object(object, key);
+  tw_buf private_key = {0};
+  assert_int_equal(tw_signer_export(client->signer, &private_key), TW_OK);
+  put_hex(party, "identity", client->credential.identity);
+  put_hex(party, "signature_private", tw_buf_bytes(&private_key));
+  put_hex(party, "signature_public", tw_signer_public_key(client->signer));
+  put_hex(party, "parameters", parameters);
+  tw_buf_clear(&private_key);
+}
+
+static void put_suite(json_t *object, const tw_env *env, const tw_suite *suite) {
+  put_number(object, "cipher_suite", tw_suite_id(env, suite));
+  put_text(object, "cipher_suite_name", tw_suite_name(suite));
+}
+
+static void put_key_package(json_t *object, const tw_pair *initiator) {
+  put_hex(object, "init_private", tw_secret_bytes(&initiator->key_package->init_key));
+  put_hex(object, "leaf_private", tw_secret_bytes(&initiator->key_package->leaf_key));
+}
+
+/* What both sides have in common, and each side's leaf key. */
+static void put_epoch(json_t *object, const tw_pair *initiator, const tw_pair *responder) {
+  const tw_group *group = tw_pair_group(initiator);
+  uint8_t exported[32];
+  assert_int_equal(tw_group_export(group, TW_LITERAL("test"), TW_LITERAL("context"), exported, sizeof exported), TW_OK);
+  put_number(object, "epoch", tw_group_epoch(group));
+  put_hex(object, "group_id", tw_group_id(group));
+  put_hex(object, "epoch_authenticator", tw_group_epoch_authenticator(group));
+  put_hex(object, "exporter_test_context", TW_ARRAY(exported));
+  put_hex(object, "initiator_leaf_private", tw_secret_bytes(&initiator->group->priv.leaf_key));
+  put_hex(object, "responder_leaf_private", tw_secret_bytes(&responder->group->priv.leaf_key));
+}
+
+/* ---- 2PMLS ---- */
+
+typedef struct exchange {
+  json_t *steps;
+  tw_pair *initiator, *responder;
+} exchange;
+
+static json_t *put_message(const exchange *ex, const char *type, const char *from, const tw_buf *message) {
+  json_t *step = append_object(ex->steps);
+  put_text(step, "type", type);
+  put_text(step, "from", from);
+  put_hex(step, "message", tw_buf_bytes(message));
+  return step;
+}
+
+static tw_pair_event give(tw_pair *pair, tw_buf *message) {
+  tw_buf reply = TW_BUF_INIT(message->alloc);
+  tw_pair_event event;
+  assert_int_equal(tw_pair_receive(pair, tw_buf_bytes(message), TW_TEST_NOW_MS, &reply, &event), TW_OK);
+  tw_buf_clear(message);
+  *message = reply;
+  return event;
+}
+
+static void run_update(const exchange *ex, bool by_initiator) {
+  tw_pair *maker = by_initiator ? ex->initiator : ex->responder;
+  tw_pair *other = by_initiator ? ex->responder : ex->initiator;
+  tw_buf message = {0};
+  assert_int_equal(tw_pair_update(maker, TW_TEST_NOW_MS, &message), TW_OK);
+  (void)put_message(ex, "connection_update", by_initiator ? "initiator" : "responder", &message);
+  (void)give(other, &message);
+  json_t *step = put_message(ex, "epoch_key_update", by_initiator ? "responder" : "initiator", &message);
+  (void)give(maker, &message);
+  put_epoch(step, ex->initiator, ex->responder);
+  tw_buf_clear(&message);
+}
+
+/* Both update: the initiator's commit wins (D3). */
+static void run_tie(const exchange *ex) {
+  tw_buf of_initiator = {0}, of_responder = {0};
+  assert_int_equal(tw_pair_update(ex->responder, TW_TEST_NOW_MS, &of_responder), TW_OK);
+  assert_int_equal(tw_pair_update(ex->initiator, TW_TEST_NOW_MS, &of_initiator), TW_OK);
+  json_t *lost = put_message(ex, "connection_update", "responder", &of_responder);
+  put_text(lost, "outcome", "ignored");
+  json_t *won = put_message(ex, "connection_update", "initiator", &of_initiator);
+  put_text(won, "outcome", "applied");
+  assert_int_equal(give(ex->initiator, &of_responder).outcome, TW_PAIR_TIE_IGNORED);
+  assert_true(give(ex->responder, &of_initiator).own_dropped);
+  json_t *step = put_message(ex, "epoch_key_update", "responder", &of_initiator);
+  (void)give(ex->initiator, &of_initiator);
+  put_epoch(step, ex->initiator, ex->responder);
+  tw_buf_clear(&of_initiator);
+  tw_buf_clear(&of_responder);
+}
+
+static json_t *make_2pmls(const tw_suite *suite) {
+  tw_test_env test;
+  tw_test_party alice, bob;
+  tw_test_env_init(&test, 1);
+  tw_test_party_init(&alice, &test, suite, "alice");
+  tw_test_party_init(&bob, &test, suite, "bob");
+  const tw_pair_config of_alice = {
+      .clients = alice.clients, .client_count = 1, .label = TW_LITERAL("test"), .parameters = TW_LITERAL("a")};
+  const tw_pair_config of_bob = {
+      .clients = bob.clients, .client_count = 1, .label = TW_LITERAL("test"), .parameters = TW_LITERAL("b")};
+  json_t *vector = json_object();
+  put_suite(vector, &test.env, suite);
+  put_number(vector, "now_ms", TW_TEST_NOW_MS);
+  put_hex(vector, "label", of_alice.label);
+  put_party(vector, "initiator", &alice.client, of_alice.parameters);
+  put_party(vector, "responder", &bob.client, of_bob.parameters);
+  exchange ex = {.steps = put_array(vector, "steps")};
+  tw_buf message = {0}, hello = {0};
+  assert_int_equal(tw_pair_initiate(&of_alice, TW_TEST_NOW_MS, &ex.initiator, &message), TW_OK);
+  put_key_package(put_message(&ex, "client_hello", "initiator", &message), ex.initiator);
+  assert_int_equal(tw_pair_respond(&of_bob, tw_buf_bytes(&message), TW_TEST_NOW_MS, &ex.responder, &hello), TW_OK);
+  json_t *step = put_message(&ex, "server_hello", "responder", &hello);
+  (void)give(ex.initiator, &hello);
+  tw_pair_confirm(ex.responder);
+  put_epoch(step, ex.initiator, ex.responder);
+  run_update(&ex, true);
+  run_update(&ex, false);
+  run_tie(&ex);
+  tw_pair_free(ex.initiator);
+  tw_pair_free(ex.responder);
+  tw_buf_clear(&message);
+  tw_buf_clear(&hello);
+  tw_test_party_clear(&alice);
+  tw_test_party_clear(&bob);
+  tw_test_env_clear(&test);
+  return vector;
+}
+
+/* ---- MLS-TLS ---- */
+
+static void put_direction(json_t *epoch, const tw_test_wire *wire, const tw_group *group, const char *label, const char *side) {
+  const tw_suite *suite = tw_group_suite(group);
+  uint8_t secret[TW_HASH_MAX], key[TW_AEAD_KEY_MAX], iv[TW_AEAD_NONCE];
+  const tw_bytes secret_bytes = TW_BYTES(secret, suite->hash->size);
+  assert_int_equal(
+      tw_group_export(group, TW_BYTES((const uint8_t *)label, strlen(label)), TW_NO_BYTES, secret, suite->hash->size), TW_OK);
+  const tw_env *env = &wire->test.env;
+  assert_int_equal(tw_hkdf_expand_label(env, suite, secret_bytes, "key", TW_NO_BYTES, key, suite->aead->key_size), TW_OK);
+  assert_int_equal(tw_hkdf_expand_label(env, suite, secret_bytes, "iv", TW_NO_BYTES, iv, sizeof iv), TW_OK);
+  json_t *direction = put_object(epoch, side);
+  put_hex(direction, "application_traffic_secret", secret_bytes);
+  put_hex(direction, "write_key", TW_BYTES(key, suite->aead->key_size));
+  put_hex(direction, "write_iv", TW_ARRAY(iv));
+}
+
+static void put_traffic_keys(json_t *epochs, const tw_test_wire *wire) {
+  json_t *epoch = append_object(epochs);
+  put_epoch(epoch, wire->alice.channel->pair, wire->bob.channel->pair);
+  const tw_group *group = tw_channel_group(wire->alice.channel);
+  put_direction(epoch, wire, group, "MLS-TLS c ap traffic", "client");
+  put_direction(epoch, wire, group, "MLS-TLS s ap traffic", "server");
+}
+
+/* All that `from` has to send, in one entry. */
+static void pass(tw_test_wire *wire, json_t *flights, tw_test_side *from, tw_test_side *to, const char *what) {
+  json_t *flight = append_object(flights);
+  put_text(flight, "from", from == &wire->alice ? "client" : "server");
+  put_text(flight, "what", what);
+  put_hex(flight, "wire", tw_channel_output(from->channel));
+  assert_true(tw_channel_output(from->channel).len > 0);
+  to->received.len = 0;
+  while (tw_test_wire_move(wire, from, to, SIZE_MAX)) {
+  }
+  put_hex(flight, "application_data", tw_buf_bytes(&to->received));
+}
+
+static json_t *make_mls_tls(const tw_suite *suite) {
+  tw_test_wire wire;
+  tw_test_wire_init(&wire, suite);
+  tw_test_side *alice = &wire.alice;
+  tw_test_side *bob = &wire.bob;
+  bob->options.padding_block = 64;
+  tw_test_wire_open(&wire);
+  json_t *vector = json_object();
+  put_suite(vector, &wire.test.env, suite);
+  put_number(vector, "now_ms", TW_TEST_NOW_MS);
+  put_party(vector, "client", &alice->party.client, TW_NO_BYTES);
+  put_party(vector, "server", &bob->party.client, TW_NO_BYTES);
+  put_key_package(json_object_get(vector, "client"), alice->channel->pair);
+  json_t *flights = put_array(vector, "flights");
+  json_t *epochs = put_array(vector, "epochs");
+  pass(&wire, flights, alice, bob, "client_hello");
+  pass(&wire, flights, bob, alice, "server_hello");
+  put_traffic_keys(epochs, &wire);
+  pass(&wire, flights, alice, bob, "an empty record that confirms the epoch");
+  tw_test_side_write(alice, TW_LITERAL("from the client"));
+  pass(&wire, flights, alice, bob, "application data");
+  tw_test_side_write(bob, TW_LITERAL("from the server"));
+  pass(&wire, flights, bob, alice, "application data, padded to 64 bytes");
+  assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+  tw_test_side_write(alice, TW_LITERAL("still epoch 1"));
+  pass(&wire, flights, alice, bob, "connection_update and application data under epoch 1");
+  tw_test_side_write(bob, TW_LITERAL("already epoch 2"));
+  pass(&wire, flights, bob, alice, "epoch_key_update under epoch 1 and application data under epoch 2");
+  put_traffic_keys(epochs, &wire);
+  pass(&wire, flights, alice, bob, "an empty record that shows the switch to epoch 2");
+  assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+  pass(&wire, flights, bob, alice, "connection_update under epoch 2");
+  pass(&wire, flights, alice, bob, "epoch_key_update under epoch 2");
+  put_traffic_keys(epochs, &wire);
+  pass(&wire, flights, bob, alice, "an empty record that shows the switch to epoch 3");
+  assert_int_equal(tw_channel_close(alice->channel), TW_OK);
+  pass(&wire, flights, alice, bob, "close_notify");
+  assert_int_equal(tw_channel_close(bob->channel), TW_OK);
+  pass(&wire, flights, bob, alice, "close_notify");
+  tw_test_wire_clear(&wire);
+  return vector;
+}
+
+/* ---- the files ---- */
+
+static void check_file(const char *name, json_t *(*make)(const tw_suite *suite)) {
+  char path[4096];
+  const char *source = getenv("TREEWIRE_SOURCE");
+  const int len = snprintf(path, sizeof path, "%s/tests/vectors/%s", source != NULL ? source : TW_SOURCE_DIR, name);
+  assert_true(len > 0 && (size_t)len < sizeof path);
+  json_t *made = json_array();
+  for (size_t i = 0; i < SUITES; i++) {
+    const tw_suite *suite = tw_suite_by_name(suites[i]);
+    assert_non_null(suite);
+    assert_int_equal(json_array_append_new(made, make(suite)), 0);
+  }
+  if (writing) {
+    assert_int_equal(json_dump_file(made, path, JSON_INDENT(1)), 0);
+  } else {
+    json_error_t error;
+    json_t *known = json_load_file(path, 0, &error);
+    if (known == NULL) fail_msg("%s:%d: %s", path, error.line, error.text);
+    assert_true(json_equal(known, made));
+    json_decref(known);
+  }
+  json_decref(made);
+}
+
+static void pairs_give_the_known_answers(void **state) {
+  (void)state;
+  check_file("2pmls.json", make_2pmls);
+}
+
+static void channels_give_the_known_answers(void **state) {
+  (void)state;
+  check_file("mls-tls.json", make_mls_tls);
+}
+
+int main(int argc, char **argv) {
+  writing = argc > 1 && strcmp(argv[1], "--write") == 0;
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(pairs_give_the_known_answers),
+      cmocka_unit_test(channels_give_the_known_answers),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
