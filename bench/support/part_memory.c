@@ -1,0 +1,150 @@
+/* Ten thousand idle channels, and the bytes of handshakes. SPDX-License-Identifier: Apache-2.0 */
+#include <malloc.h>
+
+#include "world.h"
+
+enum { ENDS = 10000, PAIRS = ENDS / 2 };
+static const double must_classical = 24;
+static const double must_pq = 40;
+
+static const uint64_t start_ms = (uint64_t)BENCH_NOW * 1000;
+
+/* ---- two channels back to back ---- */
+
+typedef struct both {
+  tw_channel *end[2]; /* the connecting one first */
+} both;
+
+static size_t carry(tw_channel *from, tw_channel *to) {
+  const tw_bytes output = tw_channel_output(from);
+  size_t taken;
+  if (output.len == 0) return 0;
+  BENCH_OK(tw_channel_input(to, output, start_ms, &taken));
+  tw_channel_output_sent(from, taken);
+  return taken;
+}
+
+static void settle(both *pair) {
+  while (carry(pair->end[0], pair->end[1]) + carry(pair->end[1], pair->end[0]) > 0) {}
+  for (unsigned i = 0; i < 2; i++) {
+    tw_channel_event event;
+    while (tw_channel_next_event(pair->end[i], &event)) BENCH_TRUE(event.kind != TW_CHANNEL_CLOSED);
+  }
+}
+
+static void open_both(both *pair, const bench_person *people) {
+  for (unsigned i = 0; i < 2; i++) {
+    const tw_client *clients[] = {&people[i].client};
+    const tw_channel_config config = {.clients = clients, .client_count = 1};
+    BENCH_OK(i == 0 ? tw_channel_connect(&config, start_ms, &pair->end[i])
+                    : tw_channel_accept(&config, start_ms, &pair->end[i]));
+  }
+  settle(pair);
+  tw_channel_status status;
+  tw_channel_get_status(pair->end[1], &status);
+  BENCH_TRUE(status.established);
+}
+
+static void rekey(both *pair, unsigned who) {
+  BENCH_OK(tw_channel_rekey(pair->end[who], start_ms));
+  settle(pair);
+}
+
+static void close_both(both *pair) {
+  tw_channel_free(pair->end[0]);
+  tw_channel_free(pair->end[1]);
+}
+
+/* Time passes without traffic: buffers go. */
+static void rest(both *pair) {
+  for (unsigned i = 0; i < 2; i++) {
+    BENCH_OK(tw_channel_tick(pair->end[i], start_ms + 1));
+    BENCH_OK(tw_channel_tick(pair->end[i], start_ms + 10000));
+  }
+}
+
+/* ---- memory ---- */
+
+static void report_memory(const char *suite, const char *state, size_t own, size_t heap, size_t resident, double must) {
+  char name[96];
+  const double kib = 1024.0 * ENDS;
+  snprintf(name, sizeof name, "%s, %s: heap with OpenSSL's, per channel", suite, state);
+  bench_row(name, (double)heap / kib, "KiB", BENCH_AT_MOST, must);
+  bench_note("by our own allocator %.1f KiB, resident set %.1f KiB", (double)own / kib, (double)resident / kib);
+}
+
+static void measure_memory(const tw_suite *suite, const char *name, double must) {
+  bench_memory memory;
+  bench_memory_init(&memory);
+  tw_env env = {.alloc = &memory.alloc};
+  bench_person people[2];
+  BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
+  for (unsigned i = 0; i < 2; i++) bench_person_init(&people[i], &env, suite, i);
+  both *pairs = calloc(PAIRS, sizeof *pairs);
+  BENCH_TRUE(pairs != NULL);
+  open_both(&pairs[0], people); /* warm */
+  close_both(&pairs[0]);
+  malloc_trim(0);
+  const size_t own = memory.now;
+  const size_t heap = bench_heap();
+  const size_t resident = bench_resident();
+  const double start = bench_cpu_seconds();
+  for (unsigned i = 0; i < PAIRS; i++) {
+    open_both(&pairs[i], people);
+    rest(&pairs[i]);
+  }
+  const double handshakes = bench_cpu_seconds() - start;
+  malloc_trim(0);
+  report_memory(name, "established", memory.now - own, bench_heap() - heap, bench_resident() - resident, must);
+  bench_note("%.0f handshakes a second, both ends on one core", PAIRS / handshakes);
+  for (unsigned i = 0; i < PAIRS; i++) {
+    rekey(&pairs[i], 0);
+    rekey(&pairs[i], 1);
+    rest(&pairs[i]);
+  }
+  malloc_trim(0);
+  report_memory(name, "after 2 rekeys", memory.now - own, bench_heap() - heap, bench_resident() - resident, must);
+  for (unsigned i = 0; i < PAIRS; i++) close_both(&pairs[i]);
+  for (unsigned i = 0; i < 2; i++) bench_person_clear(&people[i]);
+  BENCH_TRUE(memory.now == 0 || memory.now <= own);
+  free(pairs);
+  tw_provider_free(env.provider);
+}
+
+void bench_part_memory(void) {
+  bench_title("Memory of an idle channel, one end: 10,000 in one process, 5,000 pairs back to back");
+  measure_memory(tw_suite_at(0), "classical (suite 1)", must_classical);
+  measure_memory(tw_suite_default(), "post-quantum (default suite)", must_pq);
+}
+
+/* ---- bytes ---- */
+
+static uint64_t wire(const both *pair) {
+  tw_channel_status status[2];
+  for (unsigned i = 0; i < 2; i++) tw_channel_get_status(pair->end[i], &status[i]);
+  return status[0].wire_sent + status[1].wire_sent;
+}
+
+void bench_part_bytes(void) {
+  tw_env env = {0};
+  bench_title("Bytes on the wire, both ways, of a handshake with the record that confirms it, and of one rekey");
+  BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
+  for (size_t i = 0; tw_suite_at(i) != NULL; i++) {
+    bench_person people[2];
+    both pair;
+    char name[128];
+    for (unsigned j = 0; j < 2; j++) bench_person_init(&people[j], &env, tw_suite_at(i), j);
+    open_both(&pair, people);
+    const uint64_t handshake = wire(&pair);
+    rekey(&pair, 0);
+    const uint64_t before = wire(&pair);
+    rekey(&pair, 0);
+    snprintf(name, sizeof name, "handshake, %s", tw_suite_name(tw_suite_at(i)));
+    bench_row(name, (double)handshake, "bytes", BENCH_INFO, 0);
+    snprintf(name, sizeof name, "rekey, %s", tw_suite_name(tw_suite_at(i)));
+    bench_row(name, (double)(wire(&pair) - before), "bytes", BENCH_INFO, 0);
+    close_both(&pair);
+    for (unsigned j = 0; j < 2; j++) bench_person_clear(&people[j]);
+  }
+  tw_provider_free(env.provider);
+}

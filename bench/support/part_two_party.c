@@ -1,0 +1,141 @@
+/* Commits of two parties, key packages and exporters against their primitives. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "world.h"
+
+static const double short_run = 0.15; /* seconds */
+static const double long_run = 0.6;
+static const double must_ratio = 1.15;
+static const double must_exporter = 1.5;
+
+/* ---- the work ---- */
+
+typedef struct two_work {
+  bench_two two;
+  tw_buf message;
+  uint64_t random;
+} two_work;
+
+/* The same bytes each time: how often ML-DSA has to try depends on them, and so what is recorded is what is measured.
+ */
+static tw_err same_random(void *ctx, uint8_t *out, size_t len) {
+  two_work *work = ctx;
+  for (size_t i = 0; i < len; i++) {
+    work->random = work->random * 6364136223846793005u + 1442695040888963407u;
+    out[i] = (uint8_t)(work->random >> 56);
+  }
+  return TW_OK;
+}
+
+enum { SEED_OF_GROUPS = 1, SEED_OF_WORK = 2 };
+
+static void do_commit(void *ctx) {
+  two_work *work = ctx;
+  const tw_commit_options options = {.plaintext = true};
+  tw_commit_result made = {0};
+  work->random = SEED_OF_WORK;
+  BENCH_OK(tw_group_commit(work->two.group[0], &options, BENCH_NOW, &made));
+  tw_commit_result_clear(&made);
+}
+
+static void do_process(void *ctx) {
+  two_work *work = ctx;
+  tw_received received = {0};
+  BENCH_OK(tw_group_receive(work->two.group[1], tw_buf_bytes(&work->message), BENCH_NOW, &received));
+  BENCH_TRUE(received.kind == TW_RECEIVED_COMMIT);
+  tw_received_clear(&received);
+}
+
+static void do_key_package(void *ctx) {
+  tw_key_package *package;
+  two_work *work = ctx;
+  work->random = SEED_OF_WORK;
+  BENCH_OK(tw_key_package_new(&work->two.person[0].client, NULL, BENCH_NOW, &package));
+  tw_key_package_free(package);
+}
+
+/* ---- measuring ---- */
+
+/* The primitives that a piece of work needs are those that it asks of the provider: recorded once, then asked again
+ * alone. */
+static void against_primitives(tw_provider *provider, bench_work work, two_work *ctx, const char *what, bool has_must) {
+  char name[128];
+  char counts[200];
+  bench_trace_start(provider);
+  work(ctx);
+  bench_trace *trace = bench_trace_stop(provider);
+  bench_trace_describe(trace, counts, sizeof counts);
+  const tw_suite *suite = ctx->two.person[0].client.suite;
+  const bool chosen = suite == tw_suite_at(0) || suite == tw_suite_default();
+  const bench_compared got = bench_compare(work, ctx, bench_trace_replay, trace, chosen ? long_run : short_run);
+  const char *suite_name = tw_suite_name(suite);
+  snprintf(name, sizeof name, "%s / primitives, %s", what, strchr(suite_name + 4, '_') + 1);
+  bench_row(name, got.ratio, "x", has_must ? BENCH_AT_MOST : BENCH_INFO, must_ratio);
+  bench_note("%.1f us of %.1f us: %s", got.seconds * 1e6, got.reference * 1e6, counts);
+  bench_trace_free(trace);
+}
+
+static void measure_suite(tw_provider *provider, const tw_suite *suite) {
+  two_work work = {.message = TW_BUF_INIT(NULL), .random = SEED_OF_GROUPS};
+  const tw_env env = {.provider = provider, .random = same_random, .random_ctx = &work};
+  const tw_commit_options options = {.plaintext = true};
+  const bool x25519 = suite == tw_suite_at(0);
+  tw_commit_result made = {0};
+  bench_two_init(&work.two, &env, suite);
+  BENCH_OK(tw_group_commit(work.two.group[0], &options, BENCH_NOW, &made));
+  BENCH_OK(tw_buf_append(&work.message, tw_buf_bytes(&made.commit)));
+  tw_commit_result_clear(&made);
+  against_primitives(provider, do_commit, &work, "commit", true);
+  against_primitives(provider, do_process, &work, "process", true);
+  against_primitives(provider, do_key_package, &work, "key package", x25519);
+  tw_buf_clear(&work.message);
+  bench_two_clear(&work.two);
+}
+
+void bench_part_two_party(void) {
+  tw_provider *provider = bench_trace_provider();
+  bench_title(
+      "Two parties: a commit (PublicMessage with path), its processing, a key package, against the same calls of "
+      "the provider alone");
+  for (size_t i = 0; tw_suite_at(i) != NULL; i++) measure_suite(provider, tw_suite_at(i));
+  tw_provider_free(provider);
+}
+
+/* ---- exporter ---- */
+
+typedef struct export_work {
+  const tw_group *group;
+  tw_bytes labels[2];
+  unsigned turn;
+} export_work;
+
+static void do_export(void *ctx) {
+  export_work *work = ctx;
+  uint8_t out[32];
+  BENCH_OK(tw_group_export(work->group, work->labels[work->turn], TW_NO_BYTES, out, sizeof out));
+}
+
+static void do_export_in_turns(void *ctx) {
+  export_work *work = ctx;
+  work->turn ^= 1;
+  do_export(ctx);
+}
+
+void bench_part_exporter(void) {
+  const tw_suite *suites[] = {tw_suite_at(0), tw_suite_default()};
+  const char *names[] = {"exporter, 32 bytes, SHA-256", "exporter, 32 bytes, SHA-384"};
+  tw_env env = {0};
+  bench_title("Exporter: MLS-Exporter(label, \"\", 32)");
+  BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
+  for (size_t i = 0; i < 2; i++) {
+    char name[64];
+    bench_two two;
+    bench_two_init(&two, &env, suites[i]);
+    export_work work = {two.group[0], {TW_LITERAL("MLS-TLS c ap traffic"), TW_LITERAL("MLS-TLS s ap traffic")}, 0};
+    bench_row(names[i], bench_time(do_export, &work, 0.1) * 1e6, "us", BENCH_AT_MOST, must_exporter);
+    snprintf(name, sizeof name, "%s, another label each time", names[i]);
+    bench_row(name, bench_time(do_export_in_turns, &work, 0.1) * 1e6, "us", BENCH_INFO, 0);
+    bench_two_clear(&two);
+  }
+  tw_provider_free(env.provider);
+}
