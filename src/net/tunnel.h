@@ -34,7 +34,7 @@ typedef enum tw_tunnel_event_kind {
 typedef struct tw_tunnel_event {
   tw_tunnel_event_kind kind;
   tw_channel_event channel; /* established, rekeyed */
-  uint64_t key_ns;       /* established, rekeyed: processor's time of this side that the new keys took, nanoseconds */
+  uint64_t key_ns;       /* established, rekeyed: nanoseconds that this side was at work for the new keys */
   tw_tunnel_stage stage; /* error */
   tw_err err;            /* error; TW_ERR_STATE when it is the system's */
   uint8_t alert;         /* error: received or sent, 0 for none */
