@@ -17,7 +17,7 @@ tw_exit tw_cli_fail(tw_exit code, const char *format, ...) {
   va_start(args, format);
   const int written = vsnprintf(raw, sizeof raw, format, args);
   va_end(args);
-  tw_report report;
+  tw_report report = {""};
   tw_report_printable(report.text, sizeof report.text, raw, written < 0 ? 0 : strlen(raw));
   return tw_cli_report(code, &report);
 }

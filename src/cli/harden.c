@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/harden.h"
 
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,9 +38,11 @@ bool tw_harden_lock_memory(void) {
   bool failed = false;
   char line[512];
   while (fgets(line, sizeof line, maps) != NULL) {
-    uintmax_t from;
-    uintmax_t to;
-    if (sscanf(line, "%jx-%jx", &from, &to) != 2 || strstr(line, "[heap]") == NULL) continue;
+    if (strstr(line, "[heap]") == NULL) continue;
+    char *dash;
+    const uintmax_t from = strtoumax(line, &dash, 16);
+    const uintmax_t to = *dash == '-' ? strtoumax(dash + 1, NULL, 16) : 0;
+    if (to <= from) continue;
     if (mlock((const void *)(uintptr_t)from, (size_t)(to - from)) == 0)
       locked = true; /* NOLINT(performance-no-int-to-ptr) */
     else

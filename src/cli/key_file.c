@@ -37,7 +37,7 @@ static tw_err open_file(const char *path, int *fd, struct stat *status, tw_repor
 
 tw_err tw_file_read(const char *path, size_t max, tw_buf *out, tw_report *report) {
   int fd = -1;
-  struct stat status;
+  struct stat status = {0};
   TW_TRY(open_file(path, &fd, &status, report));
   const tw_err err = read_all(fd, path, max, out, report);
   (void)close(fd);
@@ -60,7 +60,7 @@ tw_err tw_key_descriptor_read(const tw_env *env, int fd, const char *source, con
 tw_err tw_key_file_read(const tw_env *env, const char *path, const tw_suite **suite, tw_signer **signer,
                         tw_report *report) {
   int fd = -1;
-  struct stat status;
+  struct stat status = {0};
   TW_TRY(open_file(path, &fd, &status, report));
   tw_err err = TW_OK;
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)

@@ -34,11 +34,11 @@ typedef enum tw_tunnel_event_kind {
 typedef struct tw_tunnel_event {
   tw_tunnel_event_kind kind;
   tw_channel_event channel; /* established, rekeyed */
-  uint64_t key_ns;       /* established, rekeyed: nanoseconds that this side was at work for the new keys */
-  tw_tunnel_stage stage; /* error */
-  tw_err err;            /* error; TW_ERR_STATE when it is the system's */
-  uint8_t alert;         /* error: received or sent, 0 for none */
-  const char *text;      /* error: for people; closed: the reason in a word or two */
+  uint64_t key_ns;          /* established, rekeyed: nanoseconds that this side was at work for the new keys */
+  tw_tunnel_stage stage;    /* error */
+  tw_err err;               /* error; TW_ERR_STATE when it is the system's */
+  uint8_t alert;            /* error: received or sent, 0 for none */
+  const char *text;         /* error: for people; closed: the reason in a word or two */
 } tw_tunnel_event;
 
 /** Where a tunnel's application is. */

@@ -56,7 +56,7 @@ static void take_events(tw_tunnel *tunnel, uint64_t spent, bool made_message) {
   for (size_t i = 0; i < count && tunnel->phase != TW_PHASE_ENDED; i++) {
     uint64_t share = 0;
     if (brings_keys(&events[i])) {
-      share = tunnel->key_ns / epochs--;
+      share = tunnel->key_ns / (epochs > 1 ? epochs-- : 1);
       tunnel->key_ns -= share;
     }
     take_event(tunnel, &events[i], share);

@@ -1,5 +1,6 @@
 /*
- * Plain TCP for the scripts: servers and clients that behave in ways that a channel has to cope with. Addresses are on 127.0.0.1.
+ * Plain TCP for the scripts: servers and clients that behave in ways that a channel has to cope with. Addresses are on
+ * 127.0.0.1.
  *
  *   tcp serve echo|sink|stall|reset|source:BYTES   prints its port, then serves each connection in a process of its own
  *   tcp send PORT                                  standard input to it, end of file, the answer to standard output
@@ -110,7 +111,8 @@ static int serve(const char *how) {
       (void)signal(SIGCHLD, SIG_DFL);
       if (strcmp(how, "stall") == 0)
         while (getppid() == parent) (void)usleep(100000);
-      else serve_one(how, fd);
+      else
+        serve_one(how, fd);
       _exit(0);
     }
     (void)close(fd);
