@@ -140,6 +140,8 @@ TW_API TW_MUST_USE tw_err tw_group_create(const tw_client *client, tw_bytes grou
 
 typedef struct tw_join_options {
   tw_bytes ratchet_tree;   /* where the Welcome or GroupInfo has none: opaque, as from tw_group_ratchet_tree */
+  const tw_bytes *self_removes; /* external joins: the MLSMessages of the epoch's SelfRemove proposals, which came with the GroupInfo */
+  size_t self_remove_count;
   const tw_group *origin;  /* the group that this one must reinitialise or branch from, else NULL (sections 11.2 and 11.3) */
 } tw_join_options;
 

@@ -35,6 +35,9 @@ TW_MUST_USE tw_err tw_welcome_make(const tw_commit_work *work, const tw_group *n
 /* Decodes the caller's encoded proposals into the list. */
 TW_MUST_USE tw_err tw_commit_work_append(tw_commit_work *work, tw_bytes proposals);
 
+/* All proposals that `from` has collected, by reference, whether they fit together or not. */
+TW_MUST_USE tw_err tw_commit_work_append_collected(tw_commit_work *work);
+
 /* Encoded GroupInfo of an epoch; `external_pub`: with the key for external joins. */
 TW_MUST_USE tw_err tw_group_info_build(const tw_group *group, bool with_tree, bool external_pub, tw_bytes extensions,
                                        tw_buf *out);

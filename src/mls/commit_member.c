@@ -8,6 +8,12 @@ static tw_err append_cached(tw_commit_work *work, const tw_cached_proposal *cach
   return tw_proposal_list_append(work->from->env, &work->list, &proposal, cached->sender, cached);
 }
 
+tw_err tw_commit_work_append_collected(tw_commit_work *work) {
+  const tw_proposal_cache *cache = &work->from->proposals;
+  for (uint32_t i = 0; i < cache->count; i++) TW_TRY(append_cached(work, &cache->items[i]));
+  return TW_OK;
+}
+
 /* Ours that only others can commit, and a ReInit beside anything else (section 12.2), stay behind. */
 static bool is_for_others(const tw_commit_work *work, const tw_cached_proposal *cached, const tw_proposal *proposal) {
   const bool ours = cached->sender.type == TW_SENDER_MEMBER && cached->sender.index == work->committer.index;

@@ -26,11 +26,47 @@ static tw_err append_external_init(tw_commit_work *work, tw_bytes external_pub, 
   return err == TW_OK ? tw_commit_work_append(work, tw_buf_bytes(&work->external_kem_output)) : err;
 }
 
-static tw_err run(tw_commit_work *work, const tw_group_info *info, tw_commit_result *result) {
+/* A SelfRemove of a member, all but its membership_tag checked: for that one has to be a member. */
+static tw_err verify_self_remove(const tw_group *from, tw_bytes message, tw_verified_content *out) {
+  tw_mls_message decoded;
+  TW_TRY(tw_mls_message_decode(from->env, message, &decoded));
+  if (decoded.wire_format != TW_WIRE_PUBLIC_MESSAGE) return TW_ERR_UNEXPECTED;
+  const tw_framed_content *content = &decoded.u.public_message.content;
+  if (!tw_bytes_equal(content->group_id, from->context.group_id)) return TW_ERR_WRONG_GROUP;
+  if (content->epoch != from->context.epoch) {
+    return content->epoch < from->context.epoch ? TW_ERR_OLD_EPOCH : TW_ERR_FUTURE_EPOCH;
+  }
+  const bool is_self_remove = content->sender.type == TW_SENDER_MEMBER && content->content_type == TW_CONTENT_PROPOSAL &&
+                              content->proposal.type == TW_PROPOSAL_SELF_REMOVE;
+  if (!is_self_remove) return TW_ERR_PROPOSAL;
+  const tw_unverified_content unverified = {TW_WIRE_PUBLIC_MESSAGE, *content, decoded.u.public_message.auth};
+  tw_bytes signature_key;
+  TW_TRY(tw_group_signature_key(from, content, &signature_key));
+  return tw_content_verify(from->env, from->suite, &unverified, signature_key, tw_buf_bytes(&from->context_encoded), out);
+}
+
+/* draft-ietf-mls-extensions: a joiner takes the SelfRemoves of the epoch along, by reference. */
+static tw_err append_self_removes(tw_commit_work *work, const tw_join_options *join) {
+  tw_group *from = work->from;
+  for (size_t i = 0; i < join->self_remove_count; i++) {
+    tw_verified_content verified;
+    uint8_t reference[TW_HASH_MAX];
+    TW_TRY(verify_self_remove(from, join->self_removes[i], &verified));
+    const tw_framed_content *content = &verified.content;
+    TW_TRY(tw_proposal_reference(from->env, from->suite, verified.wire_format, content->encoded, verified.auth.signature,
+                                 reference));
+    TW_TRY(tw_proposal_cache_add(from->env, from->suite, &from->proposals, reference, content->proposal.encoded,
+                                 content->sender, NULL));
+  }
+  return tw_commit_work_append_collected(work);
+}
+
+static tw_err run(tw_commit_work *work, const tw_group_info *info, const tw_join_options *join, tw_commit_result *result) {
   tw_bytes external_pub;
   TW_TRY(find_external_pub(info, &external_pub));
   TW_TRY(append_external_init(work, external_pub, &work->from->secrets.init_secret));
   TW_TRY(tw_commit_work_append(work, work->options->proposals));
+  TW_TRY(append_self_removes(work, join));
   return tw_commit_work_run(work, result);
 }
 
@@ -54,7 +90,7 @@ tw_err tw_group_join_external(const tw_client *client, tw_bytes group_info, cons
       .now = now,
       .external_kem_output = TW_BUF_INIT(tw_env_alloc(client->env)),
   };
-  const tw_err err = run(&work, info, result);
+  const tw_err err = run(&work, info, join, result);
   tw_commit_work_clear(&work);
   tw_group_free(from);
   return err;

@@ -417,6 +417,43 @@ static void a_self_remove_is_committed_by_others_and_by_joiners(void **state) {
   people_clear(&p);
 }
 
+static void an_external_joiner_takes_self_removes_along(void **state) {
+  people p;
+  tw_buf proposals = {0};
+  tw_buf message = {0};
+  tw_buf info = {0};
+  (void)state;
+  people_init(&p, 1);
+  gather(&p, 3, TW_NO_BYTES);
+  /* alice, at leaf 0, leaves; dora joins from outside and commits that */
+  const tw_message_options plain = {.plaintext = true};
+  assert_int_equal(tw_propose_self_remove(&proposals), TW_OK);
+  assert_int_equal(tw_group_propose(p.all[0]->group, tw_buf_bytes(&proposals), &plain, TW_TEST_NOW, &message), TW_OK);
+  tw_test_deliver(tw_buf_bytes(&message), TW_RECEIVED_PROPOSAL, &p.all[1], 2);
+  assert_int_equal(tw_group_info_message(p.all[1]->group, true, TW_NO_BYTES, &info), TW_OK);
+  tw_commit_result result = {0};
+  const tw_bytes self_remove = tw_buf_bytes(&message);
+  const tw_join_options join = {.self_removes = &self_remove, .self_remove_count = 1};
+  message.ptr[message.len - 40]++; /* in the signature */
+  assert_int_equal(
+      tw_group_join_external(&p.all[3]->client, tw_buf_bytes(&info), &join, NULL, TW_TEST_NOW, &result), TW_ERR_SIGNATURE);
+  message.ptr[message.len - 40]--;
+  assert_int_equal(tw_group_join_external(&p.all[3]->client, tw_buf_bytes(&info), &join, NULL, TW_TEST_NOW, &result),
+                   TW_OK);
+  tw_test_deliver(tw_buf_bytes(&result.commit), TW_RECEIVED_REMOVED, &p.all[0], 1);
+  tw_test_deliver(tw_buf_bytes(&result.commit), TW_RECEIVED_COMMIT, &p.all[1], 2);
+  tw_test_adopt(p.all[3], result.next);
+  result.next = NULL;
+  tw_commit_result_clear(&result);
+  assert_int_equal(tw_group_own_leaf(p.all[3]->group), 0);
+  tw_test_agree(&p.all[1], 3);
+  tw_test_talk(&p.all[1], 3);
+  tw_buf_clear(&proposals);
+  tw_buf_clear(&message);
+  tw_buf_clear(&info);
+  people_clear(&p);
+}
+
 static void an_identity_changes_with_a_commit(void **state) {
   people p;
   (void)state;
@@ -509,6 +546,7 @@ int main(void) {
       cmocka_unit_test(a_reinitialised_group_goes_on_in_its_successor),
       cmocka_unit_test(application_components),
       cmocka_unit_test(a_self_remove_is_committed_by_others_and_by_joiners),
+      cmocka_unit_test(an_external_joiner_takes_self_removes_along),
       cmocka_unit_test(an_identity_changes_with_a_commit),
       cmocka_unit_test(a_saved_group_goes_on),
       cmocka_unit_test(a_lost_race_leaves_the_epoch_as_it_was),
