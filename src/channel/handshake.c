@@ -22,11 +22,16 @@ static tw_err derive_keys(const tw_channel *channel, tw_record_key *send, tw_rec
   return err;
 }
 
-/* Both directions switch at once. */
+/*
+ * Both directions switch at once. Records are numbered on over the switch (D4): who sees the peer's new key knows by that number that
+ * nothing of what went before under the old one is missing.
+ */
 static tw_err switch_keys(tw_channel *channel) {
   tw_record_key send = {0};
   tw_record_key receive = {0};
   TW_TRY(derive_keys(channel, &send, &receive));
+  tw_record_key_continue(&send, channel->send.sequence);
+  tw_record_key_continue(&receive, channel->receive.sequence);
   tw_record_key_move(&channel->send, &send);
   tw_record_key_move(&channel->receive, &receive);
   return TW_OK;
@@ -95,6 +100,7 @@ static tw_err after_peer_update(tw_channel *channel, tw_bytes reply, const tw_pa
     tw_record_key_clear(&send);
     return err;
   }
+  tw_record_key_continue(&send, channel->send.sequence);
   tw_record_key_move(&channel->send, &send);
   if (happened->own_dropped && channel->own_cause == TW_REKEY_CALLER) channel->update_wanted = true;
   tw_channel_raise_rekeyed(channel, happened->epoch, TW_REKEY_PEER);

@@ -114,6 +114,8 @@ static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, t
     return TW_OK;
   }
   if (err != TW_ERR_DECRYPT) return err;
+  /* Under the same number: were there records of the old key that have been kept from us, the peer's count would be ahead. */
+  tw_record_key_continue(&channel->receive_next, channel->receive.sequence);
   TW_TRY(tw_record_open(&channel->receive_next, record, size, record + TW_RECORD_HEADER, content));
   tw_record_key_move(&channel->receive, &channel->receive_next);
   tw_buf_clear(&channel->trial);

@@ -32,7 +32,7 @@ static bool bytes_are_due(const tw_channel *channel) {
   const uint64_t most = channel->options.rekey_after_bytes;
   if (most > 0 && (channel->epoch_data_sent >= most || channel->epoch_data / 9 * 8 >= most)) return true;
   /* RFC 8446 section 5.5: an eighth before the key is used up. */
-  return tw_record_key_left(&channel->send) <= channel->send.limit / 8;
+  return tw_record_key_left(&channel->send) <= channel->send.allowed / 8;
 }
 
 static bool time_is_due(const tw_channel *channel, const tw_pair_status *status) {

@@ -29,7 +29,8 @@ TW_MUST_USE tw_err tw_hkdf_expand_label(const tw_env *env, const tw_suite *suite
 typedef struct tw_record_key {
   tw_aead_key *aead;
   uint64_t sequence; /* of the next record */
-  uint64_t limit;    /* records that may be sealed with it, section 5.5 */
+  uint64_t allowed;  /* records that may be sealed with it, section 5.5 */
+  uint64_t limit;    /* the sequence number at which these are used up */
   uint8_t iv[TW_AEAD_NONCE];
 } tw_record_key;
 
@@ -38,6 +39,8 @@ typedef struct tw_record_key {
  * on error.
  */
 TW_MUST_USE tw_err tw_record_key_init(const tw_env *env, const tw_suite *suite, tw_bytes traffic_secret, tw_record_key *key);
+/* Let a new key's records be numbered from `sequence` on instead of from 0, see docs/protocols.md (D4). */
+void tw_record_key_continue(tw_record_key *key, uint64_t sequence);
 void tw_record_key_clear(tw_record_key *key);
 /* `*from` becomes none, what `*to` held is cleared. */
 void tw_record_key_move(tw_record_key *to, tw_record_key *from);

@@ -23,7 +23,7 @@ tw_err tw_hkdf_expand_label(const tw_env *env, const tw_suite *suite, tw_bytes s
 enum { AEAD_CHACHA20_POLY1305 = 0x0003 }; /* RFC 9180 section 7.3 */
 
 /* Section 5.5: 2^24.5 full-size records with AES-GCM; with ChaCha20-Poly1305 the sequence number ends first. */
-static uint64_t key_limit(const tw_suite *suite) {
+static uint64_t records_allowed(const tw_suite *suite) {
   return suite->aead->id == AEAD_CHACHA20_POLY1305 ? UINT64_MAX : UINT64_C(23726566);
 }
 
@@ -36,13 +36,18 @@ tw_err tw_record_key_init(const tw_env *env, const tw_suite *suite, tw_bytes tra
   if (err == TW_OK) err = tw_aead_key_new(env, suite, TW_BYTES(raw, suite->aead->key_size), &aead);
   if (err == TW_OK) {
     key->aead = aead;
-    key->sequence = 0;
-    key->limit = key_limit(suite);
+    key->allowed = records_allowed(suite);
+    tw_record_key_continue(key, 0);
     memcpy(key->iv, iv, sizeof iv);
   }
   tw_wipe(raw, sizeof raw);
   tw_wipe(iv, sizeof iv);
   return err;
+}
+
+void tw_record_key_continue(tw_record_key *key, uint64_t sequence) {
+  key->sequence = sequence;
+  key->limit = key->allowed < UINT64_MAX - sequence ? sequence + key->allowed : UINT64_MAX;
 }
 
 void tw_record_key_clear(tw_record_key *key) {

@@ -255,7 +255,7 @@ static void a_handshake_message_may_span_records_but_nothing_else(void **state) 
 }
 
 /* The tie of D4's trial: after an update the old key's place may only be taken by the new one from its record 0 on. */
-static void the_new_key_begins_at_zero(void **state) {
+static void no_record_of_the_new_key_can_be_dropped(void **state) {
   (void)state;
   tw_test_wire_establish(&wire);
   assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
@@ -271,6 +271,22 @@ static void the_new_key_begins_at_zero(void **state) {
   assert_ended(alice, TW_ERR_DECRYPT, TW_ALERT_BAD_RECORD_MAC);
 }
 
+/* What was sent under the old key cannot be cut off behind the back of both: the new key's first record counts it. */
+static void records_cannot_be_cut_off_before_the_switch(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+  assert_true(tw_test_wire_move(&wire, bob, alice, SIZE_MAX));
+  tw_test_side_write(bob, TW_LITERAL("do not "));
+  const size_t cut = tw_channel_output(bob->channel).len;
+  assert_true(tw_test_wire_move(&wire, alice, bob, SIZE_MAX));
+  tw_test_side_write(bob, TW_LITERAL("pay"));
+  tw_channel_output_sent(bob->channel, cut);
+  assert_int_equal(tw_test_side_give(&wire, alice, tw_channel_output(bob->channel)), TW_ERR_DECRYPT);
+  assert_int_equal(alice->received.len, 0);
+  assert_ended(alice, TW_ERR_DECRYPT, TW_ALERT_BAD_RECORD_MAC);
+}
+
 static void the_old_key_goes_with_the_first_new_record(void **state) {
   (void)state;
   tw_test_wire_establish(&wire);
@@ -282,7 +298,7 @@ static void the_old_key_goes_with_the_first_new_record(void **state) {
   assert_true(tw_test_wire_move(&wire, alice, bob, SIZE_MAX));
   assert_true(tw_test_wire_move(&wire, bob, alice, SIZE_MAX));
   assert_false(tw_record_key_is_set(&alice->channel->receive_next));
-  assert_int_equal(alice->channel->receive.sequence, 1);
+  assert_int_equal(alice->channel->receive.sequence, bob->channel->send.sequence);
   assert_int_equal(alice->channel->trial.cap, 0);
 }
 
@@ -457,7 +473,8 @@ int main(void) {
       TEST(forbidden_records_end_the_channel),
       TEST(warnings_and_late_data_are_ignored),
       TEST(a_handshake_message_may_span_records_but_nothing_else),
-      TEST(the_new_key_begins_at_zero),
+      TEST(no_record_of_the_new_key_can_be_dropped),
+      TEST(records_cannot_be_cut_off_before_the_switch),
       TEST(the_old_key_goes_with_the_first_new_record),
       TEST(handshake_messages_do_not_span_the_switch),
       TEST(confirmations_must_end_their_record),
