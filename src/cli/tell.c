@@ -32,7 +32,10 @@ tw_exit tw_tell_exit(const tw_tunnel_event *event) {
   if (event->stage == TW_STAGE_APPLICATION) return TW_EXIT_LOCAL;
   switch (event->err) {
   case TW_ERR_CREDENTIAL: return TW_EXIT_REFUSED;
-  case TW_ERR_ALERT: return event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL) ? TW_EXIT_REFUSED : TW_EXIT_PROTOCOL;
+  case TW_ERR_ALERT:
+    if (event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL)) return TW_EXIT_REFUSED;
+    /* Nothing is wrong with what either side sent: the other one gave up. */
+    return event->alert == tw_channel_alert_of(TW_ERR_CLOSED) ? TW_EXIT_NETWORK : TW_EXIT_PROTOCOL;
   case TW_ERR_TRUNCATION:
   case TW_ERR_TIMEOUT: return TW_EXIT_NETWORK;
   default: break;

@@ -51,4 +51,6 @@ exec 9>&-
 wait_event a.ev error '"stage":"application"'
 wait_event b.ev error '"alert":"'
 finish connector
+start stdio stdio_connect < <(echo hello; sleep 5) >/dev/null
+expect 3 stdio
 finish listener
