@@ -75,6 +75,13 @@ void bench_trace_replay(void *trace);
 void bench_trace_describe(const bench_trace *trace, char *out, size_t size);
 void bench_trace_free(bench_trace *trace);
 
+/*
+ * A row with the time of `work` by the time of the primitives that it needs: those that it asks of the provider,
+ * recorded once and then asked again alone. `work` has to ask the same each time.
+ */
+void bench_against_primitives(tw_provider *provider, bench_work work, void *ctx, const char *name, bench_bound bound,
+                              double must, double seconds);
+
 /* ---- the parts ---- */
 
 void bench_part_two_party(void);
@@ -84,6 +91,7 @@ void bench_part_trees(void);
 void bench_part_adding(void);
 void bench_part_records(void);
 void bench_part_stream(void);
+void bench_part_program(void);
 void bench_part_memory(void);
 void bench_part_bytes(void);
 

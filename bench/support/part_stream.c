@@ -1,23 +1,20 @@
 /* One channel over loopback TCP against libssl. SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "loopback.h"
 #include "world.h"
 
 /*
- * Two processes for each: a sender that writes pieces of PIECE bytes for some seconds, and a receiver that counts them.
- * Blocking sockets, TLS_AES_256_GCM_SHA384 or the suite with the same AEAD, records of 16 KiB, receive buffers of 64
- * KiB.
+ * Two processes for each: a sender that writes pieces of LOOPBACK_PIECE bytes for some seconds, and a receiver that
+ * counts them. Blocking sockets, TLS_AES_256_GCM_SHA384 or the suite with the same AEAD, records of 16 KiB, receive
+ * buffers of 64 KiB.
  */
-enum { PIECE = 65536, RUN_MS = 2600, ROUNDS = 4, REKEY_MS = 1000 };
+enum { RUN_MS = 2600, ROUNDS = 4, REKEY_MS = 1000 };
 static const double must_ratio = 0.9;
 
 typedef struct outcome {
@@ -27,81 +24,38 @@ typedef struct outcome {
   uint64_t epoch; /* the last one */
 } outcome;
 
-static uint64_t now_ms(void) {
-  struct timespec now;
-  BENCH_TRUE(clock_gettime(CLOCK_REALTIME, &now) == 0);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static double process_cpu(void) {
-  struct rusage usage;
-  BENCH_TRUE(getrusage(RUSAGE_SELF, &usage) == 0);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
-}
-
 static const uint8_t *piece(void) {
-  static uint8_t bytes[PIECE];
-  for (size_t i = 0; i < PIECE; i++) bytes[i] = (uint8_t)(i * 7);
+  static uint8_t bytes[LOOPBACK_PIECE];
+  for (size_t i = 0; i < LOOPBACK_PIECE; i++) bytes[i] = (uint8_t)(i * 7);
   return bytes;
 }
 
 /* ---- libssl ---- */
 
-static void self_signed(SSL_CTX *ctx) {
-  EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-  X509 *certificate = X509_new();
-  BENCH_TRUE(key != NULL && certificate != NULL && X509_set_version(certificate, X509_VERSION_3) == 1 &&
-             ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1) == 1 &&
-             X509_gmtime_adj(X509_getm_notBefore(certificate), 0) != NULL &&
-             X509_gmtime_adj(X509_getm_notAfter(certificate), 3600) != NULL && X509_set_pubkey(certificate, key) == 1 &&
-             X509_sign(certificate, key, NULL) > 0 && SSL_CTX_use_certificate(ctx, certificate) == 1 &&
-             SSL_CTX_use_PrivateKey(ctx, key) == 1);
-  X509_free(certificate);
-  EVP_PKEY_free(key);
-}
-
-static SSL *tls_new(bool server, int fd) {
-  SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-  BENCH_TRUE(ctx != NULL && SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-             SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384") == 1);
-  SSL_CTX_set_read_ahead(ctx, 1);
-  SSL_CTX_set_default_read_buffer_len(ctx, PIECE);
-  if (server) {
-    BENCH_TRUE(SSL_CTX_set_num_tickets(ctx, 0) == 1);
-    self_signed(ctx);
-  }
-  SSL *ssl = SSL_new(ctx);
-  BENCH_TRUE(ssl != NULL && SSL_set_fd(ssl, fd) == 1);
-  BENCH_TRUE((server ? SSL_accept(ssl) : SSL_connect(ssl)) == 1);
-  SSL_CTX_free(ctx);
-  return ssl;
-}
-
 static void tls_send(int fd, outcome *out) {
-  SSL *ssl = tls_new(false, fd);
+  SSL *ssl = loopback_tls(false, fd);
   const uint8_t *bytes = piece();
-  const double cpu = process_cpu();
-  const uint64_t until = now_ms() + RUN_MS;
-  while (now_ms() < until) BENCH_TRUE(SSL_write(ssl, bytes, PIECE) == PIECE);
+  const double cpu = loopback_cpu(RUSAGE_SELF);
+  const uint64_t until = loopback_ms() + RUN_MS;
+  while (loopback_ms() < until) BENCH_TRUE(SSL_write(ssl, bytes, LOOPBACK_PIECE) == LOOPBACK_PIECE);
   BENCH_TRUE(SSL_shutdown(ssl) >= 0);
-  out->cpu = process_cpu() - cpu;
+  out->cpu = loopback_cpu(RUSAGE_SELF) - cpu;
   SSL_free(ssl);
 }
 
 static void tls_receive(int fd, outcome *out) {
-  static uint8_t bytes[PIECE];
-  SSL *ssl = tls_new(true, fd);
+  static uint8_t bytes[LOOPBACK_PIECE];
+  SSL *ssl = loopback_tls(true, fd);
   double cpu = 0;
   double start = 0;
   for (int got; (got = SSL_read(ssl, bytes, sizeof bytes)) > 0;) {
     if (out->bytes == 0) {
       start = bench_wall_seconds();
-      cpu = process_cpu();
+      cpu = loopback_cpu(RUSAGE_SELF);
     }
     out->bytes += got;
   }
-  out->cpu = process_cpu() - cpu;
+  out->cpu = loopback_cpu(RUSAGE_SELF) - cpu;
   out->seconds = bench_wall_seconds() - start;
   SSL_free(ssl);
 }
@@ -129,8 +83,8 @@ static void end_init(end *e, bool connects, int fd) {
   bench_person_init(&e->person, &e->env, tw_suite_default(), connects);
   const tw_client *clients[] = {&e->person.client};
   const tw_channel_config config = {.clients = clients, .client_count = 1, .options = &options};
-  BENCH_OK(connects ? tw_channel_connect(&config, now_ms(), &e->channel)
-                    : tw_channel_accept(&config, now_ms(), &e->channel));
+  BENCH_OK(connects ? tw_channel_connect(&config, loopback_ms(), &e->channel)
+                    : tw_channel_accept(&config, loopback_ms(), &e->channel));
 }
 
 static void end_clear(end *e) {
@@ -165,7 +119,7 @@ static bool end_take(end *e, bool wait) {
   const ssize_t got = recv(e->fd, room, size, wait ? 0 : MSG_DONTWAIT);
   if (got == 0) return false;
   if (got < 0) return true;
-  BENCH_OK(tw_channel_input_done(e->channel, (size_t)got, now_ms()));
+  BENCH_OK(tw_channel_input_done(e->channel, (size_t)got, loopback_ms()));
   for (tw_bytes data = tw_channel_data(e->channel); data.len > 0; data = tw_channel_data(e->channel)) {
     if (e->got == 0) e->first_at = bench_wall_seconds();
     e->got += (double)data.len;
@@ -192,16 +146,16 @@ static void channel_send(int fd, outcome *out) {
     end_flush(&e);
     BENCH_TRUE(end_take(&e, true));
   }
-  const tw_bytes data = TW_BYTES(piece(), PIECE);
-  const double cpu = process_cpu();
-  const uint64_t until = now_ms() + RUN_MS;
-  for (uint64_t now = now_ms(); now < until; now = now_ms()) {
+  const tw_bytes data = TW_BYTES(piece(), LOOPBACK_PIECE);
+  const double cpu = loopback_cpu(RUSAGE_SELF);
+  const uint64_t until = loopback_ms() + RUN_MS;
+  for (uint64_t now = loopback_ms(); now < until; now = loopback_ms()) {
     BENCH_OK(tw_channel_tick(e.channel, now));
     end_write(&e, data);
   }
   BENCH_OK(tw_channel_close(e.channel));
   end_flush(&e);
-  out->cpu = process_cpu() - cpu;
+  out->cpu = loopback_cpu(RUSAGE_SELF) - cpu;
   out->epoch = e.epoch;
   (void)shutdown(fd, SHUT_WR);
   while (recv(fd, (uint8_t[4096]){0}, 4096, 0) > 0) {}
@@ -213,12 +167,12 @@ static void channel_receive(int fd, outcome *out) {
   double cpu = 0;
   end_init(&e, false, fd);
   while (!e.peer_closed) {
-    BENCH_OK(tw_channel_tick(e.channel, now_ms()));
+    BENCH_OK(tw_channel_tick(e.channel, loopback_ms()));
     end_flush(&e);
-    if (e.got == 0) cpu = process_cpu();
+    if (e.got == 0) cpu = loopback_cpu(RUSAGE_SELF);
     BENCH_TRUE(end_take(&e, true));
   }
-  out->cpu = process_cpu() - cpu;
+  out->cpu = loopback_cpu(RUSAGE_SELF) - cpu;
   out->seconds = bench_wall_seconds() - e.first_at;
   out->bytes = e.got;
   out->epoch = e.epoch;
@@ -229,24 +183,14 @@ static void channel_receive(int fd, outcome *out) {
 
 typedef void (*side)(int fd, outcome *out);
 
-static int listener(struct sockaddr_in *address) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  socklen_t len = sizeof *address;
-  *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  BENCH_TRUE(fd >= 0 && bind(fd, (struct sockaddr *)address, sizeof *address) == 0 && listen(fd, 1) == 0 &&
-             getsockname(fd, (struct sockaddr *)address, &len) == 0);
-  return fd;
-}
-
 static pid_t start(side run, int listening, const struct sockaddr_in *address, int report) {
   const pid_t child = fork();
   BENCH_TRUE(child >= 0);
   if (child != 0) return child;
   outcome out = {0};
   (void)alarm(60);
-  const int fd = address == NULL ? accept(listening, NULL, NULL) : socket(AF_INET, SOCK_STREAM, 0);
+  const int fd = address == NULL ? accept(listening, NULL, NULL) : loopback_connect(address);
   BENCH_TRUE(fd >= 0);
-  if (address != NULL) BENCH_TRUE(connect(fd, (const struct sockaddr *)address, sizeof *address) == 0);
   run(fd, &out);
   close(fd);
   BENCH_TRUE(write(report, &out, sizeof out) == (ssize_t)sizeof out);
@@ -261,7 +205,7 @@ static outcome transfer(side sender, side receiver) {
   int status[2];
   fflush(stdout);
   BENCH_TRUE(pipe(report[0]) == 0 && pipe(report[1]) == 0);
-  const int listening = listener(&address);
+  const int listening = loopback_listen(&address);
   const pid_t child[2] = {start(receiver, listening, NULL, report[0][1]),
                           start(sender, listening, &address, report[1][1])};
   for (unsigned i = 0; i < 2; i++) {

@@ -67,11 +67,19 @@ void bench_part_trees(void) {
   static tree_work works[SIZES];
   tw_env env = {0};
   bench_title("Filled trees: a commit (PublicMessage with path) of leaf 0, suite 1");
-  BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
+  env.provider = bench_trace_provider();
   for (unsigned i = 0; i < SIZES; i++) prepare(&works[i], &env, sizes[i]);
   grown("commit", do_commit, works, BENCH_FAR, false);
   grown("process in the other half", do_process, works, BENCH_FAR, true);
   grown("process by the neighbour", do_process, works, BENCH_NEAR, true);
+  tree_work *largest = &works[SIZES - 1];
+  bench_against_primitives(env.provider, do_commit, largest, "commit, 10000 members / primitives", BENCH_INFO, 0, 0.4);
+  largest->view = BENCH_FAR;
+  bench_against_primitives(env.provider, do_process, largest, "process in the other half, 10000 members / primitives",
+                           BENCH_INFO, 0, 0.4);
+  largest->view = BENCH_NEAR;
+  bench_against_primitives(env.provider, do_process, largest, "process by the neighbour, 10000 members / primitives",
+                           BENCH_INFO, 0, 0.4);
   for (unsigned i = 0; i < SIZES; i++) {
     tw_buf_clear(&works[i].message);
     bench_filled_clear(&works[i].filled);

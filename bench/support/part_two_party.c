@@ -56,23 +56,14 @@ static void do_key_package(void *ctx) {
 
 /* ---- measuring ---- */
 
-/* The primitives that a piece of work needs are those that it asks of the provider: recorded once, then asked again
- * alone. */
 static void against_primitives(tw_provider *provider, bench_work work, two_work *ctx, const char *what, bool has_must) {
-  char name[128];
-  char counts[200];
-  bench_trace_start(provider);
-  work(ctx);
-  bench_trace *trace = bench_trace_stop(provider);
-  bench_trace_describe(trace, counts, sizeof counts);
   const tw_suite *suite = ctx->two.person[0].client.suite;
   const bool chosen = suite == tw_suite_at(0) || suite == tw_suite_default();
-  const bench_compared got = bench_compare(work, ctx, bench_trace_replay, trace, chosen ? long_run : short_run);
   const char *suite_name = tw_suite_name(suite);
+  char name[128];
   snprintf(name, sizeof name, "%s / primitives, %s", what, strchr(suite_name + 4, '_') + 1);
-  bench_row(name, got.ratio, "x", has_must ? BENCH_AT_MOST : BENCH_INFO, must_ratio);
-  bench_note("%.1f us of %.1f us: %s", got.seconds * 1e6, got.reference * 1e6, counts);
-  bench_trace_free(trace);
+  bench_against_primitives(provider, work, ctx, name, has_must ? BENCH_AT_MOST : BENCH_INFO, must_ratio,
+                           chosen ? long_run : short_run);
 }
 
 static void measure_suite(tw_provider *provider, const tw_suite *suite) {

@@ -340,3 +340,16 @@ void bench_trace_describe(const bench_trace *trace, char *out, size_t size) {
     if (made > 0) at += (size_t)made;
   }
 }
+
+void bench_against_primitives(tw_provider *provider, bench_work work, void *ctx, const char *name, bench_bound bound,
+                              double must, double seconds) {
+  char counts[200];
+  bench_trace_start(provider);
+  work(ctx);
+  bench_trace *trace = bench_trace_stop(provider);
+  bench_trace_describe(trace, counts, sizeof counts);
+  const bench_compared got = bench_compare(work, ctx, bench_trace_replay, trace, seconds);
+  bench_row(name, got.ratio, "x", bound, must);
+  bench_note("%.1f us of %.1f us: %s", got.seconds * 1e6, got.reference * 1e6, counts);
+  bench_trace_free(trace);
+}
