@@ -5,24 +5,27 @@
 #include <treewire/pair.h>
 
 /*
- * draft-kohbrok-mls-tls-00 with the decisions of docs/protocols.md: 2PMLS makes and renews the keys, the TLS 1.3 record layer
- * (RFC 8446 section 5) carries the bytes. No I/O happens here: the caller moves bytes between a channel and its socket.
+ * draft-kohbrok-mls-tls-00 with the decisions of docs/protocols.md: 2PMLS makes and renews the keys, the TLS 1.3 record
+ * layer (RFC 8446 section 5) carries the bytes. No I/O happens here: the caller moves bytes between a channel and its
+ * socket.
  *
  *      socket ──read──► tw_channel_input_buffer / input_done ──► tw_channel_data / data_done ──► application
  *      socket ◄─write── tw_channel_output / output_sent      ◄── tw_channel_write, write_buffer ◄── application
  *
  * After any call that takes a channel: send what tw_channel_output has, take the events, look at tw_channel_deadline.
  *
- * Errors. When something ends the channel (a peer that breaks the protocol, a bad record, a timeout), the call returns the
- * reason, the output holds the alert for the peer where there is one, and TW_CHANNEL_CLOSED with the same reason is the last event;
- * send the output, then close the socket. Calls after that return TW_ERR_CLOSED. TW_ERR_NO_MEMORY from input_buffer, write
- * and write_buffer leaves the channel as it was, and so does any error of tw_channel_rekey; everywhere else an error ends it, but for
- * TW_ERR_ARGUMENT.
+ * Errors. When something ends the channel (a peer that breaks the protocol, a bad record, a timeout), the call returns
+ * the reason, the output holds the alert for the peer where there is one, and TW_CHANNEL_CLOSED with the same reason is
+ * the last event; send the output, then close the socket. Calls after that return TW_ERR_CLOSED. TW_ERR_NO_MEMORY from
+ * input_buffer, write and write_buffer leaves the channel as it was, and so does any error of tw_channel_rekey;
+ * everywhere else an error ends it, but for TW_ERR_ARGUMENT.
  *
- * Closing. tw_channel_close sends close_notify: our application data ends, the peer's goes on until its own close_notify. Key updates
- * go on until both have closed, so a transport stays open in both directions until TW_CHANNEL_CLOSED.
+ * Closing. tw_channel_close sends close_notify: our application data ends, the peer's goes on until its own
+ * close_notify. Key updates go on until both have closed, so a transport stays open in both directions until
+ * TW_CHANNEL_CLOSED.
  *
- * Times are `now_ms`: milliseconds since 1970 that do not run backwards: one reading of the wall clock plus the monotonic clock.
+ * Times are `now_ms`: milliseconds since 1970 that do not run backwards: one reading of the wall clock plus the
+ * monotonic clock.
  */
 
 typedef struct tw_channel tw_channel;
@@ -35,27 +38,28 @@ typedef struct tw_channel tw_channel;
 typedef struct tw_channel_options {
   uint32_t handshake_message_max; /* bytes of one TwoPartyMLSMessage that is taken; default 65536 */
   uint32_t handshake_timeout_ms;  /* from the start until established; 0: none; default 30000 */
-  uint64_t rekey_after_ms;        /* age of our own leaf key at which we update it (D14); 0: never by time; default 120000 */
-  uint64_t rekey_after_bytes;     /* application bytes of one epoch after which we update; 0: only before RFC 8446 5.5's limits;
-                                     default 2^30 */
-  uint32_t input_max;             /* bytes of the receive buffer; at least TW_RECORD_WIRE_MAX; default 65536 */
-  uint32_t output_high_water;     /* bytes of sealed output above which no application data is taken; default 65536 */
-  uint32_t idle_release_ms;       /* empty buffers are released after this long without traffic; default 1000 */
-  uint32_t padding_block;         /* application records are padded to a multiple of this many bytes (section 5.4); 0 or 1: not */
+  uint64_t rekey_after_ms; /* age of our own leaf key at which we update it (D14); 0: never by time; default 120000 */
+  uint64_t rekey_after_bytes; /* application bytes of one epoch after which we update; 0: only before RFC 8446 5.5's
+                                 limits; default 2^30 */
+  uint32_t input_max;         /* bytes of the receive buffer; at least TW_RECORD_WIRE_MAX; default 65536 */
+  uint32_t output_high_water; /* bytes of sealed output above which no application data is taken; default 65536 */
+  uint32_t idle_release_ms;   /* empty buffers are released after this long without traffic; default 1000 */
+  uint32_t padding_block; /* application records are padded to a multiple of so many bytes (section 5.4); 0 or 1: not */
 } tw_channel_options;
 
+/** The defaults named above. */
 TW_API extern const tw_channel_options tw_channel_options_default;
 
 typedef struct tw_channel_config {
   /**
-   * As in tw_pair_config, but the clients are borrowed as long as the channel lives (the array is copied). The allocator and limits are
-   * those of the first client's env.
+   * As in tw_pair_config, but the clients are borrowed as long as the channel lives (the array is copied). The
+   * allocator and limits are those of the first client's env.
    */
   const tw_client *const *clients;
   size_t client_count;
   /** As in tw_pair_config; borrowed as long as the channel lives. */
   const tw_policy *policy;
-  /** Parameters of the application's own that the leaf signs, see tw_channel_peer_parameters; mostly empty. Borrowed likewise. */
+  /** The application's own parameters, signed with the leaf: tw_channel_peer_parameters. Borrowed likewise. */
   tw_bytes parameters;
   /** NULL: tw_channel_options_default. Copied. */
   const tw_channel_options *options;
@@ -75,8 +79,8 @@ TW_API void tw_channel_free(tw_channel *channel);
 
 /**
  * Where to receive: `*room` bytes at `*ptr`, valid until the next call with this channel. `*room` is 0 when the
- * application has to take data first (stop reading then), and when the channel is closed. Bytes of tw_channel_data that are not done
- * stay, but may move: borrow them anew. TW_ERR_NO_MEMORY: try again later.
+ * application has to take data first (stop reading then), and when the channel is closed. Bytes of tw_channel_data that
+ * are not done stay, but may move: borrow them anew. TW_ERR_NO_MEMORY: try again later.
  */
 TW_API TW_MUST_USE tw_err tw_channel_input_buffer(tw_channel *channel, uint8_t **ptr, size_t *room);
 /** `n` <= room bytes were received there. Any protocol error ends the channel. */
@@ -84,9 +88,9 @@ TW_API TW_MUST_USE tw_err tw_channel_input_done(tw_channel *channel, size_t n, u
 /** The same with a copy: `*taken` <= input.len bytes fitted. Errors of both. */
 TW_API TW_MUST_USE tw_err tw_channel_input(tw_channel *channel, tw_bytes input, uint64_t now_ms, size_t *taken);
 /**
- * The stream has ended. Without the peer's close_notify that is a truncation: the channel ends with TW_ERR_TRUNCATION, once the
- * application has taken what came before (this call or a later tw_channel_data_done returns it). After it, nothing more can come in,
- * and sending goes on.
+ * The stream has ended. Without the peer's close_notify that is a truncation: the channel ends with TW_ERR_TRUNCATION,
+ * once the application has taken what came before (this call or a later tw_channel_data_done returns it). After it,
+ * nothing more can come in, and sending goes on.
  */
 TW_API TW_MUST_USE tw_err tw_channel_input_end(tw_channel *channel, uint64_t now_ms);
 
@@ -111,17 +115,17 @@ TW_API TW_MUST_USE tw_err tw_channel_data_done(tw_channel *channel, size_t n);
  */
 TW_API TW_MUST_USE tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken);
 /**
- * The same without a copy: put up to `*room` bytes (one record's content at most; 0 as with tw_channel_write) at `*ptr`, then call
- * tw_channel_write_done with their number (0 takes it back) before any other call.
+ * The same without a copy: put up to `*room` bytes (one record's content at most; 0 as with tw_channel_write) at
+ * `*ptr`, then call tw_channel_write_done with their number (0 takes it back) before any other call.
  */
 TW_API TW_MUST_USE tw_err tw_channel_write_buffer(tw_channel *channel, uint8_t **ptr, size_t *room);
 TW_API TW_MUST_USE tw_err tw_channel_write_done(tw_channel *channel, size_t n);
 /** Whether tw_channel_write would take something now. */
 TW_API bool tw_channel_writable(const tw_channel *channel);
 
-/** End our application data with close_notify; nothing when it was done before. Before it is established, the channel ends. */
+/** End our application data with close_notify; nothing when done before. A channel not yet established ends. */
 TW_API TW_MUST_USE tw_err tw_channel_close(tw_channel *channel);
-/** End the channel with an error alert that says `reason` (tw_channel_alert_of), e.g. TW_ERR_CREDENTIAL or TW_ERR_NO_MEMORY. */
+/** End the channel with an error alert for `reason` (tw_channel_alert_of), e.g. TW_ERR_CREDENTIAL. */
 TW_API void tw_channel_abort(tw_channel *channel, tw_err reason);
 
 /**
@@ -147,10 +151,10 @@ typedef enum tw_channel_event_kind {
 } tw_channel_event_kind;
 
 typedef enum tw_rekey_cause {
-  TW_REKEY_TIME = 1,  /* our leaf key's age */
-  TW_REKEY_BYTES = 2, /* the epoch's bytes, or RFC 8446 section 5.5's limits */
+  TW_REKEY_TIME = 1,   /* our leaf key's age */
+  TW_REKEY_BYTES = 2,  /* the epoch's bytes, or RFC 8446 section 5.5's limits */
   TW_REKEY_CALLER = 3, /* tw_channel_rekey */
-  TW_REKEY_PEER = 4   /* the peer's update */
+  TW_REKEY_PEER = 4    /* the peer's update */
 } tw_rekey_cause;
 
 typedef struct tw_channel_event {
@@ -158,17 +162,20 @@ typedef struct tw_channel_event {
   uint64_t epoch;           /* established, rekeyed: the epoch that begins */
   tw_rekey_cause cause;     /* rekeyed */
   uint64_t data_bytes;      /* rekeyed: application bytes, both ways, since the last epoch began here */
-  uint64_t handshake_bytes; /* established, rekeyed: bytes on the wire, both ways, that it took, record headers and tags included */
+  uint64_t handshake_bytes; /* established, rekeyed: bytes on the wire, both ways, that it took, record headers and tags
+                               included */
   uint32_t merged;          /* rekeyed: earlier such events that were not taken in time and are added up in this one */
-  tw_err reason;            /* closed: TW_OK after close_notify in both directions, TW_ERR_ALERT when the peer gave one, else the error */
-  uint8_t alert;            /* closed with an error: the alert (RFC 8446 section 6) that was received or sent */
+  tw_err reason; /* closed: TW_OK after close_notify in both directions, TW_ERR_ALERT when the peer gave one, else the
+                    error */
+  uint8_t alert; /* closed with an error: the alert (RFC 8446 section 6) that was received or sent */
 } tw_channel_event;
 
 /** Take the oldest event; false when there is none. Events are few and need no callback; take them after each call. */
 TW_API bool tw_channel_next_event(tw_channel *channel, tw_channel_event *event);
 
-/** The alert that an error is told to the peer with, and an alert's name in RFC 8446's words ("unknown" else; static). */
+/** The alert that an error is told to the peer with. */
 TW_API uint8_t tw_channel_alert_of(tw_err reason);
+/** An alert's name in RFC 8446's words, else "unknown"; static storage, never NULL. */
 TW_API const char *tw_channel_alert_name(uint8_t alert);
 
 typedef struct tw_channel_status {
@@ -176,11 +183,12 @@ typedef struct tw_channel_status {
   bool established;
   bool closed;
   tw_pair_status pair; /* zero before there is one */
-  uint64_t data_sent; /* application bytes since the start */
+  uint64_t data_sent;  /* application bytes since the start */
   uint64_t data_received;
   uint64_t wire_sent; /* bytes put into the output since the start, and bytes taken from the input */
   uint64_t wire_received;
 } tw_channel_status;
+/** How it stands, also after the end. Fails never. */
 TW_API void tw_channel_get_status(const tw_channel *channel, tw_channel_status *status);
 
 /** The peer's leaf; false before its credential was accepted. Borrowed until the next call that takes the channel. */

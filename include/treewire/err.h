@@ -5,8 +5,8 @@
 #include <treewire/api.h>
 
 /*
- * Each error belongs to exactly one class, and the class tells the caller what to do. The class is
- * the value's second byte: tw_err_class(e).
+ * Each error belongs to exactly one class, and the class tells the caller what to do: tw_err_class_of(e), the value's
+ * second byte. Unless a function says otherwise, an error has changed nothing.
  */
 typedef enum tw_err_class {
   TW_CLASS_OK = 0,
@@ -31,19 +31,19 @@ typedef enum tw_err {
   TW_ERR_TRAILING = TW_ERR_VALUE(TW_CLASS_MALFORMED, 2),  /* bytes are left after the structure */
   TW_ERR_ENCODING = TW_ERR_VALUE(TW_CLASS_MALFORMED, 3),  /* a value that the structure does not allow */
 
-  TW_ERR_FORBIDDEN = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 1),   /* a rule of the protocol that has no error of its own */
-  TW_ERR_UNSUPPORTED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 2), /* version, suite, extension or type not supported here */
-  TW_ERR_CREDENTIAL = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 3),  /* the Authentication Service refused a credential */
-  TW_ERR_LIFETIME = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 4),    /* a key package outside its lifetime */
-  TW_ERR_CAPABILITY = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 5),  /* a member would lack a required capability */
-  TW_ERR_TREE = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 6),        /* an invalid ratchet tree or update path */
-  TW_ERR_PROPOSAL = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 7),    /* an invalid proposal or proposal list */
-  TW_ERR_SENDER = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 8),      /* this sender may not send this */
-  TW_ERR_KEY_REUSED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 9),  /* a public key that must be unique or fresh is not */
+  TW_ERR_FORBIDDEN = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 1),    /* a rule of the protocol that has no error of its own */
+  TW_ERR_UNSUPPORTED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 2),  /* version, suite, extension or type not supported here */
+  TW_ERR_CREDENTIAL = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 3),   /* the Authentication Service refused a credential */
+  TW_ERR_LIFETIME = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 4),     /* a key package outside its lifetime */
+  TW_ERR_CAPABILITY = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 5),   /* a member would lack a required capability */
+  TW_ERR_TREE = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 6),         /* an invalid ratchet tree or update path */
+  TW_ERR_PROPOSAL = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 7),     /* an invalid proposal or proposal list */
+  TW_ERR_SENDER = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 8),       /* this sender may not send this */
+  TW_ERR_KEY_REUSED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 9),   /* a public key that must be unique or fresh is not */
   TW_ERR_WRONG_GROUP = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 10), /* for another group, or for somebody else */
-  TW_ERR_BINDING = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 11),    /* channel binding is missing or of another protocol */
-  TW_ERR_REMOVED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 12),    /* we are removed from the group by this commit */
-  TW_ERR_UNEXPECTED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 13), /* a message that this state of the protocol does not allow */
+  TW_ERR_BINDING = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 11),     /* channel binding is missing or of another protocol */
+  TW_ERR_REMOVED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 12),     /* reserved: a removal is told by TW_RECEIVED_REMOVED */
+  TW_ERR_UNEXPECTED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 13),  /* a message that this state does not allow */
 
   TW_ERR_SIGNATURE = TW_ERR_VALUE(TW_CLASS_CRYPTO, 1), /* a signature does not verify */
   TW_ERR_MAC = TW_ERR_VALUE(TW_CLASS_CRYPTO, 2),       /* a membership or confirmation tag does not verify */
@@ -61,22 +61,22 @@ typedef enum tw_err {
   TW_ERR_DUPLICATE = TW_ERR_VALUE(TW_CLASS_DUPLICATE, 1),   /* processed before: its key is used up */
   TW_ERR_OWN_MESSAGE = TW_ERR_VALUE(TW_CLASS_DUPLICATE, 2), /* sent by ourselves */
 
-  TW_ERR_FUTURE_EPOCH = TW_ERR_VALUE(TW_CLASS_RESYNC, 1),    /* for an epoch that we have not reached */
-  TW_ERR_MISSING_PSK = TW_ERR_VALUE(TW_CLASS_RESYNC, 2),     /* a PSK that we do not hold */
+  TW_ERR_FUTURE_EPOCH = TW_ERR_VALUE(TW_CLASS_RESYNC, 1),     /* for an epoch that we have not reached */
+  TW_ERR_MISSING_PSK = TW_ERR_VALUE(TW_CLASS_RESYNC, 2),      /* a PSK that we do not hold */
   TW_ERR_MISSING_PROPOSAL = TW_ERR_VALUE(TW_CLASS_RESYNC, 3), /* a proposal by reference that we have not seen */
-  TW_ERR_MISSING_TREE = TW_ERR_VALUE(TW_CLASS_RESYNC, 4),    /* the ratchet tree has to come out of band */
-  TW_ERR_TRUNCATION = TW_ERR_VALUE(TW_CLASS_RESYNC, 5),      /* the stream ended without close_notify */
+  TW_ERR_MISSING_TREE = TW_ERR_VALUE(TW_CLASS_RESYNC, 4),     /* the ratchet tree has to come out of band */
+  TW_ERR_TRUNCATION = TW_ERR_VALUE(TW_CLASS_RESYNC, 5),       /* the stream ended without close_notify */
 
-  TW_ERR_NO_MEMORY = TW_ERR_VALUE(TW_CLASS_RESOURCE, 1),
-  TW_ERR_RANDOM = TW_ERR_VALUE(TW_CLASS_RESOURCE, 2), /* the source of randomness failed */
-  TW_ERR_LIMIT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 3),  /* a limit of tw_limits was passed */
+  TW_ERR_NO_MEMORY = TW_ERR_VALUE(TW_CLASS_RESOURCE, 1), /* the allocator returned NULL */
+  TW_ERR_RANDOM = TW_ERR_VALUE(TW_CLASS_RESOURCE, 2),    /* the source of randomness failed */
+  TW_ERR_LIMIT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 3),     /* a limit of tw_limits was passed */
   TW_ERR_KEY_LIMIT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 4), /* a traffic key is used up; rekey first */
-  TW_ERR_TIMEOUT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 5), /* the peer did not answer in time */
+  TW_ERR_TIMEOUT = TW_ERR_VALUE(TW_CLASS_RESOURCE, 5),   /* the peer did not answer in time */
 
   TW_ERR_ARGUMENT = TW_ERR_VALUE(TW_CLASS_CALLER, 1), /* an argument breaks the function's contract */
-  TW_ERR_BUFFER = TW_ERR_VALUE(TW_CLASS_CALLER, 2),   /* an output buffer is too small */
+  TW_ERR_BUFFER = TW_ERR_VALUE(TW_CLASS_CALLER, 2),   /* reserved: an output buffer is too small */
 
-  TW_ERR_INTERNAL = TW_ERR_VALUE(TW_CLASS_INTERNAL, 1)
+  TW_ERR_INTERNAL = TW_ERR_VALUE(TW_CLASS_INTERNAL, 1) /* libcrypto or the library contradicts itself */
 } tw_err;
 
 /** The class of `err`: what the caller should do about it. */

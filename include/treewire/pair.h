@@ -5,10 +5,10 @@
 #include <treewire/mls.h>
 
 /*
- * draft-kohbrok-mls-two-party-profile-00, with the decisions D1 … D14 of docs/protocols.md: an MLS group of exactly two, the
- * responder at leaf 0 and the initiator at leaf 1. A tw_pair makes and takes the messages of the profile and holds the epoch; it knows
- * nothing of how they travel. A channel protocol (MLS-TLS: channel.h) carries them over a reliable, ordered link and takes
- * its keys from the epochs.
+ * draft-kohbrok-mls-two-party-profile-00, with the decisions D1 … D14 of docs/protocols.md: an MLS group of exactly
+ * two, the responder at leaf 0 and the initiator at leaf 1. A tw_pair makes and takes the messages of the profile and
+ * holds the epoch; it knows nothing of how they travel. A channel protocol (MLS-TLS: channel.h) carries them over a
+ * reliable, ordered link and takes its keys from the epochs.
  *
  *   initiator                                              responder
  *   tw_pair_initiate       -- client_hello ----------->    tw_pair_respond
@@ -17,8 +17,8 @@
  *   tw_pair_update         -- connection_update ------>    tw_pair_receive    (either side may update)
  *   tw_pair_receive        <-------- epoch_key_update --
  *
- * Times are `now_ms`: milliseconds since 1970, as the caller reads them. Messages are appended to the caller's buffers. On error
- * a pair is as it was before the call, unless the function says otherwise.
+ * Times are `now_ms`: milliseconds since 1970, as the caller reads them. Messages are appended to the caller's buffers.
+ * On error a pair is as it was before the call, unless the function says otherwise.
  */
 
 typedef struct tw_pair tw_pair;
@@ -51,9 +51,9 @@ typedef enum tw_pair_message_type {
 /** Borrowed for the call; what it points to has the lives given here. */
 typedef struct tw_pair_config {
   /**
-   * Who we are, one client for each suite that we accept. The initiator offers the suite of the first; the responder takes the client
-   * that has the suite of the client_hello and refuses others. The structures are copied; env, signer, credential and policy.ctx
-   * are borrowed as long as the pair lives.
+   * Who we are, one client for each suite that we accept. The initiator offers the suite of the first; the responder
+   * takes the client that has the suite of the client_hello and refuses others. The structures are copied; env, signer,
+   * credential and policy.ctx are borrowed as long as the pair lives.
    */
   const tw_client *const *clients;
   size_t client_count;
@@ -61,7 +61,7 @@ typedef struct tw_pair_config {
   const tw_policy *policy;
   /** The protocol that is keyed (D7): 1 … TW_PAIR_LABEL_MAX bytes, e.g. "mls-tls". The peer's must be equal. Copied. */
   tw_bytes label;
-  /** That protocol's own parameters of this side, signed with the leaf; at most TW_PAIR_PARAMETERS_MAX bytes. Copied. */
+  /** That protocol's own parameters of this side, signed with the leaf; up to TW_PAIR_PARAMETERS_MAX bytes. Copied. */
   tw_bytes parameters;
 } tw_pair_config;
 
@@ -76,23 +76,25 @@ typedef enum tw_pair_outcome {
 typedef struct tw_pair_event {
   tw_pair_outcome outcome;
   uint64_t epoch;   /* of the pair after the message */
-  bool own_dropped; /* TW_PAIR_PEER_UPDATED: our own outstanding update lost the tie; make another one if it is still wanted */
+  bool own_dropped; /* TW_PAIR_PEER_UPDATED: our own outstanding update lost the tie; make another one if it is still
+                       wanted */
 } tw_pair_event;
 
 /**
  * Start as initiator: appends the client_hello to `message`.
  * Errors: TW_ERR_ARGUMENT, TW_ERR_NO_MEMORY, TW_ERR_RANDOM.
  */
-TW_API TW_MUST_USE tw_err tw_pair_initiate(const tw_pair_config *config, uint64_t now_ms, tw_pair **pair, tw_buf *message);
+TW_API TW_MUST_USE tw_err tw_pair_initiate(const tw_pair_config *config, uint64_t now_ms, tw_pair **pair,
+                                           tw_buf *message);
 
 /**
- * Start as responder with a client_hello that came in: checks it, asks the policy about its credential, makes the group and
- * appends the server_hello to `message`. The pair is TW_PAIR_UNCONFIRMED: a KeyPackage may be replayed by anyone (D13).
- * Errors: TW_ERR_UNSUPPORTED (version or suite), TW_ERR_UNEXPECTED (another message), TW_ERR_BINDING (another label, or none),
- * TW_ERR_CREDENTIAL, and what tw_key_package_inspect returns.
+ * Start as responder with a client_hello that came in: checks it, asks the policy about its credential, makes the group
+ * and appends the server_hello to `message`. The pair is TW_PAIR_UNCONFIRMED: a KeyPackage may be replayed by anyone
+ * (D13). Errors: TW_ERR_UNSUPPORTED (version or suite), TW_ERR_UNEXPECTED (another message), TW_ERR_BINDING (another
+ * label, or none), TW_ERR_CREDENTIAL, and what tw_key_package_inspect returns.
  */
-TW_API TW_MUST_USE tw_err tw_pair_respond(const tw_pair_config *config, tw_bytes client_hello, uint64_t now_ms, tw_pair **pair,
-                                          tw_buf *message);
+TW_API TW_MUST_USE tw_err tw_pair_respond(const tw_pair_config *config, tw_bytes client_hello, uint64_t now_ms,
+                                          tw_pair **pair, tw_buf *message);
 
 /** NULL is fine. Secrets are wiped. */
 TW_API void tw_pair_free(tw_pair *pair);
@@ -100,22 +102,23 @@ TW_API void tw_pair_free(tw_pair *pair);
 /**
  * Take one message from the peer, whole. `reply` gets what is to be sent back, if anything (TW_PAIR_PEER_UPDATED: the
  * epoch_key_update). Adopt, save, send: tw_pair_save comes before the reply is released.
- * Errors: TW_ERR_UNEXPECTED for a message that the state does not allow, TW_ERR_UNSUPPORTED for one of a later version and for
- * resumption, TW_ERR_BINDING, TW_ERR_PROPOSAL for a commit that does more than update its sender, and what tw_group_join
- * and tw_group_receive return. All of them end a connection over a reliable link.
+ * Errors: TW_ERR_UNEXPECTED for a message that the state does not allow, TW_ERR_UNSUPPORTED for one of a later version
+ * and for resumption, TW_ERR_BINDING, TW_ERR_PROPOSAL for a commit that does more than update its sender, and what
+ * tw_group_join and tw_group_receive return. All of them end a connection over a reliable link.
  */
-TW_API TW_MUST_USE tw_err tw_pair_receive(tw_pair *pair, tw_bytes message, uint64_t now_ms, tw_buf *reply, tw_pair_event *event);
+TW_API TW_MUST_USE tw_err tw_pair_receive(tw_pair *pair, tw_bytes message, uint64_t now_ms, tw_buf *reply,
+                                          tw_pair_event *event);
 
 /** Responder: something of the initiator's has opened under the pair's epoch (D13). Nothing happens in other states. */
 TW_API void tw_pair_confirm(tw_pair *pair);
 
 /**
- * Renew our own leaf key and with it the epoch: appends the connection_update to `message`. The epoch stays until the peer's
- * epoch_key_update. Errors: TW_ERR_PENDING while one is outstanding, TW_ERR_STATE before the pair is confirmed.
+ * Renew our own leaf key and with it the epoch: appends the connection_update to `message`. The epoch stays until the
+ * peer's epoch_key_update. Errors: TW_ERR_PENDING while one is outstanding, TW_ERR_STATE before the pair is confirmed.
  */
 TW_API TW_MUST_USE tw_err tw_pair_update(tw_pair *pair, uint64_t now_ms, tw_buf *message);
 
-/** The message of the last tw_pair_update was not sent and never will be: forget it. Nothing happens where none is outstanding. */
+/** The message of the last tw_pair_update will never be sent: forget it. Nothing happens where none is outstanding. */
 TW_API void tw_pair_take_back(tw_pair *pair);
 
 /** The epoch in force; NULL in TW_PAIR_HELLO_SENT. Borrowed until the next call that changes the pair. */
@@ -129,24 +132,25 @@ typedef struct tw_pair_status {
   tw_pair_role role;
   tw_pair_state state;
   const tw_suite *suite;
-  uint64_t epoch;             /* 0 while there is no group */
-  uint64_t own_leaf_since_ms; /* when our leaf key in force was made (D14) */
+  uint64_t epoch;              /* 0 while there is no group */
+  uint64_t own_leaf_since_ms;  /* when our leaf key in force was made (D14) */
   uint64_t peer_leaf_since_ms; /* when the peer's leaf key in force came to us */
-  uint64_t own_updates;       /* of ours, adopted */
-  uint64_t peer_updates;      /* of the peer's, applied */
-  uint64_t ties;              /* met, whoever won */
+  uint64_t own_updates;        /* of ours, adopted */
+  uint64_t peer_updates;       /* of the peer's, applied */
+  uint64_t ties;               /* met, whoever won */
 } tw_pair_status;
+/** How it stands. Fails never. */
 TW_API void tw_pair_get_status(const tw_pair *pair, tw_pair_status *status);
 
 /**
  * All of the pair in one blob, an outstanding update included; secret: `out` is the caller's to clear.
- * Loading takes the clients, policy and label of `config` (TW_ERR_BINDING when the label differs; parameters are those saved).
- * TW_ERR_UNSUPPORTED: a version or suite that is not known here; malformed: a damaged blob.
+ * Loading takes the clients, policy and label of `config` (TW_ERR_BINDING when the label differs; parameters are those
+ * saved). TW_ERR_UNSUPPORTED: a version or suite that is not known here; malformed: a damaged blob.
  */
 TW_API TW_MUST_USE tw_err tw_pair_save(const tw_pair *pair, tw_buf *out);
 TW_API TW_MUST_USE tw_err tw_pair_load(const tw_pair_config *config, tw_bytes saved, tw_pair **pair);
 
-/** The type of a TwoPartyMLSMessage, without checking what is in it; for routing. TW_ERR_UNSUPPORTED for another version. */
+/** The type of a TwoPartyMLSMessage, for routing: nothing else is checked. TW_ERR_UNSUPPORTED for another version. */
 TW_API TW_MUST_USE tw_err tw_pair_message_peek(tw_bytes message, tw_pair_message_type *type);
 
 #endif
