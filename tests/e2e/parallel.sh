@@ -7,8 +7,8 @@ keys
 count=200
 sanitized && count=60
 serve echo
-listener --forward "127.0.0.1:$target" --rekey-after 1
-connector --rekey-after 1
+listener --forward "127.0.0.1:$target" --rekey-after 20
+connector --rekey-after 20
 descriptors() { find "/proc/${!1}/fd" -mindepth 1 | wc -l; }
 a=$(descriptors listener)
 b=$(descriptors connector)
