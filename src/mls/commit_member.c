@@ -26,55 +26,111 @@ static bool is_for_others(const tw_commit_work *work, const tw_cached_proposal *
   }
 }
 
+/* A PSK that somebody else wants and that we do not hold must not keep us from committing. */
+static tw_err try_psks(const tw_commit_work *work) {
+  const tw_env *env = work->from->env;
+  tw_buf ids = TW_BUF_INIT(tw_env_alloc(env));
+  tw_psk_set psks = {0};
+  tw_err err = tw_proposal_list_psk_ids(&work->list, &ids);
+  if (err == TW_OK) err = tw_psk_set_resolve(work->from->client, work->from, tw_buf_bytes(&ids), &psks);
+  tw_psk_set_clear(env, &psks);
+  tw_buf_clear(&ids);
+  return err;
+}
+
 /* Whether the list as it stands could be committed. */
 static tw_err try_list(tw_commit_work *work) {
   tw_draft draft = {0};
   TW_TRY(tw_draft_begin(work->from, &draft));
   const tw_err err = tw_proposal_list_apply(&work->list, work->committer, work->now, &draft);
   tw_draft_clear(work->from->env, &draft);
-  return err;
+  return err == TW_OK ? try_psks(work) : err;
 }
 
+/* A limit that is passed is no failure here: others may propose as much as they like. */
 static bool is_our_failure(tw_err err) {
-  return tw_err_class_of(err) == TW_CLASS_RESOURCE || tw_err_class_of(err) == TW_CLASS_INTERNAL;
+  return (tw_err_class_of(err) == TW_CLASS_RESOURCE && err != TW_ERR_LIMIT) ||
+         tw_err_class_of(err) == TW_CLASS_INTERNAL;
 }
 
-/*
- * Section 12.4: a committer should take all valid proposals. Usually all fit together; where they do not, they are
- * tried one by one, removals first and later updates before earlier ones (section 12.2), and those that do not fit stay
- * behind.
- */
-static tw_err append_one_by_one(tw_commit_work *work, uint32_t by_value) {
+/* The collected ones that could go in, removals first and later ones before earlier ones (section 12.2). */
+static tw_err order_collected(const tw_commit_work *work, uint32_t *order, uint32_t *count) {
   const tw_proposal_cache *cache = &work->from->proposals;
-  work->list.count = by_value;
   for (int pass = 0; pass < 2; pass++) {
     for (uint32_t i = cache->count; i-- > 0;) {
-      const tw_cached_proposal *cached = &cache->items[i];
       tw_proposal proposal;
-      TW_TRY(tw_proposal_decode(tw_buf_bytes(&cached->encoded), &proposal));
+      TW_TRY(tw_proposal_decode(tw_buf_bytes(&cache->items[i].encoded), &proposal));
       const bool removes = proposal.type == TW_PROPOSAL_REMOVE || proposal.type == TW_PROPOSAL_SELF_REMOVE;
-      if (removes != (pass == 0) || is_for_others(work, cached, &proposal)) continue;
-      TW_TRY(append_cached(work, cached));
-      const tw_err err = try_list(work);
-      if (is_our_failure(err)) return err;
-      if (err != TW_OK) work->list.count--;
+      if (removes == (pass == 0) && !is_for_others(work, &cache->items[i], &proposal)) order[(*count)++] = i;
     }
   }
   return TW_OK;
+}
+
+/* Part of the order that is to be tried as a whole. */
+typedef struct stretch {
+  uint32_t from;
+  uint32_t count;
+} stretch;
+
+/*
+ * Halves what does not fit until single ones stay behind. Each try costs as much as a commit of the list, and who
+ * wants may send proposals that exclude each other: so the tries are bounded, and what is left then stays behind too.
+ */
+enum { TRIES = 256, HALVINGS = 33 };
+
+static tw_err append_what_fits(tw_commit_work *work, const uint32_t *order, uint32_t count) {
+  stretch waiting[HALVINGS] = {{0, count}};
+  size_t depth = 1;
+  for (uint32_t tries = 0; depth > 0 && tries < TRIES; tries++) {
+    const stretch next = waiting[--depth];
+    const uint32_t before = work->list.count;
+    tw_err err = TW_OK;
+    for (uint32_t i = 0; err == TW_OK && i < next.count; i++) {
+      err = append_cached(work, &work->from->proposals.items[order[next.from + i]]);
+    }
+    if (err == TW_OK) err = try_list(work);
+    if (is_our_failure(err)) return err;
+    if (err == TW_OK) continue;
+    work->list.count = before;
+    if (next.count < 2) continue;
+    const uint32_t half = next.count / 2;
+    waiting[depth++] = (stretch){next.from + half, next.count - half};
+    waiting[depth++] = (stretch){next.from, half};
+  }
+  return TW_OK;
+}
+
+/*
+ * Section 12.4: a committer should take all valid proposals. Usually all fit together; where they do not, as many as
+ * do are found.
+ */
+static tw_err append_some(tw_commit_work *work, uint32_t by_value) {
+  const tw_alloc *alloc = tw_env_alloc(work->from->env);
+  uint32_t count = 0;
+  work->list.count = by_value;
+  TW_TRY(try_list(work)); /* no choice among the collected ones mends what the caller gave */
+  uint32_t *order = tw_alloc_array(alloc, work->from->proposals.count, sizeof *order);
+  if (order == NULL) return TW_ERR_NO_MEMORY;
+  tw_err err = order_collected(work, order, &count);
+  if (err == TW_OK && count > 0) err = append_what_fits(work, order, count);
+  tw_alloc_free(alloc, order);
+  return err;
 }
 
 static tw_err append_collected(tw_commit_work *work) {
   const tw_proposal_cache *cache = &work->from->proposals;
   const uint32_t by_value = work->list.count;
   if (cache->count == 0) return TW_OK;
-  for (uint32_t i = 0; i < cache->count; i++) {
+  tw_err err = TW_OK;
+  for (uint32_t i = 0; err == TW_OK && i < cache->count; i++) {
     tw_proposal proposal;
     TW_TRY(tw_proposal_decode(tw_buf_bytes(&cache->items[i].encoded), &proposal));
-    if (!is_for_others(work, &cache->items[i], &proposal)) TW_TRY(append_cached(work, &cache->items[i]));
+    if (!is_for_others(work, &cache->items[i], &proposal)) err = append_cached(work, &cache->items[i]);
   }
-  const tw_err err = try_list(work);
+  if (err == TW_OK) err = try_list(work);
   if (err == TW_OK || is_our_failure(err)) return err;
-  return append_one_by_one(work, by_value);
+  return append_some(work, by_value);
 }
 
 tw_err tw_group_commit(tw_group *group, const tw_commit_options *options, uint64_t now, tw_commit_result *result) {

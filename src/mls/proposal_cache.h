@@ -22,6 +22,7 @@ typedef struct tw_proposal_cache {
   tw_cached_proposal *items;
   uint32_t count;
   uint32_t cap;
+  uint32_t *slots; /* 2 * cap of them, open addressing by the reference: index + 1, or 0 */
 } tw_proposal_cache;
 
 void tw_proposal_cache_clear(const tw_env *env, tw_proposal_cache *cache);

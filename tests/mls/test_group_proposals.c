@@ -782,6 +782,77 @@ static void credentials_that_the_policy_refuses(void **state) {
   end(&b);
 }
 
+/* ---- what a committer leaves behind ---- */
+
+/* dora proposes the list alone; everybody collects it. */
+static void proposed_by_dora(bender *b) { (void)propose(b, b->dora); }
+
+static void nobody_is_kept_from_committing(void **state) {
+  bender b;
+  (void)state;
+  begin(&b, TW_NO_BYTES);
+  /* a PSK that charlie does not hold, more PSKs than fit, two changes of one thing */
+  uint8_t nonce[32] = {0};
+  for (uint8_t i = 0; i < 20; i++) {
+    nonce[0] = i;
+    const tw_psk_id id = {.type = TW_PSK_EXTERNAL, .id = TW_BYTES(&i, 1), .nonce = TW_ARRAY(nonce)};
+    psk(&b, &id);
+    proposed_by_dora(&b);
+  }
+  const tw_psk_id unknown = {.type = TW_PSK_RESUMPTION,
+                             .usage = TW_RESUMPTION_APPLICATION,
+                             .group_id = TW_LITERAL("elsewhere"),
+                             .nonce = TW_ARRAY(nonce)};
+  psk(&b, &unknown);
+  proposed_by_dora(&b);
+  for (size_t i = 0; i < 2; i++) {
+    tw_writer w = tw_writer_to(&b.list);
+    tw_write_proposal_group_context_extensions(&w, i == 0 ? TW_NO_BYTES : TW_LITERAL("\x00\x05\x01\x00"));
+    assert_int_equal(tw_writer_end(&w), TW_OK);
+    proposed_by_dora(&b);
+  }
+  add(&b, b.emil);
+  proposed_by_dora(&b);
+  add(&b, b.emil);
+  proposed_by_dora(&b);
+  add(&b, b.alice);
+  proposed_by_dora(&b);
+  (void)propose_update(&b, b.dora);
+  (void)propose_update(&b, b.dora);
+  tw_commit_result result = {0};
+  assert_int_equal(tw_group_commit(b.charlie->group, NULL, TW_TEST_NOW, &result), TW_OK);
+  /* emil is in, once, and all the PSKs that fit */
+  assert_int_equal(tw_group_member_count(result.next), 5);
+  assert_true(result.welcome.len > 0);
+  tw_test_deliver(tw_buf_bytes(&result.commit), TW_RECEIVED_COMMIT, (tw_test_member *[]){b.alice, b.bob, b.dora}, 3);
+  tw_test_adopt(b.charlie, result.next);
+  result.next = NULL;
+  tw_commit_result_clear(&result);
+  end(&b);
+}
+
+/* A cache that is full leaves room for what the committer itself wants. */
+static void a_full_cache_does_not_keep_from_committing(void **state) {
+  bender b;
+  (void)state;
+  begin(&b, TW_NO_BYTES);
+  b.p.test.limits.proposals = 4;
+  for (size_t i = 0; i < 4; i++) (void)propose_update(&b, i < 2 ? b.dora : b.alice);
+  remove_leaf(&b, leaf_of(b.bob));
+  const tw_commit_options options = {.proposals = tw_buf_bytes(&b.list)};
+  tw_commit_result result = {0};
+  assert_int_equal(tw_group_commit(b.charlie->group, &options, TW_TEST_NOW, &result), TW_OK);
+  tw_test_deliver(tw_buf_bytes(&result.commit), TW_RECEIVED_REMOVED, &b.bob, 1);
+  tw_commit_result_clear(&result);
+  forget(&b);
+  b.p.test.limits.proposals = tw_limits_default.proposals;
+  tw_test_people_clear(&b.p);
+  tw_buf_clear(&b.list);
+  tw_buf_clear(&b.path);
+  tw_buf_clear(&b.body);
+  tw_buf_clear(&b.message);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_committers_own_update),
@@ -802,6 +873,8 @@ int main(void) {
       cmocka_unit_test(component_rules),
       cmocka_unit_test(the_dictionary_is_app_data_updates_where_that_is_required),
       cmocka_unit_test(credentials_that_the_policy_refuses),
+      cmocka_unit_test(nobody_is_kept_from_committing),
+      cmocka_unit_test(a_full_cache_does_not_keep_from_committing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
