@@ -35,8 +35,22 @@ static bool bytes_are_due(const tw_channel *channel) {
   return tw_record_key_left(&channel->send) <= channel->send.allowed / 8;
 }
 
+/*
+ * The age at which our leaf key is renewed: rekey_after_ms less up to an eighth of it. How much comes from the transcript, so
+ * that the two sides, and thousands of channels that were opened together, do not all update in the same moment.
+ */
+static uint64_t renewal_age(const tw_channel *channel, const tw_pair_status *status) {
+  const uint64_t most = channel->options.rekey_after_ms;
+  const tw_bytes transcript = tw_group_confirmed_transcript_hash(tw_pair_group(channel->pair));
+  const size_t side = status->role == TW_PAIR_INITIATOR ? 0 : 1;
+  if (transcript.len <= side) return most;
+  const uint64_t eighth = most / 8;
+  const uint64_t share = transcript.ptr[side];
+  return most - (eighth / 255 * share + eighth % 255 * share / 255);
+}
+
 static bool time_is_due(const tw_channel *channel, const tw_pair_status *status) {
-  const uint64_t after = channel->options.rekey_after_ms;
+  const uint64_t after = renewal_age(channel, status);
   return after > 0 && channel->now_ms >= status->own_leaf_since_ms && channel->now_ms - status->own_leaf_since_ms >= after;
 }
 
@@ -60,7 +74,7 @@ uint64_t tw_channel_update_deadline(const tw_channel *channel) {
   tw_pair_status status;
   if (!may_update(channel, &status)) return UINT64_MAX;
   uint64_t at = UINT64_MAX;
-  if (channel->options.rekey_after_ms > 0) at = status.own_leaf_since_ms + channel->options.rekey_after_ms;
+  if (channel->options.rekey_after_ms > 0) at = status.own_leaf_since_ms + renewal_age(channel, &status);
   if (channel->update_wanted || bytes_are_due(channel)) at = channel->now_ms;
   return at < channel->retry_ms ? channel->retry_ms : at;
 }

@@ -368,6 +368,30 @@ static void time_updates_both_leaves(void **state) {
   assert_true(wire.now_ms - b.pair.own_leaf_since_ms < 1100);
 }
 
+static void timers_of_the_two_sides_do_not_keep_step(void **state) {
+  (void)state;
+  alice->options.rekey_after_ms = 10000;
+  bob->options.rekey_after_ms = 10000;
+  tw_test_wire_establish(&wire);
+  for (unsigned i = 0; i < 4000; i++) {
+    wire.now_ms += 50;
+    /* Both look at their clocks before either hears of the other: what is due in the same moment is a tie. */
+    if (tw_channel_deadline(alice->channel) <= wire.now_ms) {
+      assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms), TW_OK);
+    }
+    if (tw_channel_deadline(bob->channel) <= wire.now_ms) assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
+    run();
+    tw_test_side_take(alice);
+    tw_test_side_take(bob);
+    alice->event_count = 0;
+    bob->event_count = 0;
+  }
+  const tw_channel_status a = status_of(alice), b = status_of(bob);
+  assert_true(a.pair.own_updates >= 19 && a.pair.own_updates <= 24);
+  assert_true(b.pair.own_updates >= 19 && b.pair.own_updates <= 24);
+  assert_true(a.pair.ties <= 5);
+}
+
 static void bytes_update_the_sender(void **state) {
   (void)state;
   alice->options.rekey_after_bytes = 1000000;
@@ -573,6 +597,7 @@ int main(void) {
       TEST(ties_resolve_with_data_both_ways),
       TEST(any_order_of_events_keeps_the_stream),
       TEST(time_updates_both_leaves),
+      TEST(timers_of_the_two_sides_do_not_keep_step),
       TEST(bytes_update_the_sender),
       TEST(events_that_nobody_takes_are_added_up),
       TEST(closing_one_way_leaves_the_other),
