@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mls/subgroup.h"
 
+#include <string.h>
+
 #include "mls/commit_make.h"
 #include "mls/leaf_make.h"
 
@@ -26,27 +28,65 @@ tw_err tw_subgroup_check_psks(const tw_group_secrets *secrets) {
   return find_link(secrets, &link) <= 1 ? TW_OK : TW_ERR_FORBIDDEN;
 }
 
-/*
- * Members by what identifies them to the application: the credential. Two leaves match if their credentials are equal;
- * an application with looser rules decides in its policy callback, which has seen every member before.
- */
-static bool has_member_like(const tw_group *group, const tw_leaf_node *leaf) {
-  uint32_t index = 0;
-  while (tw_tree_next_leaf(group->tree, &index)) {
-    const tw_leaf_node *other = tw_tree_leaf(group->tree, index);
-    if (tw_bytes_equal(other->credential.encoded, leaf->credential.encoded)) return true;
-    index++;
+/* ---- members by what identifies them to the application: the credential ---- */
+
+static int compare(tw_bytes a, tw_bytes b) {
+  if (a.len != b.len) return a.len < b.len ? -1 : 1;
+  return a.len == 0 ? 0 : memcmp(a.ptr, b.ptr, a.len);
+}
+
+static void sift_down(tw_bytes *items, uint32_t root, uint32_t count) {
+  for (uint32_t child; (child = 2 * root + 1) < count; root = child) {
+    if (child + 1 < count && compare(items[child], items[child + 1]) < 0) child++;
+    if (compare(items[root], items[child]) >= 0) return;
+    const tw_bytes above = items[root];
+    items[root] = items[child];
+    items[child] = above;
+  }
+}
+
+/* Heap sort: no memory, no recursion, and no order of members makes it slow. */
+static void sort(tw_bytes *items, uint32_t count) {
+  for (uint32_t i = count / 2; i-- > 0;) sift_down(items, i, count);
+  for (uint32_t end = count; end-- > 1;) {
+    const tw_bytes largest = items[0];
+    items[0] = items[end];
+    items[end] = largest;
+    sift_down(items, 0, end);
+  }
+}
+
+static bool has(const tw_bytes *sorted, uint32_t count, tw_bytes wanted) {
+  uint32_t low = 0;
+  while (count > 0) {
+    const uint32_t half = count / 2;
+    const int order = compare(sorted[low + half], wanted);
+    if (order == 0) return true;
+    if (order < 0) low += half + 1;
+    count = order < 0 ? count - half - 1 : half;
   }
   return false;
 }
 
-static bool members_within(const tw_group *inner, const tw_group *outer) {
-  uint32_t index = 0;
-  while (tw_tree_next_leaf(inner->tree, &index)) {
-    if (!has_member_like(outer, tw_tree_leaf(inner->tree, index))) return false;
-    index++;
+/*
+ * Two leaves match if their credentials are equal; an application with looser rules decides in its policy callback,
+ * which has seen every member before. `otherwise` when a member of `inner` matches none of `outer`.
+ */
+static tw_err members_within(const tw_group *inner, const tw_group *outer, tw_err otherwise) {
+  const tw_alloc *alloc = tw_env_alloc(outer->env);
+  uint32_t count = 0;
+  tw_bytes *credentials = tw_alloc_array(alloc, tw_tree_member_count(outer->tree), sizeof *credentials);
+  if (credentials == NULL) return TW_ERR_NO_MEMORY;
+  for (uint32_t i = 0; tw_tree_next_leaf(outer->tree, &i); i++) {
+    credentials[count++] = tw_tree_leaf(outer->tree, i)->credential.encoded;
   }
-  return true;
+  sort(credentials, count);
+  tw_err err = TW_OK;
+  for (uint32_t i = 0; err == TW_OK && tw_tree_next_leaf(inner->tree, &i); i++) {
+    if (!has(credentials, count, tw_tree_leaf(inner->tree, i)->credential.encoded)) err = otherwise;
+  }
+  tw_alloc_free(alloc, credentials);
+  return err;
 }
 
 static tw_err check_reinit(const tw_group *joined, const tw_group *origin, const tw_psk_id *link) {
@@ -58,14 +98,14 @@ static tw_err check_reinit(const tw_group *joined, const tw_group *origin, const
       !tw_bytes_equal(joined->context.group_id, reinit.u.reinit.group_id) ||
       !tw_bytes_equal(joined->context.extensions, reinit.u.reinit.extensions))
     return TW_ERR_FORBIDDEN;
-  return members_within(origin, joined) ? TW_OK : TW_ERR_FORBIDDEN;
+  return members_within(origin, joined, TW_ERR_FORBIDDEN);
 }
 
 static tw_err check_branch(const tw_group *joined, const tw_group *origin) {
   if (joined->context.version != origin->context.version ||
       joined->context.cipher_suite != origin->context.cipher_suite)
     return TW_ERR_FORBIDDEN;
-  return members_within(joined, origin) ? TW_OK : TW_ERR_FORBIDDEN;
+  return members_within(joined, origin, TW_ERR_FORBIDDEN);
 }
 
 tw_err tw_subgroup_check_join(const tw_group *joined, const tw_group_secrets *secrets, const tw_group *origin) {
@@ -129,12 +169,9 @@ static tw_err found(const tw_group *origin, uint8_t usage, const tw_client *clie
   TW_TRY(tw_group_create(client, group_id, extensions, now, &fresh));
   tw_err err = commit_members(fresh, origin, usage, key_packages, count, now, result);
   if (err == TW_OK) {
-    const bool fits = usage == TW_RESUMPTION_REINIT ? members_within(origin, result->next)
-                                                    : members_within(result->next, origin);
-    if (!fits) {
-      tw_commit_result_clear(result);
-      err = TW_ERR_ARGUMENT;
-    }
+    const bool reinit = usage == TW_RESUMPTION_REINIT;
+    err = members_within(reinit ? origin : result->next, reinit ? result->next : origin, TW_ERR_ARGUMENT);
+    if (err != TW_OK) tw_commit_result_clear(result);
   }
   tw_group_free(fresh);
   return err;

@@ -256,6 +256,85 @@ static void what_an_external_joiner_refuses(void **state) {
   end(&j);
 }
 
+/* SelfRemoves that a joiner is to take along, and that it or the members do not take. */
+static void self_removes_that_do_not_fit(void **state) {
+  joiner j;
+  tw_commit_result result = {0};
+  tw_buf first = {0};
+  tw_buf again = {0};
+  tw_buf other = {0};
+  tw_buf remove = {0};
+  (void)state;
+  begin(&j);
+  const tw_message_options plain = {.plaintext = true};
+  assert_int_equal(tw_propose_self_remove(&j.list), TW_OK);
+  assert_int_equal(tw_group_propose(j.charlie->group, tw_buf_bytes(&j.list), &plain, TW_TEST_NOW, &first), TW_OK);
+  /* another one of charlie's; one of a leaf that is blank; one that is a Remove; one of the epoch before */
+  tw_test_bent bent = {
+      .content_type = TW_CONTENT_PROPOSAL, .body = tw_buf_bytes(&j.list), .authenticated_data = TW_LITERAL("again")};
+  tw_test_bend(j.charlie, &bent, &again);
+  const struct {
+    tw_sender sender;
+    const char *body;
+    size_t len;
+    uint64_t epoch_more;
+    bool by_bob;
+    tw_err expected;
+  } cases[] = {
+      {{TW_SENDER_MEMBER, 3}, "\x00\x0a", 2, 0, false, TW_ERR_SENDER},
+      {{TW_SENDER_MEMBER, 2}, "\x00\x03\x00\x00\x00\x00", 6, 0, false, TW_ERR_PROPOSAL},
+      {{TW_SENDER_EXTERNAL, 0}, "\x00\x0a", 2, 0, false, TW_ERR_PROPOSAL},
+      {{TW_SENDER_MEMBER, 2}, "\x00\x0a", 2, UINT64_MAX, false, TW_ERR_OLD_EPOCH},
+      {{TW_SENDER_MEMBER, 2}, "\x00\x0a", 2, 1, false, TW_ERR_FUTURE_EPOCH},
+      {{TW_SENDER_MEMBER, 2}, "\x00\x0a", 2, 0, true, TW_ERR_SIGNATURE},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    bent = (tw_test_bent){.sender = cases[i].sender,
+                          .content_type = TW_CONTENT_PROPOSAL,
+                          .body = TW_BYTES((const uint8_t *)cases[i].body, cases[i].len),
+                          .epoch_more = cases[i].epoch_more};
+    tw_test_bend(cases[i].by_bob ? j.bob : j.charlie, &bent, &other);
+    const tw_bytes one = tw_buf_bytes(&other);
+    const tw_join_options join = {.self_removes = &one, .self_remove_count = 1};
+    assert_int_equal(tw_group_join_external(&j.emil->client, tw_buf_bytes(&j.info), &join, NULL, TW_TEST_NOW, &result),
+                     cases[i].expected);
+  }
+  const tw_bytes both[] = {tw_buf_bytes(&first), tw_buf_bytes(&again)};
+  tw_join_options join = {.self_removes = both, .self_remove_count = 2};
+  assert_int_equal(tw_group_join_external(&j.emil->client, tw_buf_bytes(&j.info), &join, NULL, TW_TEST_NOW, &result),
+                   TW_ERR_PROPOSAL);
+  const tw_bytes same[] = {tw_buf_bytes(&first), tw_buf_bytes(&first)};
+  join.self_removes = same;
+  assert_int_equal(tw_group_join_external(&j.emil->client, tw_buf_bytes(&j.info), &join, NULL, TW_TEST_NOW, &result),
+                   TW_ERR_DUPLICATE);
+  const tw_bytes info = tw_buf_bytes(&j.info);
+  join = (tw_join_options){.self_removes = &info, .self_remove_count = 1};
+  assert_int_equal(tw_group_join_external(&j.emil->client, info, &join, NULL, TW_TEST_NOW, &result), TW_ERR_UNEXPECTED);
+  /* with a Remove of the same leaf */
+  join = (tw_join_options){.self_removes = both, .self_remove_count = 1};
+  assert_int_equal(tw_propose_remove(&remove, 2), TW_OK);
+  const tw_commit_options options = {.proposals = tw_buf_bytes(&remove)};
+  assert_int_equal(
+      tw_group_join_external(&j.emil->client, tw_buf_bytes(&j.info), &join, &options, TW_TEST_NOW, &result),
+      TW_ERR_PROPOSAL);
+  /* A member that has not seen the SelfRemove lacks something; once it has, it takes the commit. */
+  assert_int_equal(tw_group_join_external(&j.emil->client, tw_buf_bytes(&j.info), &join, NULL, TW_TEST_NOW, &result),
+                   TW_OK);
+  tw_test_refused(j.alice, tw_buf_bytes(&result.commit), TW_ERR_MISSING_PROPOSAL);
+  tw_test_deliver(tw_buf_bytes(&first), TW_RECEIVED_PROPOSAL, &j.alice, 1);
+  tw_received received = {0};
+  assert_int_equal(tw_group_receive(j.alice->group, tw_buf_bytes(&result.commit), TW_TEST_NOW, &received), TW_OK);
+  tw_test_same(tw_group_epoch_authenticator(received.next), tw_group_epoch_authenticator(result.next));
+  tw_received_clear(&received);
+  tw_commit_result_clear(&result);
+  for (size_t i = 0; i < 3; i++) tw_group_forget_proposals(j.p.all[i]->group);
+  tw_buf_clear(&first);
+  tw_buf_clear(&again);
+  tw_buf_clear(&other);
+  tw_buf_clear(&remove);
+  end(&j);
+}
+
 /* The group's only member is replaced: for it, that is the end. */
 static void the_last_member_is_replaced(void **state) {
   tw_test_people p;
@@ -598,17 +677,12 @@ static void welcomes_that_a_joiner_refuses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists_of_external_commits),
-      cmocka_unit_test(references_in_external_commits),
-      cmocka_unit_test(senders_of_external_commits),
-      cmocka_unit_test(a_member_cannot_join_twice),
-      cmocka_unit_test(what_an_external_joiner_refuses),
-      cmocka_unit_test(the_last_member_is_replaced),
-      cmocka_unit_test(senders_from_outside),
-      cmocka_unit_test(branches_that_do_not_fit),
-      cmocka_unit_test(successors_that_do_not_fit),
-      cmocka_unit_test(a_successor_of_another_version),
-      cmocka_unit_test(welcomes_that_a_joiner_refuses),
+      cmocka_unit_test(lists_of_external_commits),       cmocka_unit_test(references_in_external_commits),
+      cmocka_unit_test(senders_of_external_commits),     cmocka_unit_test(a_member_cannot_join_twice),
+      cmocka_unit_test(what_an_external_joiner_refuses), cmocka_unit_test(self_removes_that_do_not_fit),
+      cmocka_unit_test(the_last_member_is_replaced),     cmocka_unit_test(senders_from_outside),
+      cmocka_unit_test(branches_that_do_not_fit),        cmocka_unit_test(successors_that_do_not_fit),
+      cmocka_unit_test(a_successor_of_another_version),  cmocka_unit_test(welcomes_that_a_joiner_refuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
