@@ -96,7 +96,7 @@ tw_err tw_peer_argument(const tw_env *env, const char *argument, tw_peers *peers
     if (err == TW_OK)
       err = tw_peers_set(&parsed, &fingerprint, suite, "");
     else
-      err = tw_report_fail(report, TW_ERR_ARGUMENT, "--peer: %s", why.text);
+      err = tw_report_fail(report, TW_ERR_ARGUMENT, "--peer: %s; a file is @FILE", why.text);
   }
   if (err != TW_OK) {
     tw_peers_clear(&parsed);

@@ -38,7 +38,7 @@ static tw_exit parse(tw_serve *serve, const char *const *words) {
 static tw_exit serve_peers(tw_serve *serve) {
   tw_report report = {"out of memory"};
   if (tw_peers_file_read(&serve->env, serve->peers_path, &serve->identity.peers, &report) != TW_OK)
-    return tw_cli_report(TW_EXIT_LOCAL, &report);
+    return tw_cli_fail(TW_EXIT_LOCAL, "--peers %s", report.text);
   tw_serve_check_peers(serve);
   serve->service.accepts = true;
   serve->service.app = serve->stdio ? TW_APP_STDIO : TW_APP_TARGET;

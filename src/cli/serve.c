@@ -78,7 +78,7 @@ tw_exit tw_serve_prepare(tw_serve *serve) {
   tw_report report = {"out of memory"};
   for (size_t i = 0; i < serve->key_count; i++)
     if (tw_identity_add_key(&serve->identity, serve->keys[i], &report) != TW_OK)
-      return tw_cli_report(TW_EXIT_LOCAL, &report);
+      return tw_cli_fail(TW_EXIT_LOCAL, "--key %s", report.text);
   if (!tw_harden_lock_memory() && serve->verbose)
     (void)tw_cli_fail(TW_EXIT_OK, "memory with keys cannot be locked (see ulimit -l); it may reach a swap device");
   if (tw_event_log_open(&serve->log, serve->events_path, &report) != TW_OK)
@@ -89,6 +89,8 @@ tw_exit tw_serve_prepare(tw_serve *serve) {
 void tw_serve_check_peers(const tw_serve *serve) {
   const tw_peers *peers = &serve->identity.peers;
   int warnings = 0;
+  if (peers->count == 0)
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: no peers in it yet, nobody can connect (SIGHUP has it read again)", serve->peers_path);
   for (size_t i = 0; i < peers->count && warnings < WARNINGS_MAX; i++) {
     const tw_peer *peer = &peers->list[i];
     if (tw_identity_has_suite(&serve->identity, peer->suite)) continue;

@@ -67,6 +67,12 @@ static bool host_is_valid(const parts *found) {
   return true;
 }
 
+static bool is_number(const char *text, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    if (text[i] < '0' || text[i] > '9') return false;
+  return len > 0;
+}
+
 tw_err tw_address_parse(const char *text, tw_address_rule rule, uint16_t default_port, tw_address *address,
                         tw_report *report) {
   parts found;
@@ -76,6 +82,8 @@ tw_err tw_address_parse(const char *text, tw_address_rule rule, uint16_t default
   if (!host_is_valid(&found)) return tw_report_fail(report, TW_ERR_ARGUMENT, "'%.80s' has no valid host name", text);
   if (found.host_len == 0 && rule == TW_ADDRESS_REMOTE)
     return tw_report_fail(report, TW_ERR_ARGUMENT, "'%.80s' names no host", text);
+  if (found.port == NULL && is_number(found.host, found.host_len))
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "'%.80s' is a port without a host: write HOST:%.80s", text, text);
   if (found.port == NULL && default_port == 0)
     return tw_report_fail(report, TW_ERR_ARGUMENT, "'%.80s' names no port: write HOST:PORT", text);
 

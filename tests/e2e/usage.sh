@@ -40,12 +40,15 @@ fails 1 "rekey-after" "${listen[@]}" --stdio --rekey-after soon
 fails 1 "rekey-bytes" "${listen[@]}" --stdio --rekey-bytes -1
 fails 1 "takes no value" "${listen[@]}" --stdio=yes
 fails 1 "found 'extra'" "${listen[@]}" --stdio extra
+fails 1 "a port without a host: write HOST:9420" "${listen[@]}" --stdio --bind 9420
 connect=(connect --key b.key)
+fails 1 "a port without a host: write HOST:8080" "${connect[@]}" --peer @a.pub --listen 8080 localhost
 fails 1 "--peer" "${connect[@]}" --stdio localhost
 fails 1 "HOST" "${connect[@]}" --stdio --peer @a.pub
 fails 1 "either --listen" "${connect[@]}" --peer @a.pub localhost
 fails 1 "one HOST" "${connect[@]}" --peer @a.pub --stdio localhost localhost
 fails 1 "--peer: " "${connect[@]}" --peer rubbish --stdio localhost
+fails 1 "@FILE" "${connect[@]}" --peer a.pub --stdio localhost
 
 # Keys: a mode too wide, no file, no key.
 [ "$(stat -c %a a.key)" = 600 ] || die "genkey left a key that others can read"
@@ -68,6 +71,11 @@ fails 2 "No such file" listen --key a.key --peers none --stdio
 { cat a.pub b.pub; } >two.peers
 fails 2 "two.peers: holds 2" "${connect[@]}" --peer @two.peers --stdio localhost
 fails 2 "events" "${listen[@]}" --stdio --events /nowhere/events
+
+# Nobody is let in yet: not an error, but said.
+start lonely "$TREEWIRE" listen --key a.key --peers /dev/null --bind 127.0.0.1:0 --stdio
+until_true 10 grep -qF "nobody can connect" lonely.err || die "not a word about a peers file without peers"
+finish lonely
 
 # The network.
 serve sink

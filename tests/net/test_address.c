@@ -58,6 +58,7 @@ static const bad_case bad[] = {
     {"host:http", TW_ADDRESS_LOCAL, 0},  {"ho st:1", TW_ADDRESS_REMOTE, 0},
     {"[::1", TW_ADDRESS_REMOTE, 9420},   {"[::1]x:1", TW_ADDRESS_REMOTE, 0},
     {"[host]:1", TW_ADDRESS_REMOTE, 0},  {"[]:1", TW_ADDRESS_LOCAL, 0},
+    {"9420", TW_ADDRESS_LOCAL, 9420},    {"9420", TW_ADDRESS_REMOTE, 9420},
     {"::1:80", TW_ADDRESS_REMOTE, 0},    {"a/b:1", TW_ADDRESS_REMOTE, 0},
     {"host\n:1", TW_ADDRESS_REMOTE, 0},  {"host:99999999999999999999999", TW_ADDRESS_LOCAL, 0},
 };
