@@ -12,7 +12,8 @@
 enum {
   BACKLOG = 1024,
   BATCH = 64,    /* connections taken before others have their turn */
-  PAUSE_MS = 200 /* before accepting is tried again */
+  PAUSE_MS = 200, /* before accepting is tried again */
+  QUIET_MS = 60000
 };
 
 static void want_all(tw_acceptor *acceptor) {
@@ -32,7 +33,9 @@ static void fall_short(tw_acceptor *acceptor, int why) {
   acceptor->pausing = true;
   want_all(acceptor);
   (void)uv_timer_start(&acceptor->pause, on_pause_over, PAUSE_MS, 0);
-  if (acceptor->fell_short != NULL) acceptor->fell_short(acceptor->ctx, why);
+  if (acceptor->fell_short == NULL || uv_now(acceptor->loop) < acceptor->quiet_until) return;
+  acceptor->quiet_until = uv_now(acceptor->loop) + QUIET_MS;
+  acceptor->fell_short(acceptor->ctx, why);
 }
 
 static void on_ready(void *ctx, bool readable, bool writable) {

@@ -6,7 +6,7 @@
 
 /** `fd` is a new, non-blocking connection, the callee's from now on. */
 typedef void (*tw_accept_new)(void *ctx, int fd);
-/** Accepting pauses for a moment for want of descriptors or memory; `why` is errno. Called once per such phase. */
+/** Accepting pauses for a moment for want of descriptors or memory; `why` is errno. Called once a minute at most. */
 typedef void (*tw_accept_short)(void *ctx, int why);
 
 enum { TW_ACCEPT_SOCKETS = 8 }; /* addresses that one name is bound to, at most */
@@ -22,6 +22,7 @@ typedef struct tw_acceptor {
   uv_loop_t *loop;
   uv_timer_t pause;
   bool pausing;
+  uint64_t quiet_until; /* uv_now: of further pauses nobody is told before */
   bool is_open;
   bool limited; /* tw_acceptor_pause was called */
   tw_accept_new accepted;

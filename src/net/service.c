@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -127,17 +126,10 @@ void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tun
   }
 }
 
-static uint64_t wall_ms(void) {
-  struct timespec now;
-  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return 0;
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static tw_err open_service(tw_service *service, tw_report *report) {
   const tw_service_config *config = service->config;
   service->setup = (tw_tunnel_setup){
       .loop = &service->loop,
-      .wall_offset_ms = wall_ms() - uv_now(&service->loop),
       .channel = config->channel,
       .connecting = config->connecting,
       .peer = config->peer,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -16,7 +17,14 @@ enum { LAST_WORDS_MS = 1000 };
 
 static void settle(tw_tunnel *tunnel);
 
-uint64_t tw_tunnel_now(const tw_tunnel *tunnel) { return tunnel->setup->wall_offset_ms + uv_now(tunnel->setup->loop); }
+/* Runs evenly while a tunnel lives. Each one looks at the clock anew: it may have been set, or the machine have slept. */
+uint64_t tw_tunnel_now(const tw_tunnel *tunnel) { return tunnel->wall_offset_ms + uv_now(tunnel->setup->loop); }
+
+static uint64_t wall_ms(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return 0;
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 uint64_t tw_tunnel_id(const tw_tunnel *tunnel) { return tunnel->id; }
 const char *tw_tunnel_remote(const tw_tunnel *tunnel) { return tunnel->remote; }
@@ -107,6 +115,16 @@ static void stop_within(tw_tunnel *tunnel, uint64_t ms) {
   if (tunnel->stop_ms == 0 || at < tunnel->stop_ms) tunnel->stop_ms = at;
 }
 
+/* What an error most likely comes from, where its name does not say it. */
+static const char *likely_cause(const tw_tunnel *tunnel, const tw_channel_event *event) {
+  if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL))
+    return tunnel->setup->connecting ? " (our key is not among its peers)" : " (it expects another key)";
+  if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CLOSED) && tunnel->established)
+    return " (its application or service failed or cannot be reached)";
+  const bool stranger = event->reason == TW_ERR_UNEXPECTED || tw_err_class_of(event->reason) == TW_CLASS_MALFORMED;
+  return stranger && !tunnel->established ? " (does the other side speak MLS-TLS?)" : "";
+}
+
 void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) {
   if (tunnel->phase != TW_PHASE_RUNNING) return;
   const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
@@ -121,11 +139,12 @@ void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) 
   if (tunnel->why != NULL) return; /* our own doing, told before */
   char text[160];
   if (event->reason == TW_ERR_ALERT)
-    (void)snprintf(text, sizeof text, "the peer ended it with alert %s", tw_channel_alert_name(event->alert));
+    (void)snprintf(text, sizeof text, "the peer ended it with alert %s%s", tw_channel_alert_name(event->alert),
+                   likely_cause(tunnel, event));
   else if (event->reason == TW_ERR_TRUNCATION && tunnel->wire_error != 0)
     (void)snprintf(text, sizeof text, "%s without close_notify", strerror(tunnel->wire_error));
   else
-    (void)snprintf(text, sizeof text, "%s", tw_err_text(event->reason));
+    (void)snprintf(text, sizeof text, "%s%s", tw_err_text(event->reason), likely_cause(tunnel, event));
   tunnel->why = "error";
   tw_tunnel_error(tunnel, stage, event->reason, event->alert, text);
 }
@@ -267,10 +286,11 @@ static void use_app(tw_tunnel *tunnel) {
   settle(tunnel);
 }
 
+/* The peer is told by an alert: what its application has sent already went nowhere, and must not seem to have arrived. */
 static void no_app(tw_tunnel *tunnel, const char *text) {
-  tunnel->discard = true;
+  tunnel->why = "target unreachable";
   tw_tunnel_error(tunnel, TW_STAGE_TARGET, TW_ERR_STATE, 0, text);
-  tw_tunnel_stop(tunnel, "target unreachable");
+  tw_tunnel_abort(tunnel, TW_ERR_CLOSED);
 }
 
 static void on_target(void *ctx, int fd, const tw_report *report) {
@@ -370,6 +390,7 @@ tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, i
   made->id = id;
   made->wire.fd = made->app_in.fd = made->app_out.fd = -1;
   made->armed_ms = UINT64_MAX;
+  made->wall_offset_ms = wall_ms() - uv_now(setup->loop);
   made->phase = TW_PHASE_DIALING;
   made->handles = 1; /* the timer */
   (void)snprintf(made->remote, sizeof made->remote, "?");

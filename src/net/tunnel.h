@@ -51,7 +51,6 @@ typedef enum tw_tunnel_app {
 /** What many tunnels share; outlives them. */
 typedef struct tw_tunnel_setup {
   uv_loop_t *loop;
-  uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0 */
   const tw_channel_config *channel;
   bool connecting; /* this side opens channels */
   tw_address peer; /* where to, if so */

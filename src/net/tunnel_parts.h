@@ -42,10 +42,10 @@ struct tw_tunnel {
   bool peer_closed;
   bool wire_ended; /* nothing more comes from the peer */
   bool wire_dead;  /* nothing can be sent */
-  bool discard;    /* there is no application any more: what comes is dropped */
   bool clean;      /* the end was as it should be */
   int wire_error;  /* errno that ended the wire */
 
+  uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0, as it looked when the tunnel began */
   uint64_t active_ms; /* when application bytes last moved */
   uint64_t stop_ms;   /* when to wait no longer, 0: no end in sight */
   uint64_t armed_ms;  /* what the timer is set to, UINT64_MAX: off */

@@ -55,9 +55,8 @@ static int app_out_fd(const tw_tunnel *tunnel) {
 static void deliver(tw_tunnel *tunnel) {
   while (is_live(tunnel)) {
     const tw_bytes data = tw_channel_data(tunnel->channel);
-    if (data.len == 0 || (!tunnel->app_ready && !tunnel->discard)) return;
-    ssize_t written = (ssize_t)data.len;
-    if (!tunnel->discard) written = write_some(app_out_fd(tunnel), data);
+    if (data.len == 0 || !tunnel->app_ready) return;
+    const ssize_t written = write_some(app_out_fd(tunnel), data);
     if (written < 0 && would_block(errno)) {
       tunnel->app_blocked = true;
       return;
@@ -170,7 +169,7 @@ void tw_tunnel_want(tw_tunnel *tunnel) {
   tw_watch_want(&tunnel->wire.watch, read_wire || drain, output > 0 && !tunnel->wire_dead);
 
   const bool read_app = may_read_app(tunnel);
-  const bool write_app = is_live(tunnel) && data && tunnel->app_ready && !tunnel->discard;
+  const bool write_app = is_live(tunnel) && data && tunnel->app_ready;
   if (tunnel->app_is_socket)
     tw_watch_want(&tunnel->app_in.watch, read_app, write_app);
   else {

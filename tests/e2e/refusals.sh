@@ -13,6 +13,7 @@ start stranger "$TREEWIRE" connect --key c.key --peer @a.pub --stdio --events s.
 expect 4 stranger
 one_line stranger.err
 says stranger.err access_denied
+says stranger.err "not among its peers"
 wait_event a.ev error '"class":"forbidden".*"refused":"'"$("$TREEWIRE" pubkey -f <c.key)"
 has_event s.ev error '"alert":"access_denied"' || die "the refused side has no event"
 ! has_event a.ev established || die "a stranger was let in"
