@@ -1,4 +1,4 @@
-# cmake --install: libraries, headers, program, man pages, pkg-config file and CMake package.
+# cmake --install: libraries, headers, program, man pages, documents, examples, pkg-config file and CMake package.
 include(CMakePackageConfigHelpers)
 set(tw_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/treewire")
 
@@ -14,6 +14,10 @@ file(GLOB man_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.1" "${PROJEC
 if(man_pages)
   install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
+
+# The documents keep their places beside each other, so that their links to one another hold.
+install(FILES README.md CONTRIBUTING.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.c")
 
 configure_package_config_file(cmake/treewireConfig.cmake.in treewireConfig.cmake INSTALL_DESTINATION ${tw_package_dir})
 write_basic_package_version_file(treewireConfigVersion.cmake COMPATIBILITY SameMinorVersion)

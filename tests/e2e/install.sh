@@ -44,6 +44,10 @@ for header in "$prefix"/include/treewire/*.h; do
   fi
 done
 
+for document in treewire.1 README.md docs/protocols.md docs/security.md docs/library.md examples/two_party.c; do
+  [ -n "$(find "$prefix/share" -path "*/$document")" ] || { echo "$document was not installed"; exit 1; }
+done
+
 cmake -S "$consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 cmake --build "$work/consumer"
 says "find_package, shared" "$work/consumer/consumer_shared"
