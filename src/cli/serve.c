@@ -100,9 +100,19 @@ void tw_serve_check_peers(const tw_serve *serve) {
   }
 }
 
+/* Who has said a name is asked again, even if nothing has proved yet that it is his: that check comes once. */
 static bool is_still_listed(void *ctx, tw_tunnel *tunnel) {
   const tw_serve *serve = ctx;
-  return tw_tell_peer(serve, tunnel) != NULL;
+  tw_channel_status status;
+  tw_member member;
+  tw_fingerprint fingerprint;
+  const tw_peer *peer = NULL;
+  tw_channel *channel = tw_tunnel_channel(tunnel);
+  if (!tw_channel_peer(channel, &member)) return true; /* not judged yet, or at its end */
+  tw_channel_get_status(channel, &status);
+  const tw_err err =
+      tw_identity_lookup(&serve->identity, status.pair.suite, member.signature_key, &fingerprint, &peer);
+  return err == TW_OK && peer != NULL;
 }
 
 /* A file with a mistake changes nothing: the peers stay those that there were. */

@@ -122,7 +122,7 @@ void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tun
   tw_tunnel *next;
   for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
     next = *tw_tunnel_next(tunnel);
-    if (tw_tunnel_established(tunnel) && !keep(ctx, tunnel)) tw_tunnel_abort(tunnel, reason);
+    if (tw_tunnel_channel(tunnel) != NULL && !keep(ctx, tunnel)) tw_tunnel_abort(tunnel, reason);
   }
 }
 

@@ -50,4 +50,23 @@ expect 4 stdio
 exec 9>&-
 start stdio stdio_connect </dev/null
 expect 4 stdio
+
+# Who is in the middle of the handshake when that happens does not slip in.
+echo "$(cat b.pub) bob" >peers
+kill -HUP "$listener"
+wait_event a.ev reloaded '"peers":1'
+start gate "$tcp" gate "$port" opened >gate.port
+until_true 5 test -s gate.port || die "no gate"
+port=$(cat gate.port)
+: >c.ev
+start stdio stdio_connect < <(echo hello; sleep 10) >slipped
+until_true 10 has_event c.ev established || die "the connector did not get its answer"
+: >a.ev
+echo "# nobody" >peers
+kill -HUP "$listener"
+wait_event a.ev reloaded '"peers":0'
+: >opened
+expect 4 stdio
+[ ! -s slipped ] || die "a peer that was taken out got in"
+! has_event a.ev established || die "a peer that was taken out is established"
 finish listener

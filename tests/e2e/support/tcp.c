@@ -7,6 +7,8 @@
  *   tcp many PORT COUNT BYTES                      COUNT connections at once, BYTES echoed on each and compared
  *   tcp slow PORT BYTES_PER_SECOND SECONDS         reads that slowly, that long, then goes away
  *   tcp hold PORT SECONDS                          connects and says nothing
+ *   tcp gate PORT FILE                             prints its port, then relays one connection to PORT; what the client says after
+ *                                                  the first answer waits until FILE is there
  *
  * Exit status: 0; 3 when the other side reset the connection; 1 for everything else. SPDX-License-Identifier: Apache-2.0
  */
@@ -91,7 +93,8 @@ static void serve_one(const char *how, int fd) {
   (void)close(fd);
 }
 
-static int serve(const char *how) {
+/* At a port of the system's choice, which is printed. */
+static int listen_somewhere(void) {
   struct sockaddr_in address = address_of(0);
   socklen_t len = sizeof address;
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -100,6 +103,11 @@ static int serve(const char *how) {
   if (getsockname(listener, (struct sockaddr *)(void *)&address, &len) != 0) fail("getsockname");
   (void)printf("%u\n", (unsigned)ntohs(address.sin_port));
   (void)fflush(stdout);
+  return listener;
+}
+
+static int serve(const char *how) {
+  const int listener = listen_somewhere();
   (void)signal(SIGCHLD, SIG_IGN);
   const pid_t parent = getpid();
   for (;;) {
@@ -179,6 +187,33 @@ static int slow(unsigned port, unsigned rate, unsigned seconds) {
   return 0;
 }
 
+/* One piece from one side to the other; false at the end. */
+static bool pass(int from, int to) {
+  const size_t got = read_some(from, chunk, sizeof chunk);
+  write_all(to, chunk, got);
+  if (got == 0) (void)shutdown(to, SHUT_WR);
+  return got > 0;
+}
+
+static int gate(unsigned port, const char *file) {
+  const int listener = listen_somewhere();
+  const int client = accept(listener, NULL, NULL);
+  if (client < 0) fail("accept");
+  const int server = dial(port);
+  struct pollfd ready[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+  bool answered = false;
+  while (ready[0].fd >= 0 || ready[1].fd >= 0) {
+    if (poll(ready, 2, 100) < 0) fail("poll");
+    const bool open = !answered || access(file, F_OK) == 0;
+    if (open && ready[0].revents != 0 && !pass(client, server)) ready[0].fd = -1;
+    if (!open) (void)usleep(20000);
+    if (ready[1].revents == 0) continue;
+    answered = true;
+    if (!pass(server, client)) ready[1].fd = -1;
+  }
+  return 0;
+}
+
 static unsigned number(const char *text) { return (unsigned)strtoul(text, NULL, 10); }
 
 int main(int argc, char **argv) {
@@ -188,6 +223,7 @@ int main(int argc, char **argv) {
   if (strcmp(verb, "send") == 0 && argc == 3) return send_input(number(argv[2]));
   if (strcmp(verb, "many") == 0 && argc == 5) return many(number(argv[2]), number(argv[3]), number(argv[4]));
   if (strcmp(verb, "slow") == 0 && argc == 5) return slow(number(argv[2]), number(argv[3]), number(argv[4]));
+  if (strcmp(verb, "gate") == 0 && argc == 4) return gate(number(argv[2]), argv[3]);
   if (strcmp(verb, "hold") == 0 && argc == 4) {
     const int fd = dial(number(argv[2]));
     (void)sleep(number(argv[3]));
