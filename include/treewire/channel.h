@@ -38,8 +38,8 @@ typedef struct tw_channel tw_channel;
 typedef struct tw_channel_options {
   uint32_t handshake_message_max; /* bytes of one TwoPartyMLSMessage that is taken; default 65536 */
   uint32_t handshake_timeout_ms;  /* from the start until established; 0: none; default 30000 */
-  uint64_t rekey_after_ms; /* age of our own leaf key at which we update it (D14), or up to an eighth sooner so that channels
-                              and sides do not keep step; 0: never by time; default 120000 */
+  uint64_t rekey_after_ms;    /* age of our own leaf key at which we update it (D14), or up to an eighth sooner so that
+                                 channels    and sides do not keep step; 0: never by time; default 120000 */
   uint64_t rekey_after_bytes; /* application bytes of one epoch after which we update; 0: only before RFC 8446 5.5's
                                  limits; default 2^30 */
   uint32_t input_max;         /* bytes of the receive buffer; at least TW_RECORD_WIRE_MAX; default 65536 */
@@ -120,6 +120,8 @@ TW_API TW_MUST_USE tw_err tw_channel_write(tw_channel *channel, tw_bytes data, s
  * `*ptr`, then call tw_channel_write_done with their number (0 takes it back) before any other call.
  */
 TW_API TW_MUST_USE tw_err tw_channel_write_buffer(tw_channel *channel, uint8_t **ptr, size_t *room);
+/** `n` bytes stand there now and are sealed. TW_ERR_CLOSED; TW_ERR_ARGUMENT without the call before it, or more bytes.
+ */
 TW_API TW_MUST_USE tw_err tw_channel_write_done(tw_channel *channel, size_t n);
 /** Whether tw_channel_write would take something now. */
 TW_API bool tw_channel_writable(const tw_channel *channel);

@@ -210,6 +210,7 @@ TW_API tw_group *tw_group_ref(tw_group *group);
 /** Drop one reference; with the last one the epoch's secrets are wiped. NULL is fine. */
 TW_API void tw_group_free(tw_group *group);
 
+/** A constant. */
 TW_API const tw_suite *tw_group_suite(const tw_group *group);
 /** Borrowed from the group. */
 TW_API tw_bytes tw_group_id(const tw_group *group);
@@ -253,6 +254,7 @@ TW_API bool tw_group_next_member(const tw_group *group, uint32_t *leaf_index, tw
 
 /** Add the owner of a KeyPackage. TW_ERR_UNEXPECTED or malformed when the message is none. */
 TW_API TW_MUST_USE tw_err tw_propose_add(tw_buf *proposals, tw_bytes key_package_message);
+/** Remove a member, not the committer itself. That the leaf is one is checked by the call that takes the proposal. */
 TW_API TW_MUST_USE tw_err tw_propose_remove(tw_buf *proposals, uint32_t leaf_index);
 /**
  * An external, application or resumption (usage 1) PSK by its id; the nonce is drawn. All members need the secret, from
@@ -339,7 +341,8 @@ TW_API void tw_commit_result_clear(tw_commit_result *result);
 /**
  * Make a commit. `options` NULL: the defaults. The group stays in its epoch: send the commit, and when the Delivery
  * Service has accepted it (not another one), adopt `next` and send the Welcome. Where nobody orders commits, adopt at
- * once. Of the collected proposals, our own Updates and SelfRemoves and those that do not fit with others stay behind.
+ * once. Of the collected proposals, our own Updates and SelfRemoves, those that do not fit with others, want a PSK that
+ * we lack or pass a limit stay behind.
  * Errors: TW_ERR_PROPOSAL, TW_ERR_CAPABILITY, TW_ERR_KEY_REUSED, TW_ERR_CREDENTIAL and those of
  * tw_key_package_inspect for proposals by value that may not be committed (section 12.2), TW_ERR_MISSING_PSK,
  * TW_ERR_LIMIT (limits.proposals, limits.psks, limits.tree_leaves), TW_ERR_CLOSED, TW_ERR_ARGUMENT (options).

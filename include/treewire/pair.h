@@ -143,11 +143,14 @@ typedef struct tw_pair_status {
 TW_API void tw_pair_get_status(const tw_pair *pair, tw_pair_status *status);
 
 /**
- * All of the pair in one blob, an outstanding update included; secret: `out` is the caller's to clear.
- * Loading takes the clients, policy and label of `config` (TW_ERR_BINDING when the label differs; parameters are those
- * saved). TW_ERR_UNSUPPORTED: a version or suite that is not known here; malformed: a damaged blob.
+ * All of the pair in one blob, an outstanding update included; versioned. Secret: `out` is the caller's to clear.
  */
 TW_API TW_MUST_USE tw_err tw_pair_save(const tw_pair *pair, tw_buf *out);
+/**
+ * The pair of such a blob. It takes the clients, policy and label of `config` (TW_ERR_BINDING when the label differs;
+ * parameters are those saved). TW_ERR_UNSUPPORTED: a version or suite that is not known here; malformed: a damaged
+ * blob.
+ */
 TW_API TW_MUST_USE tw_err tw_pair_load(const tw_pair_config *config, tw_bytes saved, tw_pair **pair);
 
 /** The type of a TwoPartyMLSMessage, for routing: nothing else is checked. TW_ERR_UNSUPPORTED for another version. */
