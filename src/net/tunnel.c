@@ -158,9 +158,9 @@ void tw_tunnel_app_broke(tw_tunnel *tunnel, int error) {
 
 void tw_tunnel_wire_broke(tw_tunnel *tunnel) {
   const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
-  const int error = tunnel->wire_error != 0 ? tunnel->wire_error : EPIPE;
   tunnel->why = "error";
-  tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0, strerror(error));
+  tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0,
+                  tunnel->wire_error != 0 ? strerror(tunnel->wire_error) : "the other side is gone and takes nothing more");
   end(tunnel);
 }
 
@@ -219,7 +219,9 @@ static void begin_drain(tw_tunnel *tunnel) {
 /* At the end of each callback: is this the end, and what are we waiting for? */
 static void settle(tw_tunnel *tunnel) {
   if (tunnel->calling || tunnel->phase == TW_PHASE_ENDED) return;
-  if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && tunnel->wire_dead) tw_tunnel_wire_broke(tunnel);
+  /* A peer that has closed hears us out, unless it is gone. */
+  if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && (tunnel->wire_dead || tunnel->peer_closed))
+    tw_tunnel_wire_broke(tunnel);
   if (tunnel->phase == TW_PHASE_FLUSHING) {
     tw_tunnel_push(tunnel);
     if (tw_channel_output(tunnel->channel).len == 0) begin_drain(tunnel);

@@ -34,6 +34,19 @@ start stdio stdio_connect <in >echoed 9>&-
 echo hello >&9
 until_true 10 test -s echoed || die "no echo"
 
+# Nobody is left hanging who does not end by himself: what he might say yet goes nowhere, which is no success.
+kill -TERM "$listener"
+expect 0 listener
+expect 3 stdio
+says stdio.err "is gone"
+exec 9>&-
+: >a.ev
+listener --forward "127.0.0.1:$target"
+open_input
+start stdio stdio_connect <in >echoed 9>&-
+echo hello >&9
+until_true 10 test -s echoed || die "no echo"
+
 # A peers file with a mistake changes nothing.
 echo "rubbish" >>peers
 kill -HUP "$listener"
