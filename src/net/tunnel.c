@@ -94,8 +94,9 @@ static void reset_app(const tw_tunnel *tunnel) {
 
 static void close_app(tw_tunnel *tunnel) {
   if (!tunnel->clean) reset_app(tunnel);
-  tw_tunnel_drop_end(tunnel, &tunnel->app_in);
+  /* Against the order in which they were opened: both may be one terminal, and the first has its flags from before. */
   tw_tunnel_drop_end(tunnel, &tunnel->app_out);
+  tw_tunnel_drop_end(tunnel, &tunnel->app_in);
 }
 
 static void end(tw_tunnel *tunnel) {

@@ -39,3 +39,19 @@ set -o pipefail
 [ "$(cat count)" = 1000 ]
 wait_event a.ev closed
 finish listener
+
+# A terminal, or whatever else is both input and output, is left as it was found, however the channel ends.
+is_blocking() { [ $((0$(sed -n 's/^flags:[[:space:]]*//p' "/proc/$$/fdinfo/$1") & 04000)) = 0 ]; }
+serve echo
+: >a.ev
+listener --forward "127.0.0.1:$target"
+mkfifo both
+exec 8<>both
+: >c.ev
+start stdio stdio_connect <&8 >&8
+wait_event c.ev established
+until_true 5 eval '! is_blocking 8' || die "not at work"
+kill -KILL "$listener"
+expect 3 stdio
+is_blocking 8 || die "left non-blocking"
+exec 8>&-
