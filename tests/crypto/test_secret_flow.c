@@ -1,28 +1,15 @@
 /*
  * No branch and no address of ours depends on a secret: under valgrind secrets are marked as unset, and it reports each
- * jump
- * and each index that depends on them. Without valgrind this only runs the code. SPDX-License-Identifier: Apache-2.0
+ * jump and each index that depends on them. Without valgrind this only runs the code. SPDX-License-Identifier: Apache-2.0
  */
 #include <string.h>
-
-#if defined(__has_include)
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#endif
-#endif
-#ifndef VALGRIND_MAKE_MEM_UNDEFINED
-#define VALGRIND_MAKE_MEM_UNDEFINED(ptr, len) ((void)(ptr), (void)(len))
-#define VALGRIND_MAKE_MEM_DEFINED(ptr, len) ((void)(ptr), (void)(len))
-#endif
 
 #include "crypto/group.h"
 #include "crypto/hpke.h"
 #include "crypto/kdf.h"
 #include "support/tw_cmocka.h"
 #include "support/tw_test_env.h"
-
-static void hide(void *ptr, size_t len) { VALGRIND_MAKE_MEM_UNDEFINED(ptr, len); }
-static void reveal(void *ptr, size_t len) { VALGRIND_MAKE_MEM_DEFINED(ptr, len); }
+#include "support/tw_test_secrecy.h"
 
 static void derivations_do_not_look_at_secrets(void **state) {
   (void)state;
@@ -34,7 +21,7 @@ static void derivations_do_not_look_at_secrets(void **state) {
     uint8_t out[3 * TW_HASH_MAX];
     tw_secret prk = {{0}, 0};
     memset(key, 0x42, sizeof(key));
-    hide(key, sizeof(key));
+    tw_test_hide(key, sizeof(key));
     const tw_bytes info[] = {TW_LITERAL("label"), TW_BYTES(key, 7)};
     assert_int_equal(tw_hash_parts(&test.env, suite, info, 2, out), TW_OK);
     assert_int_equal(tw_hmac_parts(&test.env, suite, TW_ARRAY(key), info, 2, out), TW_OK);
@@ -46,7 +33,7 @@ static void derivations_do_not_look_at_secrets(void **state) {
     assert_int_equal(tw_hpke_key_schedule(&test.env, suite, TW_BYTES(key, suite->kem->secret_size), &hashed, &context),
                      TW_OK);
     assert_int_equal(tw_hpke_export(&test.env, suite, &context, TW_LITERAL("context"), out, 32), TW_OK);
-    reveal(out, sizeof(out));
+    tw_test_reveal(out, sizeof(out));
   }
   tw_test_env_clear(&test);
 }
@@ -62,13 +49,13 @@ static void sealing_does_not_look_at_key_or_plaintext(void **state) {
     uint8_t sealed[100 + TW_AEAD_TAG];
     memset(key, 0x42, sizeof(key));
     memset(text, 0x17, sizeof(text));
-    hide(key, sizeof(key));
-    hide(text, sizeof(text));
+    tw_test_hide(key, sizeof(key));
+    tw_test_hide(text, sizeof(text));
     const uint8_t nonce[TW_AEAD_NONCE] = {1};
     assert_int_equal(tw_aead_seal(&test.env, suite, TW_BYTES(key, suite->aead->key_size), nonce, TW_NO_BYTES,
                                   TW_ARRAY(text), sealed),
                      TW_OK);
-    reveal(sealed, sizeof(sealed));
+    tw_test_reveal(sealed, sizeof(sealed));
   }
   tw_test_env_clear(&test);
 }
@@ -80,9 +67,9 @@ static void scalars_are_checked_without_looking(void **state) {
     const tw_group *group = tw_group_of(ids[i]);
     uint8_t scalar[TW_DH_SCALAR_MAX] = {0};
     scalar[5] = 1;
-    hide(scalar, sizeof(scalar));
+    tw_test_hide(scalar, sizeof(scalar));
     bool valid = tw_group_scalar_valid(group, scalar);
-    reveal(&valid, sizeof(valid)); /* that one was refused is no secret: it is not used */
+    tw_test_reveal(&valid, sizeof(valid)); /* that one was refused is no secret: it is not used */
     assert_true(valid);
   }
 }

@@ -241,7 +241,8 @@ static void proposals_of_unknown_types_are_not_supported(void **state) {
 static void paths_are_needed_where_the_registry_says(void **state) {
   (void)state;
   static const bool needed[] = {true, false, true, true, false, false, true, true, false, false, true, true};
-  for (uint16_t type = 0; type < sizeof needed; type++) assert_int_equal(tw_proposal_needs_path(type), needed[type]);
+  for (size_t type = 0; type < sizeof needed; type++)
+    assert_int_equal(tw_proposal_needs_path((uint16_t)type), needed[type]);
 }
 
 static void psk_ids_are_the_same_whatever_the_nonce(void **state) {
