@@ -420,9 +420,9 @@ static void psks_that_are_not_valid(void **state) {
     psk(&b, &wrong);
     refused_alone(&b, TW_ERR_PROPOSAL);
   }
-  for (uint8_t usage = TW_RESUMPTION_REINIT; usage <= TW_RESUMPTION_BRANCH; usage++) {
+  for (unsigned usage = TW_RESUMPTION_REINIT; usage <= TW_RESUMPTION_BRANCH; usage++) {
     const tw_psk_id linking = {.type = TW_PSK_RESUMPTION,
-                               .usage = usage,
+                               .usage = (uint8_t)usage,
                                .group_id = tw_group_id(b.bob->group),
                                .epoch = tw_group_epoch(b.bob->group),
                                .nonce = TW_BYTES(nonce, 32)};
@@ -431,8 +431,9 @@ static void psks_that_are_not_valid(void **state) {
     psk(&b, &linking);
     refused_alone(&b, TW_ERR_PROPOSAL);
   }
-  for (uint8_t i = 0; i <= b.p.test.limits.psks; i++) {
-    const tw_psk_id many = {.type = TW_PSK_EXTERNAL, .id = TW_BYTES(&i, 1), .nonce = TW_BYTES(nonce, 32)};
+  for (uint32_t i = 0; i <= b.p.test.limits.psks; i++) {
+    const uint8_t name = (uint8_t)i;
+    const tw_psk_id many = {.type = TW_PSK_EXTERNAL, .id = TW_BYTES(&name, 1), .nonce = TW_BYTES(nonce, 32)};
     psk(&b, &many);
   }
   refused_on_both_sides(&b, TW_ERR_LIMIT);

@@ -165,7 +165,8 @@ static void public_messages_open(void **state) {
 
 static void private_messages_open_and_their_keys_are_used_up(void **state) {
   fixture *f = *state;
-  for (uint8_t type = TW_CONTENT_APPLICATION; type <= TW_CONTENT_COMMIT; type++) {
+  for (unsigned t = TW_CONTENT_APPLICATION; t <= TW_CONTENT_COMMIT; t++) {
+    const uint8_t type = (uint8_t)t;
     for (uint32_t block = 1; block <= 1024; block *= 4) {
       tw_buf out = sealed_private(f, type, block);
       for (int again = 0; again < 2; again++) {
@@ -223,7 +224,8 @@ static void every_changed_bit_of_a_public_message_is_noticed(void **state) {
 
 static void every_changed_bit_of_a_private_message_is_noticed(void **state) {
   fixture *f = *state;
-  for (uint8_t type = TW_CONTENT_APPLICATION; type <= TW_CONTENT_COMMIT; type++) {
+  for (unsigned t = TW_CONTENT_APPLICATION; t <= TW_CONTENT_COMMIT; t++) {
+    const uint8_t type = (uint8_t)t;
     tw_buf out = sealed_private(f, type, 32);
     for (size_t bit = 0; bit < 8 * out.len; bit++) {
       out.ptr[bit / 8] ^= (uint8_t)(1u << (bit % 8));
@@ -451,7 +453,8 @@ static void a_ciphertext_shorter_than_its_tag_is_refused(void **state) {
 static void senders_send_what_they_may(void **state) {
   fixture *f = *state;
   /* Nobody but a member may send a PrivateMessage, and application data is never public. */
-  for (uint8_t sender = TW_SENDER_EXTERNAL; sender <= TW_SENDER_NEW_MEMBER_COMMIT; sender++) {
+  for (unsigned s = TW_SENDER_EXTERNAL; s <= TW_SENDER_NEW_MEMBER_COMMIT; s++) {
+    const uint8_t sender = (uint8_t)s;
     const tw_content_fields fields = fields_of(sender, TW_CONTENT_PROPOSAL);
     const tw_content_auth auth = {TW_LITERAL("s"), TW_NO_BYTES};
     tw_buf out = TW_BUF_INIT(&f->test.alloc);

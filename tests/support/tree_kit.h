@@ -49,9 +49,10 @@ void kit_update(kit_tree *tree, uint32_t index, tw_bytes leaf);
 void kit_remove(kit_tree *tree, uint32_t index);
 /* Sets keys along the filtered direct path; the leaf's parent_hash has to be what results. */
 void kit_path(kit_tree *tree, uint32_t sender, const tw_update_path *path);
-void kit_hash(const kit_tree *tree, uint32_t node, uint8_t *out);
+/* `x` is a node index, here and below. */
+void kit_hash(const kit_tree *tree, uint32_t x, uint8_t *out);
 /* Node indices into `out`; returns how many. */
-uint32_t kit_resolution(const kit_tree *tree, uint32_t node, uint32_t *out);
+uint32_t kit_resolution(const kit_tree *tree, uint32_t x, uint32_t *out);
 void kit_encode(const kit_tree *tree, tw_buf *out);
 /* Fails the test unless both are the same tree in encoding, all tree hashes and all resolutions. */
 void kit_same(const kit_tree *plain, tw_tree *tree);

@@ -43,7 +43,10 @@ static void read_member(treekem *k, json_t *json, member *m) {
   json_t *secrets = tw_vector_array(v, json, "path_secrets");
   const size_t count = json_array_size(secrets);
   m->priv.keys = tw_alloc_array(tw_env_alloc(v->env), count + 1, sizeof *m->priv.keys);
-  if (!tw_vector_true(v, m->priv.keys != NULL, "memory")) return;
+  if (m->priv.keys == NULL) {
+    (void)tw_vector_true(v, false, "memory");
+    return;
+  }
   for (size_t i = 0; i < count && tw_vector_going(v); i++) {
     json_t *entry = json_array_get(secrets, i);
     tw_path_key *key = &m->priv.keys[i];
