@@ -113,7 +113,7 @@ static void edit(tw_reader *r, uint8_t *bytes, size_t len) {
 }
 
 static party *member(uint8_t byte) {
-  for (uint8_t i = 0; i < PARTIES; i++) {
+  for (unsigned i = 0; i < PARTIES; i++) {
     party *p = &parties[(byte + i) % PARTIES];
     if (p->group != NULL) return p;
   }

@@ -28,11 +28,13 @@ size_t bench_heap(void) {
 }
 
 size_t bench_resident(void) {
-  unsigned long total = 0;
-  unsigned long resident = 0;
+  char line[128];
+  char *rest;
   FILE *file = fopen("/proc/self/statm", "r");
   BENCH_TRUE(file != NULL);
-  BENCH_TRUE(fscanf(file, "%lu %lu", &total, &resident) == 2);
+  BENCH_TRUE(fgets(line, sizeof line, file) != NULL);
   fclose(file);
+  (void)strtoul(line, &rest, 10); /* the size of the program; what is resident is next */
+  const unsigned long resident = strtoul(rest, NULL, 10);
   return (size_t)resident * (size_t)sysconf(_SC_PAGESIZE);
 }

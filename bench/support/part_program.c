@@ -108,7 +108,7 @@ static bool make_keys(void) {
   const ssize_t len = readlink("/proc/self/exe", program, sizeof program - 16);
   BENCH_TRUE(len > 0);
   program[len] = 0;
-  strcpy(strrchr(program, '/') + 1, "treewire");
+  memcpy(strrchr(program, '/') + 1, "treewire", sizeof "treewire");
   if (access(program, X_OK) != 0) return false;
   BENCH_TRUE(mkdtemp(folder) != NULL);
   for (unsigned i = 0; i < 2; i++) {

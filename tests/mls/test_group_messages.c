@@ -17,12 +17,12 @@ static void wrong_epochs_groups_and_kinds(void **state) {
     tw_err expected;
   } epochs[] = {{1, TW_ERR_FUTURE_EPOCH}, {UINT64_MAX, TW_ERR_OLD_EPOCH}, {UINT64_MAX / 2, TW_ERR_FUTURE_EPOCH}};
   for (int is_private = 0; is_private < 2; is_private++) {
-    for (uint8_t type = TW_CONTENT_APPLICATION; type <= TW_CONTENT_COMMIT; type++) {
+    for (unsigned type = TW_CONTENT_APPLICATION; type <= TW_CONTENT_COMMIT; type++) {
       if (type == TW_CONTENT_APPLICATION && !is_private) continue;
       const tw_bytes body = type == TW_CONTENT_APPLICATION ? TW_LITERAL("\x02hi")
                             : type == TW_CONTENT_PROPOSAL  ? TW_LITERAL("\x00\x03\x00\x00\x00\x00")
                                                            : TW_LITERAL("\x00\x00");
-      tw_test_bent bent = {.content_type = type, .body = body, .is_private = is_private};
+      tw_test_bent bent = {.content_type = (uint8_t)type, .body = body, .is_private = is_private};
       for (size_t i = 0; i < sizeof epochs / sizeof epochs[0]; i++) {
         bent.epoch_more = epochs[i].more;
         tw_test_bend(p.all[2], &bent, &message);
