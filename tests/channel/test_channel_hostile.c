@@ -393,7 +393,7 @@ static void a_failing_allocator_is_survived(void **state) {
   alice->received.alloc = NULL;
   bob->received.alloc = NULL;
   const size_t blocks = wire.test.alloc_blocks;
-  for (size_t n = 1;; n++) {
+  for (size_t n = 1;; n += tw_test_rounds(1, 7)) {
     tw_test_fail_alloc(&wire.test, n);
     converse();
     const bool failed = wire.test.alloc_failed;

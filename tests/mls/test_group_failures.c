@@ -65,7 +65,7 @@ static void each_failure(scene *s, operation run, bool receives) {
   assert_int_equal(tw_buf_reserve(&s->out, 65536), TW_OK);
   const size_t len = s->out.len;
   for (int random = 1; random >= 0; random--) {
-    for (size_t n = 1;; n++) {
+    for (size_t n = 1;; n += tw_test_rounds(1, 7)) {
       const size_t blocks = test->alloc_blocks;
       if (random) tw_test_fail_random(test, n);
       if (!random) tw_test_fail_alloc(test, n);
@@ -223,7 +223,7 @@ static void each_allocation(scene *s, operation run) {
   tw_test_env *test = &s->p.test;
   tw_buf before = {0};
   assert_int_equal(tw_group_save(s->who->group, &before), TW_OK);
-  for (size_t n = 1;; n++) {
+  for (size_t n = 1;; n += tw_test_rounds(1, 7)) {
     tw_test_fail_alloc(test, n);
     const tw_err err = run(s);
     const bool failed = test->alloc_failed;
@@ -262,7 +262,7 @@ static void each_failure_once(scene *s, operation run) {
   tw_buf before = {0};
   assert_int_equal(tw_group_save(s->who->group, &before), TW_OK);
   for (int random = 1; random >= 0; random--) {
-    for (size_t n = 1;; n++) {
+    for (size_t n = 1;; n += tw_test_rounds(1, 7)) {
       const size_t count = s->who->group->proposals.count;
       if (random) tw_test_fail_random(test, n);
       if (!random) tw_test_fail_alloc(test, n);

@@ -7,6 +7,7 @@
 #include "mls/app_data.h"
 #include "mls/framing.h"
 #include "samples.h"
+#include "tw_test_env.h"
 #include "vectors.h"
 
 static const tw_env no_env;
@@ -117,7 +118,7 @@ static uint32_t next_random(uint32_t *state) {
 
 static void random_damage_is_refused_or_another_value(void **state) {
   (void)state;
-  const unsigned rounds = getenv("TREEWIRE_VALGRIND") != NULL ? 20 : 2000;
+  const unsigned rounds = tw_test_rounds(2000, 20);
   uint32_t random = 9420;
   const tw_sample *sample = NULL;
   for (size_t i = 0; (sample = tw_sample_at(i)) != NULL; i++) {
