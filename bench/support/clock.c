@@ -3,7 +3,7 @@
 
 #include "bench.h"
 
-enum { BATCHES_MAX = 64 };
+enum { BATCHES_MAX = 256 };
 
 static double read_clock(clockid_t clock) {
   struct timespec now;
@@ -34,7 +34,7 @@ static double batch(bench_work work, void *ctx, unsigned calls) {
 
 /* How often to call in a batch and how many batches to make of it, for all to take about `seconds`. */
 static unsigned plan(double one_round, double seconds, unsigned *calls) {
-  enum { WANTED = 41, LEAST = 5 };
+  enum { WANTED = 201, LEAST = 5 };
   const double rounds = seconds / one_round;
   *calls = rounds > 2 * WANTED ? (unsigned)(rounds / WANTED) : 1;
   if (rounds > WANTED) return WANTED;

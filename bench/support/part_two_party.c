@@ -83,12 +83,73 @@ static void measure_suite(tw_provider *provider, const tw_suite *suite) {
   bench_two_clear(&work.two);
 }
 
+/* ---- 2PMLS ---- */
+
+typedef struct pair_work {
+  bench_person person[2];
+  tw_pair *pair[2];
+} pair_work;
+
+static const uint64_t now_ms = (uint64_t)BENCH_NOW * 1000;
+
+/* connection_update there, epoch_key_update back. */
+static void do_update(void *ctx) {
+  pair_work *work = ctx;
+  tw_buf message = TW_BUF_INIT(NULL);
+  tw_buf reply = TW_BUF_INIT(NULL);
+  tw_pair_event event;
+  BENCH_OK(tw_pair_update(work->pair[0], now_ms, &message));
+  BENCH_OK(tw_pair_receive(work->pair[1], tw_buf_bytes(&message), now_ms, &reply, &event));
+  tw_buf_clear(&message);
+  BENCH_OK(tw_pair_receive(work->pair[0], tw_buf_bytes(&reply), now_ms, &message, &event));
+  BENCH_TRUE(event.outcome == TW_PAIR_OWN_UPDATED);
+  tw_buf_clear(&message);
+  tw_buf_clear(&reply);
+}
+
+static void open_pair(pair_work *work, const tw_env *env, const tw_suite *suite) {
+  tw_buf hello = TW_BUF_INIT(NULL);
+  tw_buf answer = TW_BUF_INIT(NULL);
+  tw_buf nothing = TW_BUF_INIT(NULL);
+  tw_pair_event event;
+  const tw_client *clients[2][1];
+  tw_pair_config config[2];
+  for (unsigned i = 0; i < 2; i++) {
+    bench_person_init(&work->person[i], env, suite, i);
+    clients[i][0] = &work->person[i].client;
+    config[i] = (tw_pair_config){.clients = clients[i], .client_count = 1, .label = TW_LITERAL("bench")};
+  }
+  BENCH_OK(tw_pair_initiate(&config[0], now_ms, &work->pair[0], &hello));
+  BENCH_OK(tw_pair_respond(&config[1], tw_buf_bytes(&hello), now_ms, &work->pair[1], &answer));
+  BENCH_OK(tw_pair_receive(work->pair[0], tw_buf_bytes(&answer), now_ms, &nothing, &event));
+  tw_pair_confirm(work->pair[1]);
+  tw_buf_clear(&hello);
+  tw_buf_clear(&answer);
+  tw_buf_clear(&nothing);
+}
+
+static void measure_pair(tw_provider *provider, const tw_suite *suite) {
+  const tw_env env = {.provider = provider};
+  const char *suite_name = tw_suite_name(suite);
+  char name[128];
+  pair_work work;
+  open_pair(&work, &env, suite);
+  snprintf(name, sizeof name, "whole update of a pair / primitives, %s", strchr(suite_name + 4, '_') + 1);
+  bench_against_primitives(provider, do_update, &work, name, BENCH_AT_MOST, must_ratio, long_run);
+  for (unsigned i = 0; i < 2; i++) {
+    tw_pair_free(work.pair[i]);
+    bench_person_clear(&work.person[i]);
+  }
+}
+
 void bench_part_two_party(void) {
   tw_provider *provider = bench_trace_provider();
   bench_title(
       "Two parties: a commit (PublicMessage with path), its processing, a key package, against the same calls of "
       "the provider alone");
   for (size_t i = 0; tw_suite_at(i) != NULL; i++) measure_suite(provider, tw_suite_at(i));
+  measure_pair(provider, tw_suite_at(0));
+  measure_pair(provider, tw_suite_default());
   tw_provider_free(provider);
 }
 
