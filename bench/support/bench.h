@@ -35,7 +35,7 @@ double bench_wall_seconds(void); /* monotonic */
 
 typedef void (*bench_work)(void *ctx);
 typedef struct bench_compared {
-  double seconds; /* one call of the work, median of batches */
+  double seconds; /* one call of the work, in the fastest tenth of the batches */
   double reference;
   double ratio; /* median of the batches' ratios */
 } bench_compared;
@@ -44,7 +44,7 @@ typedef struct bench_compared {
  * machine does hits both alike. All of it takes about `seconds`.
  */
 bench_compared bench_compare(bench_work work, void *ctx, bench_work reference, void *reference_ctx, double seconds);
-/* Median seconds of one call. */
+/* Seconds of one call, in the fastest tenth of the batches. */
 double bench_time(bench_work work, void *ctx, double seconds);
 double bench_median(double *values, size_t count);
 

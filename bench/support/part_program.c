@@ -13,7 +13,7 @@
  * source -> tunnel's near end -> tunnel's far end -> sink, all over loopback TCP. The other tunnel is two processes
  * that do nothing but read, SSL_write, SSL_read and write, in one direction, in blocking calls.
  */
-enum { RUN_MS = 2600, ROUNDS = 3, TEXT = 256 };
+enum { RUN_MS = 2600, ROUNDS = 5, TEXT = 256 };
 
 typedef struct tunnel {
   struct sockaddr_in near; /* where the source connects */
