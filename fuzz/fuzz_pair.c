@@ -322,6 +322,8 @@ static void take_back(side *s) {
   if (s->pair->pending != NULL) {
     tw_pair_message_type type = TW_PAIR_CLIENT_HELLO;
     if (s->queued > 0) tw_fuzz_must(tw_pair_message_peek(tw_buf_bytes(&s->queue[s->queued - 1]), &type));
+    /* Too late when a peer's update has lost against it. */
+    if (s->pair->tie_met) disturbed = true;
     if (type == TW_PAIR_CONNECTION_UPDATE) {
       remove_at(s, s->queued - 1);
     } else {
