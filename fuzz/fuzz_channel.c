@@ -1,0 +1,582 @@
+/*
+ * Two channels and the pipe between them. An input is a schedule: what the applications do, in what pieces the bytes
+ * travel, what is changed on the way, and what one side seals with its own keys although it breaks the protocol.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <string.h>
+
+#include "channel/channel_internal.h"
+#include "codec/writer.h"
+#include "fuzz_party.h"
+#include "mls/protocol.h"
+#include "pair/message.h"
+#include "pair/pair_internal.h"
+
+enum { ACTIONS = 48, ROUNDS = 400, STREAM_MAX = 1 << 20, DATA_MAX = 1 << 18 };
+
+typedef struct side {
+  tw_fuzz_party party;
+  tw_channel_config config;
+  tw_channel_options options;
+  tw_channel *channel;
+  tw_buf written;  /* application data that was taken or sealed by hand */
+  size_t received; /* of the other's `written` */
+  tw_buf genuine;  /* all that came out of this end, or was sealed with its keys */
+  tw_buf pipe;     /* of that, what is under way, with all changes */
+  tw_buf arrived;  /* what the other end has taken */
+  size_t barred;   /* where in `genuine` a record begins that may not be taken; SIZE_MAX: there is none */
+  tw_buf said;     /* a handshake message that was said earlier */
+  bool ended;      /* the other end was told so */
+  bool heard_established, heard_close, heard_end;
+  tw_err reason; /* of the end */
+  uint64_t epoch;
+} side;
+
+static side sides[2];
+static uint64_t now_ms;
+/* All that happens is what the protocol provides for: nothing may fail. */
+static bool clean;
+
+static side *other(const side *s) { return s == &sides[0] ? &sides[1] : &sides[0]; }
+
+/* ---- what is asserted ---- */
+
+static void note(const side *s, tw_err err) {
+  tw_fuzz_check_peer_error(err);
+  if (err == TW_OK || err == TW_ERR_CLOSED) return;
+  if (err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM || err == TW_ERR_TIMEOUT) {
+    clean = false;
+    return;
+  }
+  TW_FUZZ_ASSERT(!clean || err == TW_ERR_PENDING || err == TW_ERR_STATE);
+  (void)s;
+}
+
+static void take_events(side *s) {
+  tw_channel_event event;
+  while (tw_channel_next_event(s->channel, &event)) {
+    TW_FUZZ_ASSERT(!s->heard_end);
+    switch (event.kind) {
+    case TW_CHANNEL_ESTABLISHED:
+      TW_FUZZ_ASSERT(!s->heard_established && event.epoch == 1);
+      s->heard_established = true;
+      s->epoch = 1;
+      break;
+    case TW_CHANNEL_REKEYED:
+      TW_FUZZ_ASSERT(s->heard_established && event.epoch == s->epoch + 1 + event.merged);
+      s->epoch = event.epoch;
+      break;
+    case TW_CHANNEL_PEER_CLOSED:
+      TW_FUZZ_ASSERT(s->heard_established && !s->heard_close);
+      s->heard_close = true;
+      break;
+    default:
+      TW_FUZZ_ASSERT(event.kind == TW_CHANNEL_CLOSED);
+      s->heard_end = true;
+      s->reason = event.reason;
+      tw_channel_status status;
+      tw_channel_get_status(s->channel, &status);
+      TW_FUZZ_ASSERT(status.closed);
+      break;
+    }
+  }
+}
+
+/* Each byte that comes out is the next one that the other has sent. */
+static void take_data(side *s, size_t most) {
+  const tw_bytes data = tw_channel_data(s->channel);
+  const size_t n = data.len < most ? data.len : most;
+  const side *from = other(s);
+  TW_FUZZ_ASSERT(data.len <= from->written.len - s->received);
+  if (data.len > 0) {
+    TW_FUZZ_ASSERT(s->heard_established);
+    TW_FUZZ_ASSERT(memcmp(data.ptr, from->written.ptr + s->received, data.len) == 0);
+  }
+  s->received += n;
+  if (n > 0) note(s, tw_channel_data_done(s->channel, n));
+}
+
+/* How much of what came out at first is not protected. */
+static size_t plain_part(const side *from) {
+  size_t at = 0;
+  tw_record_header header;
+  while (tw_record_peek(TW_BYTES(from->genuine.ptr + at, from->genuine.len - at), true, &header) == TW_OK &&
+         header.type != TW_RECORD_APPLICATION_DATA) {
+    if (header.size > from->genuine.len - at) return from->genuine.len;
+    at += header.size;
+  }
+  return at;
+}
+
+/* No record is taken that a change on the way has touched, nor one after it. */
+static void check_integrity(const side *from) {
+  const side *to = other(from);
+  tw_channel_status status;
+  size_t same = 0;
+  tw_channel_get_status(to->channel, &status);
+  while (same < from->arrived.len && same < from->genuine.len && from->arrived.ptr[same] == from->genuine.ptr[same])
+    same++;
+  TW_FUZZ_ASSERT(status.wire_received <= from->arrived.len);
+  const size_t plain = plain_part(from);
+  if (same < plain) return; /* hellos and alerts without keys have signatures only */
+  /* Until it is established, an accepting end takes alerts without protection. */
+  if (same == plain && same < from->arrived.len && from->arrived.ptr[same] == TW_RECORD_ALERT) return;
+  TW_FUZZ_ASSERT(status.wire_received <= same);
+  TW_FUZZ_ASSERT(status.wire_received <= from->barred);
+}
+
+static void check_agreement(void) {
+  const tw_channel *a = sides[0].channel;
+  const tw_channel *b = sides[1].channel;
+  if (!clean || a->closed || b->closed || !a->established || !b->established) return;
+  for (size_t i = 0; i < 2; i++) {
+    const tw_channel *c = sides[i].channel;
+    if (sides[i].pipe.len > 0 || tw_channel_output(c).len > 0 || c->data_len > 0) return;
+  }
+  TW_FUZZ_ASSERT(a->pair->state == TW_PAIR_STEADY && b->pair->state == TW_PAIR_STEADY);
+  const tw_group *of_a = tw_pair_group(a->pair);
+  const tw_group *of_b = tw_pair_group(b->pair);
+  TW_FUZZ_ASSERT(tw_group_epoch(of_a) == tw_group_epoch(of_b));
+  TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_epoch_authenticator(of_a), tw_group_epoch_authenticator(of_b)));
+  TW_FUZZ_ASSERT(sides[0].epoch == tw_group_epoch(of_a) && sides[1].epoch == sides[0].epoch);
+  TW_FUZZ_ASSERT(!tw_record_key_is_set(&a->receive_next) && !tw_record_key_is_set(&b->receive_next));
+}
+
+/* ---- moving bytes ---- */
+
+static bool send(side *s, size_t most) {
+  const tw_bytes out = tw_channel_output(s->channel);
+  const size_t n = out.len < most ? out.len : most;
+  if (n == 0 || s->ended || s->genuine.len + n > STREAM_MAX) return false;
+  tw_fuzz_must(tw_buf_append(&s->genuine, TW_BYTES(out.ptr, n)));
+  tw_fuzz_must(tw_buf_append(&s->pipe, TW_BYTES(out.ptr, n)));
+  tw_channel_output_sent(s->channel, n);
+  return true;
+}
+
+static bool arrive(side *from, size_t most, bool copy) {
+  side *to = other(from);
+  size_t n = from->pipe.len < most ? from->pipe.len : most;
+  uint8_t *ptr;
+  size_t room;
+  if (n == 0 || from->ended) return false;
+  if (to->channel->closed) {
+    from->pipe.len = 0;
+    return false;
+  }
+  tw_err err = TW_OK;
+  size_t taken = 0;
+  if (copy) {
+    err = tw_channel_input(to->channel, TW_BYTES(from->pipe.ptr, n), now_ms, &taken);
+  } else {
+    err = tw_channel_input_buffer(to->channel, &ptr, &room);
+    if (err == TW_OK && room > 0) {
+      taken = n < room ? n : room;
+      memcpy(ptr, from->pipe.ptr, taken);
+      err = tw_channel_input_done(to->channel, taken, now_ms);
+    }
+  }
+  TW_FUZZ_ASSERT(taken <= n);
+  tw_fuzz_must(tw_buf_append(&from->arrived, TW_BYTES(from->pipe.ptr, taken)));
+  tw_buf_consume(&from->pipe, taken);
+  note(to, err);
+  take_events(to);
+  return taken > 0;
+}
+
+/* Until nothing moves any more. */
+static void run(size_t piece) {
+  bool moved = true;
+  for (size_t i = 0; moved && i < ROUNDS; i++) {
+    moved = false;
+    for (size_t k = 0; k < 2; k++) {
+      side *s = &sides[k];
+      moved = send(s, piece) || moved;
+      moved = arrive(s, piece, (i & 1) != 0) || moved;
+      moved = tw_channel_data(other(s)->channel).len > 0 || moved;
+      take_data(other(s), SIZE_MAX);
+      take_events(s);
+      take_events(other(s));
+    }
+  }
+}
+
+/* ---- applications ---- */
+
+static void write_copy(side *s, size_t len) {
+  static uint8_t data[1 << 16];
+  size_t taken = 0;
+  if (len > sizeof data) len = sizeof data;
+  if (s->written.len + len > DATA_MAX) return;
+  for (size_t i = 0; i < len; i++) data[i] = (uint8_t)((s->written.len + i) * 167 + ((s->written.len + i) >> 8));
+  note(s, tw_channel_write(s->channel, TW_BYTES(data, len), &taken));
+  TW_FUZZ_ASSERT(taken <= len);
+  tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(data, taken)));
+}
+
+static void write_in_place(side *s, size_t len) {
+  uint8_t *ptr = NULL;
+  size_t room = 0;
+  if (s->written.len + len > DATA_MAX) return;
+  const tw_err err = tw_channel_write_buffer(s->channel, &ptr, &room);
+  note(s, err);
+  if (err != TW_OK || room == 0) return;
+  if (len > room) len = room;
+  for (size_t i = 0; i < len; i++) ptr[i] = (uint8_t)((s->written.len + i) * 59);
+  if (len > 0) tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(ptr, len)));
+  const tw_err done = tw_channel_write_done(s->channel, len);
+  note(s, done);
+  if (done != TW_OK) s->written.len -= len;
+}
+
+static void close_side(side *s) {
+  if (!s->channel->established) clean = false; /* gives up */
+  note(s, tw_channel_close(s->channel));
+}
+
+static void end_stream(side *from) {
+  side *to = other(from);
+  if (!from->channel->closed && !from->channel->sent_close) clean = false;
+  if (from->pipe.len > 0 || tw_channel_output(from->channel).len > 0) clean = false;
+  if (!from->channel->closed) clean = false; /* key updates of the other's get no answer any more */
+  from->ended = true;
+  note(to, tw_channel_input_end(to->channel, now_ms));
+}
+
+/* ---- on the way ---- */
+
+static void change(side *s, tw_reader *r) {
+  const uint8_t how = tw_read_u8(r);
+  const size_t at = tw_read_u16(r);
+  tw_buf *pipe = &s->pipe;
+  if (pipe->len == 0) return;
+  clean = false;
+  const size_t place = at % pipe->len;
+  if (how % 4 == 0) {
+    pipe->ptr[place] ^= (uint8_t)(tw_read_u8(r) | 1);
+  } else if (how % 4 == 1) {
+    const size_t n = tw_read_u16(r) % (pipe->len - place) + 1;
+    memmove(pipe->ptr + place, pipe->ptr + place + n, pipe->len - place - n);
+    pipe->len -= n;
+  } else {
+    /* Something from the input, or what came by earlier. */
+    tw_bytes more = tw_fuzz_chunk(r);
+    if (how % 4 == 3 && s->genuine.len > 0) {
+      const size_t from = at % s->genuine.len;
+      more = TW_BYTES(s->genuine.ptr + from,
+                      more.len * 8 < s->genuine.len - from ? more.len * 8 : s->genuine.len - from);
+    }
+    if (more.len == 0) return;
+    tw_fuzz_must(tw_buf_reserve(pipe, more.len));
+    memmove(pipe->ptr + place + more.len, pipe->ptr + place, pipe->len - place);
+    memcpy(pipe->ptr + place, more.ptr, more.len);
+    pipe->len += more.len;
+  }
+}
+
+/* A whole record left out, doubled, or put behind the next one. */
+static void change_records(side *s, tw_reader *r) {
+  const uint8_t how = tw_read_u8(r);
+  tw_buf *pipe = &s->pipe;
+  tw_record_header first;
+  tw_record_header second;
+  if (tw_record_peek(tw_buf_bytes(pipe), true, &first) != TW_OK || first.size > pipe->len) return;
+  clean = false;
+  const tw_bytes rest = TW_BYTES(pipe->ptr + first.size, pipe->len - first.size);
+  if (how % 3 == 0) {
+    tw_buf_consume(pipe, first.size);
+  } else if (how % 3 == 1) {
+    tw_fuzz_must(tw_buf_reserve(pipe, first.size));
+    memmove(pipe->ptr + first.size, pipe->ptr, pipe->len);
+    pipe->len += first.size;
+  } else if (tw_record_peek(rest, true, &second) == TW_OK && second.size <= rest.len) {
+    static uint8_t aside[TW_RECORD_SIZE_MAX];
+    memcpy(aside, pipe->ptr, first.size);
+    memmove(pipe->ptr, rest.ptr, second.size);
+    memcpy(pipe->ptr + second.size, aside, first.size);
+  }
+}
+
+/* ---- one end's keys in hands that keep to no rules ---- */
+
+/* What stands before it goes first, so that numbers are in order. */
+static bool may_seal(side *s) {
+  while (send(s, SIZE_MAX)) {}
+  return !s->channel->closed && !s->ended && tw_channel_output(s->channel).len == 0 &&
+         tw_record_key_is_set(&s->channel->send);
+}
+
+/* An inner plaintext of `len` bytes that begins with `content` and ends with its type and zeros. */
+static void seal_raw(side *s, uint8_t type, tw_bytes content, size_t len, size_t zeros) {
+  static uint8_t record[TW_RECORD_SIZE_MAX + 1024];
+  tw_record_key *key = &s->channel->send;
+  uint8_t *inner = record + TW_RECORD_HEADER;
+  uint8_t nonce[TW_AEAD_NONCE];
+  if (len + zeros > TW_RECORD_CIPHERTEXT_MAX - TW_AEAD_TAG - 1)
+    len = TW_RECORD_CIPHERTEXT_MAX - TW_AEAD_TAG - 1 - zeros;
+  const size_t size = len + 1 + zeros;
+  for (size_t i = 0; i < len; i++) inner[i] = content.len == 0 ? (uint8_t)i : content.ptr[i % content.len];
+  inner[len] = type;
+  memset(inner + len + 1, 0, zeros);
+  /* What the receiver will take for the type is the last byte that is not 0. */
+  size_t last = size;
+  while (last > 0 && inner[last - 1] == 0) last--;
+  const uint8_t seen = last == 0 ? 0 : inner[last - 1];
+  const bool known = seen == TW_RECORD_APPLICATION_DATA || seen == TW_RECORD_ALERT || seen == TW_RECORD_HANDSHAKE;
+  const bool allowed = size <= TW_RECORD_INNER_MAX && known && (last > 1 || seen == TW_RECORD_APPLICATION_DATA);
+  if (!allowed && s->barred == SIZE_MAX) s->barred = s->genuine.len;
+  if (allowed && seen == TW_RECORD_APPLICATION_DATA)
+    tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(inner, last - 1)));
+  tw_record_put_plain_header(record, TW_RECORD_APPLICATION_DATA, size + TW_AEAD_TAG);
+  memcpy(nonce, key->iv, sizeof nonce);
+  for (unsigned i = 0; i < 8; i++) nonce[TW_AEAD_NONCE - 1 - i] ^= (uint8_t)(key->sequence >> (8 * i));
+  tw_fuzz_must(tw_aead_key_seal(key->aead, nonce, TW_BYTES(record, TW_RECORD_HEADER), TW_BYTES(inner, size), inner));
+  key->sequence++;
+  tw_fuzz_must(tw_buf_append(&s->genuine, TW_BYTES(record, TW_RECORD_HEADER + size + TW_AEAD_TAG)));
+  tw_fuzz_must(tw_buf_append(&s->pipe, TW_BYTES(record, TW_RECORD_HEADER + size + TW_AEAD_TAG)));
+}
+
+static void rogue_record(side *s, tw_reader *r) {
+  static const uint8_t types[] = {23, 22, 21, 20, 0, 24, 255, 23};
+  static const size_t sizes[] = {0, 1, 2, 4, 300, 16383, 16384, 16385};
+  const uint8_t how = tw_read_u8(r);
+  const tw_bytes content = tw_fuzz_chunk(r);
+  if (!may_seal(s) || s->written.len > DATA_MAX) return;
+  clean = false;
+  const size_t zeros = how & 64 ? sizes[(how >> 3) % 8] : 0;
+  seal_raw(s, types[how % 8], content, how & 128 ? sizes[(how >> 3) % 8] : content.len, zeros);
+}
+
+/* A handshake message in records as the input says: cut, with others between, two in one, with something behind it. */
+static void rogue_handshake(side *s, tw_bytes message, tw_reader *r) {
+  static tw_buf framed;
+  const uint8_t how = tw_read_u8(r);
+  if (!may_seal(s)) return;
+  clean = false;
+  framed.len = 0;
+  tw_writer w = tw_writer_to(&framed);
+  for (size_t i = 0; i < (how & 1 ? 2 : 1); i++) {
+    tw_write_u8(&w, how & 2 ? tw_read_u8(r) : 0xf4);
+    if (how & 4) {
+      tw_write_u8(&w, 0);
+      tw_write_u16(&w, tw_read_u16(r));
+      tw_write_fixed(&w, message);
+    } else {
+      tw_write_vector24(&w, message);
+    }
+  }
+  if (how & 8) tw_write_fixed(&w, tw_fuzz_chunk(r));
+  tw_fuzz_must(tw_writer_end(&w));
+  size_t at = 0;
+  while (at < framed.len) {
+    size_t n = how & 16 ? (size_t)tw_read_u8(r) * 4 + 1 : framed.len;
+    if (n > framed.len - at) n = framed.len - at;
+    if (n > TW_RECORD_PLAINTEXT_MAX) n = TW_RECORD_PLAINTEXT_MAX;
+    seal_raw(s, TW_RECORD_HANDSHAKE, TW_BYTES(framed.ptr + at, n), n, 0);
+    at += n;
+    if ((how & 32) && at < framed.len) seal_raw(s, TW_RECORD_APPLICATION_DATA, TW_LITERAL("between"), 7, 0);
+  }
+}
+
+static void rogue_message(side *s, tw_reader *r) {
+  tw_buf message = {0};
+  tw_commit_result result = {0};
+  const uint8_t what = tw_read_u8(r);
+  if (s->channel->pair == NULL || s->channel->pair->group == NULL) return;
+  tw_group *group = s->channel->pair->group;
+  if (what % 4 == 0) {
+    const tw_pair_message m = {.type = TW_PAIR_EPOCH_KEY_UPDATE, .epoch = tw_group_epoch(group) + (what >> 2) % 8 - 1};
+    tw_fuzz_must(tw_pair_message_encode(&m, &message));
+  } else if (what % 4 == 1) {
+    const tw_commit_options options = {
+        .proposals = tw_fuzz_chunk(r), .plaintext = (what & 4) == 0, .without_path = (what & 8) != 0};
+    const tw_err err = tw_group_commit(group, &options, now_ms / 1000, &result);
+    TW_FUZZ_ASSERT(tw_err_class_of(err) != TW_CLASS_INTERNAL);
+    const tw_pair_message m = {.type = (uint16_t)(what & 16 ? 1 + (what >> 5) % 6 : TW_PAIR_CONNECTION_UPDATE),
+                               .mls = tw_buf_bytes(&result.commit)};
+    if (err == TW_OK && m.type != TW_PAIR_EPOCH_KEY_UPDATE) tw_fuzz_must(tw_pair_message_encode(&m, &message));
+    if (message.len > 0) tw_fuzz_must(tw_buf_assign(&s->said, tw_buf_bytes(&message)));
+  } else if (what % 4 == 2) {
+    tw_fuzz_must(tw_buf_assign(&message, tw_buf_bytes(&s->said)));
+  } else {
+    tw_fuzz_must(tw_buf_assign(&message, tw_fuzz_chunk(r)));
+  }
+  rogue_handshake(s, tw_buf_bytes(&message), r);
+  tw_commit_result_clear(&result);
+  tw_buf_clear(&message);
+}
+
+/* Numbers left out or used again, once: nothing that follows may open. */
+static void rogue_key(side *s, tw_reader *r) {
+  const uint8_t how = tw_read_u8(r);
+  if (!may_seal(s) || s->barred != SIZE_MAX) return;
+  clean = false;
+  tw_record_key *key = &s->channel->send;
+  if (how % 2 == 0) {
+    key->sequence += 1 + (how >> 1) % 4;
+  } else if (key->sequence > 0) {
+    key->sequence--;
+  } else {
+    return;
+  }
+  s->barred = s->genuine.len;
+}
+
+/* ---- the schedule ---- */
+
+static void fail_in(tw_reader *r);
+
+static void act_on(side *s, uint8_t action, tw_reader *r) {
+  switch (action) {
+  case 0:
+  case 1: write_copy(s, tw_read_u16(r)); break;
+  case 2: write_in_place(s, tw_read_u16(r)); break;
+  case 3: note(s, tw_channel_rekey(s->channel, now_ms)); break;
+  case 4: (void)send(s, tw_read_u16(r)); break;
+  case 5: (void)arrive(s, tw_read_u16(r), false); break;
+  case 6: (void)arrive(s, tw_read_u16(r), true); break;
+  case 7: take_data(s, tw_read_u16(r)); break;
+  case 8:
+    now_ms += (uint64_t)tw_read_u8(r) * 500;
+    note(s, tw_channel_tick(s->channel, now_ms));
+    break;
+  case 9:
+  case 10: run((size_t)tw_read_u16(r) + 1); break;
+  case 11: close_side(s); break;
+  case 12: change(s, r); break;
+  case 13: change_records(s, r); break;
+  case 14: rogue_record(s, r); break;
+  case 15: rogue_message(s, r); break;
+  case 16: rogue_key(s, r); break;
+  case 17: fail_in(r); break;
+  case 18: end_stream(s); break;
+  default:
+    clean = false;
+    tw_channel_abort(s->channel, TW_ERR_CREDENTIAL);
+    break;
+  }
+}
+
+/* One action during which an allocation or a draw fails. */
+static void fail_in(tw_reader *r) {
+  const uint8_t n = tw_read_u8(r);
+  const uint8_t then = tw_read_u8(r);
+  tw_fuzz_fail(n & 128 ? 0 : (size_t)n * 2 + 1, n & 128 ? (n & 15) + 1u : 0);
+  act_on(&sides[then >> 7], then % 9, r);
+  tw_fuzz_fail(0, 0);
+}
+
+static void act(tw_reader *r) {
+  const uint8_t action = tw_read_u8(r);
+  act_on(&sides[action >> 7], action % 20, r);
+  for (size_t i = 0; i < 2; i++) take_events(&sides[i]);
+  check_agreement();
+}
+
+/* Everything still under way arrives, both close, and nothing is left open. */
+static void finish(void) {
+  run(SIZE_MAX);
+  for (size_t i = 0; i < 2; i++) close_side(&sides[i]);
+  run(SIZE_MAX);
+  for (size_t i = 0; i < 2; i++) check_integrity(&sides[i]);
+  for (size_t i = 0; i < 2 && clean; i++) {
+    TW_FUZZ_ASSERT(sides[i].heard_end && sides[i].reason == TW_OK);
+    TW_FUZZ_ASSERT(sides[i].received == other(&sides[i])->written.len);
+  }
+  for (size_t i = 0; i < 2; i++) {
+    if (sides[i].ended) continue;
+    note(other(&sides[i]), tw_channel_input_end(other(&sides[i])->channel, now_ms));
+    take_events(other(&sides[i]));
+  }
+}
+
+static void begin(uint8_t settings) {
+  static const uint64_t bytes[] = {0, 1, 1000, 20000};
+  now_ms = UINT64_C(1750000000000);
+  clean = true;
+  for (size_t i = 0; i < 2; i++) {
+    side *s = &sides[i];
+    s->options = tw_channel_options_default;
+    s->options.rekey_after_bytes = bytes[settings % 4];
+    if (settings & 4) s->options.output_high_water = 2000;
+    if (settings & 8) s->options.padding_block = 100;
+    if (settings & 16) s->options.input_max = TW_RECORD_WIRE_MAX;
+    if (settings & 32) s->options.rekey_after_ms = 700;
+    s->options.handshake_timeout_ms = settings & 64 ? 5000 : 0;
+    s->config.options = &s->options;
+    s->barred = SIZE_MAX;
+    tw_fuzz_must(i == 0 ? tw_channel_connect(&s->config, now_ms, &s->channel)
+                        : tw_channel_accept(&s->config, now_ms, &s->channel));
+  }
+  if (settings & 128) return;
+  run(SIZE_MAX);
+  TW_FUZZ_ASSERT(sides[0].heard_established && sides[1].heard_established);
+}
+
+static void clear(void) {
+  for (size_t i = 0; i < 2; i++) {
+    side *s = &sides[i];
+    tw_channel_free(s->channel);
+    tw_buf_clear(&s->written);
+    tw_buf_clear(&s->genuine);
+    tw_buf_clear(&s->pipe);
+    tw_buf_clear(&s->arrived);
+    tw_buf_clear(&s->said);
+    const side fresh = {.party = s->party, .config = s->config};
+    *s = fresh;
+  }
+}
+
+static void seed(const char *name, tw_bytes actions) { tw_fuzz_write_seed(name, actions); }
+
+/* An action of the first side is its number, of the second its number + 140. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
+  static const char *const names[] = {"alice", "bob"};
+  (void)argc;
+  (void)argv;
+  tw_fuzz_restart();
+  for (size_t i = 0; i < 2; i++) {
+    tw_fuzz_party_init(&sides[i].party, names[i]);
+    sides[i].config = (tw_channel_config){
+        .clients = sides[i].party.clients, .client_count = 1, .parameters = i == 0 ? TW_LITERAL("one") : TW_NO_BYTES};
+  }
+  if (tw_fuzz_seed_folder() == NULL) return 0;
+  seed("data", TW_LITERAL("\x00\x00\x10\x00\x8c\x00\x20\x09\x01\x00\x0b\x09\xff\xff\x97"));
+  seed("pieces",
+       TW_LITERAL(
+           "\x80\x04\x00\x40\x05\x00\x20\x04\xff\xff\x05\x00\x03\x06\xff\xff\x90\x00\x10\x91\x00\x07\x09\x00\x05"));
+  seed("rekeys", TW_LITERAL("\x00\x03\x09\x00\xff\x8f\x09\xff\xff\x03\x8f\x09\x00\x40\x00\x01\x00\x09\xff\xff"));
+  seed("by_bytes", TW_LITERAL("\x0a\x00\x30\x00\x8c\x20\x00\x09\x10\x00\x02\x10\x00\x8e\x08\x00\x09\xff\xff"));
+  seed("by_time", TW_LITERAL("\x20\x08\x04\x94\x02\x00\x01\x00\x09\x01\x00\x08\x04\x09\xff\xff"));
+  seed("half_closed", TW_LITERAL("\x00\x0b\x8c\x10\x00\x09\x00\x80\x03\x8f\x09\xff\xff\x97\x09\xff\xff"));
+  seed("stalled",
+       TW_LITERAL("\x14\x00\xff\xff\x04\xff\xff\x05\xff\xff\x93\x00\x10\x05\x10\x00\x00\x80\x00\x09\xff\xff"));
+  seed("changed", TW_LITERAL("\x00\x00\x01\x00\x04\xff\xff\x0c\x00\x00\x10\x80\x09\xff\xff"));
+  seed("changed_hello", TW_LITERAL("\x80\x04\xff\xff\x0c\x00\x00\x50\x04\x09\xff\xff"));
+  seed("cut", TW_LITERAL("\x00\x00\x01\x00\x04\xff\xff\x0c\x01\x00\x10\x00\x09\x09\xff\xff\x12"));
+  seed("injected", TW_LITERAL("\x80\x04\xff\xff\x0c\x02\x00\x00\x07\x15\x03\x03\x00\x02\x01\x5a\x09\xff\xff"));
+  seed("records", TW_LITERAL("\x00\x00\x01\x00\x00\x01\x00\x04\xff\xff\x0d\x02\x09\xff\xff"));
+  seed("dropped_at_rekey", TW_LITERAL("\x00\x8f\x00\x01\x00\x90\xff\xff\x91\xff\xff\x04\xff\xff\x0d\x00\x09\xff\xff"));
+  seed("rogue_records", TW_LITERAL("\x00\x0e\x00\x02hi\x0e\x80\x00\x0e\x01\x00\x09\xff\xff"));
+  seed("rogue_alert", TW_LITERAL("\x00\x0e\x02\x02\x01\x5a\x0e\x02\x02\x02\x28\x09\xff\xff"));
+  seed("rogue_long", TW_LITERAL("\x00\x0e\xb8\x00\x09\xff\xff"));
+  seed("rogue_epoch", TW_LITERAL("\x00\x8f\x90\xff\xff\x91\xff\xff\x0f\x08\x00\x09\xff\xff"));
+  seed("rogue_update", TW_LITERAL("\x00\x0f\x01\x00\x10\x20\x20\xff\xff\x09\xff\xff\x0f\x02\x00\x09\xff\xff"));
+  seed("rogue_two", TW_LITERAL("\x00\x0f\x01\x00\x01\x09\xff\xff"));
+  seed("rogue_number", TW_LITERAL("\x00\x10\x00\x00\x00\x10\x09\xff\xff"));
+  seed("failures",
+       TW_LITERAL("\x00\x11\x04\x03\x11\x10\x00\x00\x40\x11\x02\x04\xff\xff\x04\xff\xff\x11\x05\x05\xff\xff"));
+  tw_fuzz_seeds_done();
+  return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  tw_reader r = tw_reader_of(TW_BYTES(data, size));
+  tw_fuzz_restart();
+  tw_fuzz_fail(0, 0);
+  begin(tw_read_u8(&r));
+  for (size_t i = 0; i < ACTIONS && tw_reader_more(&r); i++) act(&r);
+  finish();
+  clear();
+  return 0;
+}
