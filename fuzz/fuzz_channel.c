@@ -406,19 +406,12 @@ static void rogue_message(side *s, tw_reader *r) {
   tw_buf_clear(&message);
 }
 
-/* Numbers left out or used again, once: nothing that follows may open. */
-static void rogue_key(side *s, tw_reader *r) {
-  const uint8_t how = tw_read_u8(r);
+/* Numbers are left out, once: nothing that follows may open. */
+static void rogue_number(side *s, tw_reader *r) {
+  const uint8_t skipped = tw_read_u8(r);
   if (!may_seal(s) || s->barred != SIZE_MAX) return;
   clean = false;
-  tw_record_key *key = &s->channel->send;
-  if (how % 2 == 0) {
-    key->sequence += 1 + (how >> 1) % 4;
-  } else if (key->sequence > 0) {
-    key->sequence--;
-  } else {
-    return;
-  }
+  s->channel->send.sequence += 1 + skipped % 4u;
   s->barred = s->genuine.len;
 }
 
@@ -447,7 +440,7 @@ static void act_on(side *s, uint8_t action, tw_reader *r) {
   case 13: change_records(s, r); break;
   case 14: rogue_record(s, r); break;
   case 15: rogue_message(s, r); break;
-  case 16: rogue_key(s, r); break;
+  case 16: rogue_number(s, r); break;
   case 17: fail_in(r); break;
   case 18: end_stream(s); break;
   default:

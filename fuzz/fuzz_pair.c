@@ -341,7 +341,7 @@ static void reload(side *s) {
   if (s->pair == NULL) return;
   snapshot(s, &saved);
   const tw_err err = tw_pair_load(&s->config, tw_buf_bytes(&saved), &pair);
-  TW_FUZZ_ASSERT(err == TW_OK || (tw_fuzz_has_failed() && err == TW_ERR_NO_MEMORY));
+  TW_FUZZ_ASSERT(err == TW_OK || (tw_fuzz_has_failed() && (err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM)));
   if (err != TW_OK) return;
   tw_pair_free(s->pair);
   s->pair = pair;

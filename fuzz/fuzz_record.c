@@ -32,8 +32,8 @@ static void open_sealed(tw_record_key *key, tw_bytes inner) {
   memcpy(nonce, key->iv, sizeof nonce);
   if (inner.len > TW_RECORD_CIPHERTEXT_MAX - TW_AEAD_TAG) inner.len = TW_RECORD_CIPHERTEXT_MAX - TW_AEAD_TAG;
   tw_record_put_plain_header(memory, TW_RECORD_APPLICATION_DATA, inner.len + TW_AEAD_TAG);
-  TW_FUZZ_ASSERT(tw_aead_key_seal(key->aead, nonce, TW_BYTES(memory, TW_RECORD_HEADER), inner, memory + TW_RECORD_HEADER) ==
-                 TW_OK);
+  TW_FUZZ_ASSERT(tw_aead_key_seal(key->aead, nonce, TW_BYTES(memory, TW_RECORD_HEADER), inner,
+                                  memory + TW_RECORD_HEADER) == TW_OK);
   tw_record_content content;
   const size_t size = TW_RECORD_HEADER + inner.len + TW_AEAD_TAG;
   const tw_err err = tw_record_open(key, memory, size, memory + TW_RECORD_HEADER, &content);

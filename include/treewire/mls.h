@@ -19,8 +19,9 @@
  * not checked for its lifetime at 0.
  * - "List" of extensions: struct { uint16 type; opaque data<V>; } one after the other, no type twice, without the
  *   list's own length. tw_extension_append makes one.
- * - Every function that returns tw_err may return TW_ERR_NO_MEMORY, and those that make keys, nonces or messages
- *   TW_ERR_RANDOM: nothing has changed then, try again. Errors named below come beside these.
+ * - Every function that returns tw_err may return TW_ERR_NO_MEMORY, and those that make keys, nonces or messages,
+ *   or join or load a group (whose tables are keyed at random), TW_ERR_RANDOM: nothing has changed then, try again.
+ *   Errors named below come beside these.
  * - Functions that decode a peer's bytes return any error of the classes malformed (the bytes), forbidden (what they
  *   ask for), crypto (what they prove), stale, duplicate, resync. err.h says by class what to do.
  */
