@@ -122,7 +122,7 @@ static tw_err find_place(const tw_tree *tree, const tw_tree_private *priv, uint3
     if (target->private_key == NULL) return TW_ERR_TREE;
   }
   const uint32_t skipped = excluded_in(excluded, start, before);
-  if (skipped > position) return TW_ERR_ARGUMENT;
+  if (skipped > position) return TW_ERR_TREE;
   target->position = position - skipped;
   return TW_OK;
 }

@@ -100,6 +100,10 @@ static tw_err receive_commit(const tw_group *group, const tw_verified_content *c
                              tw_received *out) {
   TW_TRY(tw_group_check_open(group));
   TW_TRY(tw_commit_process(group, content, now, &out->next));
+  /* A joiner has its leaf from this commit on; it is found by the key that signed it. */
+  if (out->next != NULL && content->content.sender.type == TW_SENDER_NEW_MEMBER_COMMIT &&
+      !tw_tree_find_signature_key(out->next->tree, content->content.commit.path.leaf_node.signature_key, &out->sender))
+    return TW_ERR_INTERNAL;
   out->kind = out->next != NULL ? TW_RECEIVED_COMMIT : TW_RECEIVED_REMOVED;
   return TW_OK;
 }

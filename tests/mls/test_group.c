@@ -166,6 +166,11 @@ static void join_externally(tw_test_member *joiner, const tw_test_member *from, 
   const tw_commit_options options = {.proposals = tw_buf_bytes(&proposals)};
   const tw_err err = tw_group_join_external(&joiner->client, tw_buf_bytes(&info), NULL, &options, TW_TEST_NOW, &result);
   if (err != TW_OK) fail_msg("external join: %s", tw_err_text(err));
+  tw_received received = {0};
+  assert_int_equal(tw_group_receive(others[0]->group, tw_buf_bytes(&result.commit), TW_TEST_NOW, &received), TW_OK);
+  assert_int_equal(received.sender_type, 4);
+  assert_int_equal(received.sender, tw_group_own_leaf(result.next));
+  tw_received_clear(&received);
   tw_test_deliver(tw_buf_bytes(&result.commit), TW_RECEIVED_COMMIT, others, count);
   tw_test_adopt(joiner, result.next);
   result.next = NULL;
