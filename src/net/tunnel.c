@@ -122,6 +122,9 @@ static const char *likely_cause(const tw_tunnel *tunnel, const tw_channel_event 
     return tunnel->setup->connecting ? " (our key is not among its peers)" : " (it expects another key)";
   if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CLOSED) && tunnel->established)
     return " (its application or service failed or cannot be reached)";
+  if (event->reason == TW_ERR_LIFETIME ||
+      (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_LIFETIME)))
+    return " (do both clocks agree?)";
   const bool stranger = event->reason == TW_ERR_UNEXPECTED || tw_err_class_of(event->reason) == TW_CLASS_MALFORMED;
   return stranger && !tunnel->established ? " (does the other side speak MLS-TLS?)" : "";
 }

@@ -26,6 +26,13 @@ has_event w.ev error '"class":"forbidden".*"refused":"'"$("$TREEWIRE" pubkey -f 
 wait_event a.ev error '"alert":"access_denied"'
 ! has_event a.ev established || die "established with a side that refuses"
 
+# What answers there is something else.
+serve source:1000
+start foreign "$TREEWIRE" connect --key b.key --peer @a.pub --stdio "127.0.0.1:$target" </dev/null
+expect 5 foreign
+one_line foreign.err
+says foreign.err "speak MLS-TLS?"
+
 # Both by fingerprint alone: accepted.
 "$TREEWIRE" pubkey -f <b.key >peers
 kill -HUP "$listener"
