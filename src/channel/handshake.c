@@ -23,8 +23,8 @@ static tw_err derive_keys(const tw_channel *channel, tw_record_key *send, tw_rec
 }
 
 /*
- * Both directions switch at once. Records are numbered on over the switch (D4): who sees the peer's new key knows by that number that
- * nothing of what went before under the old one is missing.
+ * Both directions switch at once. Records are numbered on over the switch (D4): who sees the peer's new key knows by
+ * that number that nothing of what went before under the old one is missing.
  */
 static tw_err switch_keys(tw_channel *channel) {
   tw_record_key send = {0};
@@ -37,7 +37,8 @@ static tw_err switch_keys(tw_channel *channel) {
   return TW_OK;
 }
 
-/* A record with nothing in it: shows the peer that we hold the epoch, so that it can trust us (D13) or drop its old key (D4). */
+/* A record with nothing in it: shows the peer that we hold the epoch, so that it can trust us (D13) or drop its old key
+ * (D4). */
 static tw_err show_epoch(tw_channel *channel) {
   TW_TRY(tw_channel_put(channel, TW_RECORD_APPLICATION_DATA, TW_NO_BYTES));
   channel->handshake_bytes += TW_RECORD_OVERHEAD;

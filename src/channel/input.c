@@ -101,8 +101,8 @@ static tw_err fail_record(tw_channel *channel, tw_err err) {
 }
 
 /*
- * The peer's switch has no mark in this direction (D4): a record that does not open under the old key opens under the new one
- * or is bad. The first try goes elsewhere, since it spoils what it is opened into.
+ * The peer's switch has no mark in this direction (D4): a record that does not open under the old key opens under the
+ * new one or is bad. The first try goes elsewhere, since it spoils what it is opened into.
  */
 static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content) {
   TW_TRY(tw_channel_grow(&channel->trial, size));
@@ -114,7 +114,8 @@ static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, t
     return TW_OK;
   }
   if (err != TW_ERR_DECRYPT) return err;
-  /* Under the same number: were there records of the old key that have been kept from us, the peer's count would be ahead. */
+  /* Under the same number: were there records of the old key that have been kept from us, the peer's count would be
+   * ahead. */
   tw_record_key_continue(&channel->receive_next, channel->receive.sequence);
   TW_TRY(tw_record_open(&channel->receive_next, record, size, record + TW_RECORD_HEADER, content));
   tw_record_key_move(&channel->receive, &channel->receive_next);

@@ -90,7 +90,8 @@ void tw_serve_check_peers(const tw_serve *serve) {
   const tw_peers *peers = &serve->identity.peers;
   int warnings = 0;
   if (peers->count == 0)
-    (void)tw_cli_fail(TW_EXIT_OK, "%s: no peers in it yet, nobody can connect (SIGHUP has it read again)", serve->peers_path);
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: no peers in it yet, nobody can connect (SIGHUP has it read again)",
+                      serve->peers_path);
   for (size_t i = 0; i < peers->count && warnings < WARNINGS_MAX; i++) {
     const tw_peer *peer = &peers->list[i];
     if (tw_identity_has_suite(&serve->identity, peer->suite)) continue;
@@ -110,8 +111,7 @@ static bool is_still_listed(void *ctx, tw_tunnel *tunnel) {
   tw_channel *channel = tw_tunnel_channel(tunnel);
   if (!tw_channel_peer(channel, &member)) return true; /* not judged yet, or at its end */
   tw_channel_get_status(channel, &status);
-  const tw_err err =
-      tw_identity_lookup(&serve->identity, status.pair.suite, member.signature_key, &fingerprint, &peer);
+  const tw_err err = tw_identity_lookup(&serve->identity, status.pair.suite, member.signature_key, &fingerprint, &peer);
   return err == TW_OK && peer != NULL;
 }
 

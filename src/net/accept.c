@@ -11,7 +11,7 @@
 
 enum {
   BACKLOG = 1024,
-  BATCH = 64,    /* connections taken before others have their turn */
+  BATCH = 64,     /* connections taken before others have their turn */
   PAUSE_MS = 200, /* before accepting is tried again */
   QUIET_MS = 60000
 };

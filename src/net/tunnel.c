@@ -17,7 +17,8 @@ enum { LAST_WORDS_MS = 1000 };
 
 static void settle(tw_tunnel *tunnel);
 
-/* Runs evenly while a tunnel lives. Each one looks at the clock anew: it may have been set, or the machine have slept. */
+/* Runs evenly while a tunnel lives. Each one looks at the clock anew: it may have been set, or the machine have slept.
+ */
 uint64_t tw_tunnel_now(const tw_tunnel *tunnel) { return tunnel->wall_offset_ms + uv_now(tunnel->setup->loop); }
 
 static uint64_t wall_ms(void) {
@@ -164,7 +165,8 @@ void tw_tunnel_wire_broke(tw_tunnel *tunnel) {
   const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
   tunnel->why = "error";
   tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0,
-                  tunnel->wire_error != 0 ? strerror(tunnel->wire_error) : "the other side is gone and takes nothing more");
+                  tunnel->wire_error != 0 ? strerror(tunnel->wire_error)
+                                          : "the other side is gone and takes nothing more");
   end(tunnel);
 }
 
@@ -292,7 +294,8 @@ static void use_app(tw_tunnel *tunnel) {
   settle(tunnel);
 }
 
-/* The peer is told by an alert: what its application has sent already went nowhere, and must not seem to have arrived. */
+/* The peer is told by an alert: what its application has sent already went nowhere, and must not seem to have arrived.
+ */
 static void no_app(tw_tunnel *tunnel, const char *text) {
   tunnel->why = "target unreachable";
   tw_tunnel_error(tunnel, TW_STAGE_TARGET, TW_ERR_STATE, 0, text);

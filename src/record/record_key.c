@@ -5,8 +5,8 @@
 #include "record/record.h"
 
 /* struct { uint16 length; opaque label<7..255>; opaque context<0..255>; } HkdfLabel, section 7.1 */
-tw_err tw_hkdf_expand_label(const tw_env *env, const tw_suite *suite, tw_bytes secret, const char *label, tw_bytes context,
-                            uint8_t *out, size_t len) {
+tw_err tw_hkdf_expand_label(const tw_env *env, const tw_suite *suite, tw_bytes secret, const char *label,
+                            tw_bytes context, uint8_t *out, size_t len) {
   static const char prefix[] = "tls13 ";
   const size_t prefix_len = sizeof prefix - 1;
   const size_t label_len = strlen(label);

@@ -32,7 +32,8 @@ static struct {
 } keys[KEYS_MAX];
 static size_t keys_made;
 
-static tw_err note_new(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key, tw_aead_key **out) {
+static tw_err note_new(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
+                       tw_aead_key **out) {
   TW_TRY(real->aead_key_new(provider, alloc, aead, key, out));
   (*out)->ops = &noting;
   for (size_t i = 0; i < KEYS_MAX; i++) {

@@ -59,7 +59,8 @@ static void note(const char *kind, const uint8_t *secret) {
   memcpy(secrets[secret_count++], secret, SECRET_LEN);
 }
 
-static tw_err note_key(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key, tw_aead_key **out) {
+static tw_err note_key(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
+                       tw_aead_key **out) {
   note("traffic key", key.ptr);
   return real->aead_key_new(provider, alloc, aead, key, out);
 }
@@ -70,8 +71,8 @@ static tw_err note_seal(tw_provider *provider, const tw_aead *aead, tw_bytes key
   return real->aead_seal(provider, aead, key, nonce, aad, plaintext, out);
 }
 
-static tw_err note_dh(tw_provider *provider, tw_provider_group_id group, tw_bytes scalar, uint8_t *public_key, bool know_public,
-                      tw_bytes peer, uint8_t *shared) {
+static tw_err note_dh(tw_provider *provider, tw_provider_group_id group, tw_bytes scalar, uint8_t *public_key,
+                      bool know_public, tw_bytes peer, uint8_t *shared) {
   const tw_err err = real->dh(provider, group, scalar, public_key, know_public, peer, shared);
   note("scalar", scalar.ptr);
   if (err == TW_OK) note("shared secret", shared);
@@ -161,7 +162,8 @@ static void dropped_secrets_are_wiped(void **state) {
     assert_int_equal(tw_channel_rekey(wire.alice.channel, wire.now_ms), TW_OK);
     assert_int_equal(tw_channel_rekey(wire.bob.channel, wire.now_ms), TW_OK);
     for (unsigned i = 0; i < at; i++) {
-      (void)tw_test_wire_move(&wire, i % 2 == 0 ? &wire.alice : &wire.bob, i % 2 == 0 ? &wire.bob : &wire.alice, SIZE_MAX);
+      (void)tw_test_wire_move(&wire, i % 2 == 0 ? &wire.alice : &wire.bob, i % 2 == 0 ? &wire.bob : &wire.alice,
+                              SIZE_MAX);
     }
     tw_channel_abort(wire.alice.channel, TW_ERR_INTERNAL);
     tw_channel_abort(wire.bob.channel, TW_ERR_INTERNAL);

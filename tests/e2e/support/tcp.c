@@ -7,8 +7,8 @@
  *   tcp many PORT COUNT BYTES                      COUNT connections at once, BYTES echoed on each and compared
  *   tcp slow PORT BYTES_PER_SECOND SECONDS         reads that slowly, that long, then goes away
  *   tcp hold PORT SECONDS                          connects and says nothing
- *   tcp gate PORT FILE                             prints its port, then relays one connection to PORT; what the client says after
- *                                                  the first answer waits until FILE is there
+ *   tcp gate PORT FILE                             prints its port, then relays one connection to PORT; what the client
+ * says after the first answer waits until FILE is there
  *
  * Exit status: 0; 3 when the other side reset the connection; 1 for everything else. SPDX-License-Identifier: Apache-2.0
  */
