@@ -16,7 +16,7 @@
   do {                                                                                                                 \
     if (!(expr)) bench_die(__FILE__, __LINE__, #expr);                                                                 \
   } while (0)
-_Noreturn void bench_die(const char *file, int line, const char *what);
+void bench_die(const char *file, int line, const char *what) __attribute__((noreturn));
 
 /* ---- report.c: rows of the table and of the JSON list ---- */
 

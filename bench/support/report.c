@@ -7,7 +7,7 @@
 static json_t *rows;
 static unsigned missed;
 
-_Noreturn void bench_die(const char *file, int line, const char *what) {
+void bench_die(const char *file, int line, const char *what) {
   fprintf(stderr, "bench: %s:%d: %s\n", file, line, what);
   exit(2);
 }
