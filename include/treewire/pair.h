@@ -119,9 +119,9 @@ TW_API void tw_pair_confirm(tw_pair *pair);
 TW_API TW_MUST_USE tw_err tw_pair_update(tw_pair *pair, uint64_t now_ms, tw_buf *message);
 
 /**
- * The message of the last tw_pair_update will never be sent: forget it. Nothing happens where none is outstanding. To be
- * called before anything else is received: a peer's update that has lost the tie against ours (TW_PAIR_TIE_IGNORED) is
- * not applied any more, and the peer would wait for ours.
+ * The message of the last tw_pair_update will never be sent: forget it. Nothing happens where none is outstanding. To
+ * be called before anything else is received: a peer's update that has lost the tie against ours (TW_PAIR_TIE_IGNORED)
+ * is not applied any more, and the peer would wait for ours.
  */
 TW_API void tw_pair_take_back(tw_pair *pair);
 
