@@ -138,6 +138,8 @@ static void check_agreement(void) {
   const tw_group *of_b = tw_pair_group(b->pair);
   TW_FUZZ_ASSERT(tw_group_epoch(of_a) == tw_group_epoch(of_b));
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_epoch_authenticator(of_a), tw_group_epoch_authenticator(of_b)));
+  TW_FUZZ_ASSERT(tw_bytes_equal(tw_channel_peer_parameters(a), sides[1].config.parameters));
+  TW_FUZZ_ASSERT(tw_bytes_equal(tw_channel_peer_parameters(b), sides[0].config.parameters));
   TW_FUZZ_ASSERT(sides[0].epoch == tw_group_epoch(of_a) && sides[1].epoch == sides[0].epoch);
   TW_FUZZ_ASSERT(!tw_record_key_is_set(&a->receive_next) && !tw_record_key_is_set(&b->receive_next));
 }
@@ -209,8 +211,9 @@ static void write_copy(side *s, size_t len) {
   if (len > sizeof data) len = sizeof data;
   if (s->written.len + len > DATA_MAX) return;
   for (size_t i = 0; i < len; i++) data[i] = (uint8_t)((s->written.len + i) * 167 + ((s->written.len + i) >> 8));
+  const bool writable = tw_channel_writable(s->channel);
   note(s, tw_channel_write(s->channel, TW_BYTES(data, len), &taken));
-  TW_FUZZ_ASSERT(taken <= len);
+  TW_FUZZ_ASSERT(taken <= len && (taken > 0 || len == 0 || !writable || tw_fuzz_has_failed()));
   tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(data, taken)));
 }
 
@@ -432,6 +435,8 @@ static void act_on(side *s, uint8_t action, tw_reader *r) {
   case 8:
     now_ms += (uint64_t)tw_read_u8(r) * 500;
     note(s, tw_channel_tick(s->channel, now_ms));
+    /* What was due is done: whoever waits for the deadline does not spin. */
+    TW_FUZZ_ASSERT(tw_channel_deadline(s->channel) > now_ms);
     break;
   case 9:
   case 10: run((size_t)tw_read_u16(r) + 1); break;
