@@ -53,12 +53,16 @@ function(tw_add_test source)
   endif()
 
   set(labels ${room})
+  set(timeout 120)
+  set(cost 1)
   tw_has_mark(slow "${source}" slow)
-  if(slow)
+  if(slow) # with room for the sanitizers, and begun first
     list(APPEND labels slow)
+    set(timeout 600)
+    set(cost 100)
   endif()
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 120 SKIP_RETURN_CODE 77
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} COST ${cost} SKIP_RETURN_CODE 77
     ENVIRONMENT "${tw_test_environment}")
   tw_has_mark(no_valgrind "${source}" no-valgrind)
   if(TW_VALGRIND AND NOT slow AND NOT no_valgrind)

@@ -59,11 +59,7 @@ static tw_err channel_new(const tw_channel_config *config, bool connecting, uint
 }
 
 static tw_err say_hello(tw_channel *channel) {
-  tw_pair_config config = {.clients = channel->config.clients,
-                           .client_count = channel->config.client_count,
-                           .policy = channel->config.policy,
-                           .label = TW_LITERAL("mls-tls"),
-                           .parameters = channel->config.parameters};
+  const tw_pair_config config = tw_channel_pair_config(channel);
   tw_buf hello = TW_BUF_INIT(channel->alloc);
   tw_err err = tw_pair_initiate(&config, channel->now_ms, &channel->pair, &hello);
   if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));

@@ -110,6 +110,8 @@ TW_MUST_USE tw_err tw_channel_pump(tw_channel *channel);
 
 /* The content of one handshake record. The caller ends the channel on errors. */
 TW_MUST_USE tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment);
+/* What the pair is to be: the same on both sides but for who begins. */
+tw_pair_config tw_channel_pair_config(const tw_channel *channel);
 /* Something of the peer's has opened under the current keys: the first time this is D13's confirmation. */
 void tw_channel_confirm(tw_channel *channel);
 

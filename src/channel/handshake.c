@@ -62,12 +62,16 @@ void tw_channel_confirm(tw_channel *channel) {
 
 /* ---- messages ---- */
 
+tw_pair_config tw_channel_pair_config(const tw_channel *channel) {
+  return (tw_pair_config){.clients = channel->config.clients,
+                          .client_count = channel->config.client_count,
+                          .policy = channel->config.policy,
+                          .label = TW_LITERAL("mls-tls"),
+                          .parameters = channel->config.parameters};
+}
+
 static tw_err answer_hello(tw_channel *channel, tw_bytes message) {
-  tw_pair_config config = {.clients = channel->config.clients,
-                           .client_count = channel->config.client_count,
-                           .policy = channel->config.policy,
-                           .label = TW_LITERAL("mls-tls"),
-                           .parameters = channel->config.parameters};
+  const tw_pair_config config = tw_channel_pair_config(channel);
   tw_buf hello = TW_BUF_INIT(channel->alloc);
   tw_record_key send = {0};
   tw_record_key receive = {0};
