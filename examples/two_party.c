@@ -10,9 +10,11 @@ static tw_env env;
 
 static uint64_t now_ms(void) { return (uint64_t)time(NULL) * 1000; }
 
-/* The Authentication Service: here it greets everyone; yours compares use->signature_key with the keys that you trust. */
+/* The Authentication Service: here it greets everyone; yours compares use->signature_key with the keys that you trust.
+ */
 static tw_err accept_all(void *who, const tw_credential_use *use) {
-  printf("%s: meets %.*s\n", (const char *)who, (int)use->credential.identity.len, (const char *)use->credential.identity.ptr);
+  printf("%s: meets %.*s\n", (const char *)who, (int)use->credential.identity.len,
+         (const char *)use->credential.identity.ptr);
   return TW_OK;
 }
 
@@ -63,7 +65,8 @@ int main(void) {
   tw_client clients[2] = {0};
   tw_channel *channels[2] = {NULL, NULL};
   int fd[2];
-  tw_err err = socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0 ? tw_provider_openssl_new(NULL, &env.provider) : TW_ERR_ARGUMENT;
+  tw_err err = socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0 ? tw_provider_openssl_new(NULL, &env.provider)
+                                                            : TW_ERR_ARGUMENT;
   for (int i = 0; i < 2 && err == TW_OK; i++) err = start(names[i], i == 0, &clients[i], &channels[i]);
   if (err == TW_OK) err = converse(channels[0], channels[1], fd);
   tw_channel_status status = {0};

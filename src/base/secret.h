@@ -4,7 +4,8 @@
 
 #include <treewire/bytes.h>
 
-/* The largest secret that is kept: a P-521 private key of 66 bytes (ML-KEM, hybrid and ML-DSA keys are kept as seeds). */
+/* The largest secret that is kept: a P-521 private key of 66 bytes (ML-KEM, hybrid and ML-DSA keys are kept as seeds).
+ */
 #define TW_SECRET_MAX 66
 
 /** An owned secret of at most TW_SECRET_MAX bytes. Zero-initialised is empty. */

@@ -26,7 +26,7 @@ enum { TW_ALERT_LEVEL_WARNING = 1, TW_ALERT_LEVEL_FATAL = 2, TW_ALERT_SIZE = 2 }
 
 enum {
   TW_CHANNEL_EVENTS = 6,
-  TW_CHANNEL_HANDSHAKE_HEADER = 4, /* uint8 type, uint24 length (D8) */
+  TW_CHANNEL_HANDSHAKE_HEADER = 4,   /* uint8 type, uint24 length (D8) */
   TW_CHANNEL_RESERVED_RECORDS = 1024 /* of a key's limit, kept for what is not application data */
 };
 
@@ -38,11 +38,11 @@ struct tw_channel {
   tw_channel_options options;
   bool connecting;
   bool established;
-  bool closed;      /* the end: nothing more goes in or out but the rest of the output */
-  bool sent_close;  /* our close_notify */
-  bool got_close;   /* the peer's */
+  bool closed;     /* the end: nothing more goes in or out but the rest of the output */
+  bool sent_close; /* our close_notify */
+  bool got_close;  /* the peer's */
   bool stream_ended;
-  bool busy;        /* bytes have moved since the last tick */
+  bool busy; /* bytes have moved since the last tick */
 
   tw_pair *pair;
   tw_record_key send;
@@ -50,7 +50,7 @@ struct tw_channel {
   tw_record_key receive_next; /* the epoch after `receive`'s, until the peer is seen to have switched (D4) */
   tw_buf handshake;           /* a handshake message that is not whole yet */
 
-  tw_buf input;      /* [data_at, data_at + data_len): the application's; [input_at, len): not looked at yet */
+  tw_buf input; /* [data_at, data_at + data_len): the application's; [input_at, len): not looked at yet */
   size_t input_at;
   size_t data_at;
   size_t data_len;
@@ -67,7 +67,7 @@ struct tw_channel {
   tw_rekey_cause own_cause;  /* of our outstanding update */
   bool update_wanted;        /* by the caller, and lost in a tie */
 
-  uint64_t epoch_data;      /* application bytes, both ways, since the epoch began here */
+  uint64_t epoch_data; /* application bytes, both ways, since the epoch began here */
   uint64_t epoch_data_sent;
   uint64_t handshake_bytes; /* since the last established or rekeyed event */
   uint64_t data_sent, data_received, wire_sent, wire_received;

@@ -36,8 +36,9 @@ static bool bytes_are_due(const tw_channel *channel) {
 }
 
 /*
- * The age at which our leaf key is renewed: rekey_after_ms less up to an eighth of it. How much comes from the transcript, so
- * that the two sides, and thousands of channels that were opened together, do not all update in the same moment.
+ * The age at which our leaf key is renewed: rekey_after_ms less up to an eighth of it. How much comes from the
+ * transcript, so that the two sides, and thousands of channels that were opened together, do not all update in the same
+ * moment.
  */
 static uint64_t renewal_age(const tw_channel *channel, const tw_pair_status *status) {
   const uint64_t most = channel->options.rekey_after_ms;
@@ -51,7 +52,8 @@ static uint64_t renewal_age(const tw_channel *channel, const tw_pair_status *sta
 
 static bool time_is_due(const tw_channel *channel, const tw_pair_status *status) {
   const uint64_t after = renewal_age(channel, status);
-  return after > 0 && channel->now_ms >= status->own_leaf_since_ms && channel->now_ms - status->own_leaf_since_ms >= after;
+  return after > 0 && channel->now_ms >= status->own_leaf_since_ms &&
+         channel->now_ms - status->own_leaf_since_ms >= after;
 }
 
 void tw_channel_consider_update(tw_channel *channel) {

@@ -52,7 +52,8 @@ tw_err tw_public_key_parse(tw_bytes text, const tw_suite **suite, tw_buf *key, t
     return tw_report_fail(report, TW_ERR_ENCODING, "this is a private key; `treewire pubkey` makes the public one");
   const uint8_t *colon = text.len == 0 ? NULL : memchr(text.ptr, ':', text.len);
   if (colon == NULL || text.len > TW_KEY_TEXT_MAX)
-    return tw_report_fail(report, TW_ERR_ENCODING, "'%.*s' is neither a public key (SUITE:BASE64) nor a fingerprint (sha256:HEX)", shown, words);
+    return tw_report_fail(report, TW_ERR_ENCODING,
+                          "'%.*s' is neither a public key (SUITE:BASE64) nor a fingerprint (sha256:HEX)", shown, words);
   const size_t name_len = (size_t)(colon - text.ptr);
   const tw_suite *found = find_suite(TW_BYTES(text.ptr, name_len));
   if (found == NULL)

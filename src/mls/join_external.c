@@ -36,13 +36,15 @@ static tw_err verify_self_remove(const tw_group *from, tw_bytes message, tw_veri
   if (content->epoch != from->context.epoch) {
     return content->epoch < from->context.epoch ? TW_ERR_OLD_EPOCH : TW_ERR_FUTURE_EPOCH;
   }
-  const bool is_self_remove = content->sender.type == TW_SENDER_MEMBER && content->content_type == TW_CONTENT_PROPOSAL &&
+  const bool is_self_remove = content->sender.type == TW_SENDER_MEMBER &&
+                              content->content_type == TW_CONTENT_PROPOSAL &&
                               content->proposal.type == TW_PROPOSAL_SELF_REMOVE;
   if (!is_self_remove) return TW_ERR_PROPOSAL;
   const tw_unverified_content unverified = {TW_WIRE_PUBLIC_MESSAGE, *content, decoded.u.public_message.auth};
   tw_bytes signature_key;
   TW_TRY(tw_group_signature_key(from, content, &signature_key));
-  return tw_content_verify(from->env, from->suite, &unverified, signature_key, tw_buf_bytes(&from->context_encoded), out);
+  return tw_content_verify(from->env, from->suite, &unverified, signature_key, tw_buf_bytes(&from->context_encoded),
+                           out);
 }
 
 /* draft-ietf-mls-extensions: a joiner takes the SelfRemoves of the epoch along, by reference. */
@@ -53,15 +55,16 @@ static tw_err append_self_removes(tw_commit_work *work, const tw_join_options *j
     uint8_t reference[TW_HASH_MAX];
     TW_TRY(verify_self_remove(from, join->self_removes[i], &verified));
     const tw_framed_content *content = &verified.content;
-    TW_TRY(tw_proposal_reference(from->env, from->suite, verified.wire_format, content->encoded, verified.auth.signature,
-                                 reference));
+    TW_TRY(tw_proposal_reference(from->env, from->suite, verified.wire_format, content->encoded,
+                                 verified.auth.signature, reference));
     TW_TRY(tw_proposal_cache_add(from->env, from->suite, &from->proposals, reference, content->proposal.encoded,
                                  content->sender, NULL));
   }
   return tw_commit_work_append_collected(work);
 }
 
-static tw_err run(tw_commit_work *work, const tw_group_info *info, const tw_join_options *join, tw_commit_result *result) {
+static tw_err run(tw_commit_work *work, const tw_group_info *info, const tw_join_options *join,
+                  tw_commit_result *result) {
   tw_bytes external_pub;
   TW_TRY(find_external_pub(info, &external_pub));
   TW_TRY(append_external_init(work, external_pub, &work->from->secrets.init_secret));

@@ -155,7 +155,8 @@ static tw_err load(tw_key_package *key_package, tw_bytes saved) {
   TW_TRY(settle(key_package));
   if (key_package->view.cipher_suite != tw_suite_id(key_package->client->env, key_package->client->suite))
     return TW_ERR_UNSUPPORTED;
-  TW_TRY(tw_key_package_check(key_package->client->env, key_package->client->suite, &key_package->view, TW_NO_BYTES, 0));
+  TW_TRY(
+      tw_key_package_check(key_package->client->env, key_package->client->suite, &key_package->view, TW_NO_BYTES, 0));
   return check_keys(key_package);
 }
 

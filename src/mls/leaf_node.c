@@ -135,8 +135,8 @@ static tw_err check_lifetime(const tw_env *env, const tw_leaf_node *leaf, uint64
 }
 
 /*
- * What the leaf says about itself must fit together. That its list of suites names the group's is no rule of section 7.3, and
- * other implementations' leaves do not always: its keys show that it can use the suite.
+ * What the leaf says about itself must fit together. That its list of suites names the group's is no rule of
+ * section 7.3, and other implementations' leaves do not always: its keys show that it can use the suite.
  */
 static tw_err check_capabilities(const tw_leaf_node *leaf) {
   const tw_capabilities *has = &leaf->capabilities;

@@ -5,9 +5,9 @@
 #include "mls/leaf_node.h"
 
 /*
- * A tree handle. tw_tree_clone shares everything with its source in O(1) (or O(n / block)); editing a clone copies only what it
- * changes, and the source never changes. Tree hashes are cached in the shared nodes; an edit drops those on the path to the root.
- * Handles are freed each by its holder.
+ * A tree handle. tw_tree_clone shares everything with its source in O(1) (or O(n / block)); editing a clone copies only
+ * what it changes, and the source never changes. Tree hashes are cached in the shared nodes; an edit drops those on the
+ * path to the root. Handles are freed each by its holder.
  */
 typedef struct tw_tree tw_tree;
 
@@ -23,16 +23,17 @@ uint32_t tw_tree_member_count(const tw_tree *tree);
 const tw_leaf_node *tw_tree_leaf(const tw_tree *tree, uint32_t index);
 /* The next non-blank leaf at or after `index`; false when there is none. For loops over members. */
 bool tw_tree_next_leaf(const tw_tree *tree, uint32_t *index);
-/* Whether a leaf (other than `except`; UINT32_MAX: none) or parent has this encryption key, or a leaf this signature key: O(log n). */
+/* Whether a leaf (other than `except`; UINT32_MAX: none) or parent has this encryption key, or a leaf this signature
+ * key: O(log n). */
 bool tw_tree_has_encryption_key(const tw_tree *tree, tw_bytes key, uint32_t except);
 bool tw_tree_has_signature_key(const tw_tree *tree, tw_bytes key, uint32_t except);
 /* The leaf with this signature key; false when there is none. O(log n). */
 bool tw_tree_find_signature_key(const tw_tree *tree, tw_bytes key, uint32_t *index);
 
 /*
- * How many leaves list a code point in their capabilities is asked on every commit (section 7.3: credential types in use,
- * extensions of the GroupContext); the tree keeps counters so that it costs O(1) per question, not O(n).
- * Members whose capabilities lack the value; GREASE and defaults are not special here.
+ * How many leaves list a code point in their capabilities is asked on every commit (section 7.3: credential types in
+ * use, extensions of the GroupContext); the tree keeps counters so that it costs O(1) per question, not O(n). Members
+ * whose capabilities lack the value; GREASE and defaults are not special here.
  */
 uint32_t tw_tree_lacking_credential(const tw_tree *tree, uint16_t credential_type);
 uint32_t tw_tree_lacking_proposal(const tw_tree *tree, uint16_t proposal_type);
@@ -53,10 +54,12 @@ TW_MUST_USE tw_err tw_tree_encode(const tw_tree *tree, tw_buf *out);
 TW_MUST_USE tw_err tw_tree_hash(tw_tree *tree, uint8_t *out);
 
 /*
- * What a joiner checks of a tree, section 12.4.3.1: tree hash equal to `tree_hash` (if not empty), parent hashes valid, each leaf valid by
- * section 7.3 (signatures too), unmerged leaves consistent, keys unique, credentials and capabilities covered. Linear in members.
- * TW_ERR_TREE, TW_ERR_SIGNATURE, TW_ERR_CAPABILITY, TW_ERR_KEY_REUSED. Credentials are for the caller's policy.
+ * What a joiner checks of a tree, section 12.4.3.1: tree hash equal to `tree_hash` (if not empty), parent hashes valid,
+ * each leaf valid by section 7.3 (signatures too), unmerged leaves consistent, keys unique, credentials and
+ * capabilities covered. Linear in members. TW_ERR_TREE, TW_ERR_SIGNATURE, TW_ERR_CAPABILITY, TW_ERR_KEY_REUSED.
+ * Credentials are for the caller's policy.
  */
-TW_MUST_USE tw_err tw_tree_validate(tw_tree *tree, tw_bytes group_id, tw_bytes group_context_extensions, tw_bytes tree_hash);
+TW_MUST_USE tw_err tw_tree_validate(tw_tree *tree, tw_bytes group_id, tw_bytes group_context_extensions,
+                                    tw_bytes tree_hash);
 
 #endif

@@ -34,7 +34,8 @@ typedef struct tw_service_config {
  * it cannot start, TW_ERR_NO_MEMORY.
  */
 TW_MUST_USE tw_err tw_service_run(const tw_service_config *config, tw_report *report);
-/** Abort every tunnel with a channel that `keep` does not want any more, those in the middle of their handshake, too. */
+/** Abort every tunnel with a channel that `keep` does not want any more, those in the middle of their handshake, too.
+ */
 void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tunnel), void *ctx, tw_err reason);
 
 #endif

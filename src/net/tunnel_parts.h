@@ -46,11 +46,11 @@ struct tw_tunnel {
   int wire_error;  /* errno that ended the wire */
 
   uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0, as it looked when the tunnel began */
-  uint64_t active_ms; /* when application bytes last moved */
-  uint64_t stop_ms;   /* when to wait no longer, 0: no end in sight */
-  uint64_t armed_ms;  /* what the timer is set to, UINT64_MAX: off */
-  uint64_t key_ns;    /* spent on keys since the last event that told so */
-  const char *why;    /* of the closed event */
+  uint64_t active_ms;      /* when application bytes last moved */
+  uint64_t stop_ms;        /* when to wait no longer, 0: no end in sight */
+  uint64_t armed_ms;       /* what the timer is set to, UINT64_MAX: off */
+  uint64_t key_ns;         /* spent on keys since the last event that told so */
+  const char *why;         /* of the closed event */
   void *user;
   char remote[TW_ADDRESS_TEXT];
   tw_tunnel *next;

@@ -16,8 +16,8 @@ TW_MUST_USE tw_err tw_channel_binding_decode(tw_bytes data, tw_channel_binding *
 TW_MUST_USE tw_err tw_channel_binding_encode(const tw_channel_binding *binding, tw_buf *out);
 
 /*
- * The binding in an extension list of a leaf or GroupContext, whose label has to be `label`. `data`, where not NULL, gets the
- * component's data. TW_ERR_BINDING.
+ * The binding in an extension list of a leaf or GroupContext, whose label has to be `label`. `data`, where not NULL,
+ * gets the component's data. TW_ERR_BINDING.
  */
 TW_MUST_USE tw_err tw_channel_binding_check(const tw_env *env, tw_bytes extensions, tw_bytes label, tw_bytes *data,
                                             tw_channel_binding *out);

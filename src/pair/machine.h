@@ -20,9 +20,9 @@ typedef enum tw_pair_input {
 #define TW_PAIR_INPUTS 11
 
 typedef enum tw_pair_action {
-  TW_PAIR_DO_REFUSE = 0,       /* TW_ERR_UNEXPECTED */
-  TW_PAIR_DO_REFUSE_LATER = 1, /* resumption: TW_ERR_UNSUPPORTED */
-  TW_PAIR_DO_REFUSE_STATE = 2, /* our own call comes too early: TW_ERR_STATE */
+  TW_PAIR_DO_REFUSE = 0,         /* TW_ERR_UNEXPECTED */
+  TW_PAIR_DO_REFUSE_LATER = 1,   /* resumption: TW_ERR_UNSUPPORTED */
+  TW_PAIR_DO_REFUSE_STATE = 2,   /* our own call comes too early: TW_ERR_STATE */
   TW_PAIR_DO_REFUSE_PENDING = 3, /* our own call comes too early: TW_ERR_PENDING */
   TW_PAIR_DO_NOTHING = 4,
   TW_PAIR_DO_JOIN = 5,       /* the Welcome */

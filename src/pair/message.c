@@ -10,8 +10,8 @@
  *   uint16 version = mls10;
  *   uint16 type;
  *   select (type) {
- *     client_hello(1), server_hello(2), connection_update(3), resumption_request(5), resumption_response(6): MLSMessage;
- *     epoch_key_update(4): uint64 epoch;
+ *     client_hello(1), server_hello(2), connection_update(3), resumption_request(5), resumption_response(6):
+ * MLSMessage; epoch_key_update(4): uint64 epoch;
  *   };
  * } TwoPartyMLSMessage, docs/protocols.md
  */

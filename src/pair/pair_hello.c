@@ -1,8 +1,8 @@
 /* Initial key agreement: draft-kohbrok-mls-two-party-profile-00. SPDX-License-Identifier: Apache-2.0 */
+#include "pair/pair_hello.h"
 #include "base/alloc.h"
 #include "pair/binding.h"
 #include "pair/message.h"
-#include "pair/pair_hello.h"
 #include "pair/pair_internal.h"
 
 /* ---- initiator ---- */
@@ -98,7 +98,8 @@ static tw_err start_responder(tw_pair *pair, tw_bytes key_package, uint64_t now_
   return err;
 }
 
-tw_err tw_pair_respond(const tw_pair_config *config, tw_bytes client_hello, uint64_t now_ms, tw_pair **out, tw_buf *message) {
+tw_err tw_pair_respond(const tw_pair_config *config, tw_bytes client_hello, uint64_t now_ms, tw_pair **out,
+                       tw_buf *message) {
   TW_TRY(tw_pair_check_config(config));
   tw_pair_message hello;
   TW_TRY(tw_pair_message_decode(client_hello, &hello));

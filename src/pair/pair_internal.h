@@ -13,7 +13,7 @@ struct tw_pair {
   tw_bytes label;         /* in binding */
   tw_pair_role role;
   tw_pair_state state;
-  bool tie_met; /* while an update of ours is outstanding: the peer's one was ignored */
+  bool tie_met;                /* while an update of ours is outstanding: the peer's one was ignored */
   tw_key_package *key_package; /* TW_PAIR_HELLO_SENT only */
   tw_group *group;             /* the epoch in force */
   tw_group *pending;           /* the epoch of our outstanding update */
@@ -31,15 +31,15 @@ static inline uint32_t tw_pair_own_leaf(tw_pair_role role) { return role == TW_P
 static inline uint32_t tw_pair_peer_leaf(tw_pair_role role) { return role == TW_PAIR_INITIATOR ? 0 : 1; }
 
 /* A pair without a group, for `client` of the config's, with these parameters of ours. */
-TW_MUST_USE tw_err tw_pair_new(const tw_pair_config *config, const tw_client *client, tw_bytes parameters, tw_pair_role role,
-                               tw_pair **out);
+TW_MUST_USE tw_err tw_pair_new(const tw_pair_config *config, const tw_client *client, tw_bytes parameters,
+                               tw_pair_role role, tw_pair **out);
 /* The config's client with this suite; TW_ERR_UNSUPPORTED. */
 TW_MUST_USE tw_err tw_pair_find_client(const tw_pair_config *config, uint16_t suite_id, const tw_client **out);
 /* TW_ERR_ARGUMENT. */
 TW_MUST_USE tw_err tw_pair_check_config(const tw_pair_config *config);
 /*
- * What must be true of each epoch of a pair: two members at their leaves, suite, group id, bindings (D7), nobody else may speak.
- * TW_ERR_BINDING, TW_ERR_WRONG_GROUP, TW_ERR_FORBIDDEN.
+ * What must be true of each epoch of a pair: two members at their leaves, suite, group id, bindings (D7), nobody else
+ * may speak. TW_ERR_BINDING, TW_ERR_WRONG_GROUP, TW_ERR_FORBIDDEN.
  */
 TW_MUST_USE tw_err tw_pair_check_group(const tw_pair *pair, const tw_group *group);
 

@@ -38,7 +38,8 @@ static tw_err check_updated(const tw_pair *pair, const tw_received *received) {
   const uint32_t peer = tw_pair_peer_leaf(pair->role);
   if (received->sender_type != TW_SENDER_MEMBER || received->sender != peer) return TW_ERR_SENDER;
   TW_TRY(tw_pair_check_group(pair, received->next));
-  if (!tw_bytes_equal(binding_of(pair, pair->group, peer), binding_of(pair, received->next, peer))) return TW_ERR_BINDING;
+  if (!tw_bytes_equal(binding_of(pair, pair->group, peer), binding_of(pair, received->next, peer)))
+    return TW_ERR_BINDING;
   return TW_OK;
 }
 
@@ -138,7 +139,8 @@ static tw_err make_update(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
 }
 
 tw_err tw_pair_update(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
-  const tw_pair_input input = pair->role == TW_PAIR_INITIATOR ? TW_PAIR_IN_UPDATE_AS_INITIATOR : TW_PAIR_IN_UPDATE_AS_RESPONDER;
+  const tw_pair_input input = pair->role == TW_PAIR_INITIATOR ? TW_PAIR_IN_UPDATE_AS_INITIATOR
+                                                              : TW_PAIR_IN_UPDATE_AS_RESPONDER;
   const tw_pair_step step = tw_pair_machine_step(pair->state, input);
   if (step.action == TW_PAIR_DO_REFUSE_PENDING) return TW_ERR_PENDING;
   if (step.action != TW_PAIR_DO_UPDATE) return TW_ERR_STATE;

@@ -64,7 +64,8 @@ static tw_err check_content(uint8_t type, size_t len, tw_record_content *content
   return TW_OK;
 }
 
-tw_err tw_record_open(tw_record_key *key, const uint8_t *record, size_t size, uint8_t *out, tw_record_content *content) {
+tw_err tw_record_open(tw_record_key *key, const uint8_t *record, size_t size, uint8_t *out,
+                      tw_record_content *content) {
   if (size < TW_RECORD_HEADER) return TW_ERR_ARGUMENT;
   if (record[0] != TW_RECORD_APPLICATION_DATA) return TW_ERR_UNEXPECTED;
   if (size > TW_RECORD_SIZE_MAX) return TW_ERR_ENCODING;

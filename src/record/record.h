@@ -6,8 +6,8 @@
 
 enum {
   TW_RECORD_HEADER = 5,
-  TW_RECORD_PLAINTEXT_MAX = 16384,                        /* TLSPlaintext.length, section 5.1 */
-  TW_RECORD_INNER_MAX = TW_RECORD_PLAINTEXT_MAX + 1,      /* TLSInnerPlaintext, padding included, section 5.4 */
+  TW_RECORD_PLAINTEXT_MAX = 16384,                          /* TLSPlaintext.length, section 5.1 */
+  TW_RECORD_INNER_MAX = TW_RECORD_PLAINTEXT_MAX + 1,        /* TLSInnerPlaintext, padding included, section 5.4 */
   TW_RECORD_CIPHERTEXT_MAX = TW_RECORD_PLAINTEXT_MAX + 256, /* TLSCiphertext.length, section 5.2 */
   TW_RECORD_SIZE_MAX = TW_RECORD_HEADER + TW_RECORD_CIPHERTEXT_MAX,
   TW_RECORD_OVERHEAD = TW_RECORD_HEADER + 1 + TW_AEAD_TAG /* of a protected record without padding */
@@ -35,10 +35,11 @@ typedef struct tw_record_key {
 } tw_record_key;
 
 /*
- * Write key and iv from a traffic secret (section 7.3); the secret stays the caller's to wipe. `key` must be none and stays so
- * on error.
+ * Write key and iv from a traffic secret (section 7.3); the secret stays the caller's to wipe. `key` must be none and
+ * stays so on error.
  */
-TW_MUST_USE tw_err tw_record_key_init(const tw_env *env, const tw_suite *suite, tw_bytes traffic_secret, tw_record_key *key);
+TW_MUST_USE tw_err tw_record_key_init(const tw_env *env, const tw_suite *suite, tw_bytes traffic_secret,
+                                      tw_record_key *key);
 /* Let a new key's records be numbered from `sequence` on instead of from 0, see docs/protocols.md (D4). */
 void tw_record_key_continue(tw_record_key *key, uint64_t sequence);
 void tw_record_key_clear(tw_record_key *key);
@@ -57,8 +58,8 @@ typedef struct tw_record_header {
 } tw_record_header;
 
 /*
- * Look at the record that `input` begins with. TW_ERR_TRUNCATED while less than a header is there (the record itself may still be
- * incomplete when it succeeds); TW_ERR_ENCODING when it is longer than a record may be (record_overflow).
+ * Look at the record that `input` begins with. TW_ERR_TRUNCATED while less than a header is there (the record itself
+ * may still be incomplete when it succeeds); TW_ERR_ENCODING when it is longer than a record may be (record_overflow).
  * `is_protected`: what is expected, for the limit that applies.
  */
 TW_MUST_USE tw_err tw_record_peek(tw_bytes input, bool is_protected, tw_record_header *header);
@@ -79,10 +80,10 @@ typedef struct tw_record_content {
 } tw_record_content;
 
 /*
- * Open a whole protected record of `size` bytes into `out`, which is record + TW_RECORD_HEADER (in place) or other memory of size -
- * TW_RECORD_HEADER bytes. On error `out` is not to be used; the sequence number has moved only if the record opened.
- * TW_ERR_DECRYPT: bad_record_mac. TW_ERR_UNEXPECTED: outer or inner type, an empty handshake or alert, nothing but
- * padding. TW_ERR_ENCODING: record_overflow.
+ * Open a whole protected record of `size` bytes into `out`, which is record + TW_RECORD_HEADER (in place) or other
+ * memory of size - TW_RECORD_HEADER bytes. On error `out` is not to be used; the sequence number has moved only if the
+ * record opened. TW_ERR_DECRYPT: bad_record_mac. TW_ERR_UNEXPECTED: outer or inner type, an empty handshake or alert,
+ * nothing but padding. TW_ERR_ENCODING: record_overflow.
  */
 TW_MUST_USE tw_err tw_record_open(tw_record_key *key, const uint8_t *record, size_t size, uint8_t *out,
                                   tw_record_content *content);

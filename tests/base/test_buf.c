@@ -70,8 +70,9 @@ static void secrets_compare_and_clear(void **state) {
 
 static void every_error_has_text_and_class(void **state) {
   (void)state;
-  static const tw_err errs[] = {TW_ERR_TRUNCATED, TW_ERR_FORBIDDEN, TW_ERR_SIGNATURE, TW_ERR_STATE,    TW_ERR_OLD_EPOCH,
-                                TW_ERR_DUPLICATE, TW_ERR_FUTURE_EPOCH, TW_ERR_NO_MEMORY, TW_ERR_ARGUMENT, TW_ERR_INTERNAL};
+  static const tw_err errs[] = {TW_ERR_TRUNCATED, TW_ERR_FORBIDDEN, TW_ERR_SIGNATURE,    TW_ERR_STATE,
+                                TW_ERR_OLD_EPOCH, TW_ERR_DUPLICATE, TW_ERR_FUTURE_EPOCH, TW_ERR_NO_MEMORY,
+                                TW_ERR_ARGUMENT,  TW_ERR_INTERNAL};
   for (size_t i = 0; i < sizeof errs / sizeof errs[0]; i++) {
     assert_int_equal(tw_err_class_of(errs[i]), i + 1);
     assert_string_not_equal(tw_err_text(errs[i]), "unknown error");
@@ -81,8 +82,10 @@ static void every_error_has_text_and_class(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(buf_grows_and_keeps_content), cmocka_unit_test(buf_without_memory_is_unchanged),
-      cmocka_unit_test(assign_replaces),             cmocka_unit_test(secrets_compare_and_clear),
+      cmocka_unit_test(buf_grows_and_keeps_content),
+      cmocka_unit_test(buf_without_memory_is_unchanged),
+      cmocka_unit_test(assign_replaces),
+      cmocka_unit_test(secrets_compare_and_clear),
       cmocka_unit_test(every_error_has_text_and_class),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -355,7 +355,8 @@ static void time_updates_both_leaves(void **state) {
     if (tw_channel_deadline(alice->channel) <= wire.now_ms) {
       assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms), TW_OK);
     }
-    if (tw_channel_deadline(bob->channel) <= wire.now_ms) assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
+    if (tw_channel_deadline(bob->channel) <= wire.now_ms)
+      assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
     run();
     tw_test_side_take(alice);
     tw_test_side_take(bob);
@@ -380,7 +381,8 @@ static void timers_of_the_two_sides_do_not_keep_step(void **state) {
     if (tw_channel_deadline(alice->channel) <= wire.now_ms) {
       assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms), TW_OK);
     }
-    if (tw_channel_deadline(bob->channel) <= wire.now_ms) assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
+    if (tw_channel_deadline(bob->channel) <= wire.now_ms)
+      assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
     run();
     tw_test_side_take(alice);
     tw_test_side_take(bob);

@@ -72,10 +72,13 @@ static void strangers_are_refused(void **state) {
       {TW_LITERAL("\x16\x03\x03\x00\x05\x18\x00\x00\x01\x00"), TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_LITERAL("\x16\x03\x03\x00\x04\xf4\x01\x00\x01"), TW_ERR_LIMIT, TW_ALERT_ILLEGAL_PARAMETER},
       {TW_LITERAL("\x16\x03\x03\x00\x04\xf4\x00\x00\x00"), TW_ERR_TRUNCATED, TW_ALERT_DECODE_ERROR},
-      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x02\x00\x01x"), TW_ERR_UNSUPPORTED, TW_ALERT_HANDSHAKE_FAILURE},
+      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x02\x00\x01x"), TW_ERR_UNSUPPORTED,
+       TW_ALERT_HANDSHAKE_FAILURE},
       {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x07x"), TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR},
-      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNSUPPORTED, TW_ALERT_HANDSHAKE_FAILURE},
-      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x02x"), TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
+      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNSUPPORTED,
+       TW_ALERT_HANDSHAKE_FAILURE},
+      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x02x"), TW_ERR_UNEXPECTED,
+       TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_LITERAL("\x15\x03\x03\x00\x03\x02\x28\x00"), TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR},
       {TW_LITERAL("\x15\x03\x03\x00\x02\x02\x28"), TW_ERR_ALERT, 40},
       {TW_LITERAL("\x15\x03\x03\x00\x02\x01\x00"), TW_ERR_ALERT, 0},
@@ -101,8 +104,8 @@ static void fillers_between_handshake_records_are_refused(void **state) {
   tw_test_wire_open(&wire);
   const tw_bytes hello = tw_channel_output(alice->channel);
   /* The first three bytes in a record of their own, then an alert. */
-  uint8_t piece[] = {TW_RECORD_HANDSHAKE, 3, 3, 0, 3, hello.ptr[5], hello.ptr[6], hello.ptr[7],
-                     TW_RECORD_ALERT,     3, 3, 0, 2, 1, 0};
+  uint8_t piece[] = {
+      TW_RECORD_HANDSHAKE, 3, 3, 0, 3, hello.ptr[5], hello.ptr[6], hello.ptr[7], TW_RECORD_ALERT, 3, 3, 0, 2, 1, 0};
   assert_int_equal(tw_test_side_give(&wire, bob, TW_ARRAY(piece)), TW_ERR_UNEXPECTED);
   assert_ended(bob, TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE);
 }
@@ -219,11 +222,14 @@ static void forbidden_records_end_the_channel(void **state) {
       {TW_RECORD_HANDSHAKE, TW_LITERAL("\x18\x00\x00\x01\x00"), TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\xff\xff\xff"), TW_ERR_LIMIT, TW_ALERT_ILLEGAL_PARAMETER},
       /* client_hello, server_hello, epoch_key_update, resumption_request */
-      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x01x"), TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
-      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x02x"), TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
+      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x01x"), TW_ERR_UNEXPECTED,
+       TW_ALERT_UNEXPECTED_MESSAGE},
+      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x02x"), TW_ERR_UNEXPECTED,
+       TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x0c\x00\x01\x00\x04\0\0\0\0\0\0\0\x02"), TW_ERR_UNEXPECTED,
        TW_ALERT_UNEXPECTED_MESSAGE},
-      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNSUPPORTED, TW_ALERT_HANDSHAKE_FAILURE},
+      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNSUPPORTED,
+       TW_ALERT_HANDSHAKE_FAILURE},
       {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x03x"), TW_ERR_TRUNCATED, TW_ALERT_DECODE_ERROR},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -440,18 +446,9 @@ static void every_error_has_an_alert_and_every_alert_a_name(void **state) {
   static const struct {
     tw_err err;
     uint8_t alert;
-  } cases[] = {{TW_OK, 0},
-               {TW_ERR_TRUNCATED, 50},
-               {TW_ERR_UNEXPECTED, 10},
-               {TW_ERR_UNSUPPORTED, 40},
-               {TW_ERR_BINDING, 40},
-               {TW_ERR_CREDENTIAL, 49},
-               {TW_ERR_LIFETIME, 45},
-               {TW_ERR_SIGNATURE, 51},
-               {TW_ERR_MAC, 51},
-               {TW_ERR_KEY, 47},
-               {TW_ERR_TREE, 47},
-               {TW_ERR_NO_MEMORY, 80},
+  } cases[] = {{TW_OK, 0},           {TW_ERR_TRUNCATED, 50},  {TW_ERR_UNEXPECTED, 10}, {TW_ERR_UNSUPPORTED, 40},
+               {TW_ERR_BINDING, 40}, {TW_ERR_CREDENTIAL, 49}, {TW_ERR_LIFETIME, 45},   {TW_ERR_SIGNATURE, 51},
+               {TW_ERR_MAC, 51},     {TW_ERR_KEY, 47},        {TW_ERR_TREE, 47},       {TW_ERR_NO_MEMORY, 80},
                {TW_ERR_RANDOM, 80}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     assert_int_equal(tw_channel_alert_of(cases[i].err), cases[i].alert);

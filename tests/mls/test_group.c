@@ -402,7 +402,8 @@ static void a_self_remove_is_committed_by_others_and_by_joiners(void **state) {
   people_init(&p, 1);
   gather(&p, 3, TW_NO_BYTES);
   assert_int_equal(tw_propose_self_remove(&proposals), TW_OK);
-  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), NULL, TW_TEST_NOW, &message), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), NULL, TW_TEST_NOW, &message),
+                   TW_ERR_ARGUMENT);
   const tw_message_options plain = {.plaintext = true};
   assert_int_equal(tw_group_propose(p.all[2]->group, tw_buf_bytes(&proposals), &plain, TW_TEST_NOW, &message), TW_OK);
   tw_test_deliver(tw_buf_bytes(&message), TW_RECEIVED_PROPOSAL, p.all, 2);
@@ -440,8 +441,8 @@ static void an_external_joiner_takes_self_removes_along(void **state) {
   const tw_bytes self_remove = tw_buf_bytes(&message);
   const tw_join_options join = {.self_removes = &self_remove, .self_remove_count = 1};
   message.ptr[message.len - 40]++; /* in the signature */
-  assert_int_equal(
-      tw_group_join_external(&p.all[3]->client, tw_buf_bytes(&info), &join, NULL, TW_TEST_NOW, &result), TW_ERR_SIGNATURE);
+  assert_int_equal(tw_group_join_external(&p.all[3]->client, tw_buf_bytes(&info), &join, NULL, TW_TEST_NOW, &result),
+                   TW_ERR_SIGNATURE);
   message.ptr[message.len - 40]--;
   assert_int_equal(tw_group_join_external(&p.all[3]->client, tw_buf_bytes(&info), &join, NULL, TW_TEST_NOW, &result),
                    TW_OK);

@@ -17,10 +17,10 @@ static void begin(const tw_suite *suite) {
   tw_test_env_init(&test, 7);
   tw_test_party_init(&alice, &test, suite, "alice");
   tw_test_party_init(&bob, &test, suite, "bob");
-  alice_config = (tw_pair_config){.clients = alice.clients, .client_count = 1, .label = TW_LITERAL("test"),
-                                  .parameters = TW_LITERAL("from alice")};
-  bob_config = (tw_pair_config){.clients = bob.clients, .client_count = 1, .label = TW_LITERAL("test"),
-                                .parameters = TW_LITERAL("from bob")};
+  alice_config = (tw_pair_config){
+      .clients = alice.clients, .client_count = 1, .label = TW_LITERAL("test"), .parameters = TW_LITERAL("from alice")};
+  bob_config = (tw_pair_config){
+      .clients = bob.clients, .client_count = 1, .label = TW_LITERAL("test"), .parameters = TW_LITERAL("from bob")};
   initiator = NULL;
   responder = NULL;
 }
@@ -299,7 +299,8 @@ static void bind_extensions(tw_buf *extensions, const char *label) {
   data[0] = (uint8_t)len;
   memcpy(data + 1, label, len);
   data[1 + len] = 0;
-  assert_int_equal(tw_component_set(extensions, test.code_points.channel_binding_component, TW_BYTES(data, len + 2)), TW_OK);
+  assert_int_equal(tw_component_set(extensions, test.code_points.channel_binding_component, TW_BYTES(data, len + 2)),
+                   TW_OK);
 }
 
 static tw_err join_odd(const odd_group *odd) {
@@ -311,8 +312,8 @@ static tw_err join_odd(const odd_group *odd) {
   tw_client odd_client = bob.client;
   odd_client.leaf_extensions = tw_buf_bytes(&leaf);
   tw_group *group = NULL;
-  assert_int_equal(tw_group_create(&odd_client, TW_BYTES((const uint8_t *)odd->id, strlen(odd->id)), tw_buf_bytes(&context),
-                                   TW_TEST_NOW_MS / 1000, &group),
+  assert_int_equal(tw_group_create(&odd_client, TW_BYTES((const uint8_t *)odd->id, strlen(odd->id)),
+                                   tw_buf_bytes(&context), TW_TEST_NOW_MS / 1000, &group),
                    TW_OK);
   tw_pair_message message;
   assert_int_equal(tw_pair_message_decode(tw_buf_bytes(&hello), &message), TW_OK);
@@ -502,8 +503,8 @@ static void every_schedule_converges(void **state) {
       default: (void)deliver_one(&to_initiator, &to_responder, initiator); break;
       }
     }
-    while (deliver_one(&to_responder, &to_initiator, responder) || deliver_one(&to_initiator, &to_responder, initiator)) {
-    }
+    while (deliver_one(&to_responder, &to_initiator, responder) ||
+           deliver_one(&to_initiator, &to_responder, initiator)) {}
     assert_same_epoch();
     tw_pair_status status;
     tw_pair_get_status(initiator, &status);
@@ -524,8 +525,11 @@ static void every_state_refuses_what_does_not_belong_there(void **state) {
     tw_pair_state state;
     unsigned accepted; /* bit i: message type i */
   } rows[] = {
-      {TW_PAIR_HELLO_SENT, 1u << 2}, {TW_PAIR_UNCONFIRMED, 0},       {TW_PAIR_STEADY, 1u << 3},
-      {TW_PAIR_LEADING, 1u << 3 | 1u << 4}, {TW_PAIR_YIELDING, 1u << 3 | 1u << 4},
+      {TW_PAIR_HELLO_SENT, 1u << 2},
+      {TW_PAIR_UNCONFIRMED, 0},
+      {TW_PAIR_STEADY, 1u << 3},
+      {TW_PAIR_LEADING, 1u << 3 | 1u << 4},
+      {TW_PAIR_YIELDING, 1u << 3 | 1u << 4},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     for (unsigned type = 1; type <= 6; type++) {
@@ -558,7 +562,8 @@ static void wrong_messages_change_nothing(void **state) {
   /* Our own message comes back: in LEADING it looks like a tie, in STEADY it is our own. */
   (void)deliver(responder, &commit);
   confirm = commit;
-  static const uint8_t wrong_epochs[][12] = {{0, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1}, {0, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 3}};
+  static const uint8_t wrong_epochs[][12] = {{0, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1},
+                                             {0, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 3}};
   for (size_t i = 0; i < 2; i++) {
     assert_int_equal(refused(initiator, TW_ARRAY(wrong_epochs[i])), TW_ERR_UNEXPECTED);
     assert_int_equal(refused(responder, TW_ARRAY(wrong_epochs[i])), TW_ERR_UNEXPECTED);

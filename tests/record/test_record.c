@@ -53,9 +53,10 @@ static void the_published_trace_comes_out(void **state) {
   tw_buf secret = {0};
   tw_buf record = {0};
   tw_test_unhex("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5", &secret);
-  tw_test_unhex("1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a20441e2b62974e1f5a62"
-                "92a2977014bd1e3deae63aeebb21694915e4",
-                &record);
+  tw_test_unhex(
+      "1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a20441e2b62974e1f5a62"
+      "92a2977014bd1e3deae63aeebb21694915e4",
+      &record);
   tw_record_key key = {0};
   assert_int_equal(tw_record_key_init(&test.env, suite_of(1), tw_buf_bytes(&secret), &key), TW_OK);
   tw_buf iv = {0};
@@ -85,10 +86,12 @@ static void labels_expand_as_published(void **state) {
   tw_test_unhex("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5", &secret);
   tw_test_unhex("17422dda596ed5d9acd890e3c63f5051", &expected);
   uint8_t key[16];
-  assert_int_equal(tw_hkdf_expand_label(&test.env, suite_of(1), tw_buf_bytes(&secret), "key", TW_NO_BYTES, key, sizeof key), TW_OK);
+  assert_int_equal(
+      tw_hkdf_expand_label(&test.env, suite_of(1), tw_buf_bytes(&secret), "key", TW_NO_BYTES, key, sizeof key), TW_OK);
   assert_memory_equal(key, expected.ptr, sizeof key);
   static const uint8_t long_context[256];
-  assert_int_equal(tw_hkdf_expand_label(&test.env, suite_of(1), tw_buf_bytes(&secret), "key", TW_ARRAY(long_context), key, sizeof key),
+  assert_int_equal(tw_hkdf_expand_label(&test.env, suite_of(1), tw_buf_bytes(&secret), "key", TW_ARRAY(long_context),
+                                        key, sizeof key),
                    TW_ERR_ARGUMENT);
   tw_buf_clear(&secret);
   tw_buf_clear(&expected);
@@ -130,8 +133,10 @@ static void padding_is_taken_off(void **state) {
     assert_int_equal(content.type, TW_RECORD_HANDSHAKE);
     assert_int_equal(content.len, 10);
   }
-  assert_int_equal(tw_record_seal(&sender, TW_RECORD_HANDSHAKE, buffer, 10, TW_RECORD_PLAINTEXT_MAX - 9), TW_ERR_ARGUMENT);
-  assert_int_equal(tw_record_seal(&sender, TW_RECORD_HANDSHAKE, buffer, TW_RECORD_PLAINTEXT_MAX + 1, 0), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_record_seal(&sender, TW_RECORD_HANDSHAKE, buffer, 10, TW_RECORD_PLAINTEXT_MAX - 9),
+                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_record_seal(&sender, TW_RECORD_HANDSHAKE, buffer, TW_RECORD_PLAINTEXT_MAX + 1, 0),
+                   TW_ERR_ARGUMENT);
   tw_record_key_clear(&sender);
   tw_record_key_clear(&receiver);
 }
@@ -232,12 +237,9 @@ static void forbidden_contents_are_refused(void **state) {
     tw_bytes inner;
     tw_err err;
   } cases[] = {
-      {TW_ARRAY(big), TW_ERR_ENCODING},
-      {TW_ARRAY(zeros), TW_ERR_UNEXPECTED},
-      {TW_NO_BYTES, TW_ERR_UNEXPECTED},
-      {TW_ARRAY(empty_handshake), TW_ERR_UNEXPECTED},
-      {TW_ARRAY(empty_alert), TW_ERR_UNEXPECTED},
-      {TW_ARRAY(change_cipher_spec), TW_ERR_UNEXPECTED},
+      {TW_ARRAY(big), TW_ERR_ENCODING},           {TW_ARRAY(zeros), TW_ERR_UNEXPECTED},
+      {TW_NO_BYTES, TW_ERR_UNEXPECTED},           {TW_ARRAY(empty_handshake), TW_ERR_UNEXPECTED},
+      {TW_ARRAY(empty_alert), TW_ERR_UNEXPECTED}, {TW_ARRAY(change_cipher_spec), TW_ERR_UNEXPECTED},
       {TW_ARRAY(unknown), TW_ERR_UNEXPECTED},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

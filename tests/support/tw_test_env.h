@@ -57,7 +57,8 @@ void tw_test_unhex(const char *hex, tw_buf *out);
 /** The number `key` of `object`. */
 uint64_t tw_test_number(const json_t *object, const char *key);
 
-/** `few` under valgrind, where all takes fifty times as long, else `many`: how often, or with another order how densely. */
+/** `few` under valgrind, where all takes fifty times as long, else `many`: how often, or with another order how
+ * densely. */
 unsigned tw_test_rounds(unsigned many, unsigned few);
 
 /** Fails the test unless the bytes are equal. */

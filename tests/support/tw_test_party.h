@@ -14,8 +14,8 @@ typedef struct tw_test_party {
   tw_client client;
   const tw_client *clients[1]; /* for configurations */
   tw_policy policy;
-  bool refuses;   /* every credential but its own */
-  size_t asked;   /* how often about another's credential */
+  bool refuses; /* every credential but its own */
+  size_t asked; /* how often about another's credential */
 } tw_test_party;
 
 /** `name` is a literal: the identity. */

@@ -14,11 +14,11 @@ typedef struct tw_test_side {
   tw_channel_config config;
   tw_channel_options options;
   tw_channel *channel;
-  tw_buf received;               /* application data taken */
-  bool stalled;                  /* the application takes nothing */
+  tw_buf received; /* application data taken */
+  bool stalled;    /* the application takes nothing */
   tw_channel_event events[TW_TEST_EVENTS];
   size_t event_count;
-  tw_err last;                   /* the last error that a call returned */
+  tw_err last; /* the last error that a call returned */
 } tw_test_side;
 
 /** Alice connects, Bob accepts. */

@@ -1,5 +1,6 @@
 /*
- * Known answers of 2PMLS and MLS-TLS: tests/vectors/2pmls.json and mls-tls.json. The test makes them anew from fixed randomness and
+ * Known answers of 2PMLS and MLS-TLS: tests/vectors/2pmls.json and mls-tls.json. The test makes them anew from fixed
+ * randomness and
  * compares; called with "--write" the program is their generator and writes the files instead. SPDX-License-Identifier: Apache-2.0
  */
 #include "tw_cmocka.h"
@@ -189,14 +190,17 @@ static json_t *make_2pmls(const tw_suite *suite) {
 
 /* ---- MLS-TLS ---- */
 
-static void put_direction(json_t *epoch, const tw_test_wire *wire, const tw_group *group, const char *label, const char *side) {
+static void put_direction(json_t *epoch, const tw_test_wire *wire, const tw_group *group, const char *label,
+                          const char *side) {
   const tw_suite *suite = tw_group_suite(group);
   uint8_t secret[TW_HASH_MAX], key[TW_AEAD_KEY_MAX], iv[TW_AEAD_NONCE];
   const tw_bytes secret_bytes = TW_BYTES(secret, suite->hash->size);
   assert_int_equal(
-      tw_group_export(group, TW_BYTES((const uint8_t *)label, strlen(label)), TW_NO_BYTES, secret, suite->hash->size), TW_OK);
+      tw_group_export(group, TW_BYTES((const uint8_t *)label, strlen(label)), TW_NO_BYTES, secret, suite->hash->size),
+      TW_OK);
   const tw_env *env = &wire->test.env;
-  assert_int_equal(tw_hkdf_expand_label(env, suite, secret_bytes, "key", TW_NO_BYTES, key, suite->aead->key_size), TW_OK);
+  assert_int_equal(tw_hkdf_expand_label(env, suite, secret_bytes, "key", TW_NO_BYTES, key, suite->aead->key_size),
+                   TW_OK);
   assert_int_equal(tw_hkdf_expand_label(env, suite, secret_bytes, "iv", TW_NO_BYTES, iv, sizeof iv), TW_OK);
   json_t *direction = put_object(epoch, side);
   put_hex(direction, "application_traffic_secret", secret_bytes);
@@ -220,8 +224,7 @@ static void pass(tw_test_wire *wire, json_t *flights, tw_test_side *from, tw_tes
   put_hex(flight, "wire", tw_channel_output(from->channel));
   assert_true(tw_channel_output(from->channel).len > 0);
   to->received.len = 0;
-  while (tw_test_wire_move(wire, from, to, SIZE_MAX)) {
-  }
+  while (tw_test_wire_move(wire, from, to, SIZE_MAX)) {}
   put_hex(flight, "application_data", tw_buf_bytes(&to->received));
 }
 
