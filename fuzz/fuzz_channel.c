@@ -532,7 +532,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype tha
   static const char *const names[] = {"alice", "bob"};
   (void)argc;
   (void)argv;
-  tw_fuzz_restart();
+  tw_fuzz_restart_apart();
   for (size_t i = 0; i < 2; i++) {
     tw_fuzz_party_init(&sides[i].party, names[i]);
     sides[i].config = (tw_channel_config){

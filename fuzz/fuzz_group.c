@@ -79,7 +79,7 @@ static void add(party *by, party *joiner, party *const *others, size_t count) {
 static void found(void) {
   static const char *const names[PARTIES] = {"a", "b", "c", "d"};
   const tw_env *env = tw_fuzz_env();
-  tw_fuzz_restart();
+  tw_fuzz_restart_apart();
   for (size_t i = 0; i < PARTIES; i++) {
     parties[i].client = (tw_client){.env = env,
                                     .suite = tw_suite_by_id(env, 1),

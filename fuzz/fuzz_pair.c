@@ -446,7 +446,7 @@ static void clear(void) {
 
 static void found(void) {
   static const char *const names[] = {"alice", "bob"};
-  tw_fuzz_restart();
+  tw_fuzz_restart_apart();
   for (size_t i = 0; i < 2; i++) {
     tw_fuzz_party_init(&sides[i].party, names[i]);
     sides[i].config = (tw_pair_config){.clients = sides[i].party.clients,

@@ -29,6 +29,8 @@ const tw_env *tw_fuzz_env(void) {
 
 void tw_fuzz_restart(void) { random_state = 0; }
 
+void tw_fuzz_restart_apart(void) { random_state = UINT64_C(1) << 63; }
+
 tw_signer *tw_fuzz_signer(const tw_suite *suite) {
   static struct {
     const tw_suite *suite;

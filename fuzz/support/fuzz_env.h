@@ -13,6 +13,8 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
  */
 const tw_env *tw_fuzz_env(void);
 void tw_fuzz_restart(void);
+/** For what is made before all inputs and lives on in them: they must not draw the same keys again. */
+void tw_fuzz_restart_apart(void);
 /** A signer of the suite, always the same one. */
 tw_signer *tw_fuzz_signer(const tw_suite *suite);
 
