@@ -24,6 +24,14 @@
  * close_notify. Key updates go on until both have closed, so a transport stays open in both directions until
  * TW_CHANNEL_CLOSED.
  *
+ * Sessions. What two sides agreed on outlives their connection (D5): a channel with `durable` says after each call
+ * whether its session has changed, tw_channel_unsaved. Save it then (tw_channel_save, in one write) and tell so with
+ * tw_channel_saved: what depends on the change is neither sent nor handed to the application before. The next
+ * connection begins with the saved session instead of with hellos: `resume` on the side that opens it, `session` on the
+ * other one. Data may then be written at once (D6); it arrives once, whatever was lost before.
+ *
+ * A session has one channel. Whoever saves a session ends the channels that had it before: what they know is old.
+ *
  * Times are `now_ms`: milliseconds since 1970 that do not run backwards: one reading of the wall clock plus the
  * monotonic clock.
  */
@@ -33,6 +41,8 @@ typedef struct tw_channel tw_channel;
 /** The content of one record at most (RFC 8446 section 5.1), and its size on the wire at most (section 5.2). */
 #define TW_RECORD_CONTENT_MAX 16384u
 #define TW_RECORD_WIRE_MAX (5u + 16384u + 256u)
+/** Bytes on the wire of records that follow a resumption_request before its response (D6), at most. */
+#define TW_EARLY_DATA_MAX 65536u
 
 /** The limits and timings of a channel: start from tw_channel_options_default. */
 typedef struct tw_channel_options {
@@ -64,11 +74,23 @@ typedef struct tw_channel_config {
   tw_bytes parameters;
   /** NULL: tw_channel_options_default. Copied. */
   const tw_channel_options *options;
+  /** The session is kept: see "Sessions" above. */
+  bool durable;
+  /** tw_channel_connect: a session saved before, to go on with; empty: a new one. Borrowed for the call. */
+  tw_bytes resume;
+  /**
+   * The side that waits: the session of `group_id` as it was saved last, appended to `saved`. `*in_use`: a channel that
+   * lives has it, which then only ends if the peer itself is seen to ask. TW_ERR_NO_SESSION when there is none. NULL:
+   * no resumption.
+   */
+  tw_err (*session)(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use);
+  void *session_ctx;
 } tw_channel_config;
 
 /**
- * The side that opens the connection. Its client_hello is in the output at once. Errors: as tw_pair_initiate.
- * Freed with tw_channel_free.
+ * The side that opens the connection. Its client_hello or resumption_request is in the output at once, the latter once
+ * it is saved. Errors: as tw_pair_initiate; with `resume` as tw_pair_load and tw_pair_resume. Freed with
+ * tw_channel_free.
  */
 TW_API TW_MUST_USE tw_err tw_channel_connect(const tw_channel_config *config, uint64_t now_ms, tw_channel **channel);
 /** The side that waits for it. Errors: TW_ERR_ARGUMENT, TW_ERR_NO_MEMORY. */
@@ -137,6 +159,18 @@ TW_API void tw_channel_abort(tw_channel *channel, tw_err reason);
  */
 TW_API TW_MUST_USE tw_err tw_channel_rekey(tw_channel *channel, uint64_t now_ms);
 
+/* ---- sessions ---- */
+
+/** The session has changed: nothing that depends on it goes on before it is saved. Always false without `durable`. */
+TW_API bool tw_channel_unsaved(const tw_channel *channel);
+/**
+ * The session in one blob, for `resume` and `session`; its name is tw_group_id of tw_channel_group. Secret: `saved` is
+ * the caller's to clear. TW_ERR_STATE when there is none (after the end); TW_ERR_NO_MEMORY: nothing has changed.
+ */
+TW_API TW_MUST_USE tw_err tw_channel_save(const tw_channel *channel, tw_buf *saved);
+/** It is: what was held back goes on. Errors as tw_channel_input_done. */
+TW_API TW_MUST_USE tw_err tw_channel_saved(tw_channel *channel);
+
 /* ---- time ---- */
 
 /** When tw_channel_tick wants to be called next; UINT64_MAX: not at all. */
@@ -168,6 +202,8 @@ typedef struct tw_channel_event {
   uint64_t handshake_bytes; /* established, rekeyed: bytes on the wire, both ways, that it took, record headers and tags
                                included */
   uint32_t merged;          /* rekeyed: earlier such events that were not taken in time and are added up in this one */
+  bool resumed;             /* established: a session went on */
+  uint64_t early_bytes;     /* established: application bytes that we had sent before; they were taken, or sent again */
   tw_err reason; /* closed: TW_OK after close_notify in both directions, TW_ERR_ALERT when the peer gave one, else the
                     error */
   uint8_t alert; /* closed with an error: the alert (RFC 8446 section 6) that was received or sent */
@@ -198,7 +234,7 @@ TW_API void tw_channel_get_status(const tw_channel *channel, tw_channel_status *
 TW_API bool tw_channel_peer(const tw_channel *channel, tw_member *peer);
 /** The peer's tw_channel_config.parameters; borrowed likewise. */
 TW_API tw_bytes tw_channel_peer_parameters(const tw_channel *channel);
-/** The epoch in force, for exporters; NULL before there is one. Borrowed likewise. */
+/** The epoch in force, for exporters, also while resuming; NULL before there is one. Borrowed likewise. */
 TW_API tw_group *tw_channel_group(const tw_channel *channel);
 
 #endif

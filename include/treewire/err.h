@@ -66,6 +66,9 @@ typedef enum tw_err {
   TW_ERR_MISSING_PROPOSAL = TW_ERR_VALUE(TW_CLASS_RESYNC, 3), /* a proposal by reference that we have not seen */
   TW_ERR_MISSING_TREE = TW_ERR_VALUE(TW_CLASS_RESYNC, 4),     /* the ratchet tree has to come out of band */
   TW_ERR_TRUNCATION = TW_ERR_VALUE(TW_CLASS_RESYNC, 5),       /* the stream ended without close_notify */
+  TW_ERR_NO_SESSION = TW_ERR_VALUE(TW_CLASS_RESYNC, 6),       /* a resumption of a session that is not kept here */
+  TW_ERR_APART = TW_ERR_VALUE(TW_CLASS_RESYNC, 7), /* a resumption from an epoch that we have left or not reached: a
+                                                       replay, or one side's state is an old copy */
 
   TW_ERR_NO_MEMORY = TW_ERR_VALUE(TW_CLASS_RESOURCE, 1), /* the allocator returned NULL */
   TW_ERR_RANDOM = TW_ERR_VALUE(TW_CLASS_RESOURCE, 2),    /* the source of randomness failed */

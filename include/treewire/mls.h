@@ -385,8 +385,9 @@ typedef enum tw_received_kind {
 typedef struct tw_received {
   tw_received_kind kind;
   uint8_t sender_type; /* 1 member, 2 external, 3 new member's proposal, 4 new member's commit */
-  uint32_t sender; /* leaf index (4: the one it gets), or index in external_senders; 0 for a new member's proposal */
-  tw_buf data;     /* application data, or the encoded proposal */
+  uint32_t sender;  /* leaf index (4: the one it gets), or index in external_senders; 0 for a new member's proposal */
+  bool update_only; /* commit: it has a path and no proposals, so that nothing but its sender's keys has changed */
+  tw_buf data;      /* application data, or the encoded proposal */
   tw_buf authenticated_data;
   tw_group *next;
 } tw_received;

@@ -17,6 +17,15 @@
  *   tw_pair_update         -- connection_update ------>    tw_pair_receive    (either side may update)
  *   tw_pair_receive        <-------- epoch_key_update --
  *
+ * Once a connection has ended, either side opens the next one with what it has kept of the pair (D5):
+ *
+ *   tw_pair_resume         -- resumption_request ----->    tw_pair_receive
+ *   tw_pair_receive        <----- resumption_response --
+ *                          -- first protected bytes -->    tw_pair_confirm
+ *
+ * Whatever was lost, a request brings both to one epoch; keys of a connection come from tw_pair_traffic_group with
+ * tw_pair_context, so that no two connections have any in common.
+ *
  * Times are `now_ms`: milliseconds since 1970, as the caller reads them. Messages are appended to the caller's buffers.
  * On error a pair is as it was before the call, unless the function says otherwise.
  */
@@ -32,7 +41,9 @@ typedef enum tw_pair_state {
   TW_PAIR_UNCONFIRMED = 2, /* responder: the initiator has not shown yet that it holds the epoch (D13) */
   TW_PAIR_STEADY = 3,      /* no update of ours outstanding */
   TW_PAIR_LEADING = 4,     /* initiator, with an update of its own outstanding: it wins a tie (D3) */
-  TW_PAIR_YIELDING = 5     /* responder, with an update of its own outstanding: it gives way in a tie */
+  TW_PAIR_YIELDING = 5,    /* responder, with an update of its own outstanding: it gives way in a tie */
+  TW_PAIR_ASKING = 6,      /* a resumption_request of ours is out (D5) */
+  TW_PAIR_ANSWERED = 7     /* a resumption_response of ours is out, and the peer has not shown yet that it has it */
 } tw_pair_state;
 
 /** TwoPartyMLSMessage types (D1). */
@@ -47,6 +58,9 @@ typedef enum tw_pair_message_type {
 
 #define TW_PAIR_LABEL_MAX 32u
 #define TW_PAIR_PARAMETERS_MAX 4096u
+/** Random bytes in a resumption_request and in a resumption_response, and what is made of them (D5). */
+#define TW_PAIR_NONCE 16u
+#define TW_PAIR_CONTEXT_MAX (2 * TW_PAIR_NONCE + 1)
 
 /** Borrowed for the call; what it points to has the lives given here. */
 typedef struct tw_pair_config {
@@ -70,14 +84,21 @@ typedef enum tw_pair_outcome {
   TW_PAIR_JOINED = 1,       /* server_hello: epoch 1 stands. Send something protected at once (D13) */
   TW_PAIR_PEER_UPDATED = 2, /* connection_update applied: send the reply under the old keys, then switch sending */
   TW_PAIR_OWN_UPDATED = 3,  /* epoch_key_update: our update is adopted: switch both directions */
-  TW_PAIR_TIE_IGNORED = 4   /* a connection_update that lost against ours: nothing has changed */
+  TW_PAIR_TIE_IGNORED = 4,  /* a connection_update that lost against ours: nothing has changed */
+  TW_PAIR_ASKED = 5,        /* resumption_request taken: send the reply, then take keys for both directions */
+  TW_PAIR_RESUMED = 6,      /* resumption_response taken: take keys, send something protected at once (D13) */
+  TW_PAIR_CROSSED = 7 /* a resumption_request that lost against ours: the reply repeats ours, nothing has changed */
 } tw_pair_outcome;
 
 typedef struct tw_pair_event {
   tw_pair_outcome outcome;
-  uint64_t epoch;   /* of the pair after the message */
-  bool own_dropped; /* TW_PAIR_PEER_UPDATED: our own outstanding update lost the tie; make another one if it is still
-                       wanted */
+  uint64_t epoch;   /* of tw_pair_traffic_group after the message; TW_PAIR_CROSSED: of tw_pair_group */
+  bool own_dropped; /* TW_PAIR_PEER_UPDATED, TW_PAIR_ASKED: our own outstanding commit lost the tie; make another update
+                       if it is still wanted */
+  bool early_data;  /* TW_PAIR_ASKED: what follows the request under tw_pair_early_group may be taken, it has not been
+                       before (D6); TW_PAIR_RESUMED: the peer has taken what followed ours */
+  bool fresh;   /* TW_PAIR_ASKED: the request cannot be a replay. One that can must not end a connection that lives */
+  bool changed; /* the pair is not as before: save it before the reply leaves */
 } tw_pair_event;
 
 /**
@@ -102,15 +123,20 @@ TW_API void tw_pair_free(tw_pair *pair);
 /**
  * Take one message from the peer, whole. `reply` gets what is to be sent back, if anything (TW_PAIR_PEER_UPDATED: the
  * epoch_key_update). Adopt, save, send: tw_pair_save comes before the reply is released.
- * Errors: TW_ERR_UNEXPECTED for a message that the state does not allow, TW_ERR_UNSUPPORTED for one of a later version
- * and for resumption, TW_ERR_BINDING, TW_ERR_PROPOSAL for a commit that does more than update its sender, and what
- * tw_group_join and tw_group_receive return. All of them end a connection over a reliable link.
+ * Errors: TW_ERR_UNEXPECTED for a message that the state does not allow, TW_ERR_UNSUPPORTED for one of a later version,
+ * TW_ERR_APART for a resumption_request that is built on an epoch which we have left or not reached, TW_ERR_BINDING,
+ * TW_ERR_PROPOSAL for a commit that does more than update its sender, and what tw_group_join and tw_group_receive
+ * return. All of them end a connection over a reliable link.
  */
 TW_API TW_MUST_USE tw_err tw_pair_receive(tw_pair *pair, tw_bytes message, uint64_t now_ms, tw_buf *reply,
                                           tw_pair_event *event);
 
-/** Responder: something of the initiator's has opened under the pair's epoch (D13). Nothing happens in other states. */
-TW_API void tw_pair_confirm(tw_pair *pair);
+/**
+ * Something of the peer's has opened under tw_pair_traffic_group: the initiator has joined (D13), or the side that
+ * asked for a resumption has the response. Nothing happens where that was known already. True when the pair has
+ * changed: save it.
+ */
+TW_API bool tw_pair_confirm(tw_pair *pair);
 
 /**
  * Renew our own leaf key and with it the epoch: appends the connection_update to `message`. The epoch stays until the
@@ -125,8 +151,28 @@ TW_API TW_MUST_USE tw_err tw_pair_update(tw_pair *pair, uint64_t now_ms, tw_buf 
  */
 TW_API void tw_pair_take_back(tw_pair *pair);
 
+/**
+ * Open the next connection with a pair of an earlier one (D5): appends the resumption_request, to which
+ * resumption_response is the answer. It repeats our outstanding commit where there is one, else it makes one. Save the
+ * pair before the request leaves. Errors: TW_ERR_STATE before the pair is confirmed.
+ */
+TW_API TW_MUST_USE tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message);
+/**
+ * The group that a resumption_request asks for, to find the saved pair by; borrowed from the message. Nothing but the
+ * encoding is checked. TW_ERR_UNEXPECTED: another message; malformed.
+ */
+TW_API TW_MUST_USE tw_err tw_pair_request_group(const tw_env *env, tw_bytes message, tw_bytes *group_id);
+
 /** The epoch in force; NULL in TW_PAIR_HELLO_SENT. Borrowed until the next call that changes the pair. */
 TW_API tw_group *tw_pair_group(const tw_pair *pair);
+/** The epoch whose keys protect the connection: that of our response in TW_PAIR_ANSWERED, else as tw_pair_group. */
+TW_API tw_group *tw_pair_traffic_group(const tw_pair *pair);
+/** The exporter context of these keys: empty on a connection that began with hellos. Valid until the next message. */
+TW_API tw_bytes tw_pair_context(const tw_pair *pair);
+/** The epoch of data that follows a request at once (D6): TW_PAIR_ASKING and TW_PAIR_ANSWERED, else NULL. */
+TW_API tw_group *tw_pair_early_group(const tw_pair *pair);
+/** Its exporter context. */
+TW_API tw_bytes tw_pair_early_context(const tw_pair *pair);
 /** The other side's leaf; false while there is no group. Borrowed from the epoch in force. */
 TW_API bool tw_pair_peer(const tw_pair *pair, tw_member *peer);
 /** The other side's channel_binding parameters; empty while there is no group. Borrowed from the epoch in force. */
@@ -142,6 +188,7 @@ typedef struct tw_pair_status {
   uint64_t own_updates;        /* of ours, adopted */
   uint64_t peer_updates;       /* of the peer's, applied */
   uint64_t ties;               /* met, whoever won */
+  uint64_t resumptions;        /* by this side's or the peer's request */
 } tw_pair_status;
 /** How it stands. Fails never. */
 TW_API void tw_pair_get_status(const tw_pair *pair, tw_pair_status *status);

@@ -39,6 +39,8 @@ const char *tw_err_text(tw_err err) {
   case TW_ERR_MISSING_PROPOSAL: return "proposal is not known";
   case TW_ERR_MISSING_TREE: return "ratchet tree is missing";
   case TW_ERR_TRUNCATION: return "stream ended without close_notify";
+  case TW_ERR_NO_SESSION: return "session is not known";
+  case TW_ERR_APART: return "the epochs of the two sides do not fit together";
   case TW_ERR_NO_MEMORY: return "out of memory";
   case TW_ERR_RANDOM: return "random generator failed";
   case TW_ERR_LIMIT: return "a limit was exceeded";

@@ -15,6 +15,8 @@ static int alert_of_one(tw_err reason) {
   case TW_ERR_LIFETIME: return TW_ALERT_CERTIFICATE_EXPIRED;
   case TW_ERR_LIMIT: return TW_ALERT_ILLEGAL_PARAMETER;
   case TW_ERR_KEY: return TW_ALERT_ILLEGAL_PARAMETER;
+  case TW_ERR_NO_SESSION: return TW_ALERT_UNKNOWN_PSK_IDENTITY;
+  case TW_ERR_APART: return TW_ALERT_HANDSHAKE_FAILURE;
   default: return -1;
   }
 }

@@ -51,6 +51,8 @@ static tw_err channel_new(const tw_channel_config *config, bool connecting, uint
   channel->input.alloc = alloc;
   channel->trial.alloc = alloc;
   channel->output.alloc = alloc;
+  channel->early.alloc = alloc;
+  channel->held_at = SIZE_MAX;
   channel->now_ms = now_ms;
   channel->handshake_deadline_ms = now_ms + channel->options.handshake_timeout_ms;
   channel->idle_deadline_ms = now_ms + channel->options.idle_release_ms;
@@ -70,7 +72,8 @@ static tw_err say_hello(tw_channel *channel) {
 tw_err tw_channel_connect(const tw_channel_config *config, uint64_t now_ms, tw_channel **out) {
   tw_channel *channel;
   TW_TRY(channel_new(config, true, now_ms, &channel));
-  const tw_err err = say_hello(channel);
+  const tw_err err = config->resume.len > 0 ? tw_channel_ask(channel) : say_hello(channel);
+  channel->config.resume = TW_NO_BYTES;
   if (err != TW_OK) {
     tw_channel_free(channel);
     return err;
@@ -88,6 +91,8 @@ tw_err tw_channel_accept(const tw_channel_config *config, uint64_t now_ms, tw_ch
 /* Everything but what is to be sent and told still. */
 static void wipe(tw_channel *channel) {
   channel->closed = true;
+  channel->unsaved = false;
+  channel->held_at = SIZE_MAX;
   tw_record_key_clear(&channel->send);
   tw_record_key_clear(&channel->receive);
   tw_record_key_clear(&channel->receive_next);
@@ -96,6 +101,7 @@ static void wipe(tw_channel *channel) {
   tw_buf_clear(&channel->handshake);
   tw_buf_clear(&channel->input);
   tw_buf_clear(&channel->trial);
+  tw_buf_clear(&channel->early);
   channel->input_at = 0;
   channel->data_at = 0;
   channel->data_len = 0;
@@ -115,14 +121,25 @@ static void end(tw_channel *channel, tw_err reason, uint8_t alert) {
   wipe(channel);
 }
 
+/* What waits to be saved will not be: it has not happened, and the key that would say so with it. */
+static void forget_held(tw_channel *channel) {
+  if (!channel->unsaved) return;
+  channel->unsaved = false;
+  channel->output.len = channel->held_at < channel->output.len ? channel->held_at : channel->output.len;
+  channel->held_at = SIZE_MAX;
+}
+
 tw_err tw_channel_fail(tw_channel *channel, tw_err reason, int alert) {
   if (channel->closed) return TW_ERR_CLOSED;
+  if (channel->unsaved) alert = -1;
+  forget_held(channel);
   const bool said = alert >= 0 && tw_channel_put_alert(channel, TW_ALERT_LEVEL_FATAL, (uint8_t)alert) == TW_OK;
   end(channel, reason, said ? (uint8_t)alert : 0);
   return reason;
 }
 
 tw_err tw_channel_end_by_alert(tw_channel *channel, uint8_t description) {
+  forget_held(channel);
   end(channel, TW_ERR_ALERT, description);
   return TW_ERR_ALERT;
 }
@@ -147,6 +164,10 @@ static tw_err cancel(tw_channel *channel) {
 tw_err tw_channel_close(tw_channel *channel) {
   if (channel->closed) return TW_ERR_CLOSED;
   if (channel->sent_close) return TW_OK;
+  if (channel->unsaved) {
+    channel->close_wanted = true;
+    return TW_OK;
+  }
   if (!channel->established) return cancel(channel);
   const tw_err err = tw_channel_put_alert(channel, TW_ALERT_LEVEL_WARNING, TW_ALERT_CLOSE_NOTIFY);
   if (err != TW_OK) return tw_channel_fail_with(channel, err);
@@ -206,5 +227,5 @@ tw_bytes tw_channel_peer_parameters(const tw_channel *channel) {
 }
 
 tw_group *tw_channel_group(const tw_channel *channel) {
-  return channel->pair != NULL ? tw_pair_group(channel->pair) : NULL;
+  return channel->pair != NULL ? tw_pair_traffic_group(channel->pair) : NULL;
 }

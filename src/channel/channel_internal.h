@@ -20,7 +20,8 @@ enum tw_alert {
   TW_ALERT_DECODE_ERROR = 50,
   TW_ALERT_DECRYPT_ERROR = 51,
   TW_ALERT_INTERNAL_ERROR = 80,
-  TW_ALERT_USER_CANCELED = 90
+  TW_ALERT_USER_CANCELED = 90,
+  TW_ALERT_UNKNOWN_PSK_IDENTITY = 115
 };
 enum { TW_ALERT_LEVEL_WARNING = 1, TW_ALERT_LEVEL_FATAL = 2, TW_ALERT_SIZE = 2 };
 
@@ -44,10 +45,20 @@ struct tw_channel {
   bool stream_ended;
   bool busy; /* bytes have moved since the last tick */
 
+  bool unsaved;      /* the session has changed; only with config.durable */
+  bool close_wanted; /* tw_channel_close came meanwhile */
+  size_t held_at;    /* what stands in the output from here on is not sent before it is saved; SIZE_MAX: nothing */
+
+  bool resumed;      /* by a resumption, not by hellos */
+  bool unconfirmed;  /* the pair waits for something of the peer's under its newest keys */
+  size_t early_left; /* bytes of records that may still go out before the response */
+  size_t skip_left;  /* bytes of records that may be the peer's early data, which we cannot or may not take */
+  tw_buf early;      /* what was sent early, until it is known to be taken */
+
   tw_pair *pair;
   tw_record_key send;
   tw_record_key receive;
-  tw_record_key receive_next; /* the epoch after `receive`'s, until the peer is seen to have switched (D4) */
+  tw_record_key receive_next; /* what follows `receive`'s, until the peer is seen to have switched (D4, D6) */
   tw_buf handshake;           /* a handshake message that is not whole yet */
 
   tw_buf input; /* [data_at, data_at + data_len): the application's; [input_at, len): not looked at yet */
@@ -106,14 +117,43 @@ TW_MUST_USE tw_err tw_channel_put_alert(tw_channel *channel, uint8_t level, uint
 /* Open records until there is application data, or no whole record is left. Ends the channel on errors. */
 TW_MUST_USE tw_err tw_channel_pump(tw_channel *channel);
 
+/* ---- keys.c ---- */
+
+/* Both directions' keys of the pair's epoch and connection. */
+TW_MUST_USE tw_err tw_channel_derive_keys(const tw_channel *channel, tw_record_key *send, tw_record_key *receive);
+/* The key of data that the connecting side sends before the response (D6). */
+TW_MUST_USE tw_err tw_channel_derive_early_key(const tw_channel *channel, tw_record_key *key);
+
 /* ---- handshake.c ---- */
 
 /* The content of one handshake record. The caller ends the channel on errors. */
 TW_MUST_USE tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment);
 /* What the pair is to be: the same on both sides but for who begins. */
 tw_pair_config tw_channel_pair_config(const tw_channel *channel);
-/* Something of the peer's has opened under the current keys: the first time this is D13's confirmation. */
-void tw_channel_confirm(tw_channel *channel);
+/* A record with nothing in it: shows the peer that we hold the epoch, so that it can trust us (D13) or drop its old key
+ * (D4). */
+TW_MUST_USE tw_err tw_channel_show_epoch(tw_channel *channel);
+/* The peer is who it should be, and holds the keys. */
+TW_MUST_USE tw_err tw_channel_establish(tw_channel *channel);
+/* A record of the peer's has opened: the first time this is D13's confirmation. */
+TW_MUST_USE tw_err tw_channel_confirm(tw_channel *channel);
+
+/* ---- resume.c ---- */
+
+/* The connecting side's start with config.resume. */
+TW_MUST_USE tw_err tw_channel_ask(tw_channel *channel);
+/* The waiting side's: a resumption_request that begins the connection. */
+TW_MUST_USE tw_err tw_channel_answer(tw_channel *channel, tw_bytes message);
+/* What the pair says of a message in plaintext while it is asking. */
+TW_MUST_USE tw_err tw_channel_after_asked(tw_channel *channel, tw_bytes reply, const tw_pair_event *happened);
+TW_MUST_USE tw_err tw_channel_after_resumed(tw_channel *channel, const tw_pair_event *happened);
+/* Send again what was sent early and not taken. */
+TW_MUST_USE tw_err tw_channel_repeat_early(tw_channel *channel);
+
+/* ---- save.c ---- */
+
+/* The session has changed: what is put into the output from here on waits until it is saved. */
+void tw_channel_hold(tw_channel *channel);
 
 /* ---- rekey.c ---- */
 

@@ -2,26 +2,6 @@
 #include "channel/channel_internal.h"
 #include "codec/reader.h"
 
-/* MLS-Exporter(label, "", Nh), then RFC 8446 section 7.3; the secret is gone after that. */
-static tw_err derive_key(const tw_channel *channel, bool of_connecting_side, tw_record_key *key) {
-  const tw_group *group = tw_pair_group(channel->pair);
-  const tw_suite *suite = tw_group_suite(group);
-  uint8_t secret[TW_HASH_MAX];
-  const tw_bytes label = of_connecting_side ? TW_LITERAL("MLS-TLS c ap traffic") : TW_LITERAL("MLS-TLS s ap traffic");
-  tw_err err = tw_group_export(group, label, TW_NO_BYTES, secret, suite->hash->size);
-  if (err == TW_OK) err = tw_record_key_init(channel->env, suite, TW_BYTES(secret, suite->hash->size), key);
-  tw_wipe(secret, sizeof secret);
-  return err;
-}
-
-/* Both directions' keys of the pair's epoch. */
-static tw_err derive_keys(const tw_channel *channel, tw_record_key *send, tw_record_key *receive) {
-  TW_TRY(derive_key(channel, channel->connecting, send));
-  const tw_err err = derive_key(channel, !channel->connecting, receive);
-  if (err != TW_OK) tw_record_key_clear(send);
-  return err;
-}
-
 /*
  * Both directions switch at once. Records are numbered on over the switch (D4): who sees the peer's new key knows by
  * that number that nothing of what went before under the old one is missing.
@@ -29,7 +9,7 @@ static tw_err derive_keys(const tw_channel *channel, tw_record_key *send, tw_rec
 static tw_err switch_keys(tw_channel *channel) {
   tw_record_key send = {0};
   tw_record_key receive = {0};
-  TW_TRY(derive_keys(channel, &send, &receive));
+  TW_TRY(tw_channel_derive_keys(channel, &send, &receive));
   tw_record_key_continue(&send, channel->send.sequence);
   tw_record_key_continue(&receive, channel->receive.sequence);
   tw_record_key_move(&channel->send, &send);
@@ -37,27 +17,33 @@ static tw_err switch_keys(tw_channel *channel) {
   return TW_OK;
 }
 
-/* A record with nothing in it: shows the peer that we hold the epoch, so that it can trust us (D13) or drop its old key
- * (D4). */
-static tw_err show_epoch(tw_channel *channel) {
+tw_err tw_channel_show_epoch(tw_channel *channel) {
   TW_TRY(tw_channel_put(channel, TW_RECORD_APPLICATION_DATA, TW_NO_BYTES));
   channel->handshake_bytes += TW_RECORD_OVERHEAD;
   return TW_OK;
 }
 
-static void establish(tw_channel *channel) {
+tw_err tw_channel_establish(tw_channel *channel) {
   channel->established = true;
   const tw_channel_event event = {.kind = TW_CHANNEL_ESTABLISHED,
-                                  .epoch = tw_group_epoch(tw_pair_group(channel->pair)),
-                                  .handshake_bytes = channel->handshake_bytes};
+                                  .epoch = tw_group_epoch(tw_pair_traffic_group(channel->pair)),
+                                  .handshake_bytes = channel->handshake_bytes,
+                                  .resumed = channel->resumed,
+                                  .early_bytes = channel->data_sent};
   channel->handshake_bytes = 0;
   tw_channel_raise(channel, &event);
+  return tw_channel_repeat_early(channel);
 }
 
-void tw_channel_confirm(tw_channel *channel) {
-  if (channel->established) return;
-  tw_pair_confirm(channel->pair);
-  establish(channel);
+/* While receive_next is on trial, it is early data that has opened: enough to know the peer, whose request was fresh.
+ */
+tw_err tw_channel_confirm(tw_channel *channel) {
+  if (!channel->unconfirmed) return TW_OK;
+  if (!tw_record_key_is_set(&channel->receive_next)) {
+    channel->unconfirmed = false;
+    if (tw_pair_confirm(channel->pair)) tw_channel_hold(channel);
+  }
+  return channel->established ? TW_OK : tw_channel_establish(channel);
 }
 
 /* ---- messages ---- */
@@ -77,9 +63,10 @@ static tw_err answer_hello(tw_channel *channel, tw_bytes message) {
   tw_record_key receive = {0};
   tw_err err = tw_pair_respond(&config, message, channel->now_ms, &channel->pair, &hello);
   /* Keys first: whoever has our hello expects everything after it to be protected, our alerts too. */
-  if (err == TW_OK) err = derive_keys(channel, &send, &receive);
+  if (err == TW_OK) err = tw_channel_derive_keys(channel, &send, &receive);
   if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));
   if (err == TW_OK) {
+    channel->unconfirmed = true;
     tw_record_key_move(&channel->send, &send);
     tw_record_key_move(&channel->receive, &receive);
   }
@@ -91,15 +78,16 @@ static tw_err answer_hello(tw_channel *channel, tw_bytes message) {
 
 static tw_err after_join(tw_channel *channel) {
   TW_TRY(switch_keys(channel));
-  TW_TRY(show_epoch(channel));
-  establish(channel);
-  return TW_OK;
+  tw_channel_hold(channel);
+  TW_TRY(tw_channel_show_epoch(channel));
+  return tw_channel_establish(channel);
 }
 
 /* The reply goes under the old key; what follows it, under the new one. The peer's switch is still to come. */
 static tw_err after_peer_update(tw_channel *channel, tw_bytes reply, const tw_pair_event *happened) {
   tw_record_key send = {0};
-  TW_TRY(derive_keys(channel, &send, &channel->receive_next));
+  TW_TRY(tw_channel_derive_keys(channel, &send, &channel->receive_next));
+  tw_channel_hold(channel);
   const tw_err err = tw_channel_put_handshake(channel, reply);
   if (err != TW_OK) {
     tw_record_key_clear(&send);
@@ -114,34 +102,46 @@ static tw_err after_peer_update(tw_channel *channel, tw_bytes reply, const tw_pa
 
 static tw_err after_own_update(tw_channel *channel, const tw_pair_event *happened) {
   TW_TRY(switch_keys(channel));
-  TW_TRY(show_epoch(channel));
+  tw_channel_hold(channel);
+  TW_TRY(tw_channel_show_epoch(channel));
   tw_channel_raise_rekeyed(channel, happened->epoch, channel->own_cause);
   return TW_OK;
 }
 
 /* Messages that a switch of the receive key follows must end a record, RFC 8446 section 5.1. */
-static bool switches_receive_key(tw_pair_message_type type) {
-  return type == TW_PAIR_CLIENT_HELLO || type == TW_PAIR_SERVER_HELLO || type == TW_PAIR_EPOCH_KEY_UPDATE;
+static bool switches_receive_key(tw_pair_message_type type) { return type != TW_PAIR_CONNECTION_UPDATE; }
+
+static tw_err begin_connection(tw_channel *channel, tw_pair_message_type type, tw_bytes message) {
+  return type == TW_PAIR_RESUMPTION_REQUEST ? tw_channel_answer(channel, message) : answer_hello(channel, message);
+}
+
+static tw_err after_message(tw_channel *channel, tw_bytes reply, const tw_pair_event *happened) {
+  switch (happened->outcome) {
+  case TW_PAIR_JOINED: return after_join(channel);
+  case TW_PAIR_PEER_UPDATED: return after_peer_update(channel, reply, happened);
+  case TW_PAIR_OWN_UPDATED: return after_own_update(channel, happened);
+  case TW_PAIR_ASKED: return tw_channel_after_asked(channel, reply, happened);
+  case TW_PAIR_RESUMED: return tw_channel_after_resumed(channel, happened);
+  case TW_PAIR_TIE_IGNORED: return TW_OK;
+  /* Whom our request stands before on this connection has to answer it. */
+  case TW_PAIR_CROSSED: return TW_ERR_UNEXPECTED;
+  }
+  return TW_ERR_INTERNAL;
 }
 
 static tw_err take_message(tw_channel *channel, tw_bytes message, bool ends_record) {
   tw_pair_message_type type;
   TW_TRY(tw_pair_message_peek(message, &type));
   if (!ends_record && switches_receive_key(type)) return TW_ERR_UNEXPECTED;
-  if (channel->pair == NULL) return answer_hello(channel, message);
+  if (channel->pair == NULL) return begin_connection(channel, type, message);
   /* The peer sends updates and their confirmation under the epoch that they are made in. */
   if (tw_record_key_is_set(&channel->receive_next)) return TW_ERR_UNEXPECTED;
+  /* A connection is resumed once, before it has keys. */
+  if (type >= TW_PAIR_RESUMPTION_REQUEST && tw_record_key_is_set(&channel->receive)) return TW_ERR_UNEXPECTED;
   tw_buf reply = TW_BUF_INIT(channel->alloc);
   tw_pair_event happened = {0};
   tw_err err = tw_pair_receive(channel->pair, message, channel->now_ms, &reply, &happened);
-  if (err == TW_OK) {
-    switch (happened.outcome) {
-    case TW_PAIR_JOINED: err = after_join(channel); break;
-    case TW_PAIR_PEER_UPDATED: err = after_peer_update(channel, tw_buf_bytes(&reply), &happened); break;
-    case TW_PAIR_OWN_UPDATED: err = after_own_update(channel, &happened); break;
-    case TW_PAIR_TIE_IGNORED: break;
-    }
-  }
+  if (err == TW_OK) err = after_message(channel, tw_buf_bytes(&reply), &happened);
   tw_buf_clear(&reply);
   return err;
 }

@@ -172,7 +172,18 @@ static bool may_be_plain(const tw_channel *channel, uint8_t outer_type) {
 
 static bool is_expected(const tw_channel *channel, uint8_t outer_type) {
   if (!may_be_plain(channel, outer_type)) return outer_type == TW_RECORD_APPLICATION_DATA;
+  if (outer_type == TW_RECORD_APPLICATION_DATA) return channel->skip_left > 0;
   return outer_type == TW_RECORD_HANDSHAKE || outer_type == TW_RECORD_ALERT;
+}
+
+/* Early data that we cannot take, for want of the key or because it may be a repetition (D6), is passed over. */
+static bool pass_over(tw_channel *channel, const tw_record_header *header, bool plain, tw_err err) {
+  if (header->type != TW_RECORD_APPLICATION_DATA || channel->skip_left < header->size) return false;
+  if (!plain && err != TW_ERR_DECRYPT) return false;
+  channel->skip_left -= header->size;
+  channel->input_at += header->size;
+  channel->wire_received += header->size;
+  return true;
 }
 
 static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
@@ -181,15 +192,20 @@ static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
   const bool plain = may_be_plain(channel, header->type);
   const tw_err err = plain ? tw_record_check_plain(record, header->size, &content)
                            : open_record(channel, record, header->size, &content);
+  if ((plain || err != TW_OK) && pass_over(channel, header, plain, err)) return TW_OK;
   if (err != TW_OK) return fail_record(channel, err);
+  if (!plain) channel->skip_left = 0;
   channel->input_at += header->size;
   channel->wire_received += header->size;
-  if (!plain) tw_channel_confirm(channel);
+  if (!plain) {
+    const tw_err confirmed = tw_channel_confirm(channel);
+    if (confirmed != TW_OK) return tw_channel_fail_with(channel, confirmed);
+  }
   return take_content(channel, content.type, TW_BYTES(record + TW_RECORD_HEADER, content.len), header->size);
 }
 
 static tw_err take_records(tw_channel *channel) {
-  while (!channel->closed && channel->data_len == 0) {
+  while (!channel->closed && !channel->unsaved && channel->data_len == 0) {
     const size_t have = channel->input.len - channel->input_at;
     if (have == 0) return TW_OK;
     tw_record_header header;
@@ -207,7 +223,7 @@ static tw_err take_records(tw_channel *channel) {
 
 tw_err tw_channel_pump(tw_channel *channel) {
   TW_TRY(take_records(channel));
-  if (channel->closed) return TW_OK;
+  if (channel->closed || channel->unsaved) return TW_OK;
   if (channel->stream_ended && channel->data_len == 0 && !channel->got_close) {
     return tw_channel_fail(channel, TW_ERR_TRUNCATION, -1);
   }
@@ -218,13 +234,13 @@ tw_err tw_channel_pump(tw_channel *channel) {
 /* ---- application data ---- */
 
 tw_bytes tw_channel_data(const tw_channel *channel) {
-  if (channel->data_len == 0) return TW_NO_BYTES;
+  if (channel->data_len == 0 || channel->unsaved) return TW_NO_BYTES;
   return TW_BYTES(channel->input.ptr + channel->data_at, channel->data_len);
 }
 
 tw_err tw_channel_data_done(tw_channel *channel, size_t n) {
   if (channel->closed) return TW_ERR_CLOSED;
-  if (n > channel->data_len) return TW_ERR_ARGUMENT;
+  if (n > tw_channel_data(channel).len) return TW_ERR_ARGUMENT;
   channel->data_at += n;
   channel->data_len -= n;
   return n > 0 && channel->data_len == 0 ? tw_channel_pump(channel) : TW_OK;

@@ -19,6 +19,7 @@ static tw_err make_room(tw_channel *channel, size_t need) {
   if (channel->output_at > 0) {
     memmove(out->ptr, out->ptr + channel->output_at, pending);
     out->len = pending;
+    if (channel->held_at != SIZE_MAX) channel->held_at -= channel->output_at;
     channel->output_at = 0;
     if (need <= out->cap - out->len) return TW_OK;
   }
@@ -82,7 +83,8 @@ tw_err tw_channel_put_alert(tw_channel *channel, uint8_t level, uint8_t descript
 /* ---- application data ---- */
 
 static bool takes_data(const tw_channel *channel, size_t need) {
-  if (!channel->established || channel->closed || channel->sent_close) return false;
+  if (channel->closed || channel->sent_close || channel->close_wanted) return false;
+  if (!channel->established && channel->early_left < need) return false;
   if (tw_record_key_left(&channel->send) <= TW_CHANNEL_RESERVED_RECORDS) return false;
   const size_t pending = unsent(channel);
   if (pending >= channel->options.output_high_water) return false;
@@ -100,7 +102,17 @@ static size_t padding_of(const tw_channel *channel, size_t content) {
   return padding < most ? padding : most;
 }
 
+/* A copy of data that may have to be sent again (D6). */
+static tw_err keep_early(tw_channel *channel, size_t content, size_t padding) {
+  if (channel->established) return TW_OK;
+  TW_TRY(
+      tw_buf_append(&channel->early, TW_BYTES(channel->output.ptr + channel->output.len + TW_RECORD_HEADER, content)));
+  channel->early_left -= tw_record_size(content, padding);
+  return TW_OK;
+}
+
 static tw_err send_data(tw_channel *channel, size_t content, size_t padding) {
+  TW_TRY(keep_early(channel, content, padding));
   TW_TRY(seal_at_end(channel, TW_RECORD_APPLICATION_DATA, content, padding));
   channel->data_sent += content;
   channel->epoch_data += content;
@@ -156,11 +168,12 @@ bool tw_channel_writable(const tw_channel *channel) { return takes_data(channel,
 
 tw_bytes tw_channel_output(const tw_channel *channel) {
   if (channel->output.ptr == NULL) return TW_NO_BYTES;
-  return TW_BYTES(channel->output.ptr + channel->output_at, unsent(channel));
+  const size_t end = channel->held_at < channel->output.len ? channel->held_at : channel->output.len;
+  return TW_BYTES(channel->output.ptr + channel->output_at, end - channel->output_at);
 }
 
 void tw_channel_output_sent(tw_channel *channel, size_t n) {
-  const size_t pending = unsent(channel);
+  const size_t pending = tw_channel_output(channel).len;
   channel->output_at += n < pending ? n : pending;
   channel->busy = true;
   if (channel->output_at < channel->output.len) return;

@@ -7,6 +7,7 @@ tw_err tw_channel_start_update(tw_channel *channel, tw_rekey_cause cause) {
   tw_buf message = TW_BUF_INIT(channel->alloc);
   tw_err err = tw_pair_update(channel->pair, channel->now_ms, &message);
   if (err == TW_OK) {
+    tw_channel_hold(channel);
     err = tw_channel_put_handshake(channel, tw_buf_bytes(&message));
     if (err == TW_ERR_NO_MEMORY) tw_pair_take_back(channel->pair);
     /* Anything else may have happened between its records. */
@@ -22,7 +23,7 @@ tw_err tw_channel_start_update(tw_channel *channel, tw_rekey_cause cause) {
 
 /* Whether an update of ours could go out and be answered. */
 static bool may_update(const tw_channel *channel, tw_pair_status *status) {
-  if (!channel->established || channel->closed || channel->stream_ended) return false;
+  if (!channel->established || channel->closed || channel->stream_ended || channel->unsaved) return false;
   tw_pair_get_status(channel->pair, status);
   return status->state == TW_PAIR_STEADY;
 }

@@ -54,6 +54,12 @@ TW_MUST_USE tw_err tw_group_check_open(const tw_group *group);
 TW_MUST_USE tw_err tw_group_signature_key(const tw_group *group, const tw_framed_content *content, tw_bytes *key);
 
 /*
+ * tw_group_receive for who adopts the outcome in this epoch's place at once or forgets it: the key of a PrivateMessage
+ * goes with the epoch, not before, so that a failure after this call has changed nothing.
+ */
+TW_MUST_USE tw_err tw_group_receive_to_adopt(tw_group *group, tw_bytes message, uint64_t now, tw_received *received);
+
+/*
  * The authenticated_data of a message that we send: `given`, or in a group with Safe AAD an empty SafeAAD for none.
  * TW_ERR_ARGUMENT when the group wants SafeAAD and `given` is something else (draft-ietf-mls-extensions).
  */

@@ -104,7 +104,9 @@ static tw_err receive_commit(const tw_group *group, const tw_verified_content *c
   if (out->next != NULL && content->content.sender.type == TW_SENDER_NEW_MEMBER_COMMIT &&
       !tw_tree_find_signature_key(out->next->tree, content->content.commit.path.leaf_node.signature_key, &out->sender))
     return TW_ERR_INTERNAL;
+  const tw_commit *commit = &content->content.commit;
   out->kind = out->next != NULL ? TW_RECEIVED_COMMIT : TW_RECEIVED_REMOVED;
+  out->update_only = commit->has_path && commit->proposal_count == 0;
   return TW_OK;
 }
 
@@ -136,18 +138,18 @@ static tw_err believe(tw_group *group, const opened *message, uint64_t now, tw_r
                            tw_buf_bytes(&group->context_encoded), &verified));
   const bool ours = content->sender.type == TW_SENDER_MEMBER && content->sender.index == group->priv.leaf_index;
   if (ours) return TW_ERR_OWN_MESSAGE;
-  TW_TRY(act(group, &verified, now, out));
-  if (message->is_private)
-    tw_secret_tree_used(group->secret_tree, content->sender.index, content->content_type, message->generation);
-  return TW_OK;
+  return act(group, &verified, now, out);
 }
 
-tw_err tw_group_receive(tw_group *group, tw_bytes message, uint64_t now, tw_received *received) {
+static tw_err receive(tw_group *group, tw_bytes message, uint64_t now, bool keep_key, tw_received *received) {
   const tw_alloc *alloc = tw_env_alloc(group->env);
   opened message_opened = {.plaintext = TW_BUF_INIT(alloc)};
   tw_received out = {.data = TW_BUF_INIT(alloc), .authenticated_data = TW_BUF_INIT(alloc)};
   tw_err err = open_message(group, message, &message_opened);
   if (err == TW_OK) err = believe(group, &message_opened, now, &out);
+  const tw_framed_content *content = &message_opened.content.content;
+  if (err == TW_OK && message_opened.is_private && !keep_key)
+    tw_secret_tree_used(group->secret_tree, content->sender.index, content->content_type, message_opened.generation);
   tw_buf_clear(&message_opened.plaintext);
   if (err != TW_OK) {
     tw_received_clear(&out);
@@ -155,6 +157,14 @@ tw_err tw_group_receive(tw_group *group, tw_bytes message, uint64_t now, tw_rece
   }
   *received = out;
   return TW_OK;
+}
+
+tw_err tw_group_receive(tw_group *group, tw_bytes message, uint64_t now, tw_received *received) {
+  return receive(group, message, now, false, received);
+}
+
+tw_err tw_group_receive_to_adopt(tw_group *group, tw_bytes message, uint64_t now, tw_received *received) {
+  return receive(group, message, now, true, received);
 }
 
 tw_err tw_message_peek(const tw_env *env, tw_bytes message, tw_bytes *group_id, uint64_t *epoch) {

@@ -10,8 +10,10 @@
  *   uint16 version = mls10;
  *   uint16 type;
  *   select (type) {
- *     client_hello(1), server_hello(2), connection_update(3), resumption_request(5), resumption_response(6):
- * MLSMessage; epoch_key_update(4): uint64 epoch;
+ *     case client_hello(1), server_hello(2), connection_update(3): MLSMessage;
+ *     case epoch_key_update(4): uint64 epoch;
+ *     case resumption_request(5): opaque nonce[16]; MLSMessage;
+ *     case resumption_response(6): opaque nonce[16]; uint8 early_data; MLSMessage;
  *   };
  * } TwoPartyMLSMessage, docs/protocols.md
  */
@@ -34,6 +36,8 @@ tw_err tw_pair_message_decode(tw_bytes encoded, tw_pair_message *out) {
   if (message.type == TW_PAIR_EPOCH_KEY_UPDATE) {
     message.epoch = tw_read_u64(&r);
   } else {
+    if (message.type >= TW_PAIR_RESUMPTION_REQUEST) message.nonce = tw_read_fixed(&r, TW_PAIR_NONCE);
+    if (message.type == TW_PAIR_RESUMPTION_RESPONSE) message.early_data = tw_read_present(&r);
     message.mls = tw_read_rest(&r);
     if (message.mls.len == 0) tw_reader_fail(&r, TW_ERR_TRUNCATED);
   }
@@ -49,6 +53,8 @@ tw_err tw_pair_message_encode(const tw_pair_message *message, tw_buf *out) {
   if (message->type == TW_PAIR_EPOCH_KEY_UPDATE) {
     tw_write_u64(&w, message->epoch);
   } else {
+    if (message->type >= TW_PAIR_RESUMPTION_REQUEST) tw_write_fixed(&w, message->nonce);
+    if (message->type == TW_PAIR_RESUMPTION_RESPONSE) tw_write_u8(&w, message->early_data ? 1 : 0);
     tw_write_fixed(&w, message->mls);
   }
   return tw_writer_end(&w);

@@ -130,5 +130,6 @@ void tw_pair_get_status(const tw_pair *pair, tw_pair_status *status) {
       .own_updates = pair->own_updates,
       .peer_updates = pair->peer_updates,
       .ties = pair->ties,
+      .resumptions = pair->resumptions,
   };
 }

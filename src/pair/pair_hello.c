@@ -103,7 +103,6 @@ tw_err tw_pair_respond(const tw_pair_config *config, tw_bytes client_hello, uint
   TW_TRY(tw_pair_check_config(config));
   tw_pair_message hello;
   TW_TRY(tw_pair_message_decode(client_hello, &hello));
-  if (hello.type == TW_PAIR_RESUMPTION_REQUEST) return TW_ERR_UNSUPPORTED;
   if (hello.type != TW_PAIR_CLIENT_HELLO) return TW_ERR_UNEXPECTED;
   const tw_env *env = config->clients[0]->env;
   tw_key_package_info info;

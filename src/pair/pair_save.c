@@ -1,16 +1,19 @@
 /* A pair in one blob. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "codec/reader.h"
 #include "codec/writer.h"
 #include "pair/binding.h"
 #include "pair/pair_internal.h"
 
-enum { MAGIC = 0x54575052, VERSION = 1 };
+enum { MAGIC = 0x54575052, VERSION = 2 };
 
 /*
  * struct {
- *   uint32 magic = "TWPR"; uint16 version = 1; uint16 cipher_suite; uint8 role; uint8 state; uint8 tie_met;
+ *   uint32 magic = "TWPR"; uint16 version = 2; uint16 cipher_suite; uint8 role; uint8 state; uint8 tie_met;
  *   opaque binding<V>;      -- our ChannelBinding
- *   uint64 own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties;
+ *   uint64 own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties, resumptions;
+ *   opaque applied<V>; uint8 applied_in_sight;
  *   opaque key_package<V>;  -- tw_key_package_save; the following three empty where there is none
  *   opaque group<V>;        -- tw_group_save
  *   opaque pending<V>;      -- tw_group_save
@@ -45,8 +48,11 @@ tw_err tw_pair_save(const tw_pair *pair, tw_buf *out) {
   tw_write_u8(&w, pair->tie_met ? 1 : 0);
   tw_write_vector(&w, tw_buf_bytes(&pair->binding));
   const uint64_t numbers[] = {pair->own_leaf_since_ms, pair->peer_leaf_since_ms, pair->pending_since_ms,
-                              pair->own_updates,       pair->peer_updates,       pair->ties};
+                              pair->own_updates,       pair->peer_updates,       pair->ties,
+                              pair->resumptions};
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) tw_write_u64(&w, numbers[i]);
+  tw_write_vector(&w, TW_BYTES(pair->applied, pair->applied_len));
+  tw_write_u8(&w, pair->applied_in_sight ? 1 : 0);
   write_key_package(&w, pair->key_package);
   write_group(&w, pair->group);
   write_group(&w, pair->pending);
@@ -60,23 +66,30 @@ typedef struct saved_pair {
   uint8_t state;
   bool tie_met;
   tw_bytes binding;
-  uint64_t own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties;
+  uint64_t own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties, resumptions;
+  tw_bytes applied;
+  bool applied_in_sight;
   tw_bytes key_package, group, pending, pending_commit;
 } saved_pair;
 
 /* What each state has to come with. */
 static bool fits_state(const saved_pair *saved) {
-  const bool waiting = saved->state == TW_PAIR_LEADING || saved->state == TW_PAIR_YIELDING;
+  const bool waiting = saved->state >= TW_PAIR_LEADING && saved->state <= TW_PAIR_ANSWERED;
   const bool hello = saved->state == TW_PAIR_HELLO_SENT;
   if (hello != (saved->key_package.len > 0) || hello == (saved->group.len > 0)) return false;
   if (waiting != (saved->pending.len > 0) || waiting != (saved->pending_commit.len > 0)) return false;
   if (saved->tie_met && saved->state != TW_PAIR_LEADING) return false;
+  if (saved->applied_in_sight && saved->applied.len == 0) return false;
+  const bool is_answer = saved->state == TW_PAIR_ANSWERED; /* to a request that has been applied */
+  if (is_answer && !saved->applied_in_sight) return false;
   switch (saved->state) {
   case TW_PAIR_HELLO_SENT:
   case TW_PAIR_LEADING: return saved->role == TW_PAIR_INITIATOR;
   case TW_PAIR_UNCONFIRMED:
   case TW_PAIR_YIELDING: return saved->role == TW_PAIR_RESPONDER;
-  case TW_PAIR_STEADY: return saved->role == TW_PAIR_INITIATOR || saved->role == TW_PAIR_RESPONDER;
+  case TW_PAIR_STEADY:
+  case TW_PAIR_ASKING:
+  case TW_PAIR_ANSWERED: return saved->role == TW_PAIR_INITIATOR || saved->role == TW_PAIR_RESPONDER;
   default: return false;
   }
 }
@@ -96,6 +109,9 @@ static tw_err read_saved(tw_bytes encoded, saved_pair *out) {
   out->own_updates = tw_read_u64(&r);
   out->peer_updates = tw_read_u64(&r);
   out->ties = tw_read_u64(&r);
+  out->resumptions = tw_read_u64(&r);
+  out->applied = tw_read_vector(&r);
+  out->applied_in_sight = tw_read_present(&r);
   out->key_package = tw_read_vector(&r);
   out->group = tw_read_vector(&r);
   out->pending = tw_read_vector(&r);
@@ -117,6 +133,12 @@ static tw_err fill(tw_pair *pair, const saved_pair *saved) {
   TW_TRY(load_group(pair, saved->pending, &pair->pending));
   if (pair->pending != NULL && tw_group_epoch(pair->pending) != tw_group_epoch(pair->group) + 1) return TW_ERR_ENCODING;
   TW_TRY(tw_buf_append(&pair->pending_commit, saved->pending_commit));
+  if (saved->applied.len > 0) {
+    if (saved->applied.len != pair->client.suite->hash->size) return TW_ERR_ENCODING;
+    memcpy(pair->applied, saved->applied.ptr, saved->applied.len);
+    pair->applied_len = (uint8_t)saved->applied.len;
+    pair->applied_in_sight = saved->applied_in_sight;
+  }
   pair->state = (tw_pair_state)saved->state;
   pair->tie_met = saved->tie_met;
   pair->own_leaf_since_ms = saved->own_leaf_since_ms;
@@ -125,6 +147,7 @@ static tw_err fill(tw_pair *pair, const saved_pair *saved) {
   pair->own_updates = saved->own_updates;
   pair->peer_updates = saved->peer_updates;
   pair->ties = saved->ties;
+  pair->resumptions = saved->resumptions;
   return TW_OK;
 }
 

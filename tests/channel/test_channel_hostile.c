@@ -75,8 +75,8 @@ static void strangers_are_refused(void **state) {
       {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x02\x00\x01x"), TW_ERR_UNSUPPORTED,
        TW_ALERT_HANDSHAKE_FAILURE},
       {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x07x"), TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR},
-      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNSUPPORTED,
-       TW_ALERT_HANDSHAKE_FAILURE},
+      {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_TRUNCATED,
+       TW_ALERT_DECODE_ERROR},
       {TW_LITERAL("\x16\x03\x03\x00\x09\xf4\x00\x00\x05\x00\x01\x00\x02x"), TW_ERR_UNEXPECTED,
        TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_LITERAL("\x15\x03\x03\x00\x03\x02\x28\x00"), TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR},
@@ -228,8 +228,8 @@ static void forbidden_records_end_the_channel(void **state) {
        TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x0c\x00\x01\x00\x04\0\0\0\0\0\0\0\x02"), TW_ERR_UNEXPECTED,
        TW_ALERT_UNEXPECTED_MESSAGE},
-      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNSUPPORTED,
-       TW_ALERT_HANDSHAKE_FAILURE},
+      {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x05x"), TW_ERR_UNEXPECTED,
+       TW_ALERT_UNEXPECTED_MESSAGE},
       {TW_RECORD_HANDSHAKE, TW_LITERAL("\xf4\x00\x00\x05\x00\x01\x00\x03x"), TW_ERR_TRUNCATED, TW_ALERT_DECODE_ERROR},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -11,11 +11,13 @@ static void side_init(tw_test_wire *wire, tw_test_side *side, const tw_suite *su
   side->options = tw_channel_options_default;
   side->config = (tw_channel_config){.clients = side->party.clients, .client_count = 1, .options = &side->options};
   side->received.alloc = &wire->test.alloc;
+  side->disk.alloc = &wire->test.alloc;
 }
 
 static void side_clear(tw_test_side *side) {
   tw_channel_free(side->channel);
   tw_buf_clear(&side->received);
+  tw_buf_clear(&side->disk);
   tw_test_party_clear(&side->party);
   side->channel = NULL;
 }
@@ -45,17 +47,69 @@ void tw_test_wire_establish(tw_test_wire *wire) {
   assert_int_equal(tw_test_side_count(&wire->bob, TW_CHANNEL_ESTABLISHED), 1);
 }
 
+/* ---- sessions ---- */
+
+static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use) {
+  (void)group_id;
+  const tw_test_side *side = ctx;
+  if (side->disk.len == 0) return TW_ERR_NO_SESSION;
+  *in_use = side->in_use;
+  return tw_buf_append(saved, tw_buf_bytes(&side->disk));
+}
+
+static void make_durable(tw_test_side *side) {
+  side->config.durable = true;
+  side->config.session = find_session;
+  side->config.session_ctx = side;
+}
+
+void tw_test_wire_durable(tw_test_wire *wire) {
+  make_durable(&wire->alice);
+  make_durable(&wire->bob);
+}
+
+static void drop(tw_test_side *side) {
+  tw_channel_free(side->channel);
+  side->channel = NULL;
+  side->event_count = 0;
+  side->last = TW_OK;
+}
+
+void tw_test_wire_reopen(tw_test_wire *wire, tw_test_side *opener) {
+  tw_test_side *other = opener == &wire->alice ? &wire->bob : &wire->alice;
+  drop(opener);
+  drop(other);
+  tw_channel_config config = opener->config;
+  config.resume = tw_buf_bytes(&opener->disk);
+  assert_int_equal(tw_channel_connect(&config, wire->now_ms, &opener->channel), TW_OK);
+  assert_int_equal(tw_channel_accept(&other->config, wire->now_ms, &other->channel), TW_OK);
+  tw_test_side_save(opener);
+}
+
 static void note(tw_test_side *side, tw_err err) {
   if (err != TW_OK && err != TW_ERR_CLOSED) side->last = err;
 }
 
+void tw_test_side_save(tw_test_side *side) {
+  while (tw_channel_unsaved(side->channel) && !side->disk_full) {
+    tw_buf saved = TW_BUF_INIT(side->disk.alloc);
+    assert_int_equal(tw_channel_save(side->channel, &saved), TW_OK);
+    tw_buf_clear(&side->disk);
+    side->disk = saved;
+    side->saves++;
+    note(side, tw_channel_saved(side->channel));
+  }
+}
+
 void tw_test_side_take(tw_test_side *side) {
+  tw_test_side_save(side);
   while (!side->stalled) {
     const tw_bytes data = tw_channel_data(side->channel);
     if (data.len == 0) break;
     /* The failing allocator is for the library. */
     assert_int_equal(tw_buf_append(&side->received, data), TW_OK);
     note(side, tw_channel_data_done(side->channel, data.len));
+    tw_test_side_save(side);
   }
   tw_channel_event event;
   while (tw_channel_next_event(side->channel, &event)) {

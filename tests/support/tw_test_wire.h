@@ -16,6 +16,10 @@ typedef struct tw_test_side {
   tw_channel *channel;
   tw_buf received; /* application data taken */
   bool stalled;    /* the application takes nothing */
+  tw_buf disk;     /* the session as it was saved last; used with config.durable */
+  bool disk_full;  /* saving has to wait */
+  bool in_use;     /* what this side's config.session says of the session */
+  size_t saves;
   tw_channel_event events[TW_TEST_EVENTS];
   size_t event_count;
   tw_err last; /* the last error that a call returned */
@@ -35,6 +39,16 @@ void tw_test_wire_clear(tw_test_wire *wire);
 void tw_test_wire_open(tw_test_wire *wire);
 /** Opens, and runs until both are established. */
 void tw_test_wire_establish(tw_test_wire *wire);
+
+/** Both sides keep their sessions. */
+void tw_test_wire_durable(tw_test_wire *wire);
+/**
+ * The connection is gone and there is a new one, on which `opener` resumes what is on its disk; the other side looks on
+ * its own. Alice's label of the connecting side goes with the opener.
+ */
+void tw_test_wire_reopen(tw_test_wire *wire, tw_test_side *opener);
+/** What is due to be saved is saved. */
+void tw_test_side_save(tw_test_side *side);
 
 /** Up to `most` bytes from one side's output to the other's input; true if any went. Then takes data and events. */
 bool tw_test_wire_move(tw_test_wire *wire, tw_test_side *from, tw_test_side *to, size_t most);

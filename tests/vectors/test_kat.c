@@ -150,6 +150,23 @@ static void run_tie(const exchange *ex) {
   tw_buf_clear(&of_responder);
 }
 
+/* One side asks, the other one answers (D5). */
+static void run_resumption(const exchange *ex, bool by_initiator) {
+  tw_pair *asker = by_initiator ? ex->initiator : ex->responder;
+  tw_pair *other = by_initiator ? ex->responder : ex->initiator;
+  tw_buf message = {0};
+  assert_int_equal(tw_pair_resume(asker, TW_TEST_NOW_MS, &message), TW_OK);
+  json_t *step = put_message(ex, "resumption_request", by_initiator ? "initiator" : "responder", &message);
+  put_hex(step, "early_context", tw_pair_early_context(asker));
+  assert_true(give(other, &message).early_data);
+  step = put_message(ex, "resumption_response", by_initiator ? "responder" : "initiator", &message);
+  (void)give(asker, &message);
+  assert_true(tw_pair_confirm(other));
+  put_epoch(step, ex->initiator, ex->responder);
+  put_hex(step, "context", tw_pair_context(asker));
+  tw_buf_clear(&message);
+}
+
 static json_t *make_2pmls(const tw_suite *suite) {
   tw_test_env test;
   tw_test_party alice, bob;
@@ -178,6 +195,8 @@ static json_t *make_2pmls(const tw_suite *suite) {
   run_update(&ex, true);
   run_update(&ex, false);
   run_tie(&ex);
+  run_resumption(&ex, true);
+  run_resumption(&ex, false);
   tw_pair_free(ex.initiator);
   tw_pair_free(ex.responder);
   tw_buf_clear(&message);
@@ -190,13 +209,13 @@ static json_t *make_2pmls(const tw_suite *suite) {
 
 /* ---- MLS-TLS ---- */
 
-static void put_direction(json_t *epoch, const tw_test_wire *wire, const tw_group *group, const char *label,
-                          const char *side) {
+static void put_direction(json_t *epoch, const tw_test_wire *wire, const tw_group *group, tw_bytes context,
+                          const char *label, const char *side) {
   const tw_suite *suite = tw_group_suite(group);
   uint8_t secret[TW_HASH_MAX], key[TW_AEAD_KEY_MAX], iv[TW_AEAD_NONCE];
   const tw_bytes secret_bytes = TW_BYTES(secret, suite->hash->size);
   assert_int_equal(
-      tw_group_export(group, TW_BYTES((const uint8_t *)label, strlen(label)), TW_NO_BYTES, secret, suite->hash->size),
+      tw_group_export(group, TW_BYTES((const uint8_t *)label, strlen(label)), context, secret, suite->hash->size),
       TW_OK);
   const tw_env *env = &wire->test.env;
   assert_int_equal(tw_hkdf_expand_label(env, suite, secret_bytes, "key", TW_NO_BYTES, key, suite->aead->key_size),
@@ -212,8 +231,20 @@ static void put_traffic_keys(json_t *epochs, const tw_test_wire *wire) {
   json_t *epoch = append_object(epochs);
   put_epoch(epoch, wire->alice.channel->pair, wire->bob.channel->pair);
   const tw_group *group = tw_channel_group(wire->alice.channel);
-  put_direction(epoch, wire, group, "MLS-TLS c ap traffic", "client");
-  put_direction(epoch, wire, group, "MLS-TLS s ap traffic", "server");
+  const tw_bytes context = tw_pair_context(wire->alice.channel->pair);
+  put_hex(epoch, "context", context);
+  put_direction(epoch, wire, group, context, "MLS-TLS c ap traffic", "client");
+  put_direction(epoch, wire, group, context, "MLS-TLS s ap traffic", "server");
+}
+
+/* The keys of data that follows a resumption_request. */
+static void put_early_key(json_t *epochs, const tw_test_wire *wire) {
+  const tw_pair *pair = wire->alice.channel->pair;
+  const tw_group *group = tw_pair_early_group(pair);
+  json_t *epoch = append_object(epochs);
+  put_number(epoch, "epoch", tw_group_epoch(group));
+  put_hex(epoch, "context", tw_pair_early_context(pair));
+  put_direction(epoch, wire, group, tw_pair_early_context(pair), "MLS-TLS c ap traffic", "client");
 }
 
 /* All that `from` has to send, in one entry. */
@@ -234,6 +265,7 @@ static json_t *make_mls_tls(const tw_suite *suite) {
   tw_test_side *alice = &wire.alice;
   tw_test_side *bob = &wire.bob;
   bob->options.padding_block = 64;
+  tw_test_wire_durable(&wire);
   tw_test_wire_open(&wire);
   json_t *vector = json_object();
   put_suite(vector, &wire.test.env, suite);
@@ -252,6 +284,7 @@ static json_t *make_mls_tls(const tw_suite *suite) {
   tw_test_side_write(bob, TW_LITERAL("from the server"));
   pass(&wire, flights, bob, alice, "application data, padded to 64 bytes");
   assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+  tw_test_side_save(alice);
   tw_test_side_write(alice, TW_LITERAL("still epoch 1"));
   pass(&wire, flights, alice, bob, "connection_update and application data under epoch 1");
   tw_test_side_write(bob, TW_LITERAL("already epoch 2"));
@@ -259,10 +292,19 @@ static json_t *make_mls_tls(const tw_suite *suite) {
   put_traffic_keys(epochs, &wire);
   pass(&wire, flights, alice, bob, "an empty record that shows the switch to epoch 2");
   assert_int_equal(tw_channel_rekey(bob->channel, wire.now_ms), TW_OK);
+  tw_test_side_save(bob);
   pass(&wire, flights, bob, alice, "connection_update under epoch 2");
   pass(&wire, flights, alice, bob, "epoch_key_update under epoch 2");
   put_traffic_keys(epochs, &wire);
   pass(&wire, flights, bob, alice, "an empty record that shows the switch to epoch 3");
+  tw_test_wire_reopen(&wire, alice);
+  put_early_key(epochs, &wire);
+  tw_test_side_write(alice, TW_LITERAL("with the first flight"));
+  pass(&wire, flights, alice, bob, "on a new connection: resumption_request and early application data");
+  tw_test_side_write(bob, TW_LITERAL("with the second"));
+  pass(&wire, flights, bob, alice, "resumption_response and application data");
+  put_traffic_keys(epochs, &wire);
+  pass(&wire, flights, alice, bob, "an empty record that confirms the response");
   assert_int_equal(tw_channel_close(alice->channel), TW_OK);
   pass(&wire, flights, alice, bob, "close_notify");
   assert_int_equal(tw_channel_close(bob->channel), TW_OK);

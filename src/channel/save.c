@@ -1,0 +1,25 @@
+/* Adopt, save, send. SPDX-License-Identifier: Apache-2.0 */
+#include "channel/channel_internal.h"
+
+void tw_channel_hold(tw_channel *channel) {
+  if (!channel->config.durable) return;
+  channel->unsaved = true;
+  if (channel->held_at > channel->output.len) channel->held_at = channel->output.len;
+}
+
+bool tw_channel_unsaved(const tw_channel *channel) { return channel->unsaved; }
+
+tw_err tw_channel_save(const tw_channel *channel, tw_buf *saved) {
+  if (channel->closed || channel->pair == NULL) return TW_ERR_STATE;
+  return tw_pair_save(channel->pair, saved);
+}
+
+tw_err tw_channel_saved(tw_channel *channel) {
+  if (channel->closed) return TW_ERR_CLOSED;
+  channel->unsaved = false;
+  channel->held_at = SIZE_MAX;
+  TW_TRY(tw_channel_pump(channel));
+  if (!channel->close_wanted || channel->closed) return TW_OK;
+  channel->close_wanted = false;
+  return tw_channel_close(channel);
+}
