@@ -128,7 +128,21 @@ static void tell_error(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event
   (void)tw_cli_fail(TW_EXIT_OK, "%s: %s: %s%s", where, stage_name(event->stage), event->text, refused);
 }
 
+/* Only who watches wants to hear of every try; that a session is lost is news to all. */
+static void tell_retry(const tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  if (event->wait_ms == 0)
+    (void)tw_cli_fail(TW_EXIT_OK, "channel %llu: %s: a new session begins", (unsigned long long)tw_tunnel_id(tunnel),
+                      event->text);
+  else if (serve->verbose)
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: trying again in %llu.%llu s", event->text,
+                      (unsigned long long)event->wait_ms / 1000, (unsigned long long)event->wait_ms / 100 % 10);
+}
+
 static void tell_people(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  if (event->kind == TW_TUNNEL_RETRY) {
+    tell_retry(serve, tunnel, event);
+    return;
+  }
   if (event->kind == TW_TUNNEL_ERROR) tell_error(serve, tunnel, event);
   if (event->kind == TW_TUNNEL_ERROR || !serve->verbose) return;
   char where[TW_PEER_NAME_MAX + TW_ADDRESS_TEXT + 48];
@@ -136,7 +150,7 @@ static void tell_people(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_even
   const tw_channel_event *channel = &event->channel;
   const unsigned long long spent = (unsigned long long)event->key_ns / 1000;
   if (event->kind == TW_TUNNEL_ESTABLISHED)
-    (void)tw_cli_fail(TW_EXIT_OK, "%s: established, %llu bytes, %llu us", where,
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: %s, %llu bytes, %llu us", where, channel->resumed ? "resumed" : "established",
                       (unsigned long long)channel->handshake_bytes, spent);
   else if (event->kind == TW_TUNNEL_REKEYED)
     (void)tw_cli_fail(TW_EXIT_OK, "%s: epoch %llu by %s, %llu bytes, %llu us", where,
@@ -164,6 +178,8 @@ static void add_established(tw_tunnel *tunnel, const tw_tunnel_event *event, jso
   tw_event_number(line, "epoch", event->channel.epoch);
   tw_event_number(line, "bytes", event->channel.handshake_bytes);
   tw_event_number(line, "key_us", event->key_ns / 1000);
+  tw_event_flag(line, "resumed", event->channel.resumed);
+  if (event->channel.early_bytes > 0) tw_event_number(line, "early_bytes", event->channel.early_bytes);
 }
 
 static void add_rekeyed(const tw_tunnel_event *event, json_t *line) {
@@ -208,7 +224,7 @@ static json_t *new_line(const tw_serve *serve, tw_tunnel *tunnel, const char *na
 }
 
 static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
-  static const char *const names[] = {"", "established", "rekeyed", "error", "closed"};
+  static const char *const names[] = {"", "established", "rekeyed", "error", "closed", "retry"};
   json_t *line = new_line(serve, tunnel, names[event->kind]);
   if (line == NULL) return;
   switch (event->kind) {
@@ -216,6 +232,10 @@ static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event 
   case TW_TUNNEL_REKEYED: add_rekeyed(event, line); break;
   case TW_TUNNEL_ERROR: add_error(serve, event, line); break;
   case TW_TUNNEL_CLOSED: add_closed(tunnel, event, line); break;
+  case TW_TUNNEL_RETRY:
+    add_error(serve, event, line);
+    tw_event_number(line, "wait_ms", event->wait_ms);
+    break;
   }
   tw_event_write(&serve->log, line);
 }

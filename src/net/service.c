@@ -18,6 +18,11 @@ struct tw_service {
   tw_acceptor acceptor;
   tw_tunnel_setup setup;
   tw_tunnel *tunnels;
+  tw_tunnel **unsaved; /* those whose sessions are to be saved before the loop waits again */
+  size_t unsaved_count;
+  size_t unsaved_room;
+  uv_prepare_t saver;
+  bool saver_is_open;
   uint64_t last_id;
   bool stopping;
   bool chosen; /* TW_APP_STDIO: a tunnel has the standard streams */
@@ -46,6 +51,59 @@ static void finish(tw_service *service) {
   tw_acceptor_close(&service->acceptor);
   for (int i = 0; i < service->signal_count; i++) uv_close((uv_handle_t *)&service->signals[i], NULL);
   service->signal_count = 0;
+  if (service->saver_is_open) uv_close((uv_handle_t *)&service->saver, NULL);
+  service->saver_is_open = false;
+}
+
+/* ---- sessions ---- */
+
+static void on_unsaved(void *ctx, tw_tunnel *tunnel) {
+  tw_service *service = ctx;
+  if (service->unsaved_count == service->unsaved_room) {
+    const size_t room = service->unsaved_room == 0 ? 16 : 2 * service->unsaved_room;
+    tw_tunnel **grown = tw_alloc_resize_array(NULL, service->unsaved, room, sizeof *grown);
+    if (grown == NULL) {
+      tw_tunnel_saved(tunnel, TW_ERR_NO_MEMORY, "out of memory");
+      return;
+    }
+    service->unsaved = grown;
+    service->unsaved_room = room;
+  }
+  service->unsaved[service->unsaved_count++] = tunnel;
+}
+
+static void forget_unsaved(tw_service *service, const tw_tunnel *tunnel) {
+  for (size_t i = 0; i < service->unsaved_count; i++)
+    if (service->unsaved[i] == tunnel) service->unsaved[i] = NULL;
+}
+
+/*
+ * All that changed in this turn of the loop goes to the disk in one piece, whose cost many share. What then goes on may
+ * change sessions again.
+ */
+static void save_all(tw_service *service) {
+  while (service->unsaved_count > 0) {
+    const size_t count = service->unsaved_count;
+    tw_report report = {"out of memory"};
+    const tw_err err = service->config->save(service->config->ctx, service->unsaved, count, &report);
+    for (size_t i = 0; i < count; i++)
+      if (service->unsaved[i] != NULL) tw_tunnel_saved(service->unsaved[i], err, report.text);
+    const size_t more = service->unsaved_count - count;
+    for (size_t i = 0; i < more; i++) service->unsaved[i] = service->unsaved[count + i];
+    service->unsaved_count = more;
+  }
+}
+
+static void on_prepare(uv_prepare_t *prepare) { save_all(prepare->data); }
+
+static bool on_resume(void *ctx, tw_tunnel *tunnel, tw_buf *saved) {
+  const tw_service *service = ctx;
+  return service->config->resume(service->config->ctx, tunnel, saved);
+}
+
+static bool on_refused(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  const tw_service *service = ctx;
+  return service->config->refused(service->config->ctx, tunnel, event);
 }
 
 static void stop(tw_service *service, const char *why) {
@@ -77,6 +135,7 @@ static void choose(tw_service *service, tw_tunnel *chosen) {
 static void on_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   tw_service *service = ctx;
   service->config->event(service->config->ctx, tunnel, event);
+  if (event->kind == TW_TUNNEL_CLOSED) forget_unsaved(service, tunnel);
   if (event->kind == TW_TUNNEL_ESTABLISHED && service->setup.app == TW_APP_STDIO) choose(service, tunnel);
 }
 
@@ -138,10 +197,19 @@ static tw_err open_service(tw_service *service, tw_report *report) {
       .dial_timeout_ms = config->dial_timeout_ms,
       .idle_timeout_ms = config->idle_timeout_ms,
       .linger_ms = config->linger_ms,
+      .retry_ms = config->retry_ms,
+      .early_data = config->early_data,
       .event = on_event,
       .freed = on_freed,
+      .resume = config->resume != NULL ? on_resume : NULL,
+      .refused = on_refused,
+      .unsaved = on_unsaved,
       .ctx = service,
   };
+  (void)uv_prepare_init(&service->loop, &service->saver);
+  service->saver.data = service;
+  service->saver_is_open = true;
+  (void)uv_prepare_start(&service->saver, on_prepare);
   for (int i = 0; i < SIGNALS; i++) {
     if (uv_signal_init(&service->loop, &service->signals[i]) != 0)
       return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
@@ -174,6 +242,7 @@ tw_err tw_service_run(const tw_service_config *config, tw_report *report) {
   if (err != TW_OK || (!config->accepts && service->tunnels == NULL)) finish(service);
   (void)uv_run(&service->loop, UV_RUN_DEFAULT);
   (void)uv_loop_close(&service->loop);
+  tw_alloc_free(NULL, service->unsaved);
   tw_alloc_free(NULL, service);
   return err;
 }

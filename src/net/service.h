@@ -18,6 +18,16 @@ typedef struct tw_service_config {
   uint64_t dial_timeout_ms;
   uint64_t idle_timeout_ms;
   uint64_t linger_ms;
+  uint64_t retry_ms; /* these two as in tw_tunnel_setup */
+  bool early_data;
+  /** As tw_tunnel_setup's; NULL where no sessions are kept. */
+  bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved);
+  bool (*refused)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
+  /**
+   * Save the sessions of these tunnels at once, those that are not NULL and tw_tunnel_unsaved; who has a session that
+   * another tunnel had ends that one. NULL where the channels are not durable.
+   */
+  tw_err (*save)(void *ctx, tw_tunnel *const *tunnels, size_t count, tw_report *report);
   /** As tw_tunnel_setup.event. */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   /** An address that is listened at. */

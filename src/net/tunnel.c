@@ -15,8 +15,6 @@
 /* An alert that the peer does not take is not waited for any longer than this. */
 enum { LAST_WORDS_MS = 1000 };
 
-static void settle(tw_tunnel *tunnel);
-
 /* Runs evenly while a tunnel lives. Each one looks at the clock anew: it may have been set, or the machine have slept.
  */
 uint64_t tw_tunnel_now(const tw_tunnel *tunnel) { return tunnel->wall_offset_ms + uv_now(tunnel->setup->loop); }
@@ -30,6 +28,7 @@ static uint64_t wall_ms(void) {
 uint64_t tw_tunnel_id(const tw_tunnel *tunnel) { return tunnel->id; }
 const char *tw_tunnel_remote(const tw_tunnel *tunnel) { return tunnel->remote; }
 bool tw_tunnel_established(const tw_tunnel *tunnel) { return tunnel->established; }
+bool tw_tunnel_unsaved(const tw_tunnel *tunnel) { return tunnel->unsaved; }
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
 void **tw_tunnel_user(tw_tunnel *tunnel) { return &tunnel->user; }
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel) { return &tunnel->next; }
@@ -64,10 +63,17 @@ static void close_descriptor(int fd) {
   (void)close(empty);
 }
 
+static void on_wire_closed(void *ctx) {
+  tw_tunnel *tunnel = ctx;
+  tunnel->wire_closing = false;
+  release_handle(tunnel);
+}
+
 void tw_tunnel_drop_end(tw_tunnel *tunnel, tw_end *end) {
-  (void)tunnel;
   if (end->fd < 0) return;
-  tw_watch_close(&end->watch, release_handle);
+  const bool is_wire = end == &tunnel->wire;
+  if (is_wire) tunnel->wire_closing = true;
+  tw_watch_close(&end->watch, is_wire ? on_wire_closed : release_handle);
   /* Others may share a standard stream with us and not expect it to be non-blocking. */
   if (end->flags >= 0) (void)fcntl(end->fd, F_SETFL, end->flags);
   close_descriptor(end->fd);
@@ -100,9 +106,10 @@ static void close_app(tw_tunnel *tunnel) {
   tw_tunnel_drop_end(tunnel, &tunnel->app_in);
 }
 
-static void end(tw_tunnel *tunnel) {
+void tw_tunnel_end(tw_tunnel *tunnel) {
   if (tunnel->phase == TW_PHASE_ENDED) return;
   tunnel->phase = TW_PHASE_ENDED;
+  tunnel->unsaved = false;
   const tw_tunnel_event told = {.kind = TW_TUNNEL_CLOSED, .text = tunnel->why != NULL ? tunnel->why : "closed"};
   tunnel->setup->event(tunnel->setup->ctx, tunnel, &told);
   tw_dial_cancel(tunnel->dial);
@@ -150,6 +157,7 @@ void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) 
     (void)snprintf(text, sizeof text, "%s without close_notify", strerror(tunnel->wire_error));
   else
     (void)snprintf(text, sizeof text, "%s%s", tw_err_text(event->reason), likely_cause(tunnel, event));
+  if (tw_tunnel_try_again(tunnel, stage, event->reason, event->alert, text)) return;
   tunnel->why = "error";
   tw_tunnel_error(tunnel, stage, event->reason, event->alert, text);
 }
@@ -163,37 +171,60 @@ void tw_tunnel_app_broke(tw_tunnel *tunnel, int error) {
 
 void tw_tunnel_wire_broke(tw_tunnel *tunnel) {
   const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
+  const char *text = tunnel->wire_error != 0 ? strerror(tunnel->wire_error)
+                                             : "the other side is gone and takes nothing more";
+  if (tw_tunnel_try_again(tunnel, stage, TW_ERR_TRUNCATION, 0, text)) return;
   tunnel->why = "error";
-  tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0,
-                  tunnel->wire_error != 0 ? strerror(tunnel->wire_error)
-                                          : "the other side is gone and takes nothing more");
-  end(tunnel);
+  tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0, text);
+  tw_tunnel_end(tunnel);
 }
 
-void tw_tunnel_kill(tw_tunnel *tunnel) { end(tunnel); }
+void tw_tunnel_kill(tw_tunnel *tunnel) { tw_tunnel_end(tunnel); }
+
+static bool has_no_channel(const tw_tunnel *tunnel) {
+  return tunnel->phase == TW_PHASE_DIALING || tunnel->phase == TW_PHASE_WAITING;
+}
 
 void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason) {
-  if (tunnel->phase == TW_PHASE_DIALING) end(tunnel);
+  if (has_no_channel(tunnel)) tw_tunnel_end(tunnel);
   if (tunnel->phase != TW_PHASE_RUNNING) return;
   tw_channel_abort(tunnel->channel, reason);
   tw_tunnel_take_events(tunnel);
-  settle(tunnel);
+  tw_tunnel_settle(tunnel);
 }
 
 void tw_tunnel_stop(tw_tunnel *tunnel, const char *why) {
   if (tunnel->why == NULL) tunnel->why = why;
-  if (tunnel->phase == TW_PHASE_DIALING) end(tunnel);
+  if (has_no_channel(tunnel)) tw_tunnel_end(tunnel);
   if (tunnel->phase != TW_PHASE_RUNNING) return;
   tunnel->app_ended = true;
   stop_within(tunnel, tunnel->setup->linger_ms);
   tw_tunnel_close_channel(tunnel);
-  settle(tunnel);
+  tw_tunnel_settle(tunnel);
+}
+
+void tw_tunnel_saved(tw_tunnel *tunnel, tw_err err, const char *text) {
+  if (!tunnel->unsaved) return;
+  tunnel->unsaved = false;
+  if (tunnel->phase != TW_PHASE_RUNNING) return;
+  if (err != TW_OK) {
+    tunnel->why = "error";
+    tw_tunnel_error(tunnel, tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE, err, 0, text);
+    tw_tunnel_abort(tunnel, err);
+    return;
+  }
+  tunnel->calling = true;
+  tw_tunnel_go_on(tunnel);
+  tw_tunnel_push(tunnel);
+  tunnel->calling = false;
+  tw_tunnel_settle(tunnel);
 }
 
 /* ---- what the loop tells ---- */
 
 /* The deadline to come: the channel's, idleness, the end of patience. */
 static uint64_t next_deadline(const tw_tunnel *tunnel) {
+  if (tunnel->phase == TW_PHASE_WAITING) return tunnel->try_ms;
   uint64_t at = tunnel->phase == TW_PHASE_RUNNING ? tw_channel_deadline(tunnel->channel) : UINT64_MAX;
   if (tunnel->stop_ms != 0 && tunnel->stop_ms < at) at = tunnel->stop_ms;
   if (tunnel->setup->idle_timeout_ms != 0 && tunnel->established && tunnel->stop_ms == 0) {
@@ -206,7 +237,7 @@ static uint64_t next_deadline(const tw_tunnel *tunnel) {
 static void on_timer(uv_timer_t *timer);
 
 /* Deadlines move with every byte; a timer that rings too early is cheaper than one that is set anew each time. */
-static void arm(tw_tunnel *tunnel) {
+void tw_tunnel_arm(tw_tunnel *tunnel) {
   const uint64_t at = next_deadline(tunnel);
   if (at >= tunnel->armed_ms) return;
   const uint64_t now = tw_tunnel_now(tunnel);
@@ -219,11 +250,11 @@ static void begin_drain(tw_tunnel *tunnel) {
   close_app(tunnel);
   tunnel->phase = TW_PHASE_DRAINING;
   if (tunnel->wire_ended || tunnel->wire_dead || shutdown(tunnel->wire.fd, SHUT_WR) != 0 || !tw_tunnel_drain(tunnel))
-    end(tunnel);
+    tw_tunnel_end(tunnel);
 }
 
 /* At the end of each callback: is this the end, and what are we waiting for? */
-static void settle(tw_tunnel *tunnel) {
+void tw_tunnel_settle(tw_tunnel *tunnel) {
   if (tunnel->calling || tunnel->phase == TW_PHASE_ENDED) return;
   /* A peer that has closed hears us out, unless it is gone. */
   if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && (tunnel->wire_dead || tunnel->peer_closed))
@@ -232,18 +263,37 @@ static void settle(tw_tunnel *tunnel) {
     tw_tunnel_push(tunnel);
     if (tw_channel_output(tunnel->channel).len == 0) begin_drain(tunnel);
   }
-  if (tunnel->phase == TW_PHASE_ENDED || tunnel->phase == TW_PHASE_DIALING) return;
+  if (tunnel->phase == TW_PHASE_ENDED || has_no_channel(tunnel)) return;
   tw_tunnel_want(tunnel);
-  arm(tunnel);
+  tw_tunnel_arm(tunnel);
+}
+
+static void try_now(tw_tunnel *tunnel, uint64_t now) {
+  /* The last wire's watch is still being closed: a moment later. */
+  const bool busy = tunnel->wire_closing;
+  if (busy || now < tunnel->try_ms) {
+    if (busy && tunnel->try_ms <= now) tunnel->try_ms = now + 1;
+    tw_tunnel_arm(tunnel);
+    return;
+  }
+  const tw_err err = tw_tunnel_dial(tunnel);
+  if (err == TW_OK) return;
+  tunnel->why = "error";
+  tw_tunnel_error(tunnel, TW_STAGE_CONNECT, err, 0, tw_err_text(err));
+  tw_tunnel_end(tunnel);
 }
 
 static void on_timer(uv_timer_t *timer) {
   tw_tunnel *tunnel = timer->data;
   const uint64_t now = tw_tunnel_now(tunnel);
   tunnel->armed_ms = UINT64_MAX;
+  if (tunnel->phase == TW_PHASE_WAITING) {
+    try_now(tunnel, now);
+    return;
+  }
   if (tunnel->stop_ms != 0 && now >= tunnel->stop_ms) {
     tunnel->clean = tunnel->clean || tunnel->peer_closed;
-    end(tunnel);
+    tw_tunnel_end(tunnel);
     return;
   }
   tunnel->calling = true;
@@ -253,20 +303,20 @@ static void on_timer(uv_timer_t *timer) {
   if (tunnel->setup->idle_timeout_ms != 0 && tunnel->established && tunnel->stop_ms == 0 &&
       now >= tunnel->active_ms + tunnel->setup->idle_timeout_ms)
     tw_tunnel_stop(tunnel, "idle");
-  settle(tunnel);
+  tw_tunnel_settle(tunnel);
 }
 
 static void on_wire(void *ctx, bool readable, bool writable) {
   tw_tunnel *tunnel = ctx;
   if (tunnel->phase == TW_PHASE_DRAINING) {
-    if (!tw_tunnel_drain(tunnel)) end(tunnel);
+    if (!tw_tunnel_drain(tunnel)) tw_tunnel_end(tunnel);
     return;
   }
   tunnel->calling = true;
   if (writable) tw_tunnel_push(tunnel);
   if (readable) tw_tunnel_read_wire(tunnel);
   tunnel->calling = false;
-  settle(tunnel);
+  tw_tunnel_settle(tunnel);
 }
 
 static void on_app_in(void *ctx, bool readable, bool writable) {
@@ -275,7 +325,7 @@ static void on_app_in(void *ctx, bool readable, bool writable) {
   if (writable) tw_tunnel_push(tunnel);
   if (readable) tw_tunnel_read_app(tunnel);
   tunnel->calling = false;
-  settle(tunnel);
+  tw_tunnel_settle(tunnel);
 }
 
 static void on_app_out(void *ctx, bool readable, bool writable) {
@@ -285,13 +335,13 @@ static void on_app_out(void *ctx, bool readable, bool writable) {
 
 /* ---- the application ---- */
 
-static void use_app(tw_tunnel *tunnel) {
+void tw_tunnel_use_app(tw_tunnel *tunnel) {
   tunnel->app_ready = true;
   if (tunnel->calling) return;
   tunnel->calling = true;
   tw_tunnel_push(tunnel);
   tunnel->calling = false;
-  settle(tunnel);
+  tw_tunnel_settle(tunnel);
 }
 
 /* The peer is told by an alert: what its application has sent already went nowhere, and must not seem to have arrived.
@@ -316,7 +366,7 @@ static void on_target(void *ctx, int fd, const tw_report *report) {
     return;
   }
   tunnel->app_is_socket = true;
-  use_app(tunnel);
+  tw_tunnel_use_app(tunnel);
 }
 
 static int open_stdio(tw_tunnel *tunnel) {
@@ -327,6 +377,7 @@ static int open_stdio(tw_tunnel *tunnel) {
 void tw_tunnel_open_app(tw_tunnel *tunnel) {
   const tw_tunnel_setup *setup = tunnel->setup;
   int status = 0;
+  if (tunnel->app_ready) return; /* since its bytes may go with the first flight */
   switch (setup->app) {
   case TW_APP_SOCKET: break;
   case TW_APP_STDIO: status = open_stdio(tunnel); break;
@@ -337,41 +388,51 @@ void tw_tunnel_open_app(tw_tunnel *tunnel) {
     break;
   }
   if (status == 0)
-    use_app(tunnel);
+    tw_tunnel_use_app(tunnel);
   else
     no_app(tunnel, uv_strerror(status));
 }
 
 /* ---- the start ---- */
 
-/* Over a connection to the peer; takes `fd`. */
-static tw_err run(tw_tunnel *tunnel, int fd) {
+/* A new channel, or with a session that is kept the next one. */
+static tw_err make_channel(tw_tunnel *tunnel) {
   const tw_tunnel_setup *setup = tunnel->setup;
   const uint64_t now = tw_tunnel_now(tunnel);
+  tw_channel_free(tunnel->channel);
+  tunnel->channel = NULL;
+  tunnel->resuming = false;
+  if (!setup->connecting) return tw_channel_accept(setup->channel, now, &tunnel->channel);
+  tw_buf saved = {0};
+  tw_err err = TW_ERR_NO_SESSION;
+  if (setup->resume != NULL && setup->resume(setup->ctx, tunnel, &saved)) {
+    tw_channel_config config = *setup->channel;
+    config.resume = tw_buf_bytes(&saved);
+    err = tw_channel_connect(&config, now, &tunnel->channel);
+    tunnel->resuming = err == TW_OK;
+  }
+  tw_buf_clear(&saved);
+  if (err == TW_ERR_NO_SESSION) err = tw_channel_connect(setup->channel, now, &tunnel->channel);
+  return err;
+}
+
+tw_err tw_tunnel_run(tw_tunnel *tunnel, int fd) {
   tw_socket_peer_text(fd, tunnel->remote);
-  tw_err err = setup->connecting ? tw_channel_connect(setup->channel, now, &tunnel->channel)
-                                 : tw_channel_accept(setup->channel, now, &tunnel->channel);
+  tw_err err = make_channel(tunnel);
   if (err == TW_OK && open_end(tunnel, &tunnel->wire, fd, on_wire) != 0) err = TW_ERR_NO_MEMORY;
   if (err != TW_OK) {
     (void)close(fd);
     return err;
   }
   tunnel->phase = TW_PHASE_RUNNING;
-  tunnel->active_ms = now;
-  tw_tunnel_push(tunnel);
-  settle(tunnel);
+  tunnel->active_ms = tw_tunnel_now(tunnel);
+  tw_tunnel_ask_to_save(tunnel);
+  if (tunnel->resuming && tunnel->setup->early_data)
+    tw_tunnel_open_app(tunnel);
+  else
+    tw_tunnel_push(tunnel);
+  tw_tunnel_settle(tunnel);
   return TW_OK;
-}
-
-static void on_peer(void *ctx, int fd, const tw_report *report) {
-  tw_tunnel *tunnel = ctx;
-  tunnel->dial = NULL;
-  tw_err err = TW_ERR_STATE;
-  if (fd >= 0) err = run(tunnel, fd);
-  if (err == TW_OK) return;
-  tunnel->why = "error";
-  tw_tunnel_error(tunnel, TW_STAGE_CONNECT, err, 0, fd < 0 ? report->text : tw_err_text(err));
-  end(tunnel);
 }
 
 static tw_err begin(tw_tunnel *tunnel, int wire_fd, int app_fd) {
@@ -384,8 +445,9 @@ static tw_err begin(tw_tunnel *tunnel, int wire_fd, int app_fd) {
       return TW_ERR_NO_MEMORY;
     }
   }
-  if (!setup->connecting) return run(tunnel, wire_fd);
-  return tw_dial_start(setup->loop, &setup->peer, setup->dial_timeout_ms, on_peer, tunnel, &tunnel->dial);
+  if (!setup->connecting) return tw_tunnel_run(tunnel, wire_fd);
+  tunnel->give_up_ms = tw_tunnel_now(tunnel) + setup->retry_ms;
+  return tw_tunnel_dial(tunnel);
 }
 
 tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, int app_fd, tw_tunnel **tunnel) {
@@ -410,7 +472,7 @@ tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, i
   if (err != TW_OK) {
     made->why = "error";
     tw_tunnel_error(made, TW_STAGE_CONNECT, err, 0, tw_err_text(err));
-    end(made);
+    tw_tunnel_end(made);
   }
   return TW_OK;
 }

@@ -27,8 +27,9 @@ typedef enum tw_tunnel_stage {
 typedef enum tw_tunnel_event_kind {
   TW_TUNNEL_ESTABLISHED = 1,
   TW_TUNNEL_REKEYED = 2,
-  TW_TUNNEL_ERROR = 3, /* something other than a clean end; at most one per stage */
-  TW_TUNNEL_CLOSED = 4 /* the last event */
+  TW_TUNNEL_ERROR = 3,  /* something other than a clean end; at most one per stage */
+  TW_TUNNEL_CLOSED = 4, /* the last event */
+  TW_TUNNEL_RETRY = 5   /* the peer could not be reached, or the session was refused: another try follows */
 } tw_tunnel_event_kind;
 
 typedef struct tw_tunnel_event {
@@ -38,7 +39,8 @@ typedef struct tw_tunnel_event {
   tw_tunnel_stage stage;    /* error */
   tw_err err;               /* error; TW_ERR_STATE when it is the system's */
   uint8_t alert;            /* error: received or sent, 0 for none */
-  const char *text;         /* error: for people; closed: the reason in a word or two */
+  const char *text;         /* error, retry: for people; closed: the reason in a word or two */
+  uint64_t wait_ms;         /* retry: until then */
 } tw_tunnel_event;
 
 /** Where a tunnel's application is. */
@@ -59,8 +61,17 @@ typedef struct tw_tunnel_setup {
   uint64_t dial_timeout_ms; /* for one address */
   uint64_t idle_timeout_ms; /* without application bytes, 0: none */
   uint64_t linger_ms;       /* for the peer to close its side after we have ended */
+  uint64_t retry_ms;        /* connecting: how long to go on trying before any of the application's bytes were taken */
+  bool early_data;          /* the application's bytes go with the first flight of a resumption (D6); not sent again
+                               when that fails */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   void (*freed)(void *ctx, tw_tunnel *tunnel); /* the tunnel is gone after this call */
+  /** Connecting: append the saved session to go on with; false: begin a new one. NULL: always that. */
+  bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved);
+  /** The session that `resume` gave is of no use: forget it. `event` is an error. True: begin a new one. */
+  bool (*refused)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
+  /** The channel's session has to be saved, in this turn of the loop: then tw_tunnel_saved. */
+  void (*unsaved)(void *ctx, tw_tunnel *tunnel);
   void *ctx;
 } tw_tunnel_setup;
 
@@ -76,6 +87,8 @@ TW_MUST_USE tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, in
 void tw_tunnel_stop(tw_tunnel *tunnel, const char *why);
 /** End it with an alert for `reason`. */
 void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason);
+/** What tw_tunnel_setup.unsaved asked for is done; or failed, which ends the tunnel. `text` says why, for people. */
+void tw_tunnel_saved(tw_tunnel *tunnel, tw_err err, const char *text);
 /** End it now, without a word to anybody. */
 void tw_tunnel_kill(tw_tunnel *tunnel);
 
@@ -83,6 +96,8 @@ uint64_t tw_tunnel_id(const tw_tunnel *tunnel);
 /** The wire's other end, "?" while there is none. */
 const char *tw_tunnel_remote(const tw_tunnel *tunnel);
 bool tw_tunnel_established(const tw_tunnel *tunnel);
+/** The session has to be saved and was not yet. */
+bool tw_tunnel_unsaved(const tw_tunnel *tunnel);
 /** NULL before there is one. */
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel);
 /** The owner's: NULL at first; what it points to has to be freed with the closed event. */

@@ -63,10 +63,20 @@ static void take_events(tw_tunnel *tunnel, uint64_t spent, bool made_message) {
   }
 }
 
-void tw_tunnel_take_events(tw_tunnel *tunnel) { take_events(tunnel, 0, false); }
+void tw_tunnel_ask_to_save(tw_tunnel *tunnel) {
+  if (tunnel->unsaved || tunnel->phase != TW_PHASE_RUNNING || !tw_channel_unsaved(tunnel->channel)) return;
+  tunnel->unsaved = true;
+  tunnel->setup->unsaved(tunnel->setup->ctx, tunnel);
+}
+
+void tw_tunnel_take_events(tw_tunnel *tunnel) {
+  take_events(tunnel, 0, false);
+  tw_tunnel_ask_to_save(tunnel);
+}
 
 static void settle_call(tw_tunnel *tunnel, call_mark start, bool made_message) {
   take_events(tunnel, uv_hrtime() - start.began, made_message);
+  tw_tunnel_ask_to_save(tunnel);
 }
 
 static bool output_grew(const tw_tunnel *tunnel, call_mark start, size_t by) {
@@ -91,6 +101,12 @@ void tw_tunnel_input_end(tw_tunnel *tunnel) {
 void tw_tunnel_data_done(tw_tunnel *tunnel, size_t n) {
   const call_mark start = mark(tunnel);
   ignore(tw_channel_data_done(tunnel->channel, n));
+  settle_call(tunnel, start, output_grew(tunnel, start, 0));
+}
+
+void tw_tunnel_go_on(tw_tunnel *tunnel) {
+  const call_mark start = mark(tunnel);
+  ignore(tw_channel_saved(tunnel->channel));
   settle_call(tunnel, start, output_grew(tunnel, start, 0));
 }
 

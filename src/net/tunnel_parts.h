@@ -16,7 +16,8 @@ typedef enum tw_tunnel_phase {
   TW_PHASE_RUNNING = 2,
   TW_PHASE_FLUSHING = 3, /* the channel is closed; its last output is on its way */
   TW_PHASE_DRAINING = 4, /* that was sent; a close with something unread would reset the connection and lose it */
-  TW_PHASE_ENDED = 5     /* everything is being closed */
+  TW_PHASE_ENDED = 5,    /* everything is being closed */
+  TW_PHASE_WAITING = 6   /* for the next try to reach the peer */
 } tw_tunnel_phase;
 
 struct tw_tunnel {
@@ -40,14 +41,21 @@ struct tw_tunnel {
   bool app_blocked; /* it takes no more for now */
   bool close_sent;  /* tw_channel_close was called */
   bool peer_closed;
-  bool wire_ended; /* nothing more comes from the peer */
-  bool wire_dead;  /* nothing can be sent */
-  bool clean;      /* the end was as it should be */
-  int wire_error;  /* errno that ended the wire */
+  bool wire_ended;   /* nothing more comes from the peer */
+  bool wire_dead;    /* nothing can be sent */
+  bool clean;        /* the end was as it should be */
+  bool resuming;     /* the channel goes on with a session */
+  bool app_taken;    /* bytes of the application went into a channel */
+  bool unsaved;      /* the setup was asked to save the session */
+  bool wire_closing; /* the loop still uses the last wire's watch */
+  int wire_error;    /* errno that ended the wire */
 
   uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0, as it looked when the tunnel began */
   uint64_t active_ms;      /* when application bytes last moved */
   uint64_t stop_ms;        /* when to wait no longer, 0: no end in sight */
+  uint64_t give_up_ms;     /* when not to try again */
+  uint64_t try_ms;         /* TW_PHASE_WAITING: when to */
+  unsigned tries;          /* that failed */
   uint64_t armed_ms;       /* what the timer is set to, UINT64_MAX: off */
   uint64_t key_ns;         /* spent on keys since the last event that told so */
   const char *why;         /* of the closed event */
@@ -72,6 +80,18 @@ void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event);
 /* The channel is established: the application's turn. */
 void tw_tunnel_open_app(tw_tunnel *tunnel);
 
+/* tunnel_retry.c: reaching the peer, again if need be. */
+tw_err tw_tunnel_dial(tw_tunnel *tunnel);
+/* What came to nothing with this is tried again; false: it is not, and is an error. */
+bool tw_tunnel_try_again(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8_t alert, const char *text);
+/* A connection to the peer; takes `fd`. */
+tw_err tw_tunnel_run(tw_tunnel *tunnel, int fd);
+/* The end, whatever it comes from. */
+void tw_tunnel_end(tw_tunnel *tunnel);
+void tw_tunnel_settle(tw_tunnel *tunnel);
+void tw_tunnel_arm(tw_tunnel *tunnel);
+void tw_tunnel_use_app(tw_tunnel *tunnel);
+
 /* tunnel_calls.c: calls of the channel, each with its events taken and the time that keys took counted. */
 void tw_tunnel_input_done(tw_tunnel *tunnel, size_t n);
 void tw_tunnel_input_end(tw_tunnel *tunnel);
@@ -80,6 +100,10 @@ void tw_tunnel_tick(tw_tunnel *tunnel);
 void tw_tunnel_close_channel(tw_tunnel *tunnel);
 void tw_tunnel_write_done(tw_tunnel *tunnel, size_t n);
 void tw_tunnel_take_events(tw_tunnel *tunnel);
+/* Has the session saved, if that is due. */
+void tw_tunnel_ask_to_save(tw_tunnel *tunnel);
+/* It is. */
+void tw_tunnel_go_on(tw_tunnel *tunnel);
 
 /* tunnel_pump.c: moving bytes. */
 void tw_tunnel_read_wire(tw_tunnel *tunnel);

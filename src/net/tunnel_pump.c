@@ -73,7 +73,8 @@ static void deliver(tw_tunnel *tunnel) {
 
 /* The end of the application's bytes, to the peer. */
 static void push_end(tw_tunnel *tunnel) {
-  if (is_live(tunnel) && tunnel->app_ended && !tunnel->close_sent) tw_tunnel_close_channel(tunnel);
+  if (is_live(tunnel) && tunnel->established && tunnel->app_ended && !tunnel->close_sent)
+    tw_tunnel_close_channel(tunnel);
 }
 
 /* After the peer's close_notify and the last byte: the application gets its end of file. */
@@ -146,7 +147,10 @@ static bool read_record(tw_tunnel *tunnel) {
   tw_tunnel_write_done(tunnel, got > 0 ? (size_t)got : 0);
   if (got < 0 && !would_block(error)) tw_tunnel_app_broke(tunnel, error);
   if (got == 0) tunnel->app_ended = true;
-  if (got > 0) tunnel->active_ms = tw_tunnel_now(tunnel);
+  if (got > 0) {
+    tunnel->active_ms = tw_tunnel_now(tunnel);
+    tunnel->app_taken = true;
+  }
   return got > 0 && (size_t)got == room;
 }
 

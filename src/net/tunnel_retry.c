@@ -1,0 +1,82 @@
+/* Reaching the peer, again and again if need be. SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "net/tunnel_parts.h"
+
+/* Waits double from the first to the most; each is drawn from its upper half, so that those who lost the same peer do
+ * not all come back in the same moment. */
+enum { FIRST_WAIT_MS = 250, MOST_WAIT_MS = 30000, DOUBLINGS = 7 };
+
+static uint64_t next_wait(unsigned tries) {
+  uint64_t most = (uint64_t)FIRST_WAIT_MS << (tries < DOUBLINGS ? tries : DOUBLINGS);
+  if (most > MOST_WAIT_MS) most = MOST_WAIT_MS;
+  uint16_t drawn = 0;
+  if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn) drawn = 0;
+  return most / 2 + most / 2 * drawn / UINT16_MAX;
+}
+
+static void on_peer(void *ctx, int fd, const tw_report *report) {
+  tw_tunnel *tunnel = ctx;
+  tunnel->dial = NULL;
+  tw_err err = TW_ERR_STATE;
+  if (fd >= 0) err = tw_tunnel_run(tunnel, fd);
+  if (err == TW_OK) return;
+  const char *text = fd < 0 ? report->text : tw_err_text(err);
+  if (fd < 0 && tw_tunnel_try_again(tunnel, TW_STAGE_CONNECT, err, 0, text)) return;
+  tunnel->why = "error";
+  tw_tunnel_error(tunnel, TW_STAGE_CONNECT, err, 0, text);
+  tw_tunnel_end(tunnel);
+}
+
+tw_err tw_tunnel_dial(tw_tunnel *tunnel) {
+  const tw_tunnel_setup *setup = tunnel->setup;
+  tunnel->phase = TW_PHASE_DIALING;
+  return tw_dial_start(setup->loop, &setup->peer, setup->dial_timeout_ms, on_peer, tunnel, &tunnel->dial);
+}
+
+/* The peer has the session no more, or ours is of no use to it; what it says is not authenticated, so that nothing of
+ * the application's may have gone with the request. */
+static bool is_refusal(tw_err err, uint8_t alert) {
+  return err == TW_ERR_ALERT &&
+         (alert == tw_channel_alert_of(TW_ERR_NO_SESSION) || alert == tw_channel_alert_of(TW_ERR_APART));
+}
+
+/* What time or another connection may mend. */
+static bool is_passing(tw_tunnel_stage stage, tw_err err) {
+  return stage == TW_STAGE_CONNECT || err == TW_ERR_TRUNCATION || err == TW_ERR_TIMEOUT;
+}
+
+static void wait_for_next(tw_tunnel *tunnel, uint64_t wait, const tw_tunnel_event *failed) {
+  tw_tunnel_event told = *failed;
+  told.kind = TW_TUNNEL_RETRY;
+  told.wait_ms = wait;
+  tunnel->setup->event(tunnel->setup->ctx, tunnel, &told);
+  tunnel->phase = TW_PHASE_WAITING;
+  tunnel->try_ms = tw_tunnel_now(tunnel) + wait;
+  tunnel->stop_ms = 0;
+  tunnel->close_sent = tunnel->peer_closed = tunnel->wire_ended = tunnel->wire_dead = false;
+  tunnel->wire_error = 0;
+  tw_tunnel_drop_end(tunnel, &tunnel->wire);
+  (void)snprintf(tunnel->remote, sizeof tunnel->remote, "?");
+  tunnel->armed_ms = UINT64_MAX;
+  tw_tunnel_arm(tunnel);
+}
+
+bool tw_tunnel_try_again(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8_t alert, const char *text) {
+  const tw_tunnel_setup *setup = tunnel->setup;
+  if (!setup->connecting || tunnel->established || tunnel->app_taken || tunnel->why != NULL) return false;
+  const tw_tunnel_event failed = {.kind = TW_TUNNEL_ERROR, .stage = stage, .err = err, .alert = alert, .text = text};
+  if (tunnel->resuming && is_refusal(err, alert)) {
+    tunnel->resuming = false;
+    if (!setup->refused(setup->ctx, tunnel, &failed)) return false;
+    wait_for_next(tunnel, 0, &failed);
+    return true;
+  }
+  const uint64_t wait = next_wait(tunnel->tries);
+  if (!is_passing(stage, err) || tw_tunnel_now(tunnel) + wait > tunnel->give_up_ms) return false;
+  tunnel->tries++;
+  wait_for_next(tunnel, wait, &failed);
+  return true;
+}
