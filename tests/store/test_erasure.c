@@ -1,0 +1,122 @@
+/* Old values are gone from the files. SPDX-License-Identifier: Apache-2.0 */
+#include <sys/wait.h>
+
+#include "store/store_kit.h"
+
+/*
+ * A value is made of pieces: a mark, the value's number, and its complement, which tells whole pieces from those that
+ * are cut where a page ends. Wherever 23 bytes of an old value are left in a file, there is a whole piece.
+ */
+enum { PIECE = 12, IDS = 60, VALUE_MAX = 14000 };
+static const uint8_t mark[4] = {0xA7, 0x5E, 0xC3, 0x91};
+
+typedef struct world {
+  kit k;
+  tw_store *store;
+  uint32_t live[IDS]; /* the number of the value under each id, 0 for none */
+  uint32_t last;
+  uint64_t random;
+  uint8_t value[VALUE_MAX];
+} world;
+
+static uint32_t draw(world *w, uint32_t bound) {
+  w->random = w->random * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(w->random >> 33) % bound;
+}
+
+static size_t make_value(world *w, uint32_t number) {
+  static const uint32_t sizes[] = {40, 300, 1200, 5000, VALUE_MAX};
+  const size_t len = (1 + draw(w, sizes[draw(w, 5)] / PIECE)) * PIECE;
+  const uint32_t complement = ~number;
+  for (size_t at = 0; at < len; at += PIECE) {
+    memcpy(w->value + at, mark, 4);
+    memcpy(w->value + at + 4, &number, 4);
+    memcpy(w->value + at + 8, &complement, 4);
+  }
+  return len;
+}
+
+static void change_some(world *w, unsigned count) {
+  tw_store_change changes[8];
+  uint8_t ids[8][20];
+  uint8_t *values[8];
+  assert_true(count <= 8);
+  for (unsigned i = 0; i < count; i++) {
+    const uint32_t id = draw(w, IDS);
+    const bool remove = draw(w, 4) == 0;
+    const size_t len = make_value(w, remove ? 0 : ++w->last);
+    w->live[id] = remove ? 0 : w->last;
+    memset(ids[i], (int)id, sizeof ids[i]);
+    values[i] = malloc(len);
+    assert_non_null(values[i]);
+    memcpy(values[i], w->value, len);
+    changes[i] = (tw_store_change){
+        .kind = TW_STORE_SESSION, .id = TW_ARRAY(ids[i]), .value = TW_BYTES(values[i], len), .remove = remove};
+  }
+  if (tw_store_apply(w->store, changes, count, &w->k.report) != TW_OK) fail_msg("%s", w->k.report.text);
+  for (unsigned i = 0; i < count; i++) free(values[i]);
+}
+
+static bool is_live(const world *w, uint32_t number) {
+  for (unsigned i = 0; i < IDS; i++)
+    if (w->live[i] == number) return true;
+  return false;
+}
+
+/* How many pieces of values that are gone stand in the files. */
+static size_t remains(const world *w) {
+  tw_buf all = {0};
+  size_t count = 0;
+  kit_slurp_all(&w->k, &all);
+  for (size_t at = 0; at + PIECE <= all.len; at++) {
+    uint32_t number;
+    uint32_t complement;
+    if (memcmp(all.ptr + at, mark, 4) != 0) continue;
+    memcpy(&number, all.ptr + at + 4, 4);
+    memcpy(&complement, all.ptr + at + 8, 4);
+    if (complement == ~number && !is_live(w, number)) count++;
+  }
+  tw_buf_clear(&all);
+  return count;
+}
+
+static void world_init(world *w, uint64_t seed) {
+  memset(w, 0, sizeof *w);
+  kit_init(&w->k, seed);
+  w->random = seed;
+  w->store = kit_open(&w->k, NULL);
+}
+
+static void world_clear(world *w) {
+  tw_store_close(w->store);
+  kit_clear(&w->k);
+}
+
+static void tidy(world *w) {
+  if (tw_store_tidy(w->store, &w->k.report) != TW_OK) fail_msg("%s", w->k.report.text);
+  assert_false(tw_store_is_untidy(w->store));
+}
+
+static void replaced_and_deleted_values_are_gone_after_tidying(void **state) {
+  (void)state;
+  world w;
+  size_t seen = 0;
+  world_init(&w, 7);
+  for (unsigned round = 0; round < tw_test_rounds(250, 5); round++) {
+    const unsigned applies = 1 + draw(&w, 4);
+    for (unsigned i = 0; i < applies; i++) change_some(&w, 1 + draw(&w, 8));
+    assert_true(tw_store_is_untidy(w.store));
+    seen += remains(&w);
+    tidy(&w);
+    assert_int_equal(remains(&w), 0);
+  }
+  assert_true(seen > 0); /* they do linger before */
+  world_clear(&w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(replaced_and_deleted_values_are_gone_after_tidying),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
