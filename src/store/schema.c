@@ -140,9 +140,27 @@ static tw_err check_structure(sqlite3 *db, const char *where, tw_report *report)
   return err;
 }
 
-static tw_err ready(sqlite3 *db, const char *where, tw_report *report) {
+/*
+ * SQLite fills up a last page that is cut with zeros. Where there is a log, that can be what a crash has left, and the
+ * log has the page.
+ */
+static tw_err check_size(sqlite3 *db, const char *where, tw_report *report) {
+  int64_t pages = 0;
+  int64_t page_size = 0;
+  sqlite3_file *file = NULL;
+  sqlite3_int64 size = 0;
+  TW_TRY(tw_store_sql_number(db, "PRAGMA page_count", &pages, where, report));
+  TW_TRY(tw_store_sql_number(db, "PRAGMA page_size", &page_size, where, report));
+  int result = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
+  if (result == SQLITE_OK) result = file->pMethods->xFileSize(file, &size);
+  if (result == SQLITE_OK && size < pages * page_size) result = SQLITE_CORRUPT;
+  return result == SQLITE_OK ? TW_OK : tw_store_sql_fail(db, result, where, report);
+}
+
+static tw_err ready(sqlite3 *db, bool log, const char *where, tw_report *report) {
   TW_TRY(check_application(db, where, report));
-  TW_TRY(tw_store_sql_run(db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=1048576",
+  if (!log) TW_TRY(check_size(db, where, report));
+  TW_TRY(tw_store_sql_run(db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=8388608",
                           where, report));
   TW_TRY(tw_store_migrate(db, steps, STEPS, where, report));
   return check_structure(db, where, report);
@@ -150,8 +168,10 @@ static tw_err ready(sqlite3 *db, const char *where, tw_report *report) {
 
 tw_err tw_store_schema_open(const tw_store_place *place, sqlite3 **db, tw_report *report) {
   sqlite3 *made = NULL;
+  bool log;
+  TW_TRY(tw_store_place_has(place, TW_STORE_LOG, &log, report));
   TW_TRY(connect_to(place, TW_STORE_DB, &made, report));
-  const tw_err err = ready(made, place->path, report);
+  const tw_err err = ready(made, log, place->path, report);
   if (err != TW_OK) {
     (void)sqlite3_close(made);
     return err;

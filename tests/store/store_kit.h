@@ -154,6 +154,41 @@ static inline bool kit_holds(const kit *k, tw_bytes wanted) {
   return found;
 }
 
+/*
+ * Values that are told from each other in the files: made of pieces of a mark, the value's number, and its complement,
+ * which tells whole pieces from those that are cut where a page ends. Wherever 23 bytes of a value are left in a file,
+ * there is a whole piece.
+ */
+enum { KIT_PIECE = 12 };
+static const uint8_t kit_mark[4] = {0xA7, 0x5E, 0xC3, 0x91};
+
+/* `len` is a multiple of KIT_PIECE. */
+static inline void kit_fill(uint8_t *out, size_t len, uint32_t number) {
+  const uint32_t complement = ~number;
+  for (size_t at = 0; at < len; at += KIT_PIECE) {
+    memcpy(out + at, kit_mark, 4);
+    memcpy(out + at + 4, &number, 4);
+    memcpy(out + at + 8, &complement, 4);
+  }
+}
+
+/* How many pieces of values that should be gone stand in the files. */
+static inline size_t kit_remains(const kit *k, bool (*is_live)(void *ctx, uint32_t number), void *ctx) {
+  tw_buf all = {0};
+  size_t count = 0;
+  kit_slurp_all(k, &all);
+  for (size_t at = 0; at + KIT_PIECE <= all.len; at++) {
+    uint32_t number;
+    uint32_t complement;
+    if (memcmp(all.ptr + at, kit_mark, 4) != 0) continue;
+    memcpy(&number, all.ptr + at + 4, 4);
+    memcpy(&complement, all.ptr + at + 8, 4);
+    if (complement == ~number && !is_live(ctx, number)) count++;
+  }
+  tw_buf_clear(&all);
+  return count;
+}
+
 /* A key file beside the directory, filled with `byte`. */
 static inline tw_store_key kit_key_file(const kit *k, char path[KIT_PATH], uint8_t byte) {
   uint8_t key[TW_STORE_KEY_SIZE];

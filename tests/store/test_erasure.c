@@ -3,12 +3,7 @@
 
 #include "store/store_kit.h"
 
-/*
- * A value is made of pieces: a mark, the value's number, and its complement, which tells whole pieces from those that
- * are cut where a page ends. Wherever 23 bytes of an old value are left in a file, there is a whole piece.
- */
-enum { PIECE = 12, IDS = 60, VALUE_MAX = 14000 };
-static const uint8_t mark[4] = {0xA7, 0x5E, 0xC3, 0x91};
+enum { IDS = 60, VALUE_MAX = 14000 };
 
 typedef struct world {
   kit k;
@@ -26,13 +21,8 @@ static uint32_t draw(world *w, uint32_t bound) {
 
 static size_t make_value(world *w, uint32_t number) {
   static const uint32_t sizes[] = {40, 300, 1200, 5000, VALUE_MAX};
-  const size_t len = (1 + draw(w, sizes[draw(w, 5)] / PIECE)) * PIECE;
-  const uint32_t complement = ~number;
-  for (size_t at = 0; at < len; at += PIECE) {
-    memcpy(w->value + at, mark, 4);
-    memcpy(w->value + at + 4, &number, 4);
-    memcpy(w->value + at + 8, &complement, 4);
-  }
+  const size_t len = (1 + draw(w, sizes[draw(w, 5)] / KIT_PIECE)) * KIT_PIECE;
+  kit_fill(w->value, len, number);
   return len;
 }
 
@@ -57,28 +47,14 @@ static void change_some(world *w, unsigned count) {
   for (unsigned i = 0; i < count; i++) free(values[i]);
 }
 
-static bool is_live(const world *w, uint32_t number) {
+static bool is_live(void *ctx, uint32_t number) {
+  const world *w = ctx;
   for (unsigned i = 0; i < IDS; i++)
     if (w->live[i] == number) return true;
   return false;
 }
 
-/* How many pieces of values that are gone stand in the files. */
-static size_t remains(const world *w) {
-  tw_buf all = {0};
-  size_t count = 0;
-  kit_slurp_all(&w->k, &all);
-  for (size_t at = 0; at + PIECE <= all.len; at++) {
-    uint32_t number;
-    uint32_t complement;
-    if (memcmp(all.ptr + at, mark, 4) != 0) continue;
-    memcpy(&number, all.ptr + at + 4, 4);
-    memcpy(&complement, all.ptr + at + 8, 4);
-    if (complement == ~number && !is_live(w, number)) count++;
-  }
-  tw_buf_clear(&all);
-  return count;
-}
+static size_t remains(world *w) { return kit_remains(&w->k, is_live, w); }
 
 static void world_init(world *w, uint64_t seed) {
   memset(w, 0, sizeof *w);

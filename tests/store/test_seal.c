@@ -86,6 +86,7 @@ static void a_failed_change_of_key_leaves_the_old_one(void **state) {
     if (!at.k.test.random_failed) {
       assert_int_equal(err, TW_OK);
       assert_true(n > 2);
+      tw_test_fail_random(&at.k.test, 0);
       break;
     }
     assert_int_equal(err, TW_ERR_RANDOM);
