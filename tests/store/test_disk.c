@@ -286,6 +286,7 @@ static void work_with_failure(kit *k, tw_store *store, uint32_t *said) {
       assert_true(i % 2 == 0 || tw_store_is_untidy(store));
     }
     assert_int_equal(read_number(k, store), *said);
+    if (i % 2 == 1 && err == TW_OK) assert_int_equal(kit_remains(k, is_number, said), 0);
   }
 }
 

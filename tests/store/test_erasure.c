@@ -1,6 +1,4 @@
 /* Old values are gone from the files. SPDX-License-Identifier: Apache-2.0 */
-#include <sys/wait.h>
-
 #include "store/store_kit.h"
 
 enum { IDS = 60, VALUE_MAX = 14000 };
@@ -90,9 +88,68 @@ static void replaced_and_deleted_values_are_gone_after_tidying(void **state) {
   world_clear(&w);
 }
 
+/* A value under an id that has none: nothing is replaced. */
+static void add_one(world *w) {
+  uint8_t id[20];
+  uint32_t free_id = 0;
+  while (free_id < IDS && w->live[free_id] != 0) free_id++;
+  if (free_id == IDS) return;
+  memset(id, (int)free_id, sizeof id);
+  const size_t len = make_value(w, ++w->last);
+  const tw_store_change change = {.kind = TW_STORE_SESSION, .id = TW_ARRAY(id), .value = TW_BYTES(w->value, len)};
+  w->live[free_id] = w->last;
+  if (tw_store_apply(w->store, &change, 1, &w->k.report) != TW_OK) fail_msg("%s", w->k.report.text);
+}
+
+static void what_is_gone_does_not_come_back_with_later_changes(void **state) {
+  (void)state;
+  world w;
+  world_init(&w, 8);
+  for (unsigned round = 0; round < tw_test_rounds(250, 5); round++) {
+    for (unsigned i = 0; i < 3; i++) change_some(&w, 1 + draw(&w, 8));
+    tidy(&w);
+    add_one(&w);
+    assert_int_equal(remains(&w), 0);
+  }
+  world_clear(&w);
+}
+
+static void what_lingers_is_gone_after_closing(void **state) {
+  (void)state;
+  world w;
+  world_init(&w, 9);
+  for (unsigned round = 0; round < tw_test_rounds(30, 3); round++) {
+    for (unsigned i = 0; i < 3; i++) change_some(&w, 1 + draw(&w, 8));
+    tw_store_close(w.store);
+    char path[KIT_PATH];
+    assert_int_not_equal(access(kit_file(&w.k, "state.db-wal", path), F_OK), 0);
+    assert_int_equal(remains(&w), 0);
+    w.store = kit_open(&w.k, NULL);
+    assert_int_equal(remains(&w), 0);
+  }
+  world_clear(&w);
+}
+
+static void a_long_log_is_tidied_without_being_asked(void **state) {
+  (void)state;
+  world w;
+  world_init(&w, 10);
+  bool tidied = false;
+  for (unsigned i = 0; i < TW_STORE_LOG_PAGES && !tidied; i++) {
+    change_some(&w, 8);
+    tidied = !tw_store_is_untidy(w.store);
+  }
+  assert_true(tidied);
+  assert_int_equal(remains(&w), 0);
+  world_clear(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(replaced_and_deleted_values_are_gone_after_tidying),
+      cmocka_unit_test(what_is_gone_does_not_come_back_with_later_changes),
+      cmocka_unit_test(what_lingers_is_gone_after_closing),
+      cmocka_unit_test(a_long_log_is_tidied_without_being_asked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
