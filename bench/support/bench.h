@@ -94,5 +94,6 @@ void bench_part_stream(void);
 void bench_part_program(void);
 void bench_part_memory(void);
 void bench_part_bytes(void);
+void bench_part_store(void);
 
 #endif
