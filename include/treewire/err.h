@@ -44,6 +44,11 @@ typedef enum tw_err {
   TW_ERR_BINDING = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 11),     /* channel binding is missing or of another protocol */
   TW_ERR_REMOVED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 12),     /* reserved: a removal is told by TW_RECEIVED_REMOVED */
   TW_ERR_UNEXPECTED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 13),  /* a message that this state does not allow */
+  TW_ERR_CERTIFICATE = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 14), /* a certificate or its chain is not valid */
+  TW_ERR_CERTIFICATE_USE = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 15),     /* a certificate is not for this use */
+  TW_ERR_CERTIFICATE_EXPIRED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 16), /* a certificate has expired or is not valid yet */
+  TW_ERR_CERTIFICATE_REVOKED = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 17), /* a certificate was revoked */
+  TW_ERR_UNKNOWN_CA = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 18),          /* a chain leads to no CA that is trusted */
 
   TW_ERR_SIGNATURE = TW_ERR_VALUE(TW_CLASS_CRYPTO, 1), /* a signature does not verify */
   TW_ERR_MAC = TW_ERR_VALUE(TW_CLASS_CRYPTO, 2),       /* a membership or confirmation tag does not verify */

@@ -76,7 +76,9 @@ typedef struct tw_policy {
   void *ctx;
   /**
    * The Authentication Service: TW_OK to accept, TW_ERR_CREDENTIAL to refuse. For X.509 it has to verify the chain,
-   * the names and the validity at `use->now`: the library checks the end-entity certificate's key alone.
+   * the names and the validity at `use->now`: the library checks the end-entity certificate's key alone. Such a policy
+   * may refuse with TW_ERR_CERTIFICATE, TW_ERR_CERTIFICATE_USE, TW_ERR_CERTIFICATE_EXPIRED, TW_ERR_CERTIFICATE_REVOKED
+   * or TW_ERR_UNKNOWN_CA too, which come back to the caller as they are, so that the peer can be told.
    */
   tw_err (*credential)(void *ctx, const tw_credential_use *use);
   /** Append the secret of a PSK (any length), or TW_ERR_MISSING_PSK. Errors come back to the caller as they are. */

@@ -12,6 +12,11 @@ const char *tw_err_text(tw_err err) {
   case TW_ERR_FORBIDDEN: return "forbidden by the protocol";
   case TW_ERR_UNSUPPORTED: return "version, cipher suite or type is not supported";
   case TW_ERR_CREDENTIAL: return "credential was refused";
+  case TW_ERR_CERTIFICATE: return "certificate is not valid";
+  case TW_ERR_CERTIFICATE_USE: return "certificate is for another use";
+  case TW_ERR_CERTIFICATE_EXPIRED: return "certificate has expired or is not valid yet";
+  case TW_ERR_CERTIFICATE_REVOKED: return "certificate was revoked";
+  case TW_ERR_UNKNOWN_CA: return "certificate is from no CA that is trusted";
   case TW_ERR_LIFETIME: return "key package is outside its lifetime";
   case TW_ERR_CAPABILITY: return "a required capability is missing";
   case TW_ERR_TREE: return "ratchet tree or update path is invalid";

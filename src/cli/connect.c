@@ -2,8 +2,9 @@
 #include "cli/key_file.h"
 #include "cli/serve.h"
 
-enum { PEER = TW_SERVE_OPTION_COUNT, LISTEN, OPTION_COUNT };
-static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS, {"peer", 'p', "PUB"}, {"listen", 'l', "ADDR:PORT"}};
+enum { PEER = TW_SERVE_OPTIONS_END, LISTEN, OPTION_COUNT };
+static const tw_option options[OPTION_COUNT] = {
+    TW_SERVE_OPTIONS, TW_CERTIFICATE_OPTIONS, {"peer", 'p', "PUB"}, {"listen", 'l', "ADDR:PORT"}};
 
 typedef struct words_found {
   const char *peer;
@@ -26,6 +27,26 @@ static tw_err take(tw_serve *serve, int which, const char *value, words_found *f
   }
 }
 
+/* Who we are and whom we expect. */
+static tw_exit check_identity(tw_serve *serve, const words_found *found) {
+  tw_certificates *certificates = &serve->identity.certificates;
+  tw_report report;
+  if (tw_certificates_check(certificates, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
+  const bool certified = certificates->cert_path != NULL;
+  if (serve->key_count == 0 && !certified)
+    return tw_cli_fail(TW_EXIT_USAGE, "connect needs --key FILE, or --cert FILE and --cert-key FILE");
+  if (serve->key_count + (certified ? 1 : 0) > 1)
+    return tw_cli_fail(TW_EXIT_USAGE, "connect takes one --key or --cert");
+  if (certificates->suite_count > 1) return tw_cli_fail(TW_EXIT_USAGE, "connect takes one --suite");
+  if (found->peer == NULL && certificates->ca_path == NULL)
+    return tw_cli_fail(TW_EXIT_USAGE, "connect needs --peer PUB, the other side's public key, or --ca FILE, or both");
+  if (found->host == NULL) return tw_cli_fail(TW_EXIT_USAGE, "connect needs the HOST[:PORT] of the other side");
+  if (certificates->name_count > 1) return tw_cli_fail(TW_EXIT_USAGE, "connect takes one --name");
+  if (certificates->ca_path == NULL || certificates->name_count > 0) return TW_EXIT_OK;
+  if (tw_certificates_add_name(certificates, serve->service.peer.host, &report) == TW_OK) return TW_EXIT_OK;
+  return tw_cli_report(TW_EXIT_USAGE, &report);
+}
+
 static tw_exit parse(tw_serve *serve, const char *const *words, words_found *found) {
   tw_option_scan scan = {words, options, OPTION_COUNT, false};
   tw_report report;
@@ -36,16 +57,15 @@ static tw_exit parse(tw_serve *serve, const char *const *words, words_found *fou
     if (which != TW_OPTION_END && take(serve, which, value, found, &report) != TW_OK)
       return tw_cli_report(TW_EXIT_USAGE, &report);
   } while (which != TW_OPTION_END);
-  if (serve->key_count == 0) return tw_cli_fail(TW_EXIT_USAGE, "connect needs --key FILE");
-  if (serve->key_count > 1) return tw_cli_fail(TW_EXIT_USAGE, "connect takes one --key");
-  if (found->peer == NULL) return tw_cli_fail(TW_EXIT_USAGE, "connect needs --peer PUB, the other side's public key");
-  if (found->host == NULL) return tw_cli_fail(TW_EXIT_USAGE, "connect needs the HOST[:PORT] of the other side");
+  const tw_exit code = check_identity(serve, found);
+  if (code != TW_EXIT_OK) return code;
   if (found->listen == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "connect needs either --listen ADDR:PORT or --stdio");
   return TW_EXIT_OK;
 }
 
-static tw_exit serve_applications(tw_serve *serve, const words_found *found) {
+static tw_exit take_peer(tw_serve *serve, const words_found *found) {
+  if (found->peer == NULL) return TW_EXIT_OK;
   tw_report report = {"out of memory"};
   tw_peers *peers = &serve->identity.peers;
   const tw_err err = tw_peer_argument(&serve->env, found->peer, peers, &report);
@@ -54,6 +74,13 @@ static tw_exit serve_applications(tw_serve *serve, const words_found *found) {
   if (!tw_identity_has_suite(&serve->identity, theirs))
     return tw_cli_fail(TW_EXIT_LOCAL, "the peer's key is of suite %s, ours of %s: both sides need the same one",
                        tw_suite_name(theirs), tw_suite_name(serve->identity.keys[0].suite));
+  serve->identity.pinned = true;
+  return TW_EXIT_OK;
+}
+
+static tw_exit serve_applications(tw_serve *serve, const words_found *found) {
+  const tw_exit code = take_peer(serve, found);
+  if (code != TW_EXIT_OK) return code;
   serve->service.accepts = found->listen;
   serve->service.app = serve->stdio ? TW_APP_STDIO : TW_APP_SOCKET;
   return tw_serve_run(serve);
@@ -72,11 +99,13 @@ static tw_exit run(const char *const *words) {
 
 const tw_verb tw_verb_connect = {
     "connect", run,
-    "treewire connect --key FILE --peer PUB HOST[:PORT] (--listen ADDR:PORT | --stdio)\n"
+    "treewire connect (--key FILE | --cert FILE --cert-key FILE) (--peer PUB | --ca FILE) HOST[:PORT]\n"
+    "                 (--listen ADDR:PORT | --stdio)\n"
     "\n"
     "Opens a channel to a listener for each TCP connection that is made to ADDR:PORT, or one for standard input and\n"
-    "output (as a ProxyCommand). The default port is 9420.\n"
+    "output (as a ProxyCommand). The default port is 9420. With --peer and --ca the listener has to be both.\n"
     "\n"
     "  -k, --key FILE            our private key, mode 0600\n"
     "  -p, --peer PUB            the listener's public key or sha256: fingerprint, or @FILE with either\n"
-    "  -l, --listen ADDR:PORT    where applications connect to\n" TW_SERVE_HELP};
+    "  -l, --listen ADDR:PORT    where applications connect to\n" TW_CERTIFICATE_HELP
+    "  -n, --name NAME           the listener's certificate has to be for this name (default: HOST)\n" TW_SERVE_HELP};

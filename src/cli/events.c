@@ -24,6 +24,12 @@ void tw_event_log_close(tw_event_log *log) {
   log->fd = -1;
 }
 
+void tw_event_time_text(uint64_t seconds, char *out, size_t size) {
+  const time_t time = (time_t)seconds;
+  struct tm parts;
+  if (gmtime_r(&time, &parts) == NULL || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) out[0] = '\0';
+}
+
 static void format_time(char *out, size_t size) {
   struct timespec now = {0};
   struct tm parts = {0};

@@ -17,6 +17,8 @@ void tw_event_log_close(tw_event_log *log);
 /** A new object with "time" (RFC 3339, milliseconds, UTC) and "event"; NULL where there is no log or no memory, which
  * is fine below. */
 json_t *tw_event_new(const tw_event_log *log, const char *name);
+/** "2026-11-28T03:20:22Z" for seconds since 1970. */
+void tw_event_time_text(uint64_t seconds, char *out, size_t size);
 void tw_event_text(json_t *event, const char *key, const char *value);
 void tw_event_number(json_t *event, const char *key, uint64_t value);
 void tw_event_flag(json_t *event, const char *key, bool value);

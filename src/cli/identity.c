@@ -3,35 +3,77 @@
 
 #include "cli/key_file.h"
 
+enum { BASIC = 1, X509 = 2 }; /* CredentialType, RFC 9420 section 17.5 */
+
+/* ---- whom we accept ---- */
+
 static bool is_own_leaf(const tw_own_key *key, const tw_credential_use *use) {
   if (use->event != TW_CREDENTIAL_IN_TREE && use->event != TW_CREDENTIAL_UPDATED) return false;
   const uint32_t own_leaf = key->identity->connecting ? 1 : 0;
   return use->leaf_index == own_leaf && tw_bytes_equal(use->signature_key, tw_signer_public_key(key->signer));
 }
 
-/* The Authentication Service: the key is the identity, and the peers file says which keys are good. */
+static tw_err check_certificate(const tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known,
+                                tw_report *why) {
+  const tw_certificates *certificates = &identity->certificates;
+  if (stranger->credential.type != X509)
+    return tw_report_fail(why, TW_ERR_CREDENTIAL,
+                          identity->connecting ? "it has no certificate"
+                                               : "it has no certificate, and its key is not among the peers");
+  const tw_x509_question question = {
+      .certificates = stranger->credential.identity,
+      .side = identity->connecting ? TW_X509_LISTENER : TW_X509_CONNECTOR,
+      .names = certificates->names,
+      .name_count = certificates->name_count,
+      .now = stranger->now,
+  };
+  TW_TRY(tw_x509_verify(certificates->trust, &question, &known->holder, why));
+  known->certified = true;
+  return TW_OK;
+}
+
+static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known, tw_report *why) {
+  const bool certificates_count = identity->certificates.trust != NULL;
+  if (identity->connecting) {
+    if (identity->pinned && known->peer == NULL) return TW_ERR_CREDENTIAL;
+    return certificates_count ? check_certificate(identity, stranger, known, why)
+                              : (identity->pinned ? TW_OK : TW_ERR_CREDENTIAL);
+  }
+  if (known->peer != NULL) return TW_OK;
+  return certificates_count ? check_certificate(identity, stranger, known, why) : TW_ERR_CREDENTIAL;
+}
+
+tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known) {
+  tw_report why = {""};
+  *known = (tw_acquaintance){0};
+  TW_TRY(tw_fingerprint_of(identity->env, stranger->suite, stranger->signature_key, &known->fingerprint));
+  known->peer = tw_peers_find(&identity->peers, &known->fingerprint);
+  const tw_err err = accept(identity, stranger, known, &why);
+  if (tw_identity_is_refusal(err)) identity->refusal = (tw_refusal){true, known->fingerprint, why};
+  return err;
+}
+
+bool tw_identity_is_refusal(tw_err err) {
+  return err == TW_ERR_CREDENTIAL || err == TW_ERR_CERTIFICATE || err == TW_ERR_CERTIFICATE_USE ||
+         err == TW_ERR_CERTIFICATE_EXPIRED || err == TW_ERR_CERTIFICATE_REVOKED || err == TW_ERR_UNKNOWN_CA;
+}
+
+/*
+ * The Authentication Service. It is asked anew with each update of the other side's leaf, so that what has expired or
+ * was revoked in the meantime does not go on.
+ */
 static tw_err judge(void *ctx, const tw_credential_use *use) {
   const tw_own_key *key = ctx;
-  tw_identity *identity = key->identity;
   if (is_own_leaf(key, use)) return TW_OK;
   if (use->event == TW_CREDENTIAL_JOINS || use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
   if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
     return TW_ERR_CREDENTIAL;
-  tw_fingerprint fingerprint;
-  const tw_peer *peer = NULL;
-  TW_TRY(tw_identity_lookup(identity, key->suite, use->signature_key, &fingerprint, &peer));
-  if (peer != NULL) return TW_OK;
-  identity->refused = true;
-  identity->refused_key = fingerprint;
-  return TW_ERR_CREDENTIAL;
+  const tw_stranger stranger = {key->suite, use->credential, use->signature_key, use->now};
+  tw_acquaintance known;
+  return tw_identity_accepts(key->identity, &stranger, &known);
 }
 
-tw_err tw_identity_lookup(const tw_identity *identity, const tw_suite *suite, tw_bytes signature_key,
-                          tw_fingerprint *fingerprint, const tw_peer **peer) {
-  TW_TRY(tw_fingerprint_of(identity->env, suite, signature_key, fingerprint));
-  *peer = tw_peers_find(&identity->peers, fingerprint);
-  return TW_OK;
-}
+/* ---- who we are ---- */
 
 bool tw_identity_has_suite(const tw_identity *identity, const tw_suite *suite) {
   if (suite == NULL) return true;
@@ -40,22 +82,19 @@ bool tw_identity_has_suite(const tw_identity *identity, const tw_suite *suite) {
   return false;
 }
 
-tw_err tw_identity_add_key(tw_identity *identity, const char *path, tw_report *report) {
+/* Takes a reference of the signer's. */
+static tw_err add(tw_identity *identity, const tw_suite *suite, tw_signer *signer, const tw_credential *credential,
+                  const char *path, tw_report *report) {
   if (identity->count == TW_KEYS_MAX) return tw_report_fail(report, TW_ERR_ARGUMENT, "more than %d keys", TW_KEYS_MAX);
-  tw_own_key *key = &identity->keys[identity->count];
-  const tw_suite *suite = NULL;
-  tw_signer *signer = NULL;
-  TW_TRY(tw_key_file_read(identity->env, path, &suite, &signer, report));
-  if (identity->count > 0 && tw_identity_has_suite(identity, suite)) {
-    tw_signer_free(signer);
+  if (identity->count > 0 && tw_identity_has_suite(identity, suite))
     return tw_report_fail(report, TW_ERR_ARGUMENT, "%.200s: a second key of suite %s", path, tw_suite_name(suite));
-  }
-  *key = (tw_own_key){.identity = identity, .suite = suite, .signer = signer};
+  tw_own_key *key = &identity->keys[identity->count];
+  *key = (tw_own_key){.identity = identity, .suite = suite, .signer = tw_signer_ref(signer)};
   key->client = (tw_client){
       .env = identity->env,
       .suite = suite,
       .signer = signer,
-      .credential = {.type = 1}, /* basic, with no name: peers know each other by their keys */
+      .credential = *credential,
       .policy = {.ctx = key, .credential = judge},
   };
   identity->clients[identity->count] = &key->client;
@@ -63,8 +102,31 @@ tw_err tw_identity_add_key(tw_identity *identity, const char *path, tw_report *r
   return TW_OK;
 }
 
+tw_err tw_identity_add_key(tw_identity *identity, const char *path, tw_report *report) {
+  const tw_credential nameless = {.type = BASIC}; /* peers know each other by their keys */
+  const tw_suite *suite = NULL;
+  tw_signer *signer = NULL;
+  TW_TRY(tw_key_file_read(identity->env, path, &suite, &signer, report));
+  const tw_err err = add(identity, suite, signer, &nameless, path, report);
+  tw_signer_free(signer);
+  return err;
+}
+
+tw_err tw_identity_add_certificate(tw_identity *identity, tw_report *warning, tw_report *report) {
+  tw_certificates *certificates = &identity->certificates;
+  tw_signer *signer = NULL;
+  TW_TRY(tw_certificates_read_own(certificates, identity->env, &signer, warning, report));
+  const tw_credential credential = {.type = X509, .identity = tw_buf_bytes(&certificates->chain)};
+  tw_err err = TW_OK;
+  for (size_t i = 0; err == TW_OK && i < certificates->suite_count; i++)
+    err = add(identity, certificates->suites[i], signer, &credential, certificates->cert_path, report);
+  tw_signer_free(signer);
+  return err;
+}
+
 void tw_identity_clear(tw_identity *identity) {
   for (size_t i = 0; i < identity->count; i++) tw_signer_free(identity->keys[i].signer);
   identity->count = 0;
   tw_peers_clear(&identity->peers);
+  tw_certificates_clear(&identity->certificates);
 }

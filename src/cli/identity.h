@@ -4,6 +4,7 @@
 
 #include <treewire/mls.h>
 
+#include "cli/certificates.h"
 #include "cli/peers.h"
 
 enum { TW_KEYS_MAX = 18 }; /* one for each suite */
@@ -18,26 +19,57 @@ typedef struct tw_own_key {
   tw_client client;
 } tw_own_key;
 
+/** Who was refused, for those who are told. */
+typedef struct tw_refusal {
+  bool given;
+  tw_fingerprint key;
+  tw_report why; /* "" where the key is just not known */
+} tw_refusal;
+
 /** Does not move once a key was added: clients point into it. */
 struct tw_identity {
   const tw_env *env;
   bool connecting; /* which leaf is ours: the initiator's is 1, the responder's 0 */
+  bool pinned;     /* connecting: the peer has to be the one in `peers`, whatever its certificate says */
   tw_own_key keys[TW_KEYS_MAX];
   const tw_client *clients[TW_KEYS_MAX];
   size_t count;
   tw_peers peers;
-  bool refused; /* a key was refused: this one */
-  tw_fingerprint refused_key;
+  tw_certificates certificates;
+  tw_refusal refusal;
 };
 
 /** Add the key in a file. TW_ERR_ARGUMENT for a second one of the same suite; else as tw_key_file_read. */
 TW_MUST_USE tw_err tw_identity_add_key(tw_identity *identity, const char *path, tw_report *report);
+/** Add our certificate with its key, once for each suite. As tw_certificates_read_own, and TW_ERR_ARGUMENT as above. */
+TW_MUST_USE tw_err tw_identity_add_certificate(tw_identity *identity, tw_report *warning, tw_report *report);
 /** Whether one of our keys has this suite. NULL (not known): true. */
 bool tw_identity_has_suite(const tw_identity *identity, const tw_suite *suite);
-/** The fingerprint of the other side's leaf, and the peer that it stands for: NULL when it is not, or no more, among
- * them. */
-TW_MUST_USE tw_err tw_identity_lookup(const tw_identity *identity, const tw_suite *suite, tw_bytes signature_key,
-                                      tw_fingerprint *fingerprint, const tw_peer **peer);
+
+/** The other side of a channel. */
+typedef struct tw_stranger {
+  const tw_suite *suite;
+  tw_credential credential;
+  tw_bytes signature_key;
+  uint64_t now; /* seconds since 1970 */
+} tw_stranger;
+
+/** What is known of it. */
+typedef struct tw_acquaintance {
+  tw_fingerprint fingerprint;
+  const tw_peer *peer; /* whom it is among the peers; NULL: not, or no more, among them */
+  bool certified;      /* it was accepted by its certificate, of which `holder` tells */
+  tw_x509_holder holder;
+} tw_acquaintance;
+
+/**
+ * Whether to accept it. Listening: who is among the peers or has a good certificate; connecting: who is the peer that
+ * was named, has a good certificate, or both, as was asked for. TW_ERR_CREDENTIAL or the error of a bad certificate:
+ * then identity->refusal tells of it. TW_ERR_NO_MEMORY.
+ */
+TW_MUST_USE tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known);
+/** Whether an error says that somebody was not accepted. */
+bool tw_identity_is_refusal(tw_err err);
 void tw_identity_clear(tw_identity *identity);
 
 #endif

@@ -57,17 +57,28 @@ tw_err tw_key_descriptor_read(const tw_env *env, int fd, const char *source, con
   return err;
 }
 
+static tw_err open_secret(const char *path, int *fd, tw_report *report) {
+  struct stat status = {0};
+  TW_TRY(open_file(path, fd, &status, report));
+  if ((status.st_mode & (S_IRWXG | S_IRWXO)) == 0) return TW_OK;
+  (void)close(*fd);
+  return tw_report_fail(report, TW_ERR_FORBIDDEN, "%.200s: its mode %04o lets others at the private key (chmod 600 it)",
+                        path, (unsigned)(status.st_mode & 07777));
+}
+
+tw_err tw_secret_file_read(const char *path, size_t max, tw_buf *out, tw_report *report) {
+  int fd = -1;
+  TW_TRY(open_secret(path, &fd, report));
+  const tw_err err = read_all(fd, path, max, out, report);
+  (void)close(fd);
+  return err;
+}
+
 tw_err tw_key_file_read(const tw_env *env, const char *path, const tw_suite **suite, tw_signer **signer,
                         tw_report *report) {
   int fd = -1;
-  struct stat status = {0};
-  TW_TRY(open_file(path, &fd, &status, report));
-  tw_err err = TW_OK;
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    err = tw_report_fail(report, TW_ERR_FORBIDDEN,
-                         "%.200s: its mode %04o lets others at the private key (chmod 600 it)", path,
-                         (unsigned)(status.st_mode & 07777));
-  if (err == TW_OK) err = tw_key_descriptor_read(env, fd, path, suite, signer, report);
+  TW_TRY(open_secret(path, &fd, report));
+  const tw_err err = tw_key_descriptor_read(env, fd, path, suite, signer, report);
   (void)close(fd);
   return err;
 }

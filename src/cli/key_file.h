@@ -8,6 +8,9 @@
  */
 TW_MUST_USE tw_err tw_file_read(const char *path, size_t max, tw_buf *out, tw_report *report);
 
+/** The same for a private key's or a passphrase's file: TW_ERR_FORBIDDEN when group or others have any right to it. */
+TW_MUST_USE tw_err tw_secret_file_read(const char *path, size_t max, tw_buf *out, tw_report *report);
+
 /** The private key in `path`, refused (TW_ERR_FORBIDDEN) when group or others have any right to the file. */
 TW_MUST_USE tw_err tw_key_file_read(const tw_env *env, const char *path, const tw_suite **suite, tw_signer **signer,
                                     tw_report *report);

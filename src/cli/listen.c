@@ -1,10 +1,13 @@
 /* treewire listen. SPDX-License-Identifier: Apache-2.0 */
 #include "cli/key_file.h"
-#include "cli/serve.h"
+#include "cli/reload.h"
 
-enum { PEERS = TW_SERVE_OPTION_COUNT, BIND, FORWARD, OPTION_COUNT };
-static const tw_option options[OPTION_COUNT] = {
-    TW_SERVE_OPTIONS, {"peers", 'p', "FILE"}, {"bind", 'b', "ADDR:PORT"}, {"forward", 'f', "HOST:PORT"}};
+enum { PEERS = TW_SERVE_OPTIONS_END, BIND, FORWARD, OPTION_COUNT };
+static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS,
+                                                TW_CERTIFICATE_OPTIONS,
+                                                {"peers", 'p', "FILE"},
+                                                {"bind", 'b', "ADDR:PORT"},
+                                                {"forward", 'f', "HOST:PORT"}};
 
 static tw_err take(tw_serve *serve, int which, const char *value, const char **forward, tw_report *report) {
   switch (which) {
@@ -28,8 +31,12 @@ static tw_exit parse(tw_serve *serve, const char *const *words) {
     if (which != TW_OPTION_END && take(serve, which, value, &forward, &report) != TW_OK)
       return tw_cli_report(TW_EXIT_USAGE, &report);
   } while (which != TW_OPTION_END);
-  if (serve->key_count == 0) return tw_cli_fail(TW_EXIT_USAGE, "listen needs --key FILE");
-  if (serve->peers_path == NULL) return tw_cli_fail(TW_EXIT_USAGE, "listen needs --peers FILE");
+  const tw_certificates *certificates = &serve->identity.certificates;
+  if (tw_certificates_check(certificates, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
+  if (serve->key_count == 0 && certificates->cert_path == NULL)
+    return tw_cli_fail(TW_EXIT_USAGE, "listen needs --key FILE, or --cert FILE and --cert-key FILE");
+  if (serve->peers_path == NULL && certificates->ca_path == NULL)
+    return tw_cli_fail(TW_EXIT_USAGE, "listen needs --peers FILE or --ca FILE, or both: who is let in");
   if ((forward != NULL) == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs either --forward HOST:PORT or --stdio");
   return TW_EXIT_OK;
@@ -37,9 +44,11 @@ static tw_exit parse(tw_serve *serve, const char *const *words) {
 
 static tw_exit serve_peers(tw_serve *serve) {
   tw_report report = {"out of memory"};
-  if (tw_peers_file_read(&serve->env, serve->peers_path, &serve->identity.peers, &report) != TW_OK)
-    return tw_cli_fail(TW_EXIT_LOCAL, "--peers %s", report.text);
-  tw_serve_check_peers(serve);
+  if (serve->peers_path != NULL) {
+    if (tw_peers_file_read(&serve->env, serve->peers_path, &serve->identity.peers, &report) != TW_OK)
+      return tw_cli_fail(TW_EXIT_LOCAL, "--peers %s", report.text);
+    tw_serve_check_peers(serve);
+  }
   serve->service.accepts = true;
   serve->service.app = serve->stdio ? TW_APP_STDIO : TW_APP_TARGET;
   return tw_serve_run(serve);
@@ -58,12 +67,16 @@ static tw_exit run(const char *const *words) {
 
 const tw_verb tw_verb_listen = {
     "listen", run,
-    "treewire listen --key FILE --peers FILE [--bind ADDR:PORT] (--forward HOST:PORT | --stdio)\n"
+    "treewire listen (--key FILE | --cert FILE --cert-key FILE) (--peers FILE | --ca FILE)\n"
+    "                [--bind ADDR:PORT] (--forward HOST:PORT | --stdio)\n"
     "\n"
-    "Accepts channels from the peers in a file and connects each to a TCP service, or one to standard input and "
-    "output.\n"
+    "Accepts channels from the peers in a file, or with certificates of a CA, and connects each to a TCP service, or "
+    "one\n"
+    "to standard input and output.\n"
     "\n"
     "  -k, --key FILE            our private key, mode 0600; may be given once for each suite\n"
     "  -p, --peers FILE          one public key or fingerprint a line, then a name; read again on SIGHUP\n"
     "  -b, --bind ADDR:PORT      where to listen (default *:9420)\n"
-    "  -f, --forward HOST:PORT   the service\n" TW_SERVE_HELP};
+    "  -f, --forward HOST:PORT   the service\n" TW_CERTIFICATE_HELP
+    "  -n, --name NAME           certificates have to be for this name (default: any); may be repeated\n"
+    "                            SIGHUP has CAs and revocation lists read again\n" TW_SERVE_HELP};

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "cli/harden.h"
-#include "cli/key_file.h"
+#include "cli/reload.h"
 #include "cli/tell.h"
 
-enum { SECOND = 1000, DIAL_S = 10, LINGER_S = 2, WARNINGS_MAX = 8 };
+enum { SECOND = 1000, DIAL_S = 10, LINGER_S = 2, LOOK_MS = 1000 };
 static const uint64_t seconds_max = 10 * 365 * 24 * 3600u;
 
 void tw_serve_init(tw_serve *serve, bool connecting) {
@@ -57,7 +57,7 @@ tw_err tw_serve_option(tw_serve *serve, int which, const char *value, tw_report 
   case TW_SERVE_IDLE_TIMEOUT:
     return take_seconds("idle-timeout", value, seconds_max, &serve->service.idle_timeout_ms, report);
   case TW_SERVE_VERBOSE: serve->verbose = true; return TW_OK;
-  default: return tw_report_fail(report, TW_ERR_INTERNAL, "option %d has no meaning", which);
+  default: return tw_certificates_option(&serve->identity.certificates, which - TW_SERVE_OPTION_COUNT, value, report);
   }
 }
 
@@ -69,64 +69,34 @@ static void raise_descriptor_limit(void) {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static tw_exit prepare_certificates(tw_serve *serve) {
+  tw_report report = {"out of memory"};
+  tw_report warning = {""};
+  if (tw_certificates_open(&serve->identity.certificates, &report) != TW_OK)
+    return tw_cli_report(TW_EXIT_LOCAL, &report);
+  if (serve->identity.certificates.cert_path == NULL) return TW_EXIT_OK;
+  if (tw_identity_add_certificate(&serve->identity, &warning, &report) != TW_OK)
+    return tw_cli_fail(TW_EXIT_LOCAL, "--cert %s", report.text);
+  if (warning.text[0] != '\0') (void)tw_cli_report(TW_EXIT_OK, &warning);
+  return TW_EXIT_OK;
+}
+
 tw_exit tw_serve_prepare(tw_serve *serve) {
   tw_harden_process();
   raise_descriptor_limit();
-  if (serve->key_count == 0) return tw_cli_fail(TW_EXIT_USAGE, "--key is missing");
   const tw_exit code = tw_cli_env_init(&serve->env);
   if (code != TW_EXIT_OK) return code;
   tw_report report = {"out of memory"};
   for (size_t i = 0; i < serve->key_count; i++)
     if (tw_identity_add_key(&serve->identity, serve->keys[i], &report) != TW_OK)
       return tw_cli_fail(TW_EXIT_LOCAL, "--key %s", report.text);
+  const tw_exit certified = prepare_certificates(serve);
+  if (certified != TW_EXIT_OK) return certified;
   if (!tw_harden_lock_memory() && serve->verbose)
     (void)tw_cli_fail(TW_EXIT_OK, "memory with keys cannot be locked (see ulimit -l); it may reach a swap device");
   if (tw_event_log_open(&serve->log, serve->events_path, &report) != TW_OK)
     return tw_cli_report(TW_EXIT_LOCAL, &report);
   return TW_EXIT_OK;
-}
-
-void tw_serve_check_peers(const tw_serve *serve) {
-  const tw_peers *peers = &serve->identity.peers;
-  int warnings = 0;
-  if (peers->count == 0)
-    (void)tw_cli_fail(TW_EXIT_OK, "%s: no peers in it yet, nobody can connect (SIGHUP has it read again)",
-                      serve->peers_path);
-  for (size_t i = 0; i < peers->count && warnings < WARNINGS_MAX; i++) {
-    const tw_peer *peer = &peers->list[i];
-    if (tw_identity_has_suite(&serve->identity, peer->suite)) continue;
-    warnings++;
-    (void)tw_cli_fail(TW_EXIT_OK, "%s:%zu: a key of suite %s, for which there is no --key: this peer cannot connect",
-                      serve->peers_path, peer->line, tw_suite_name(peer->suite));
-  }
-}
-
-/* Who has said a name is asked again, even if nothing has proved yet that it is his: that check comes once. */
-static bool is_still_listed(void *ctx, tw_tunnel *tunnel) {
-  const tw_serve *serve = ctx;
-  tw_channel_status status;
-  tw_member member;
-  tw_fingerprint fingerprint;
-  const tw_peer *peer = NULL;
-  tw_channel *channel = tw_tunnel_channel(tunnel);
-  if (!tw_channel_peer(channel, &member)) return true; /* not judged yet, or at its end */
-  tw_channel_get_status(channel, &status);
-  const tw_err err = tw_identity_lookup(&serve->identity, status.pair.suite, member.signature_key, &fingerprint, &peer);
-  return err == TW_OK && peer != NULL;
-}
-
-/* A file with a mistake changes nothing: the peers stay those that there were. */
-static void on_reload(void *ctx, tw_service *service) {
-  tw_serve *serve = ctx;
-  tw_report report = {"out of memory"};
-  if (tw_peers_file_read(&serve->env, serve->peers_path, &serve->identity.peers, &report) != TW_OK) {
-    (void)fprintf(stderr, "treewire: %s (the peers stay as they were)\n", report.text);
-    tw_tell_reload(serve, report.text);
-    return;
-  }
-  tw_serve_check_peers(serve);
-  tw_tell_reload(serve, NULL);
-  tw_service_weed(service, is_still_listed, serve, TW_ERR_CREDENTIAL);
 }
 
 tw_exit tw_serve_run(tw_serve *serve) {
@@ -137,7 +107,10 @@ tw_exit tw_serve_run(tw_serve *serve) {
   config->event = tw_tell_event;
   config->listening = tw_tell_listening;
   config->fell_short = tw_tell_short;
-  config->reload = serve->peers_path != NULL ? on_reload : NULL;
+  const bool certificates_count = serve->identity.certificates.trust != NULL;
+  config->reload = serve->peers_path != NULL || certificates_count ? tw_serve_reload : NULL;
+  config->look_every_ms = certificates_count ? LOOK_MS : 0;
+  config->look = tw_serve_look;
   config->ctx = serve;
   tw_report report = {"out of memory"};
   if (tw_service_run(config, &report) != TW_OK) return tw_cli_report(TW_EXIT_NETWORK, &report);

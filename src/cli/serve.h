@@ -7,8 +7,8 @@
 #include "cli/identity.h"
 #include "net/service.h"
 
-/* The options of both verbs: their table begins with TW_SERVE_OPTIONS, and their own come after TW_SERVE_OPTION_COUNT.
- */
+/* The options of both verbs: their table begins with TW_SERVE_OPTIONS, then come TW_CERTIFICATE_OPTIONS, and their own
+ * after TW_SERVE_OPTIONS_END. */
 enum {
   TW_SERVE_KEY,
   TW_SERVE_STDIO,
@@ -19,7 +19,8 @@ enum {
   TW_SERVE_CONNECT_TIMEOUT,
   TW_SERVE_IDLE_TIMEOUT,
   TW_SERVE_VERBOSE,
-  TW_SERVE_OPTION_COUNT
+  TW_SERVE_OPTION_COUNT,
+  TW_SERVE_OPTIONS_END = TW_SERVE_OPTION_COUNT + TW_CERTIFICATE_OPTION_COUNT
 };
 
 #define TW_SERVE_OPTIONS                                                                                               \
@@ -61,8 +62,6 @@ void tw_serve_init(tw_serve *serve, bool connecting);
 TW_MUST_USE tw_err tw_serve_option(tw_serve *serve, int which, const char *value, tw_report *report);
 /** Set up cryptography and keys; the process is hardened first. Reports itself. */
 tw_exit tw_serve_prepare(tw_serve *serve);
-/** Warn about peers whose suite no key of ours has. */
-void tw_serve_check_peers(const tw_serve *serve);
 /** Serve until the end. Reports itself. */
 tw_exit tw_serve_run(tw_serve *serve);
 void tw_serve_clear(tw_serve *serve);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 
@@ -27,13 +28,21 @@ static const char *cause_name(tw_rekey_cause cause) {
   return "unknown";
 }
 
+static bool is_refusal_alert(uint8_t alert) {
+  static const tw_err refusals[] = {TW_ERR_CREDENTIAL,          TW_ERR_CERTIFICATE,         TW_ERR_CERTIFICATE_USE,
+                                    TW_ERR_CERTIFICATE_EXPIRED, TW_ERR_CERTIFICATE_REVOKED, TW_ERR_UNKNOWN_CA};
+  for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+    if (alert == tw_channel_alert_of(refusals[i])) return true;
+  return false;
+}
+
 tw_exit tw_tell_exit(const tw_tunnel_event *event) {
   if (event->stage == TW_STAGE_CONNECT || event->stage == TW_STAGE_TARGET) return TW_EXIT_NETWORK;
   if (event->stage == TW_STAGE_APPLICATION) return TW_EXIT_LOCAL;
+  if (tw_identity_is_refusal(event->err)) return TW_EXIT_REFUSED;
   switch (event->err) {
-  case TW_ERR_CREDENTIAL: return TW_EXIT_REFUSED;
   case TW_ERR_ALERT:
-    if (event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL)) return TW_EXIT_REFUSED;
+    if (is_refusal_alert(event->alert)) return TW_EXIT_REFUSED;
     /* Nothing is wrong with what either side sent: the other one gave up. */
     return event->alert == tw_channel_alert_of(TW_ERR_CLOSED) ? TW_EXIT_NETWORK : TW_EXIT_PROTOCOL;
   case TW_ERR_TRUNCATION:
@@ -53,28 +62,44 @@ typedef struct peer_note {
   tw_fingerprint fingerprint;
   const tw_suite *suite;
   uint64_t epoch;
+  uint64_t valid_until; /* the end of its certificate; UINT64_MAX: it is not here by that */
+  char name[];          /* as its certificate has it; "" likewise */
 } peer_note;
 
 static const peer_note *note_of(tw_tunnel *tunnel) { return *tw_tunnel_user(tunnel); }
 
-static void make_note(const tw_serve *serve, tw_tunnel *tunnel) {
-  tw_member member;
-  tw_channel_status status;
-  const tw_peer *peer;
-  tw_channel *channel = tw_tunnel_channel(tunnel);
-  peer_note *note = tw_alloc_zero(NULL, sizeof *note);
-  if (note == NULL) return;
-  tw_channel_get_status(channel, &status);
-  note->suite = status.pair.suite;
-  if (tw_channel_peer(channel, &member) &&
-      tw_identity_lookup(&serve->identity, note->suite, member.signature_key, &note->fingerprint, &peer) == TW_OK)
-    *tw_tunnel_user(tunnel) = note;
-  else
-    tw_alloc_free(NULL, note);
+/* The name that a certificate was accepted for, or what else it has. */
+static const char *name_in(const tw_acquaintance *known) {
+  if (!known->certified) return "";
+  return known->holder.name[0] != '\0' ? known->holder.name : known->holder.subject;
 }
 
-static void keep_note(const tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
-  if (event->kind == TW_TUNNEL_ESTABLISHED) make_note(serve, tunnel);
+static peer_note *new_note(const tw_acquaintance *known, const tw_suite *suite) {
+  const char *name = name_in(known);
+  const size_t size = strlen(name) + 1;
+  peer_note *note = tw_alloc_zero(NULL, sizeof *note + size);
+  if (note == NULL) return NULL;
+  note->fingerprint = known->fingerprint;
+  note->suite = suite;
+  note->valid_until = known->certified ? known->holder.not_after : UINT64_MAX;
+  memcpy(note->name, name, size);
+  return note;
+}
+
+/* The policy accepted the other side before: what is asked here is who it is. */
+static void make_note(tw_serve *serve, tw_tunnel *tunnel, tw_acquaintance *known) {
+  tw_member member;
+  tw_channel_status status;
+  tw_channel *channel = tw_tunnel_channel(tunnel);
+  tw_channel_get_status(channel, &status);
+  if (!tw_channel_peer(channel, &member)) return;
+  const tw_stranger stranger = {status.pair.suite, member.credential, member.signature_key, (uint64_t)time(NULL)};
+  const tw_err err = tw_identity_accepts(&serve->identity, &stranger, known);
+  if (err == TW_OK || tw_identity_is_refusal(err)) *tw_tunnel_user(tunnel) = new_note(known, status.pair.suite);
+}
+
+static void keep_note(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event, tw_acquaintance *known) {
+  if (event->kind == TW_TUNNEL_ESTABLISHED) make_note(serve, tunnel, known);
   peer_note *note = *tw_tunnel_user(tunnel);
   if (note != NULL && event->kind <= TW_TUNNEL_REKEYED) note->epoch = event->channel.epoch;
 }
@@ -89,18 +114,26 @@ const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel) {
   return note == NULL ? NULL : tw_peers_find(&serve->identity.peers, &note->fingerprint);
 }
 
-/* The name that the peers file gives the other side, "" for none. */
+uint64_t tw_tell_valid_until(tw_tunnel *tunnel) {
+  const peer_note *note = note_of(tunnel);
+  return note == NULL ? UINT64_MAX : note->valid_until;
+}
+
+/* The name that the peers file gives the other side, or its certificate; "" for none. */
 static const char *peer_name(const tw_serve *serve, tw_tunnel *tunnel) {
   const tw_peer *peer = tw_tell_peer(serve, tunnel);
-  return peer == NULL ? "" : tw_peer_name(&serve->identity.peers, peer);
+  const char *name = peer == NULL ? "" : tw_peer_name(&serve->identity.peers, peer);
+  return name[0] != '\0' || note_of(tunnel) == NULL ? name : note_of(tunnel)->name;
 }
 
 /* ---- people ---- */
 
+enum { WHO_MAX = TW_X509_TEXT }; /* a name of either kind */
+
 /* "channel 3 with alice at 10.0.0.1:9420" */
 static void describe(const tw_serve *serve, tw_tunnel *tunnel, char *out, size_t size) {
   const peer_note *note = note_of(tunnel);
-  char who[TW_PEER_NAME_MAX + 8] = "";
+  char who[WHO_MAX + 8] = "";
   if (note != NULL) {
     const char *name = peer_name(serve, tunnel);
     char text[TW_FINGERPRINT_TEXT];
@@ -111,19 +144,27 @@ static void describe(const tw_serve *serve, tw_tunnel *tunnel, char *out, size_t
                  tw_tunnel_remote(tunnel));
 }
 
+/* Whether this error is of what the identity said last. */
+static bool tells_refusal(const tw_serve *serve, const tw_tunnel_event *event) {
+  return serve->identity.refusal.given && tw_identity_is_refusal(event->err);
+}
+
 static void tell_error(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   /* That an application went away early is everyday business. */
   if (event->stage == TW_STAGE_APPLICATION && !serve->verbose && !serve->stdio) return;
-  char refused[TW_FINGERPRINT_TEXT + 16] = "";
-  if (event->err == TW_ERR_CREDENTIAL && serve->identity.refused) {
-    (void)snprintf(refused, sizeof refused, ": ");
-    tw_fingerprint_format(&serve->identity.refused_key, refused + 2);
+  char refused[TW_FINGERPRINT_TEXT + TW_REPORT_MAX + 8] = "";
+  if (tells_refusal(serve, event)) {
+    const char *why = serve->identity.refusal.why.text;
+    char key[TW_FINGERPRINT_TEXT];
+    tw_fingerprint_format(&serve->identity.refusal.key, key);
+    (void)snprintf(refused, sizeof refused, ": %s%s%s%s", why, why[0] == '\0' ? "" : " (", key,
+                   why[0] == '\0' ? "" : ")");
   }
   if (event->stage == TW_STAGE_CONNECT) {
     (void)tw_cli_fail(TW_EXIT_OK, "%s", event->text);
     return;
   }
-  char where[TW_PEER_NAME_MAX + TW_ADDRESS_TEXT + 48];
+  char where[WHO_MAX + TW_ADDRESS_TEXT + 48];
   describe(serve, tunnel, where, sizeof where);
   (void)tw_cli_fail(TW_EXIT_OK, "%s: %s: %s%s", where, stage_name(event->stage), event->text, refused);
 }
@@ -138,20 +179,23 @@ static void tell_retry(const tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel
                       (unsigned long long)event->wait_ms / 1000, (unsigned long long)event->wait_ms / 100 % 10);
 }
 
-static void tell_people(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+static void tell_people(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event,
+                        const tw_acquaintance *known) {
   if (event->kind == TW_TUNNEL_RETRY) {
     tell_retry(serve, tunnel, event);
     return;
   }
   if (event->kind == TW_TUNNEL_ERROR) tell_error(serve, tunnel, event);
   if (event->kind == TW_TUNNEL_ERROR || !serve->verbose) return;
-  char where[TW_PEER_NAME_MAX + TW_ADDRESS_TEXT + 48];
+  char where[WHO_MAX + TW_ADDRESS_TEXT + 48];
   describe(serve, tunnel, where, sizeof where);
   const tw_channel_event *channel = &event->channel;
   const unsigned long long spent = (unsigned long long)event->key_ns / 1000;
   if (event->kind == TW_TUNNEL_ESTABLISHED)
-    (void)tw_cli_fail(TW_EXIT_OK, "%s: %s, %llu bytes, %llu us", where, channel->resumed ? "resumed" : "established",
-                      (unsigned long long)channel->handshake_bytes, spent);
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: %s, %llu bytes, %llu us%s%.120s%s%.120s", where,
+                      channel->resumed ? "resumed" : "established", (unsigned long long)channel->handshake_bytes, spent,
+                      known->certified ? ", certificate of " : "", known->holder.subject,
+                      known->certified ? " for " : "", known->holder.names);
   else if (event->kind == TW_TUNNEL_REKEYED)
     (void)tw_cli_fail(TW_EXIT_OK, "%s: epoch %llu by %s, %llu bytes, %llu us", where,
                       (unsigned long long)channel->epoch, cause_name(channel->cause),
@@ -172,7 +216,19 @@ static void add_peer(const tw_serve *serve, tw_tunnel *tunnel, json_t *line) {
   if (name[0] != '\0') tw_event_text(line, "name", name);
 }
 
-static void add_established(tw_tunnel *tunnel, const tw_tunnel_event *event, json_t *line) {
+/* What was verified, and nothing else. */
+static void add_certificate(const tw_acquaintance *known, json_t *line) {
+  if (!known->certified) return;
+  char until[32];
+  tw_event_time_text(known->holder.not_after, until, sizeof until);
+  tw_event_text(line, "subject", known->holder.subject);
+  tw_event_text(line, "names", known->holder.names);
+  tw_event_text(line, "serial", known->holder.serial);
+  tw_event_text(line, "valid_until", until);
+}
+
+static void add_established(tw_tunnel *tunnel, const tw_tunnel_event *event, const tw_acquaintance *known,
+                            json_t *line) {
   const peer_note *note = note_of(tunnel);
   if (note != NULL) tw_event_text(line, "suite", tw_suite_name(note->suite));
   tw_event_number(line, "epoch", event->channel.epoch);
@@ -180,6 +236,7 @@ static void add_established(tw_tunnel *tunnel, const tw_tunnel_event *event, jso
   tw_event_number(line, "key_us", event->key_ns / 1000);
   tw_event_flag(line, "resumed", event->channel.resumed);
   if (event->channel.early_bytes > 0) tw_event_number(line, "early_bytes", event->channel.early_bytes);
+  add_certificate(known, line);
 }
 
 static void add_rekeyed(const tw_tunnel_event *event, json_t *line) {
@@ -197,10 +254,11 @@ static void add_error(tw_serve *serve, const tw_tunnel_event *event, json_t *lin
   tw_event_text(line, "class", is_system ? "system" : tw_err_class_name(tw_err_class_of(event->err)));
   tw_event_text(line, "error", event->text);
   if (event->alert != 0) tw_event_text(line, "alert", tw_channel_alert_name(event->alert));
-  if (event->err != TW_ERR_CREDENTIAL || !serve->identity.refused) return;
+  if (!tells_refusal(serve, event)) return;
   char refused[TW_FINGERPRINT_TEXT];
-  tw_fingerprint_format(&serve->identity.refused_key, refused);
+  tw_fingerprint_format(&serve->identity.refusal.key, refused);
   tw_event_text(line, "refused", refused);
+  if (serve->identity.refusal.why.text[0] != '\0') tw_event_text(line, "why", serve->identity.refusal.why.text);
 }
 
 static void add_closed(tw_tunnel *tunnel, const tw_tunnel_event *event, json_t *line) {
@@ -223,12 +281,12 @@ static json_t *new_line(const tw_serve *serve, tw_tunnel *tunnel, const char *na
   return line;
 }
 
-static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event, const tw_acquaintance *known) {
   static const char *const names[] = {"", "established", "rekeyed", "error", "closed", "retry"};
   json_t *line = new_line(serve, tunnel, names[event->kind]);
   if (line == NULL) return;
   switch (event->kind) {
-  case TW_TUNNEL_ESTABLISHED: add_established(tunnel, event, line); break;
+  case TW_TUNNEL_ESTABLISHED: add_established(tunnel, event, known, line); break;
   case TW_TUNNEL_REKEYED: add_rekeyed(event, line); break;
   case TW_TUNNEL_ERROR: add_error(serve, event, line); break;
   case TW_TUNNEL_CLOSED: add_closed(tunnel, event, line); break;
@@ -242,12 +300,13 @@ static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event 
 
 void tw_tell_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   tw_serve *serve = ctx;
-  keep_note(serve, tunnel, event);
-  log_event(serve, tunnel, event);
-  tell_people(serve, tunnel, event);
+  tw_acquaintance known = {0}; /* of who has just been established */
+  keep_note(serve, tunnel, event, &known);
+  log_event(serve, tunnel, event, &known);
+  tell_people(serve, tunnel, event, &known);
   if (event->kind == TW_TUNNEL_CLOSED) drop_note(tunnel);
   if (event->kind != TW_TUNNEL_ERROR) return;
-  serve->identity.refused = false;
+  serve->identity.refusal.given = false;
   const bool is_the_one = serve->service.connecting || tw_tunnel_established(tunnel);
   if (is_the_one && serve->code == TW_EXIT_OK) serve->code = tw_tell_exit(event);
 }
@@ -270,7 +329,10 @@ void tw_tell_short(void *ctx, int why) {
 
 void tw_tell_reload(const tw_serve *serve, const char *error) {
   json_t *line = tw_event_new(&serve->log, "reloaded");
+  const tw_x509_trust *trust = serve->identity.certificates.trust;
   tw_event_number(line, "peers", serve->identity.peers.count);
+  if (trust != NULL) tw_event_number(line, "cas", tw_x509_trust_anchors(trust));
+  if (trust != NULL) tw_event_number(line, "crls", tw_x509_trust_crls(trust));
   if (error != NULL) tw_event_text(line, "error", error);
   tw_event_write(&serve->log, line);
   if (serve->verbose && error == NULL) (void)tw_cli_fail(TW_EXIT_OK, "%zu peers", serve->identity.peers.count);

@@ -13,6 +13,9 @@ void tw_tell_short(void *ctx, int why);
 void tw_tell_reload(const tw_serve *serve, const char *error);
 /** The peer that the other side of an established channel is; NULL when it is not, or no more, among the peers. */
 const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel);
+/** Until when the certificate of an established channel's peer is valid, in seconds since 1970; UINT64_MAX when it was
+ * not accepted by that. */
+uint64_t tw_tell_valid_until(tw_tunnel *tunnel);
 /** The exit code that an error of the one channel stands for. */
 tw_exit tw_tell_exit(const tw_tunnel_event *event);
 

@@ -115,6 +115,8 @@ static tw_err check_certificate(const tw_env *env, const tw_suite *suite, const 
   if (!tw_certificate_next(&walk, &certificate)) return TW_ERR_ENCODING;
   tw_buf key = TW_BUF_INIT(tw_env_alloc(env));
   tw_err err = tw_x509_public_key(env, suite, certificate, &key);
+  /* The message is well-formed; what its sender got from a CA is not. */
+  if (err == TW_ERR_ENCODING) err = TW_ERR_CERTIFICATE;
   if (err == TW_OK && !tw_bytes_equal(tw_buf_bytes(&key), leaf->signature_key)) err = TW_ERR_CREDENTIAL;
   tw_buf_clear(&key);
   return err;

@@ -6,6 +6,18 @@ tw_err tw_policy_err(tw_err err, tw_err refusal) {
   return err == TW_OK || tw_err_class_of(err) == TW_CLASS_RESOURCE ? err : refusal;
 }
 
+/* What a policy can say of a certificate, for the peer to be told. */
+static tw_err refusal_of(tw_err err) {
+  switch (err) {
+  case TW_ERR_CERTIFICATE:
+  case TW_ERR_CERTIFICATE_USE:
+  case TW_ERR_CERTIFICATE_EXPIRED:
+  case TW_ERR_CERTIFICATE_REVOKED:
+  case TW_ERR_UNKNOWN_CA: return err;
+  default: return TW_ERR_CREDENTIAL;
+  }
+}
+
 tw_err tw_client_accepts(const tw_client *client, tw_credential_event event, tw_bytes group_id, uint32_t leaf_index,
                          const tw_leaf_node *leaf, const tw_leaf_node *old, uint64_t now) {
   if (client->policy.credential == NULL) return TW_ERR_CREDENTIAL;
@@ -23,7 +35,8 @@ tw_err tw_client_accepts(const tw_client *client, tw_credential_event event, tw_
     use.old = &old_credential;
     use.old_signature_key = old->signature_key;
   }
-  return tw_policy_err(client->policy.credential(client->policy.ctx, &use), TW_ERR_CREDENTIAL);
+  const tw_err err = client->policy.credential(client->policy.ctx, &use);
+  return tw_policy_err(err, refusal_of(err));
 }
 
 tw_err tw_group_external_sender(tw_bytes group_context_extensions, uint32_t index, tw_external_sender *out) {

@@ -15,6 +15,7 @@ struct tw_service {
   uv_loop_t loop;
   uv_signal_t signals[SIGNALS];
   int signal_count;
+  uv_timer_t looks; /* its data is NULL while it does not run */
   tw_acceptor acceptor;
   tw_tunnel_setup setup;
   tw_tunnel *tunnels;
@@ -51,6 +52,8 @@ static void finish(tw_service *service) {
   tw_acceptor_close(&service->acceptor);
   for (int i = 0; i < service->signal_count; i++) uv_close((uv_handle_t *)&service->signals[i], NULL);
   service->signal_count = 0;
+  if (service->looks.data != NULL) uv_close((uv_handle_t *)&service->looks, NULL);
+  service->looks.data = NULL;
   if (service->saver_is_open) uv_close((uv_handle_t *)&service->saver, NULL);
   service->saver_is_open = false;
 }
@@ -177,12 +180,28 @@ static void on_signal(uv_signal_t *handle, int number) {
   }
 }
 
-void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tunnel), void *ctx, tw_err reason) {
+void tw_service_weed(tw_service *service, tw_err (*judge)(void *ctx, tw_tunnel *tunnel), void *ctx) {
   tw_tunnel *next;
   for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
     next = *tw_tunnel_next(tunnel);
-    if (tw_tunnel_channel(tunnel) != NULL && !keep(ctx, tunnel)) tw_tunnel_abort(tunnel, reason);
+    const tw_err word = tw_tunnel_channel(tunnel) == NULL ? TW_OK : judge(ctx, tunnel);
+    if (word != TW_OK) tw_tunnel_abort(tunnel, word);
   }
+}
+
+static void on_look(uv_timer_t *timer) {
+  tw_service *service = timer->data;
+  service->config->look(service->config->ctx, service);
+}
+
+static tw_err start_looking(tw_service *service, tw_report *report) {
+  const uint64_t every = service->config->look_every_ms;
+  if (every == 0) return TW_OK;
+  if (uv_timer_init(&service->loop, &service->looks) != 0 ||
+      uv_timer_start(&service->looks, on_look, every, every) != 0)
+    return tw_report_fail(report, TW_ERR_STATE, "cannot start a timer");
+  service->looks.data = service;
+  return TW_OK;
 }
 
 static tw_err open_service(tw_service *service, tw_report *report) {
@@ -218,6 +237,7 @@ static tw_err open_service(tw_service *service, tw_report *report) {
     const int status = uv_signal_start(&service->signals[i], on_signal, signal_numbers[i]);
     if (status != 0) return tw_report_fail(report, TW_ERR_STATE, "cannot take signals: %s", uv_strerror(status));
   }
+  TW_TRY(start_looking(service, report));
   if (!config->accepts) {
     start_tunnel(service, -1, -1);
     return TW_OK;

@@ -36,6 +36,9 @@ typedef struct tw_service_config {
   void (*fell_short)(void *ctx, int why);
   /** SIGHUP. */
   void (*reload)(void *ctx, tw_service *service);
+  /** Every so often, while there is service; 0: never. */
+  uint64_t look_every_ms;
+  void (*look)(void *ctx, tw_service *service);
   void *ctx;
 } tw_service_config;
 
@@ -44,8 +47,10 @@ typedef struct tw_service_config {
  * it cannot start, TW_ERR_NO_MEMORY.
  */
 TW_MUST_USE tw_err tw_service_run(const tw_service_config *config, tw_report *report);
-/** Abort every tunnel with a channel that `keep` does not want any more, those in the middle of their handshake, too.
+/**
+ * Ask `judge` about every tunnel that has a channel, those in the middle of their handshake, too: who is not TW_OK is
+ * aborted with that reason.
  */
-void tw_service_weed(tw_service *service, bool (*keep)(void *ctx, tw_tunnel *tunnel), void *ctx, tw_err reason);
+void tw_service_weed(tw_service *service, tw_err (*judge)(void *ctx, tw_tunnel *tunnel), void *ctx);
 
 #endif

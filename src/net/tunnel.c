@@ -127,7 +127,7 @@ static void stop_within(tw_tunnel *tunnel, uint64_t ms) {
 /* What an error most likely comes from, where its name does not say it. */
 static const char *likely_cause(const tw_tunnel *tunnel, const tw_channel_event *event) {
   if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL))
-    return tunnel->setup->connecting ? " (our key is not among its peers)" : " (it expects another key)";
+    return tunnel->setup->connecting ? " (our key or name is not among its peers)" : " (it expects another key)";
   if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CLOSED) && tunnel->established)
     return " (its application or service failed or cannot be reached)";
   if (event->reason == TW_ERR_LIFETIME ||

@@ -446,10 +446,24 @@ static void every_error_has_an_alert_and_every_alert_a_name(void **state) {
   static const struct {
     tw_err err;
     uint8_t alert;
-  } cases[] = {{TW_OK, 0},           {TW_ERR_TRUNCATED, 50},  {TW_ERR_UNEXPECTED, 10}, {TW_ERR_UNSUPPORTED, 40},
-               {TW_ERR_BINDING, 40}, {TW_ERR_CREDENTIAL, 49}, {TW_ERR_LIFETIME, 45},   {TW_ERR_SIGNATURE, 51},
-               {TW_ERR_MAC, 51},     {TW_ERR_KEY, 47},        {TW_ERR_TREE, 47},       {TW_ERR_NO_MEMORY, 80},
-               {TW_ERR_RANDOM, 80}};
+  } cases[] = {{TW_OK, 0},
+               {TW_ERR_TRUNCATED, 50},
+               {TW_ERR_UNEXPECTED, 10},
+               {TW_ERR_UNSUPPORTED, 40},
+               {TW_ERR_BINDING, 40},
+               {TW_ERR_CREDENTIAL, 49},
+               {TW_ERR_LIFETIME, 45},
+               {TW_ERR_SIGNATURE, 51},
+               {TW_ERR_MAC, 51},
+               {TW_ERR_KEY, 47},
+               {TW_ERR_TREE, 47},
+               {TW_ERR_NO_MEMORY, 80},
+               {TW_ERR_RANDOM, 80},
+               {TW_ERR_CERTIFICATE, 42},
+               {TW_ERR_CERTIFICATE_USE, 43},
+               {TW_ERR_CERTIFICATE_REVOKED, 44},
+               {TW_ERR_CERTIFICATE_EXPIRED, 45},
+               {TW_ERR_UNKNOWN_CA, 48}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     assert_int_equal(tw_channel_alert_of(cases[i].err), cases[i].alert);
     assert_string_not_equal(tw_channel_alert_name(cases[i].alert), "unknown");

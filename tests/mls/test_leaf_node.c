@@ -286,7 +286,7 @@ static void signature_keys_have_the_suites_length(void **state) {
 static void what_is_no_certificate_is_refused(void **state) {
   fixture *f = *state;
   f->fields.credential = TW_LITERAL("\0\2\6\5trust");
-  assert_int_equal(check_leaf(f), TW_ERR_ENCODING);
+  assert_int_equal(check_leaf(f), TW_ERR_CERTIFICATE);
 }
 
 /* A self-signed certificate of an Ed25519 key; appended as an x509 credential. */

@@ -176,6 +176,40 @@ static void the_connections_policy_comes_before_the_clients(void **state) {
   tw_buf_clear(&hello);
 }
 
+static tw_err policy_says_what_it_is_told(void *ctx, const tw_credential_use *use) {
+  (void)use;
+  const tw_err *word = ctx;
+  return *word;
+}
+
+/* Errors about certificates and a lack of resources come back as they are, anything else as a refusal. */
+static void the_policys_word_on_certificates_comes_back(void **state) {
+  (void)state;
+  static const struct {
+    tw_err said, comes;
+  } cases[] = {
+      {TW_ERR_CREDENTIAL, TW_ERR_CREDENTIAL},
+      {TW_ERR_CERTIFICATE, TW_ERR_CERTIFICATE},
+      {TW_ERR_CERTIFICATE_USE, TW_ERR_CERTIFICATE_USE},
+      {TW_ERR_CERTIFICATE_EXPIRED, TW_ERR_CERTIFICATE_EXPIRED},
+      {TW_ERR_CERTIFICATE_REVOKED, TW_ERR_CERTIFICATE_REVOKED},
+      {TW_ERR_UNKNOWN_CA, TW_ERR_UNKNOWN_CA},
+      {TW_ERR_NO_MEMORY, TW_ERR_NO_MEMORY},
+      {TW_ERR_INTERNAL, TW_ERR_CREDENTIAL},
+      {TW_ERR_SIGNATURE, TW_ERR_CREDENTIAL},
+  };
+  tw_buf hello = tw_test_pair_buf(&t);
+  assert_int_equal(tw_pair_initiate(&t.alice_config, TW_TEST_NOW_MS, &t.initiator, &hello), TW_OK);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    tw_err said = cases[i].said;
+    const tw_policy policy = {.ctx = &said, .credential = policy_says_what_it_is_told};
+    t.bob_config.policy = &policy;
+    assert_int_equal(respond_to(tw_buf_bytes(&hello)), cases[i].comes);
+  }
+  t.bob_config.policy = NULL;
+  tw_buf_clear(&hello);
+}
+
 static void our_own_hello_is_refused(void **state) {
   (void)state;
   tw_buf hello = tw_test_pair_buf(&t);
@@ -723,6 +757,7 @@ int main(void) {
       TEST(another_suite_is_refused),
       TEST(refused_credentials_end_the_handshake),
       TEST(the_connections_policy_comes_before_the_clients),
+      TEST(the_policys_word_on_certificates_comes_back),
       TEST(our_own_hello_is_refused),
       TEST(groups_that_are_not_a_pair_of_ours_are_refused),
       TEST(an_update_heals_its_maker),
