@@ -1,16 +1,31 @@
 /* treewire connect. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "cli/key_file.h"
 #include "cli/serve.h"
+#include "crypto/crypto.h"
 
-enum { PEER = TW_SERVE_OPTIONS_END, LISTEN, OPTION_COUNT };
+enum { PEER = TW_SERVE_OPTIONS_END, LISTEN, RETRY, EARLY_DATA, NO_FRESH, OPTION_COUNT };
 static const tw_option options[OPTION_COUNT] = {
-    TW_SERVE_OPTIONS, TW_CERTIFICATE_OPTIONS, {"peer", 'p', "PUB"}, {"listen", 'l', "ADDR:PORT"}};
+    TW_SERVE_OPTIONS,        TW_CERTIFICATE_OPTIONS,       TW_SESSION_OPTIONS,
+    {"peer", 'p', "PUB"},    {"listen", 'l', "ADDR:PORT"}, {"retry", 0, "SECONDS"},
+    {"early-data", 0, NULL}, {"no-fresh", 0, NULL}};
+enum { RETRY_S = 30 };
 
 typedef struct words_found {
   const char *peer;
   const char *host;
   bool listen;
+  bool retry;
 } words_found;
+
+static tw_err take_retry(tw_serve *serve, const char *value, words_found *found, tw_report *report) {
+  uint64_t seconds = 0;
+  TW_TRY(tw_option_number("retry", value, 0, 365 * 24 * 3600, false, &seconds, report));
+  serve->service.retry_ms = seconds * 1000;
+  found->retry = true;
+  return TW_OK;
+}
 
 static tw_err take(tw_serve *serve, int which, const char *value, words_found *found, tw_report *report) {
   switch (which) {
@@ -18,6 +33,9 @@ static tw_err take(tw_serve *serve, int which, const char *value, words_found *f
   case LISTEN:
     found->listen = true;
     return tw_address_parse(value, TW_ADDRESS_LOCAL, 0, &serve->service.accept_at, report);
+  case RETRY: return take_retry(serve, value, found, report);
+  case EARLY_DATA: serve->service.early_data = true; return TW_OK;
+  case NO_FRESH: serve->no_fresh = true; return TW_OK;
   case TW_OPTION_OPERAND:
     if (found->host != NULL)
       return tw_report_fail(report, TW_ERR_ARGUMENT, "connect takes one HOST[:PORT] (found '%.60s' too)", value);
@@ -61,6 +79,25 @@ static tw_exit parse(tw_serve *serve, const char *const *words, words_found *fou
   if (code != TW_EXIT_OK) return code;
   if (found->listen == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "connect needs either --listen ADDR:PORT or --stdio");
+  if (tw_session_options_check(&serve->session_options, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
+  if (found->listen && !found->retry) serve->service.retry_ms = RETRY_S * 1000;
+  return TW_EXIT_OK;
+}
+
+/* Sessions are those with this destination and with whom we expect there. */
+static tw_exit make_tag(tw_serve *serve, const words_found *found) {
+  char where[TW_ADDRESS_TEXT];
+  uint8_t hash[TW_HASH_MAX];
+  tw_address_format(&serve->service.peer, where);
+  const tw_certificates *certificates = &serve->identity.certificates;
+  const char *name = certificates->name_count > 0 ? certificates->names[0] : "";
+  const tw_peers *peers = &serve->identity.peers;
+  const tw_bytes pin = found->peer != NULL ? TW_ARRAY(peers->list[0].fingerprint.digest) : TW_NO_BYTES;
+  const tw_bytes parts[] = {TW_BYTES((const uint8_t *)where, strlen(where) + 1),
+                            TW_BYTES((const uint8_t *)name, strlen(name) + 1), pin};
+  const tw_err err = tw_hash_parts(&serve->env, tw_suite_default(), parts, sizeof parts / sizeof parts[0], hash);
+  if (err != TW_OK) return tw_cli_fail(TW_EXIT_LOCAL, "%s", tw_err_text(err));
+  memcpy(serve->tag, hash, sizeof serve->tag);
   return TW_EXIT_OK;
 }
 
@@ -79,7 +116,8 @@ static tw_exit take_peer(tw_serve *serve, const words_found *found) {
 }
 
 static tw_exit serve_applications(tw_serve *serve, const words_found *found) {
-  const tw_exit code = take_peer(serve, found);
+  tw_exit code = take_peer(serve, found);
+  if (code == TW_EXIT_OK) code = make_tag(serve, found);
   if (code != TW_EXIT_OK) return code;
   serve->service.accepts = found->listen;
   serve->service.app = serve->stdio ? TW_APP_STDIO : TW_APP_SOCKET;
@@ -108,4 +146,8 @@ const tw_verb tw_verb_connect = {
     "  -k, --key FILE            our private key, mode 0600\n"
     "  -p, --peer PUB            the listener's public key or sha256: fingerprint, or @FILE with either\n"
     "  -l, --listen ADDR:PORT    where applications connect to\n" TW_CERTIFICATE_HELP
-    "  -n, --name NAME           the listener's certificate has to be for this name (default: HOST)\n" TW_SERVE_HELP};
+    "  -n, --name NAME           the listener's certificate has to be for this name (default: HOST)\n" TW_SESSION_HELP
+    "      --retry SECONDS       how long to go on trying to reach it (default 30; with --stdio 0)\n"
+    "      --early-data          send an application's first bytes with the request to resume a session; they arrive\n"
+    "                            once, and are lost with the connection when the listener has lost the session\n"
+    "      --no-fresh            where the listener has lost a session, do not begin a new one\n" TW_SERVE_HELP};

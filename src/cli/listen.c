@@ -3,11 +3,9 @@
 #include "cli/reload.h"
 
 enum { PEERS = TW_SERVE_OPTIONS_END, BIND, FORWARD, OPTION_COUNT };
-static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS,
-                                                TW_CERTIFICATE_OPTIONS,
-                                                {"peers", 'p', "FILE"},
-                                                {"bind", 'b', "ADDR:PORT"},
-                                                {"forward", 'f', "HOST:PORT"}};
+static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS,           TW_CERTIFICATE_OPTIONS,
+                                                TW_SESSION_OPTIONS,         {"peers", 'p', "FILE"},
+                                                {"bind", 'b', "ADDR:PORT"}, {"forward", 'f', "HOST:PORT"}};
 
 static tw_err take(tw_serve *serve, int which, const char *value, const char **forward, tw_report *report) {
   switch (which) {
@@ -39,6 +37,7 @@ static tw_exit parse(tw_serve *serve, const char *const *words) {
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs --peers FILE or --ca FILE, or both: who is let in");
   if ((forward != NULL) == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs either --forward HOST:PORT or --stdio");
+  if (tw_session_options_check(&serve->session_options, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   return TW_EXIT_OK;
 }
 
@@ -79,4 +78,4 @@ const tw_verb tw_verb_listen = {
     "  -b, --bind ADDR:PORT      where to listen (default *:9420)\n"
     "  -f, --forward HOST:PORT   the service\n" TW_CERTIFICATE_HELP
     "  -n, --name NAME           certificates have to be for this name (default: any); may be repeated\n"
-    "                            SIGHUP has CAs and revocation lists read again\n" TW_SERVE_HELP};
+    "                            SIGHUP has CAs and revocation lists read again\n" TW_SESSION_HELP TW_SERVE_HELP};

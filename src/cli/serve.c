@@ -20,6 +20,7 @@ void tw_serve_init(tw_serve *serve, bool connecting) {
   serve->service.connecting = connecting;
   serve->service.dial_timeout_ms = DIAL_S * SECOND;
   serve->service.linger_ms = LINGER_S * SECOND;
+  tw_session_options_init(&serve->session_options);
 }
 
 static tw_err take_seconds(const char *name, const char *value, uint64_t max, uint64_t *ms, tw_report *report) {
@@ -57,8 +58,11 @@ tw_err tw_serve_option(tw_serve *serve, int which, const char *value, tw_report 
   case TW_SERVE_IDLE_TIMEOUT:
     return take_seconds("idle-timeout", value, seconds_max, &serve->service.idle_timeout_ms, report);
   case TW_SERVE_VERBOSE: serve->verbose = true; return TW_OK;
-  default: return tw_certificates_option(&serve->identity.certificates, which - TW_SERVE_OPTION_COUNT, value, report);
+  default: break;
   }
+  if (which >= TW_SERVE_SESSIONS)
+    return tw_session_option(&serve->session_options, which - TW_SERVE_SESSIONS, value, report);
+  return tw_certificates_option(&serve->identity.certificates, which - TW_SERVE_OPTION_COUNT, value, report);
 }
 
 /* Thousands of channels need two descriptors each. */
@@ -99,12 +103,72 @@ tw_exit tw_serve_prepare(tw_serve *serve) {
   return TW_EXIT_OK;
 }
 
+/* ---- sessions ---- */
+
+static bool on_resume(void *ctx, tw_tunnel *tunnel, tw_buf *saved) {
+  const tw_serve *serve = ctx;
+  return tw_sessions_resume(serve->sessions, tunnel, saved);
+}
+
+static bool on_refused(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  (void)event;
+  const tw_serve *serve = ctx;
+  tw_sessions_forget(serve->sessions, tunnel);
+  return !serve->no_fresh;
+}
+
+static tw_err on_save(void *ctx, tw_tunnel *const *tunnels, size_t count, tw_report *report) {
+  const tw_serve *serve = ctx;
+  return tw_sessions_save(serve->sessions, tunnels, count, report);
+}
+
+static void on_tidy(void *ctx) {
+  const tw_serve *serve = ctx;
+  tw_sessions_tidy(serve->sessions);
+}
+
+/* Whom we do not accept, or who does not accept us, will not go on with a session either. */
+static bool is_final(const tw_tunnel_event *event) {
+  return event->kind == TW_TUNNEL_ERROR &&
+         (tw_identity_is_refusal(event->err) ||
+          (event->err == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL)));
+}
+
+static void on_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
+  tw_serve *serve = ctx;
+  if (serve->sessions != NULL && is_final(event)) tw_sessions_forget(serve->sessions, tunnel);
+  tw_tell_event(serve, tunnel, event);
+  if (serve->sessions != NULL && event->kind == TW_TUNNEL_CLOSED) tw_sessions_release(serve->sessions, tunnel);
+}
+
+static tw_exit open_sessions(tw_serve *serve) {
+  if (serve->session_options.lifetime_s == 0) return TW_EXIT_OK;
+  tw_report report = {"out of memory"};
+  if (tw_sessions_open(&serve->session_options, &serve->env, serve->service.connecting, serve->tag, &serve->sessions,
+                       &report) != TW_OK)
+    return tw_cli_fail(TW_EXIT_LOCAL, "--state %s", report.text);
+  if (serve->verbose && serve->session_options.dir != NULL)
+    (void)tw_cli_fail(TW_EXIT_OK, "%zu sessions in %s", tw_sessions_count(serve->sessions), serve->session_options.dir);
+  tw_service_config *config = &serve->service;
+  serve->channel.durable = true;
+  if (config->connecting) {
+    config->resume = on_resume;
+    config->refused = on_refused;
+  } else {
+    serve->channel.session = tw_sessions_find;
+    serve->channel.session_ctx = serve->sessions;
+  }
+  config->save = on_save;
+  config->tidy = on_tidy;
+  return TW_EXIT_OK;
+}
+
 tw_exit tw_serve_run(tw_serve *serve) {
   serve->channel = (tw_channel_config){
       .clients = serve->identity.clients, .client_count = serve->identity.count, .options = &serve->channel_options};
   tw_service_config *config = &serve->service;
   config->channel = &serve->channel;
-  config->event = tw_tell_event;
+  config->event = on_event;
   config->listening = tw_tell_listening;
   config->fell_short = tw_tell_short;
   const bool certificates_count = serve->identity.certificates.trust != NULL;
@@ -112,12 +176,16 @@ tw_exit tw_serve_run(tw_serve *serve) {
   config->look_every_ms = certificates_count ? LOOK_MS : 0;
   config->look = tw_serve_look;
   config->ctx = serve;
+  const tw_exit code = open_sessions(serve);
+  if (code != TW_EXIT_OK) return code;
   tw_report report = {"out of memory"};
   if (tw_service_run(config, &report) != TW_OK) return tw_cli_report(TW_EXIT_NETWORK, &report);
   return serve->stdio ? serve->code : TW_EXIT_OK;
 }
 
 void tw_serve_clear(tw_serve *serve) {
+  tw_sessions_close(serve->sessions);
+  serve->sessions = NULL;
   tw_identity_clear(&serve->identity);
   tw_event_log_close(&serve->log);
   tw_cli_env_clear(&serve->env);

@@ -5,10 +5,11 @@
 #include "cli/cli.h"
 #include "cli/events.h"
 #include "cli/identity.h"
+#include "cli/sessions.h"
 #include "net/service.h"
 
-/* The options of both verbs: their table begins with TW_SERVE_OPTIONS, then come TW_CERTIFICATE_OPTIONS, and their own
- * after TW_SERVE_OPTIONS_END. */
+/* The options of both verbs: their table begins with TW_SERVE_OPTIONS, then come TW_CERTIFICATE_OPTIONS and
+ * TW_SESSION_OPTIONS, and their own after TW_SERVE_OPTIONS_END. */
 enum {
   TW_SERVE_KEY,
   TW_SERVE_STDIO,
@@ -20,7 +21,8 @@ enum {
   TW_SERVE_IDLE_TIMEOUT,
   TW_SERVE_VERBOSE,
   TW_SERVE_OPTION_COUNT,
-  TW_SERVE_OPTIONS_END = TW_SERVE_OPTION_COUNT + TW_CERTIFICATE_OPTION_COUNT
+  TW_SERVE_SESSIONS = TW_SERVE_OPTION_COUNT + TW_CERTIFICATE_OPTION_COUNT,
+  TW_SERVE_OPTIONS_END = TW_SERVE_SESSIONS + TW_SESSION_OPTION_COUNT
 };
 
 #define TW_SERVE_OPTIONS                                                                                               \
@@ -47,6 +49,10 @@ typedef struct tw_serve {
   tw_service_config service;
   tw_channel_config channel;
   tw_channel_options channel_options;
+  tw_session_options session_options;
+  tw_sessions *sessions; /* NULL where none are kept */
+  uint8_t tag[TW_SESSION_TAG];
+  bool no_fresh; /* connecting: a session that is lost is an error */
   const char *keys[TW_KEYS_MAX];
   size_t key_count;
   const char *events_path;

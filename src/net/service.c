@@ -7,7 +7,10 @@
 
 #include "base/alloc.h"
 
-enum { SIGNALS = 3 };
+enum {
+  SIGNALS = 3,
+  TIDY_MS = 500 /* after saving: so that much that is saved in a row is tidied once */
+};
 static const int signal_numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 struct tw_service {
@@ -23,6 +26,7 @@ struct tw_service {
   size_t unsaved_count;
   size_t unsaved_room;
   uv_prepare_t saver;
+  uv_timer_t tidier;
   bool saver_is_open;
   uint64_t last_id;
   bool stopping;
@@ -54,7 +58,9 @@ static void finish(tw_service *service) {
   service->signal_count = 0;
   if (service->looks.data != NULL) uv_close((uv_handle_t *)&service->looks, NULL);
   service->looks.data = NULL;
-  if (service->saver_is_open) uv_close((uv_handle_t *)&service->saver, NULL);
+  if (!service->saver_is_open) return;
+  uv_close((uv_handle_t *)&service->saver, NULL);
+  uv_close((uv_handle_t *)&service->tidier, NULL);
   service->saver_is_open = false;
 }
 
@@ -80,6 +86,16 @@ static void forget_unsaved(tw_service *service, const tw_tunnel *tunnel) {
     if (service->unsaved[i] == tunnel) service->unsaved[i] = NULL;
 }
 
+static void on_tidy(uv_timer_t *timer) {
+  const tw_service *service = timer->data;
+  service->config->tidy(service->config->ctx);
+}
+
+static void tidy_later(tw_service *service) {
+  if (service->config->tidy == NULL || !service->saver_is_open || uv_is_active((uv_handle_t *)&service->tidier)) return;
+  (void)uv_timer_start(&service->tidier, on_tidy, TIDY_MS, 0);
+}
+
 /*
  * All that changed in this turn of the loop goes to the disk in one piece, whose cost many share. What then goes on may
  * change sessions again.
@@ -94,6 +110,7 @@ static void save_all(tw_service *service) {
     const size_t more = service->unsaved_count - count;
     for (size_t i = 0; i < more; i++) service->unsaved[i] = service->unsaved[count + i];
     service->unsaved_count = more;
+    tidy_later(service);
   }
 }
 
@@ -226,6 +243,8 @@ static tw_err open_service(tw_service *service, tw_report *report) {
       .ctx = service,
   };
   (void)uv_prepare_init(&service->loop, &service->saver);
+  (void)uv_timer_init(&service->loop, &service->tidier);
+  service->tidier.data = service;
   service->saver.data = service;
   service->saver_is_open = true;
   (void)uv_prepare_start(&service->saver, on_prepare);

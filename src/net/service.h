@@ -28,6 +28,8 @@ typedef struct tw_service_config {
    * another tunnel had ends that one. NULL where the channels are not durable.
    */
   tw_err (*save)(void *ctx, tw_tunnel *const *tunnels, size_t count, tw_report *report);
+  /** A while after something was saved. NULL: nothing. */
+  void (*tidy)(void *ctx);
   /** As tw_tunnel_setup.event. */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   /** An address that is listened at. */

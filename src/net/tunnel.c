@@ -31,6 +31,7 @@ bool tw_tunnel_established(const tw_tunnel *tunnel) { return tunnel->established
 bool tw_tunnel_unsaved(const tw_tunnel *tunnel) { return tunnel->unsaved; }
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
 void **tw_tunnel_user(tw_tunnel *tunnel) { return &tunnel->user; }
+void **tw_tunnel_session(tw_tunnel *tunnel) { return &tunnel->session; }
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel) { return &tunnel->next; }
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel) { return &tunnel->previous; }
 
@@ -176,6 +177,12 @@ void tw_tunnel_wire_broke(tw_tunnel *tunnel) {
   if (tw_tunnel_try_again(tunnel, stage, TW_ERR_TRUNCATION, 0, text)) return;
   tunnel->why = "error";
   tw_tunnel_error(tunnel, stage, TW_ERR_TRUNCATION, 0, text);
+  tw_tunnel_end(tunnel);
+}
+
+void tw_tunnel_supersede(tw_tunnel *tunnel) {
+  tunnel->why = "went on in another connection";
+  tunnel->clean = false;
   tw_tunnel_end(tunnel);
 }
 

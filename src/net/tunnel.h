@@ -89,6 +89,8 @@ void tw_tunnel_stop(tw_tunnel *tunnel, const char *why);
 void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason);
 /** What tw_tunnel_setup.unsaved asked for is done; or failed, which ends the tunnel. `text` says why, for people. */
 void tw_tunnel_saved(tw_tunnel *tunnel, tw_err err, const char *text);
+/** Its session has gone on in another tunnel: end it now. */
+void tw_tunnel_supersede(tw_tunnel *tunnel);
 /** End it now, without a word to anybody. */
 void tw_tunnel_kill(tw_tunnel *tunnel);
 
@@ -102,6 +104,8 @@ bool tw_tunnel_unsaved(const tw_tunnel *tunnel);
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel);
 /** The owner's: NULL at first; what it points to has to be freed with the closed event. */
 void **tw_tunnel_user(tw_tunnel *tunnel);
+/** Likewise, for who keeps its session. */
+void **tw_tunnel_session(tw_tunnel *tunnel);
 /** For the owner's list. */
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel);
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel);

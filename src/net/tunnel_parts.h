@@ -60,6 +60,7 @@ struct tw_tunnel {
   uint64_t key_ns;         /* spent on keys since the last event that told so */
   const char *why;         /* of the closed event */
   void *user;
+  void *session;
   char remote[TW_ADDRESS_TEXT];
   tw_tunnel *next;
   tw_tunnel *previous;
