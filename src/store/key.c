@@ -105,7 +105,7 @@ static bool cost_is_valid(const tw_store_cost *cost) {
 }
 
 tw_err tw_store_seal_derive(const tw_env *env, const tw_store_key *key, tw_store_seal *seal, tw_report *report) {
-  tw_store_protection given;
+  tw_store_protection given = TW_STORE_CLEAR;
   TW_TRY(protection_of(key, &given, report));
   TW_TRY(check_protection(seal->protection, given, report));
   if (given == TW_STORE_CLEAR) return TW_OK;
