@@ -82,6 +82,8 @@ static tw_err argon2id(tw_bytes passphrase, const tw_store_seal *seal, uint8_t o
 static tw_err protection_of(const tw_store_key *key, tw_store_protection *protection, tw_report *report) {
   if (key->file != NULL && key->passphrase.len > 0)
     return tw_report_fail(report, TW_ERR_ARGUMENT, "a state is sealed with a key file or a passphrase, not with both");
+  if (key->passphrase.ptr != NULL && key->passphrase.len == 0)
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "an empty passphrase seals nothing");
   if (key->passphrase.len > TW_STORE_PASSPHRASE_MAX)
     return tw_report_fail(report, TW_ERR_ARGUMENT, "a passphrase has at most %d bytes", TW_STORE_PASSPHRASE_MAX);
   *protection = key->file != NULL ? TW_STORE_KEY_FILE : key->passphrase.len > 0 ? TW_STORE_PASSPHRASE : TW_STORE_CLEAR;
@@ -105,7 +107,7 @@ static bool cost_is_valid(const tw_store_cost *cost) {
 }
 
 tw_err tw_store_seal_derive(const tw_env *env, const tw_store_key *key, tw_store_seal *seal, tw_report *report) {
-  tw_store_protection given;
+  tw_store_protection given = TW_STORE_CLEAR;
   TW_TRY(protection_of(key, &given, report));
   TW_TRY(check_protection(seal->protection, given, report));
   if (given == TW_STORE_CLEAR) return TW_OK;

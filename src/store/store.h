@@ -27,7 +27,9 @@
  * values are in clear always. Without a key values are in clear, with a checksum. Neither keeps a writer of the files
  * from putting back an older copy of them, or of one value.
  *
- * One thread at a time. Calls may take as long as the disk does.
+ * One thread at a time. Calls may take as long as the disk does. A child of fork holds the state with its parent until
+ * it ends or executes another program; only one of the two may use it. The directory lies on a local file system, whose
+ * locks and flushes are what they say.
  */
 
 typedef struct tw_store tw_store;
@@ -59,7 +61,7 @@ typedef struct tw_store_cost {
 /** The key that seals values: a file, or a passphrase, or (all empty) none. Borrowed for the call. */
 typedef struct tw_store_key {
   const char *file;    /* TW_STORE_KEY_SIZE random bytes in a file with no rights for group and others; or NULL */
-  tw_bytes passphrase; /* 1 … TW_STORE_PASSPHRASE_MAX bytes; or empty */
+  tw_bytes passphrase; /* 1 … TW_STORE_PASSPHRASE_MAX bytes; or TW_NO_BYTES */
   tw_store_cost cost;  /* for a passphrase when a store is made or gets a new key; what is stored counts otherwise */
 } tw_store_key;
 
@@ -73,13 +75,13 @@ typedef struct tw_store_config {
  * Take the state in `config->dir`; the directory is made, with mode 0700, if it is not there (its parent must be), and
  * so is an empty store in it. Replays what a crash left, brings older schemas up to date, checks the database's
  * structure, and tidies. `env` is borrowed and outlives the store. Errors, each with a report of one line:
- *   TW_ERR_FORBIDDEN    directory, file of it or key file: not ours, or open to group or others
+ *   TW_ERR_FORBIDDEN    directory or a file of it: not ours; these or the key file: open to group or others
  *   TW_ERR_STATE        held by another holder (also of this process); or a file or directory that cannot be used
  *   TW_ERR_UNSUPPORTED  of a later version of the program
  *   TW_ERR_ENCODING     damaged, or not a state of ours: nothing is repaired, replaced or deleted
  *   TW_ERR_KEY          sealed and no key given, the other way round, another kind of key, or a wrong one; key file of
  *                       another length
- *   TW_ERR_ARGUMENT     both a file and a passphrase, or an overlong one
+ *   TW_ERR_ARGUMENT     both a file and a passphrase, or one that is empty (but not NULL) or overlong
  *   TW_ERR_LIMIT        no space left
  *   TW_ERR_NO_MEMORY, TW_ERR_RANDOM
  */

@@ -31,7 +31,8 @@ tw_err tw_store_files(tw_store *store, sqlite3_file **db, sqlite3_file **log, tw
   int result = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, db);
   if (result == SQLITE_OK) result = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, log);
   if (result == SQLITE_OK && (*db)->pMethods != NULL && (*log)->pMethods != NULL) return TW_OK;
-  return tw_report_fail(report, TW_ERR_STATE, "%.200s: SQLite does not show its files", store->place.path);
+  (void)!tw_report_fail(report, TW_ERR_STATE, "%.200s: SQLite does not show its files", store->place.path);
+  return TW_ERR_STATE;
 }
 
 static tw_err checkpoint(tw_store *store, int mode, size_t *frames, tw_report *report) {

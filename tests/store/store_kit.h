@@ -60,7 +60,8 @@ static inline void kit_clear(kit *k) {
 }
 
 static inline tw_err kit_try(kit *k, const tw_store_key *key, tw_store **store) {
-  const tw_store_config config = {.dir = k->dir, .key = key == NULL ? (tw_store_key){0} : *key};
+  tw_store_config config = {.dir = k->dir};
+  if (key != NULL) config.key = *key;
   k->report.text[0] = '\0';
   const tw_err err = tw_store_open(&config, &k->test.env, store, &k->report);
   /* One line for a person with each error, and none without. */

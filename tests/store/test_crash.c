@@ -107,7 +107,7 @@ static void a_killed_writer_loses_nothing_that_was_committed(void **state) {
   (void)state;
   kit k;
   kit_init(&k, 1);
-  kill_and_look(&k, &(tw_store_key){0}, 150);
+  kill_and_look(&k, &(tw_store_key){0}, 120);
   kit_clear(&k);
 }
 
@@ -117,7 +117,7 @@ static void nor_does_one_with_a_sealed_state(void **state) {
   char path[KIT_PATH];
   kit_init(&k, 2);
   const tw_store_key key = kit_key_file(&k, path, 1);
-  kill_and_look(&k, &key, 150);
+  kill_and_look(&k, &key, 120);
   kit_clear(&k);
 }
 

@@ -79,7 +79,7 @@ static void damage_and_look(kit *k, const tw_store_key *key) {
 
   unsigned refused = 0;
   unsigned tried = 0;
-  for (size_t at = 0; at < database.len; at += at < 4096 ? tw_test_rounds(3, 97) : tw_test_rounds(257, 7001)) {
+  for (size_t at = 0; at < database.len; at += at < 4096 ? tw_test_rounds(7, 97) : tw_test_rounds(379, 7001)) {
     database.ptr[at] ^= 0x41;
     const bool noticed = !opens(k, key, tw_buf_bytes(&database), &right) || right < VALUES;
     database.ptr[at] ^= 0x41;
@@ -88,7 +88,7 @@ static void damage_and_look(kit *k, const tw_store_key *key) {
     tried++;
   }
   if (refused < tried / 2) fail_msg("only %u of %u flips were noticed", refused, tried);
-  const size_t step = tw_test_rounds(1021, 8191);
+  const size_t step = tw_test_rounds(2039, 8191);
   for (size_t cut = 0; cut < database.len; cut += step)
     assert_false(opens(k, key, TW_BYTES(database.ptr, cut), &right));
   assert_true(opens(k, key, tw_buf_bytes(&database), &right));

@@ -209,8 +209,8 @@ static uint32_t read_number(kit *k, tw_store *store) {
   tw_buf a = {0};
   tw_buf b = {0};
   uint32_t number;
-  bool found_a;
-  bool found_b;
+  bool found_a = false;
+  bool found_b = false;
   if (tw_store_get(store, TW_STORE_SESSION, kit_text("a"), &a, &found_a, &k->report) != TW_OK ||
       tw_store_get(store, TW_STORE_GROUP, kit_text("b"), &b, &found_b, &k->report) != TW_OK)
     fail_msg("%s", k->report.text);

@@ -35,7 +35,7 @@ static void change_some(world *w, unsigned count) {
     const size_t len = make_value(w, remove ? 0 : ++w->last);
     w->live[id] = remove ? 0 : w->last;
     memset(ids[i], (int)id, sizeof ids[i]);
-    values[i] = malloc(len);
+    values[i] = malloc(len + 1);
     assert_non_null(values[i]);
     memcpy(values[i], w->value, len);
     changes[i] = (tw_store_change){

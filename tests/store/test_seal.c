@@ -125,6 +125,8 @@ static void key_files_of_others_and_of_other_lengths_are_refused(void **state) {
   static const uint8_t endless[TW_STORE_PASSPHRASE_MAX + 1];
   const tw_store_key overlong = {.passphrase = TW_ARRAY(endless)};
   kit_refuses(&at.k, &overlong, TW_ERR_ARGUMENT, "at most");
+  const tw_store_key empty = {.passphrase = TW_BYTES(endless, 0)}; /* not the same as none */
+  kit_refuses(&at.k, &empty, TW_ERR_ARGUMENT, "empty");
   tw_store_close(kit_open(&at.k, &at.other_file)); /* none of it has made a state */
   kit_clear(&at.k);
 }
