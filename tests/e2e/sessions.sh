@@ -47,7 +47,7 @@ listen_again "${state_of_a[@]}"
 connector --state state-b --early-data
 echo_once four
 wait_event b.ev closed
-[ "$(stat -c %a state-a)" = 700 ] && [ "$(stat -c %a state-a/state.db)" = 600 ] || die "others can read the state"
+[ "$(stat -c %a state-a state-a/state.db | paste -sd' ')" = "700 600" ] || die "others can read the state"
 for round in 1 2 3; do
   kill -KILL "$listener" "$connector"
   until_true 5 is_gone "$listener"
@@ -57,7 +57,7 @@ for round in 1 2 3; do
   connector --state state-b --early-data
   # The answer takes its time, as over a satellite: meanwhile the first bytes are on their way already.
   kill -STOP "$listener"
-  start client "$tcp" send "$local_port" < <(printf "round $round") >echoed
+  start client "$tcp" send "$local_port" < <(printf %s "round $round") >echoed
   sleep 0.5
   kill -CONT "$listener"
   expect 0 client
