@@ -106,7 +106,10 @@ void tw_test_tls_steps(tw_test_tls_side *side) {
   while (tw_tls_next_step(side->tls, &step)) {
     if (step.kind != TW_TLS_STEP_SEND) flush(side);
     switch (step.kind) {
-    case TW_TLS_STEP_SEND: queue_message(side, step.message); break;
+    case TW_TLS_STEP_SEND:
+      queue_message(side, step.message);
+      if (side->separate) flush(side);
+      break;
     case TW_TLS_STEP_SEND_CCS:
       put_record(side, TW_RECORD_CHANGE_CIPHER_SPEC, TW_LITERAL("\x01"));
       side->ccs_sent++;

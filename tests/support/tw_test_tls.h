@@ -14,6 +14,7 @@ typedef struct tw_test_tls_side {
   tw_test_party party;
   tw_tls_config config;
   tw_tls *tls;
+  bool separate;   /* each message begins a record of its own */
   size_t fragment; /* bytes of handshake messages in one record at most; 0: as many as fit */
 
   tw_record_key send;
