@@ -95,7 +95,7 @@ static void no_flipped_bit_is_overlooked(void **state) {
     const tw_test_tls_side *from = messages[i].by_alice ? alice : bob;
     /* A header that says more than there is would be waited for. */
     bool more = true;
-    for (size_t at = 4; more; at++) {
+    for (size_t at = 4; more; at += tw_test_rounds(1, 23)) {
       const unsigned first = EVERY_BIT ? 0 : at % 8;
       for (unsigned bit = first; more && bit < (EVERY_BIT ? 8 : first + 1); bit++) {
         more = nobody_is_fooled((damage){from, messages[i].index, at, (uint8_t)(1u << bit), false});
@@ -108,7 +108,8 @@ static void no_cut_is_overlooked(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
     const tw_test_tls_side *from = messages[i].by_alice ? alice : bob;
-    for (size_t at = 4; nobody_is_fooled((damage){from, messages[i].index, at, 0, false}); at++) {}
+    size_t at = 4;
+    while (nobody_is_fooled((damage){from, messages[i].index, at, 0, false})) at += tw_test_rounds(1, 23);
   }
 }
 
@@ -151,8 +152,8 @@ static void a_changed_name_or_protocol_shows(void **state) {
     tw_test_tls_run(&both);
     /* The transcript is in the handshake keys already. */
     assert_int_equal(alice->err, TW_ERR_DECRYPT);
-    assert_int_equal(bob->alert_received, BAD_RECORD_MAC);
-    assert_false(is_done(bob));
+    assert_int_equal(alice->alert_sent, BAD_RECORD_MAC);
+    assert_int_equal(bob->err, TW_ERR_DECRYPT);
     tw_test_tls_close(&both);
   }
 }
