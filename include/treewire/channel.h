@@ -1,13 +1,13 @@
-/* MLS-TLS: a secure channel over a byte stream. SPDX-License-Identifier: Apache-2.0 */
+/* MLS-TLS and TLS+MLS: a secure channel over a byte stream. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TREEWIRE_CHANNEL_H
 #define TREEWIRE_CHANNEL_H
 
 #include <treewire/pair.h>
 
 /*
- * draft-kohbrok-mls-tls-00 with the decisions of docs/protocols.md: 2PMLS makes and renews the keys, the TLS 1.3 record
- * layer (RFC 8446 section 5) carries the bytes. No I/O happens here: the caller moves bytes between a channel and its
- * socket.
+ * draft-kohbrok-mls-tls-00, or draft-housley-tls-using-mls-handshake-00 (tw_channel_config.protocol), with the
+ * decisions of docs/protocols.md: 2PMLS makes and renews the keys, the TLS 1.3 record layer (RFC 8446 section 5)
+ * carries the bytes. No I/O happens here: the caller moves bytes between a channel and its socket.
  *
  *      socket ──read──► tw_channel_input_buffer / input_done ──► tw_channel_data / data_done ──► application
  *      socket ◄─write── tw_channel_output / output_sent      ◄── tw_channel_write, write_buffer ◄── application
@@ -61,6 +61,48 @@ typedef struct tw_channel_options {
 /** The defaults named above. */
 TW_API extern const tw_channel_options tw_channel_options_default;
 
+/** How a channel begins. */
+typedef enum tw_channel_protocol {
+  TW_CHANNEL_MLS_TLS = 0, /* MLS-TLS: hellos of 2PMLS, on a port of its own */
+  TW_CHANNEL_TLS = 1      /* TLS+MLS: a TLS 1.3 handshake (draft-housley-tls-using-mls-handshake) */
+} tw_channel_protocol;
+
+/** What TLS+MLS needs besides; all of it may be zero. Borrowed as long as the channel lives. */
+typedef struct tw_channel_tls {
+  /**
+   * Connecting: the server's name (server_name, RFC 6066), at most one. Waiting: the names that it has; none: any, and
+   * a client may leave it out unless server_name_required.
+   */
+  const tw_bytes *server_names;
+  size_t server_name_count;
+  bool server_name_required;
+  /** ALPN (RFC 7301), the preferred first, of 1 … 255 bytes. */
+  const tw_bytes *protocols;
+  size_t protocol_count;
+  /** What we take at most in a record (RFC 8449): 64 … 16385; 0: 16384 bytes of content, and nothing is said. */
+  uint16_t record_size_limit;
+  /**
+   * Waiting: answer a first ClientHello with a HelloRetryRequest, as tw_tls_config.retry of src/tls/tls.h: the cookie
+   * is authenticated by `cookie_key` (48 bytes or more) and bound to `cookie_context`.
+   */
+  bool retry;
+  tw_bytes cookie_key;
+  tw_bytes cookie_context;
+  /**
+   * D12. A peer without MLS ends a channel with TW_CHANNEL_STANDARD instead of an error: the bytes of
+   * tw_channel_received, and all that follow, are for another TLS library. On the connecting side that library made the
+   * ClientHello, by `client_hello`.
+   */
+  bool standard;
+  /**
+   * Connecting: append a ClientHello, a whole handshake message, which has an extension of the type
+   * tls_using_mls_handshake with the data `extension`; `retry`: a second one, for this HelloRetryRequest. NULL: we make
+   * it.
+   */
+  tw_err (*client_hello)(void *ctx, tw_bytes extension, tw_bytes retry, tw_buf *hello);
+  void *client_hello_ctx;
+} tw_channel_tls;
+
 typedef struct tw_channel_config {
   /**
    * As in tw_pair_config, but the clients are borrowed as long as the channel lives (the array is copied). The
@@ -74,6 +116,9 @@ typedef struct tw_channel_config {
   tw_bytes parameters;
   /** NULL: tw_channel_options_default. Copied. */
   const tw_channel_options *options;
+  tw_channel_protocol protocol;
+  /** With TW_CHANNEL_TLS; NULL: all zero. */
+  const tw_channel_tls *tls;
   /** The session is kept: see "Sessions" above. */
   bool durable;
   /** tw_channel_connect: a session saved before, to go on with; empty: a new one. Borrowed for the call. */
@@ -184,7 +229,8 @@ typedef enum tw_channel_event_kind {
   TW_CHANNEL_ESTABLISHED = 1, /* the peer is who the policy accepted, and holds the keys (D13); ask tw_channel_peer */
   TW_CHANNEL_REKEYED = 2,     /* a new epoch */
   TW_CHANNEL_PEER_CLOSED = 3, /* close_notify came: no more data; we may still send */
-  TW_CHANNEL_CLOSED = 4       /* the end; the last event */
+  TW_CHANNEL_CLOSED = 4,      /* the end; the last event */
+  TW_CHANNEL_STANDARD = 5     /* the peer speaks TLS without MLS, and tw_channel_tls.standard is set; the last event */
 } tw_channel_event_kind;
 
 typedef enum tw_rekey_cause {
@@ -234,6 +280,13 @@ TW_API void tw_channel_get_status(const tw_channel *channel, tw_channel_status *
 TW_API bool tw_channel_peer(const tw_channel *channel, tw_member *peer);
 /** The peer's tw_channel_config.parameters; borrowed likewise. */
 TW_API tw_bytes tw_channel_peer_parameters(const tw_channel *channel);
+/** The protocol that ALPN chose; empty: none, or not TW_CHANNEL_TLS. Borrowed likewise. */
+TW_API tw_bytes tw_channel_protocol_name(const tw_channel *channel);
+/** The name that the client asked for and the server took; empty likewise. */
+TW_API tw_bytes tw_channel_server_name(const tw_channel *channel);
+/** After TW_CHANNEL_STANDARD: all bytes that have come in, from the first. Borrowed until tw_channel_free. */
+TW_API tw_bytes tw_channel_received(const tw_channel *channel);
+
 /** The epoch in force, for exporters, also while resuming; NULL before there is one. Borrowed likewise. */
 TW_API tw_group *tw_channel_group(const tw_channel *channel);
 

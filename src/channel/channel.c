@@ -52,6 +52,10 @@ static tw_err channel_new(const tw_channel_config *config, bool connecting, uint
   channel->trial.alloc = alloc;
   channel->output.alloc = alloc;
   channel->early.alloc = alloc;
+  channel->raw.alloc = alloc;
+  channel->names.alloc = alloc;
+  channel->content_max = TW_RECORD_PLAINTEXT_MAX;
+  channel->inner_max = TW_RECORD_INNER_MAX;
   channel->held_at = SIZE_MAX;
   channel->now_ms = now_ms;
   channel->handshake_deadline_ms = now_ms + channel->options.handshake_timeout_ms;
@@ -61,6 +65,7 @@ static tw_err channel_new(const tw_channel_config *config, bool connecting, uint
 }
 
 static tw_err say_hello(tw_channel *channel) {
+  if (channel->config.protocol == TW_CHANNEL_TLS) return tw_channel_begin_tls(channel);
   const tw_pair_config config = tw_channel_pair_config(channel);
   tw_buf hello = TW_BUF_INIT(channel->alloc);
   tw_err err = tw_pair_initiate(&config, channel->now_ms, &channel->pair, &hello);
@@ -83,7 +88,15 @@ tw_err tw_channel_connect(const tw_channel_config *config, uint64_t now_ms, tw_c
 }
 
 tw_err tw_channel_accept(const tw_channel_config *config, uint64_t now_ms, tw_channel **out) {
-  return channel_new(config, false, now_ms, out);
+  tw_channel *channel;
+  TW_TRY(channel_new(config, false, now_ms, &channel));
+  const tw_err err = config->protocol == TW_CHANNEL_TLS ? tw_channel_begin_tls(channel) : TW_OK;
+  if (err != TW_OK) {
+    tw_channel_free(channel);
+    return err;
+  }
+  *out = channel;
+  return TW_OK;
 }
 
 /* ---- end ---- */
@@ -98,6 +111,8 @@ static void wipe(tw_channel *channel) {
   tw_record_key_clear(&channel->receive_next);
   tw_pair_free(channel->pair);
   channel->pair = NULL;
+  tw_tls_free(channel->tls);
+  channel->tls = NULL;
   tw_buf_clear(&channel->handshake);
   tw_buf_clear(&channel->input);
   tw_buf_clear(&channel->trial);
@@ -111,6 +126,8 @@ void tw_channel_free(tw_channel *channel) {
   if (channel == NULL) return;
   wipe(channel);
   tw_buf_clear(&channel->output);
+  tw_buf_clear(&channel->raw);
+  tw_buf_clear(&channel->names);
   tw_alloc_free(channel->alloc, (void *)channel->clients);
   const tw_alloc *alloc = channel->alloc;
   tw_alloc_free(alloc, channel);
@@ -138,6 +155,15 @@ tw_err tw_channel_fail(tw_channel *channel, tw_err reason, int alert) {
   return reason;
 }
 
+tw_err tw_channel_fail_with(tw_channel *channel, tw_err reason) {
+  return tw_channel_fail(channel, reason, tw_channel_alert_for(channel, reason));
+}
+
+void tw_channel_hand_over(tw_channel *channel) {
+  tw_channel_raise(channel, &(tw_channel_event){.kind = TW_CHANNEL_STANDARD});
+  wipe(channel);
+}
+
 tw_err tw_channel_end_by_alert(tw_channel *channel, uint8_t description) {
   forget_held(channel);
   end(channel, TW_ERR_ALERT, description);
@@ -152,7 +178,7 @@ void tw_channel_abort(tw_channel *channel, tw_err reason) {
 
 /* Before the peer is known: give up. Whoever has not heard from us need not hear of that either. */
 static tw_err cancel(tw_channel *channel) {
-  if (channel->pair != NULL) {
+  if (channel->wire_sent > 0) {
     tw_err err = tw_channel_put_alert(channel, TW_ALERT_LEVEL_WARNING, TW_ALERT_USER_CANCELED);
     if (err == TW_OK) err = tw_channel_put_alert(channel, TW_ALERT_LEVEL_WARNING, TW_ALERT_CLOSE_NOTIFY);
     if (err != TW_OK) return tw_channel_fail_with(channel, err);

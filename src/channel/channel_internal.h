@@ -5,6 +5,7 @@
 #include <treewire/channel.h>
 
 #include "record/record.h"
+#include "tls/tls.h"
 
 /* enum AlertDescription, RFC 8446 section 6 and RFC 9846 section 6: those that are sent or told apart. */
 enum tw_alert {
@@ -58,6 +59,17 @@ struct tw_channel {
   size_t skip_left;  /* bytes of records that may be the peer's early data, which we cannot or may not take */
   tw_buf early;      /* what was sent early, until it is known to be taken */
 
+  /* TLS+MLS */
+  tw_tls *tls;               /* while its handshake lasts */
+  tw_tls_level level;        /* of what comes in, while it lasts */
+  const tw_suite *tls_suite; /* from then on; NULL: MLS-TLS */
+  uint8_t transcript_hash[TW_HASH_MAX];
+  tw_buf raw;   /* what has come in, as long as it may be for another TLS library */
+  tw_buf names; /* server name, then protocol */
+  size_t server_name_len;
+  uint16_t content_max; /* bytes of content in a record that we send */
+  uint16_t inner_max;   /* bytes of TLSInnerPlaintext that we take */
+
   tw_pair *pair;
   tw_record_key send;
   tw_record_key receive;
@@ -98,9 +110,9 @@ tw_err tw_channel_fail(tw_channel *channel, tw_err reason, int alert);
 tw_err tw_channel_end_by_alert(tw_channel *channel, uint8_t description);
 /* End after close_notify in both directions. */
 void tw_channel_finish(tw_channel *channel);
-static inline tw_err tw_channel_fail_with(tw_channel *channel, tw_err reason) {
-  return tw_channel_fail(channel, reason, tw_channel_alert_of(reason));
-}
+tw_err tw_channel_fail_with(tw_channel *channel, tw_err reason);
+/* The peer speaks TLS without MLS: what comes is for another library. */
+void tw_channel_hand_over(tw_channel *channel);
 
 /* ---- event.c ---- */
 
@@ -140,6 +152,23 @@ TW_MUST_USE tw_err tw_channel_show_epoch(tw_channel *channel);
 TW_MUST_USE tw_err tw_channel_establish(tw_channel *channel);
 /* A record of the peer's has opened: the first time this is D13's confirmation. */
 TW_MUST_USE tw_err tw_channel_confirm(tw_channel *channel);
+
+/* ---- tls.c ---- */
+
+/* Both sides' start of a TLS handshake. */
+TW_MUST_USE tw_err tw_channel_begin_tls(tw_channel *channel);
+/* One whole handshake message of it, header included. */
+TW_MUST_USE tw_err tw_channel_take_tls(tw_channel *channel, tw_bytes message, bool ends_record);
+/* Whether a record of type change_cipher_spec may come, and be dropped (RFC 8446 section D.4). */
+bool tw_channel_drops_ccs(const tw_channel *channel);
+/* The alert for an error in it; the channel's own elsewhere. */
+uint8_t tw_channel_alert_for(const tw_channel *channel, tw_err reason);
+
+/* ---- session.c ---- */
+
+/* What a session is on the disk: in TLS+MLS, the pair has something beside it. */
+TW_MUST_USE tw_err tw_channel_write_session(const tw_channel *channel, tw_buf *out);
+TW_MUST_USE tw_err tw_channel_read_session(tw_channel *channel, tw_bytes saved);
 
 /* ---- resume.c ---- */
 

@@ -52,7 +52,8 @@ tw_pair_config tw_channel_pair_config(const tw_channel *channel) {
   return (tw_pair_config){.clients = channel->config.clients,
                           .client_count = channel->config.client_count,
                           .policy = channel->config.policy,
-                          .label = TW_LITERAL("mls-tls"),
+                          .label = channel->config.protocol == TW_CHANNEL_TLS ? TW_LITERAL("tls13")
+                                                                              : TW_LITERAL("mls-tls"),
                           .parameters = channel->config.parameters};
 }
 
@@ -112,6 +113,13 @@ static tw_err after_own_update(tw_channel *channel, const tw_pair_event *happene
 static bool switches_receive_key(tw_pair_message_type type) { return type != TW_PAIR_CONNECTION_UPDATE; }
 
 static tw_err begin_connection(tw_channel *channel, tw_pair_message_type type, tw_bytes message) {
+  if (channel->tls != NULL) { /* in TLS+MLS only a resumption begins like that */
+    if (channel->connecting || type != TW_PAIR_RESUMPTION_REQUEST) return TW_ERR_UNEXPECTED;
+    if (tw_tls_state_of(channel->tls) != TW_TLS_WAIT_CLIENT_HELLO) return TW_ERR_UNEXPECTED;
+    tw_tls_free(channel->tls);
+    channel->tls = NULL;
+    tw_buf_clear(&channel->raw);
+  }
   return type == TW_PAIR_RESUMPTION_REQUEST ? tw_channel_answer(channel, message) : answer_hello(channel, message);
 }
 
@@ -152,14 +160,17 @@ static tw_err take_message(tw_channel *channel, tw_bytes message, bool ends_reco
 static tw_err take_framed(tw_channel *channel, size_t at, size_t *size) {
   *size = 0;
   const tw_bytes rest = TW_BYTES(channel->handshake.ptr + at, channel->handshake.len - at);
-  if (rest.ptr[0] != tw_env_code_points(channel->env)->mls_handshake_type) return TW_ERR_UNEXPECTED;
+  const bool ours = rest.ptr[0] == tw_env_code_points(channel->env)->mls_handshake_type;
+  if (!ours && channel->tls == NULL) return TW_ERR_UNEXPECTED;
   if (rest.len < TW_CHANNEL_HANDSHAKE_HEADER) return TW_OK;
   tw_reader r = tw_reader_of(TW_BYTES(rest.ptr + 1, rest.len - 1));
   const size_t length = tw_read_u24(&r);
   if (length > channel->options.handshake_message_max) return TW_ERR_LIMIT;
   if (length > rest.len - TW_CHANNEL_HANDSHAKE_HEADER) return TW_OK;
   *size = TW_CHANNEL_HANDSHAKE_HEADER + length;
-  return take_message(channel, TW_BYTES(rest.ptr + TW_CHANNEL_HANDSHAKE_HEADER, length), *size == rest.len);
+  const bool ends_record = *size == rest.len;
+  if (!ours) return tw_channel_take_tls(channel, TW_BYTES(rest.ptr, *size), ends_record);
+  return take_message(channel, TW_BYTES(rest.ptr + TW_CHANNEL_HANDSHAKE_HEADER, length), ends_record);
 }
 
 tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment) {
@@ -168,6 +179,7 @@ tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment) {
   while (at < channel->handshake.len) {
     size_t size;
     TW_TRY(take_framed(channel, at, &size));
+    if (channel->closed) return TW_OK; /* it is another library's to read */
     if (size == 0) break;
     at += size;
   }

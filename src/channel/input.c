@@ -56,12 +56,21 @@ static void note_time(tw_channel *channel, uint64_t now_ms) {
   if (now_ms > channel->now_ms) channel->now_ms = now_ms;
 }
 
+/* All bytes as they came, as long as it is open whether they are for us. */
+static tw_err keep_raw(tw_channel *channel, tw_bytes bytes) {
+  if (channel->tls == NULL || channel->config.tls == NULL || !channel->config.tls->standard) return TW_OK;
+  if (tw_record_key_is_set(&channel->receive)) return TW_OK;
+  const tw_err err = tw_buf_append(&channel->raw, bytes);
+  return err == TW_OK ? TW_OK : tw_channel_fail_with(channel, err);
+}
+
 tw_err tw_channel_input_done(tw_channel *channel, size_t n, uint64_t now_ms) {
   if (channel->closed) return TW_ERR_CLOSED;
   tw_buf *in = &channel->input;
   if (channel->stream_ended || n > in->cap - in->len) return TW_ERR_ARGUMENT;
   note_time(channel, now_ms);
   channel->input_filled = n > 0 && n == in->cap - in->len;
+  TW_TRY(keep_raw(channel, TW_BYTES(in->ptr + in->len, n)));
   in->len += n;
   channel->busy = true;
   return tw_channel_pump(channel);
@@ -194,6 +203,8 @@ static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
                            : open_record(channel, record, header->size, &content);
   if ((plain || err != TW_OK) && pass_over(channel, header, plain, err)) return TW_OK;
   if (err != TW_OK) return fail_record(channel, err);
+  if (!plain && header->size - TW_RECORD_HEADER - TW_AEAD_TAG > channel->inner_max)
+    return fail_record(channel, TW_ERR_ENCODING);
   if (!plain) channel->skip_left = 0;
   channel->input_at += header->size;
   channel->wire_received += header->size;
@@ -202,6 +213,16 @@ static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
     if (confirmed != TW_OK) return tw_channel_fail_with(channel, confirmed);
   }
   return take_content(channel, content.type, TW_BYTES(record + TW_RECORD_HEADER, content.len), header->size);
+}
+
+/* A record that only old middleboxes want to see, RFC 8446 section D.4. */
+static tw_err drop_ccs(tw_channel *channel, const uint8_t *record, const tw_record_header *header) {
+  const bool good = tw_channel_drops_ccs(channel) && header->size == TW_RECORD_HEADER + 1 &&
+                    record[TW_RECORD_HEADER] == 1 && channel->handshake.len == 0;
+  if (!good) return tw_channel_fail(channel, TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE);
+  channel->input_at += header->size;
+  channel->wire_received += header->size;
+  return TW_OK;
 }
 
 static tw_err take_records(tw_channel *channel) {
@@ -214,8 +235,13 @@ static tw_err take_records(tw_channel *channel) {
     if (err == TW_ERR_TRUNCATED) return TW_OK;
     if (err != TW_OK) return fail_record(channel, err);
     /* Before waiting for all of it: strangers are told at once. */
-    if (!is_expected(channel, header.type)) return tw_channel_fail_with(channel, TW_ERR_UNEXPECTED);
+    const bool ccs = header.type == TW_RECORD_CHANGE_CIPHER_SPEC && tw_channel_drops_ccs(channel);
+    if (!ccs && !is_expected(channel, header.type)) return tw_channel_fail_with(channel, TW_ERR_UNEXPECTED);
     if (header.size > have) return TW_OK;
+    if (ccs) {
+      TW_TRY(drop_ccs(channel, rest.ptr, &header));
+      continue;
+    }
     TW_TRY(take_record(channel, &header));
   }
   return TW_OK;

@@ -49,12 +49,13 @@ static tw_err seal_at_end(tw_channel *channel, uint8_t type, size_t content, siz
 /* ---- messages of the channel's own ---- */
 
 tw_err tw_channel_put(tw_channel *channel, uint8_t type, tw_bytes content) {
-  const size_t records = content.len / TW_RECORD_PLAINTEXT_MAX + 1;
+  const size_t most = tw_record_key_is_set(&channel->send) ? channel->content_max : TW_RECORD_PLAINTEXT_MAX;
+  const size_t records = content.len / most + 1;
   TW_TRY(make_room(channel, content.len + records * TW_RECORD_OVERHEAD));
   size_t done = 0;
   do {
     const size_t left = content.len - done;
-    const size_t take = left < TW_RECORD_PLAINTEXT_MAX ? left : TW_RECORD_PLAINTEXT_MAX;
+    const size_t take = left < most ? left : most;
     if (take > 0) memcpy(channel->output.ptr + channel->output.len + TW_RECORD_HEADER, content.ptr + done, take);
     TW_TRY(seal_at_end(channel, type, take, 0));
     done += take;
@@ -98,7 +99,7 @@ static size_t padding_of(const tw_channel *channel, size_t content) {
   const size_t block = channel->options.padding_block;
   if (block <= 1 || content % block == 0) return 0;
   const size_t padding = block - content % block;
-  const size_t most = TW_RECORD_PLAINTEXT_MAX - content;
+  const size_t most = channel->content_max - content;
   return padding < most ? padding : most;
 }
 
@@ -127,7 +128,7 @@ tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken) {
   size_t done = 0;
   while (done < data.len) {
     const size_t left = data.len - done;
-    const size_t take = left < TW_RECORD_PLAINTEXT_MAX ? left : TW_RECORD_PLAINTEXT_MAX;
+    const size_t take = left < channel->content_max ? left : channel->content_max;
     const size_t padding = padding_of(channel, take);
     if (!takes_data(channel, tw_record_size(take, padding))) break;
     if (make_room(channel, tw_record_size(take, padding)) != TW_OK) {
@@ -150,14 +151,14 @@ tw_err tw_channel_write_buffer(tw_channel *channel, uint8_t **ptr, size_t *room)
   if (!takes_data(channel, FULL_RECORD)) return TW_OK;
   TW_TRY(make_room(channel, FULL_RECORD));
   *ptr = channel->output.ptr + channel->output.len + TW_RECORD_HEADER;
-  *room = TW_RECORD_PLAINTEXT_MAX;
+  *room = channel->content_max;
   return TW_OK;
 }
 
 tw_err tw_channel_write_done(tw_channel *channel, size_t n) {
   if (channel->closed || channel->sent_close) return TW_ERR_CLOSED;
   if (n == 0) return TW_OK;
-  if (n > TW_RECORD_PLAINTEXT_MAX || channel->output.cap - channel->output.len < FULL_RECORD) return TW_ERR_ARGUMENT;
+  if (n > channel->content_max || channel->output.cap - channel->output.len < FULL_RECORD) return TW_ERR_ARGUMENT;
   const tw_err err = send_data(channel, n, padding_of(channel, n));
   return err == TW_OK ? TW_OK : tw_channel_fail_with(channel, err);
 }

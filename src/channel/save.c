@@ -11,7 +11,7 @@ bool tw_channel_unsaved(const tw_channel *channel) { return channel->unsaved; }
 
 tw_err tw_channel_save(const tw_channel *channel, tw_buf *saved) {
   if (channel->closed || channel->pair == NULL) return TW_ERR_STATE;
-  return tw_pair_save(channel->pair, saved);
+  return tw_channel_write_session(channel, saved);
 }
 
 tw_err tw_channel_saved(tw_channel *channel) {

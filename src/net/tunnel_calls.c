@@ -32,6 +32,7 @@ static void take_event(tw_tunnel *tunnel, const tw_channel_event *event, uint64_
   case TW_CHANNEL_REKEYED: emit(tunnel, TW_TUNNEL_REKEYED, event, key_ns); break;
   case TW_CHANNEL_PEER_CLOSED: tunnel->peer_closed = true; break;
   case TW_CHANNEL_CLOSED: tw_tunnel_channel_closed(tunnel, event); break;
+  case TW_CHANNEL_STANDARD: break; /* channels of a tunnel do not allow that */
   }
 }
 

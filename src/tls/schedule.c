@@ -18,10 +18,10 @@ tw_err tw_tls_derive_secret(const tw_env *env, const tw_suite *suite, const tw_s
 }
 
 /* draft-housley-tls-using-mls-handshake, section 6.1, and D11: in place of the Handshake Secret, not its input. */
-tw_err tw_tls_handshake_secret(const tw_suite *suite, const tw_group *group, tw_secret *out) {
+tw_err tw_tls_handshake_secret(const tw_suite *suite, const tw_group *group, tw_bytes context, tw_secret *out) {
   const size_t size = suite->hash->size;
   uint8_t exported[TW_HASH_MAX];
-  tw_err err = tw_group_export(group, TW_LITERAL("TLS shared secret"), TW_NO_BYTES, exported, size);
+  tw_err err = tw_group_export(group, TW_LITERAL("TLS shared secret"), context, exported, size);
   if (err == TW_OK) err = tw_secret_set(out, TW_BYTES(exported, size));
   tw_wipe(exported, sizeof exported);
   return err;
@@ -80,10 +80,10 @@ tw_err tw_tls_epoch_of_secret(const tw_env *env, const tw_suite *suite, const tw
   return err;
 }
 
-tw_err tw_tls_epoch_of_group(const tw_env *env, const tw_suite *suite, const tw_group *group,
+tw_err tw_tls_epoch_of_group(const tw_env *env, const tw_suite *suite, const tw_group *group, tw_bytes context,
                              const uint8_t *transcript_hash, tw_tls_epoch *out) {
   tw_secret handshake_secret = {0};
-  tw_err err = tw_tls_handshake_secret(suite, group, &handshake_secret);
+  tw_err err = tw_tls_handshake_secret(suite, group, context, &handshake_secret);
   if (err == TW_OK) err = tw_tls_epoch_of_secret(env, suite, &handshake_secret, transcript_hash, out);
   tw_secret_clear(&handshake_secret);
   return err;

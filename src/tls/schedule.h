@@ -15,8 +15,9 @@
 TW_MUST_USE tw_err tw_tls_derive_secret(const tw_env *env, const tw_suite *suite, const tw_secret *secret,
                                         const char *label, const uint8_t *transcript_hash, tw_secret *out);
 
-/* The epoch's MLS-Exporter("TLS shared secret", "", Hash.length), which is the Handshake Secret. */
-TW_MUST_USE tw_err tw_tls_handshake_secret(const tw_suite *suite, const tw_group *group, tw_secret *out);
+/* The epoch's MLS-Exporter("TLS shared secret", context, Hash.length), which is the Handshake Secret. */
+TW_MUST_USE tw_err tw_tls_handshake_secret(const tw_suite *suite, const tw_group *group, tw_bytes context,
+                                           tw_secret *out);
 /* HKDF-Extract(Derive-Secret(Handshake Secret, "derived", ""), 0): the Main Secret. */
 TW_MUST_USE tw_err tw_tls_main_secret(const tw_env *env, const tw_suite *suite, const tw_secret *handshake_secret,
                                       tw_secret *out);
@@ -39,9 +40,12 @@ void tw_tls_epoch_clear(tw_tls_epoch *epoch);
 /* From an epoch's Handshake Secret; the transcript is ClientHello … server Finished. */
 TW_MUST_USE tw_err tw_tls_epoch_of_secret(const tw_env *env, const tw_suite *suite, const tw_secret *handshake_secret,
                                           const uint8_t *transcript_hash, tw_tls_epoch *out);
-/* The same for the epoch of a group: first after the handshake, then after each of the pair's updates. */
+/*
+ * The same for the epoch of a group: first after the handshake, then after each of the pair's updates, and in a resumed
+ * connection. `context` is tw_pair_context of the connection (D5), which takes the place of the exporter's empty one.
+ */
 TW_MUST_USE tw_err tw_tls_epoch_of_group(const tw_env *env, const tw_suite *suite, const tw_group *group,
-                                         const uint8_t *transcript_hash, tw_tls_epoch *out);
+                                         tw_bytes context, const uint8_t *transcript_hash, tw_tls_epoch *out);
 
 /*
  * TLS-Exporter(label, context, len), section 7.5, from an epoch's exporter_secret; label NUL-terminated, at most 249

@@ -45,7 +45,7 @@ bool tw_tls_next_step(tw_tls *tls, tw_tls_step *step) {
 tw_err tw_tls_derive_handshake(tw_tls *tls) {
   uint8_t hash[TW_HASH_MAX];
   tw_secret handshake_secret = {0};
-  tw_err err = tw_tls_handshake_secret(tls->suite, tw_pair_group(tls->pair), &handshake_secret);
+  tw_err err = tw_tls_handshake_secret(tls->suite, tw_pair_group(tls->pair), TW_NO_BYTES, &handshake_secret);
   if (err == TW_OK) err = tw_tls_transcript_hash(tls->env, tls->suite, &tls->transcript, hash);
   if (err == TW_OK) err = tw_tls_handshake_traffic(tls->env, tls->suite, &handshake_secret, hash, &tls->handshake);
   tw_secret_clear(&handshake_secret);
@@ -54,7 +54,8 @@ tw_err tw_tls_derive_handshake(tw_tls *tls) {
 
 tw_err tw_tls_derive_epoch(tw_tls *tls) {
   TW_TRY(tw_tls_transcript_hash(tls->env, tls->suite, &tls->transcript, tls->transcript_hash));
-  return tw_tls_epoch_of_group(tls->env, tls->suite, tw_pair_group(tls->pair), tls->transcript_hash, &tls->epoch);
+  return tw_tls_epoch_of_group(tls->env, tls->suite, tw_pair_group(tls->pair), TW_NO_BYTES, tls->transcript_hash,
+                               &tls->epoch);
 }
 
 tw_err tw_tls_send_finished(tw_tls *tls, const tw_secret *traffic_secret) {

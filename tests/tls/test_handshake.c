@@ -187,8 +187,10 @@ static void updates_give_new_secrets_to_both(void **state) {
   assert_int_equal(tw_pair_receive(b.pair, tw_buf_bytes(&reply), both.now_ms, &none, &event), TW_OK);
   tw_tls_epoch of_a = {0}, of_b = {0};
   const tw_env *env = &both.test.env;
-  assert_int_equal(tw_tls_epoch_of_group(env, a.suite, tw_pair_group(a.pair), a.transcript_hash, &of_a), TW_OK);
-  assert_int_equal(tw_tls_epoch_of_group(env, b.suite, tw_pair_group(b.pair), b.transcript_hash, &of_b), TW_OK);
+  assert_int_equal(tw_tls_epoch_of_group(env, a.suite, tw_pair_group(a.pair), TW_NO_BYTES, a.transcript_hash, &of_a),
+                   TW_OK);
+  assert_int_equal(tw_tls_epoch_of_group(env, b.suite, tw_pair_group(b.pair), TW_NO_BYTES, b.transcript_hash, &of_b),
+                   TW_OK);
   same_secret(&of_a.traffic.client, &of_b.traffic.client);
   same_secret(&of_a.traffic.server, &of_b.traffic.server);
   same_secret(&of_a.exporter, &of_b.exporter);

@@ -111,16 +111,16 @@ static void the_handshake_secret_is_the_exporters(void **state) {
     const tw_suite *suite = tw_tls_suite_of(alice.client.suite);
     const size_t size = suite->hash->size;
     assert_int_equal(tw_group_export(alice.group, TW_LITERAL("TLS shared secret"), TW_NO_BYTES, exported, size), TW_OK);
-    assert_int_equal(tw_tls_handshake_secret(suite, alice.group, &handshake_secret), TW_OK);
+    assert_int_equal(tw_tls_handshake_secret(suite, alice.group, TW_NO_BYTES, &handshake_secret), TW_OK);
     tw_test_same(tw_secret_bytes(&handshake_secret), TW_BYTES(exported, size));
     tw_tls_epoch of_group = {0}, of_secret = {0};
-    assert_int_equal(tw_tls_epoch_of_group(&test.env, suite, alice.group, hash, &of_group), TW_OK);
+    assert_int_equal(tw_tls_epoch_of_group(&test.env, suite, alice.group, TW_NO_BYTES, hash, &of_group), TW_OK);
     assert_int_equal(tw_tls_epoch_of_secret(&test.env, suite, &handshake_secret, hash, &of_secret), TW_OK);
     tw_test_same(tw_secret_bytes(&of_group.traffic.server), tw_secret_bytes(&of_secret.traffic.server));
     tw_test_same(tw_secret_bytes(&of_group.exporter), tw_secret_bytes(&of_secret.exporter));
     /* Another transcript, other secrets. */
     hash[1] = 1;
-    assert_int_equal(tw_tls_epoch_of_group(&test.env, suite, alice.group, hash, &of_group), TW_OK);
+    assert_int_equal(tw_tls_epoch_of_group(&test.env, suite, alice.group, TW_NO_BYTES, hash, &of_group), TW_OK);
     assert_memory_not_equal(of_group.traffic.server.data, of_secret.traffic.server.data, size);
     tw_test_member_clear(&alice);
   }

@@ -352,8 +352,9 @@ static void put_tls_epoch(json_t *epochs, const tw_env *env, const tw_tls_result
   tw_secret handshake_secret = {0};
   tw_tls_epoch epoch = {0};
   const tw_group *group = tw_pair_group(client->pair);
-  assert_int_equal(tw_tls_handshake_secret(client->suite, group, &handshake_secret), TW_OK);
-  assert_int_equal(tw_tls_epoch_of_group(env, client->suite, group, client->transcript_hash, &epoch), TW_OK);
+  assert_int_equal(tw_tls_handshake_secret(client->suite, group, TW_NO_BYTES, &handshake_secret), TW_OK);
+  assert_int_equal(tw_tls_epoch_of_group(env, client->suite, group, TW_NO_BYTES, client->transcript_hash, &epoch),
+                   TW_OK);
   put_epoch(entry, client->pair, server->pair);
   put_secret(entry, "handshake_secret", &handshake_secret);
   put_secret(entry, "client_application_traffic_secret", &epoch.traffic.client);
@@ -367,7 +368,8 @@ static void put_handshake_secrets(json_t *vector, const tw_env *env, const tw_tl
   tw_secret handshake_secret = {0};
   tw_tls_traffic traffic = {0};
   assert_int_equal(tw_hash_parts(env, client->suite, &hellos, 1, hash), TW_OK);
-  assert_int_equal(tw_tls_handshake_secret(client->suite, tw_pair_group(client->pair), &handshake_secret), TW_OK);
+  assert_int_equal(tw_tls_handshake_secret(client->suite, tw_pair_group(client->pair), TW_NO_BYTES, &handshake_secret),
+                   TW_OK);
   assert_int_equal(tw_tls_handshake_traffic(env, client->suite, &handshake_secret, hash, &traffic), TW_OK);
   put_number(vector, "tls_cipher_suite", client->suite->id);
   put_hex(vector, "transcript_hash_to_server_hello", TW_BYTES(hash, client->suite->hash->size));
