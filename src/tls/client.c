@@ -182,10 +182,10 @@ tw_err tw_tls_check_server_hello(tw_tls *tls, const tw_tls_server_hello *hello) 
   }
   if (!tw_bytes_equal(hello->legacy_session_id_echo, own.legacy_session_id)) return tw_tls_illegal(tls);
   if (hello->legacy_compression_method != 0) return tw_tls_illegal(tls);
-  if (!tw_tls_list_has(own.cipher_suites, hello->cipher_suite) || tw_tls_suite_by_id(hello->cipher_suite) == NULL) {
-    return tw_tls_illegal(tls);
-  }
-  if (tls->retried && tls->retry_suite->id != hello->cipher_suite) return tw_tls_illegal(tls);
+  if (!tw_tls_list_has(own.cipher_suites, hello->cipher_suite)) return tw_tls_illegal(tls);
+  /* Of ours it may not be the GREASE one; others may offer what is not known here, for themselves. */
+  if (!tls->external && tw_tls_suite_by_id(hello->cipher_suite) == NULL) return tw_tls_illegal(tls);
+  if (tls->retried && tls->retry_suite != hello->cipher_suite) return tw_tls_illegal(tls);
   return TW_OK;
 }
 

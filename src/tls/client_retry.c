@@ -24,15 +24,17 @@ static tw_err note_retry(tw_tls *tls, const tw_tls_server_hello *retry) {
     TW_TRY(tw_buf_assign(&tls->retry_cookie, cookie));
   }
   if (!tls->retry_share && tls->retry_cookie.len == 0) return tw_tls_illegal(tls); /* it would change nothing */
-  tls->retry_suite = tw_tls_suite_by_id(retry->cipher_suite);
+  tls->retry_suite = retry->cipher_suite;
   tls->retried = true;
   return TW_OK;
 }
 
 static tw_err restart_transcript(tw_tls *tls, tw_bytes retry) {
   uint8_t hash[TW_HASH_MAX];
-  TW_TRY(tw_tls_transcript_hash(tls->env, tls->retry_suite, &tls->transcript, hash));
-  TW_TRY(tw_tls_transcript_restart(tls->retry_suite, hash, &tls->transcript));
+  const tw_suite *suite = tw_tls_suite_by_id(tls->retry_suite);
+  if (suite == NULL) return TW_OK; /* not the KeyPackage's: with MLS it cannot go on */
+  TW_TRY(tw_tls_transcript_hash(tls->env, suite, &tls->transcript, hash));
+  TW_TRY(tw_tls_transcript_restart(suite, hash, &tls->transcript));
   return tw_tls_transcript_add(&tls->transcript, retry);
 }
 

@@ -1,7 +1,7 @@
 /* What a handshake wants done, and the secrets that go with it. SPDX-License-Identifier: Apache-2.0 */
 #include "tls/tls_internal.h"
 
-/* A flight has six steps at most. */
+/* A flight has seven steps at most, the server's. */
 static void queue(tw_tls *tls, const tw_tls_queued *step) {
   if (tls->step_count == 0) tls->step_first = 0;
   const size_t at = tls->step_first + tls->step_count;

@@ -38,6 +38,8 @@
  *   unexpected_message. TW_TLS_STEP_SEND_CCS sends one.
  * - After TW_TLS_STEP_RECEIVE_KEY no unprotected handshake record is taken. A server takes an unprotected alert until
  *   the first protected record: a client that refuses the ServerHello has no keys to protect one with.
+ * - tw_tls_info.send_limit holds from the first protected record on: content, its type and padding; receive_limit
+ *   likewise (record_overflow), on the client's side from the EncryptedExtensions on.
  * - On an error the alert is tw_tls_alert_told, under the sending key in force.
  * - The server sends no application data before TW_TLS_DONE (D13), though RFC 8446 would let it.
  * - After TW_TLS_DONE, handshake messages are of type tw_code_points.mls_handshake_type (D8) and go to the pair; all

@@ -33,10 +33,10 @@ struct tw_tls {
   const tw_suite *suite;
 
   bool retried;
-  const tw_suite *retry_suite; /* client: of the HelloRetryRequest */
-  bool retry_share;            /* client: it wants a key_share */
-  uint16_t retry_group;        /* of this group */
-  tw_buf retry_cookie;         /* client: it has given this cookie */
+  uint16_t retry_suite; /* client: of the HelloRetryRequest */
+  bool retry_share;     /* client: it wants a key_share */
+  uint16_t retry_group; /* of this group */
+  tw_buf retry_cookie;  /* client: it has given this cookie */
 
   tw_tls_transcript transcript;
   tw_tls_traffic handshake;

@@ -70,8 +70,16 @@ static void put_record(tw_test_tls_side *side, uint8_t type, tw_bytes content) {
   side->wire_bytes += size;
 }
 
+/* Content of one record at most. */
+static size_t limit_of(const tw_test_tls_side *side) {
+  tw_tls_info info;
+  tw_tls_get_info(side->tls, &info);
+  const size_t most = tw_record_key_is_set(&side->send) ? info.send_limit - 1u : TW_RECORD_PLAINTEXT_MAX;
+  return side->fragment > 0 && side->fragment < most ? side->fragment : most;
+}
+
 static void flush(tw_test_tls_side *side) {
-  const size_t most = side->fragment > 0 ? side->fragment : TW_RECORD_PLAINTEXT_MAX;
+  const size_t most = limit_of(side);
   for (size_t at = 0; at < side->pending.len; at += most) {
     const size_t left = side->pending.len - at;
     put_record(side, TW_RECORD_HANDSHAKE, TW_BYTES(side->pending.ptr + at, left < most ? left : most));

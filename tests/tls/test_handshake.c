@@ -137,6 +137,27 @@ static void messages_come_in_any_pieces(void **state) {
   tw_test_tls_establish(&both);
 }
 
+/* RFC 8449: what is unprotected may be as long as ever. */
+static void a_small_record_size_limit_holds_from_the_first_protected_record(void **state) {
+  (void)state;
+  start(1);
+  alice->config.record_size_limit = bob->config.record_size_limit = 64;
+  tw_test_tls_establish(&both);
+  tw_tls_info info;
+  tw_tls_get_info(alice->tls, &info);
+  assert_int_equal(info.send_limit, 64);
+  assert_int_equal(bob->records, 2 + 1); /* ServerHello, change_cipher_spec; 12 + 36 bytes fit in one */
+  tw_test_tls_close(&both);
+  static const tw_bytes names[] = {TW_LITERAL("a.example")};
+  const tw_bytes protocols[] = {TW_LITERAL("a protocol with a long name")};
+  alice->config.server_names = names;
+  alice->config.server_name_count = 1;
+  alice->config.protocols = bob->config.protocols = protocols;
+  alice->config.protocol_count = bob->config.protocol_count = 1;
+  tw_test_tls_establish(&both);
+  assert_int_equal(bob->records, 2 + 2);
+}
+
 /* D13: until the client's Finished, the server knows nothing of it. */
 static void the_server_waits_for_finished(void **state) {
   (void)state;
@@ -514,6 +535,7 @@ int main(void) {
       cmocka_unit_test_teardown(names_protocols_and_limits_are_agreed_on, teardown),
       cmocka_unit_test_teardown(what_one_side_leaves_out_does_not_hold, teardown),
       cmocka_unit_test_teardown(messages_come_in_any_pieces, teardown),
+      cmocka_unit_test_teardown(a_small_record_size_limit_holds_from_the_first_protected_record, teardown),
       cmocka_unit_test_teardown(the_server_waits_for_finished, teardown),
       cmocka_unit_test_teardown(updates_give_new_secrets_to_both, teardown),
       cmocka_unit_test_teardown(our_hello_looks_ordinary, teardown),

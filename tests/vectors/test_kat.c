@@ -1,8 +1,7 @@
 /*
  * Known answers of 2PMLS, MLS-TLS and TLS+MLS: 2pmls.json, mls-tls.json and tls-mls.json in tests/vectors. The test
- * makes them anew from fixed randomness and compares; called with "--write" the program is their generator and writes
- * the
- * files instead. SPDX-License-Identifier: Apache-2.0
+ * makes them anew from fixed randomness and compares; called with "--write" the program is their generator.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "tw_cmocka.h"
 
