@@ -1,4 +1,5 @@
 /* treewire ca issue. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -30,6 +31,15 @@ static tw_err plan_names(const tw_ca_order *o, issue_plan *plan, tw_report *repo
   return TW_OK;
 }
 
+static tw_err check_folder(const char *path, tw_report *report) {
+  char folder[TW_CA_PATH];
+  const char *slash = strrchr(path, '/');
+  if (slash == NULL) return TW_OK;
+  (void)snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+  if (access(folder, W_OK | X_OK) == 0) return TW_OK;
+  return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", folder, strerror(errno));
+}
+
 /* Named by the first name, with a star as an underscore. */
 static tw_err plan_files(const tw_ca_order *o, issue_plan *plan, tw_report *report) {
   char prefix[TW_CA_PATH - 16];
@@ -38,6 +48,7 @@ static tw_err plan_files(const tw_ca_order *o, issue_plan *plan, tw_report *repo
   if (len < 0 || (size_t)len >= sizeof prefix)
     return tw_report_fail(report, TW_ERR_ARGUMENT, "--out %.60s…: too long", from);
   if (o->out == NULL && prefix[0] == '*') prefix[0] = '_';
+  TW_TRY(check_folder(prefix, report));
   (void)snprintf(plan->certificate, sizeof plan->certificate, "%s.pem", prefix);
   (void)snprintf(plan->key, sizeof plan->key, "%s.key", prefix);
   const char *there = access(plan->certificate, F_OK) == 0 ? plan->certificate : NULL;
