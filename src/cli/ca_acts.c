@@ -1,4 +1,5 @@
 /* treewire ca init, revoke, crl, show. SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,9 @@ tw_exit tw_ca_init(const tw_ca_order *o, tw_ca_store *store) {
   (void)store;
   if (o->name == NULL || o->name[0] == '\0' || strlen(o->name) > 64)
     return tw_cli_fail(TW_EXIT_USAGE, "ca init needs --name NAME, what the CA is called (at most 64 bytes)");
+  json_t *text = json_string(o->name);
+  json_decref(text);
+  if (text == NULL) return tw_cli_fail(TW_EXIT_USAGE, "--name %.64s: not UTF-8", o->name);
   if (o->operand_count > 0) return tw_cli_fail(TW_EXIT_USAGE, "ca init takes one folder");
   const tw_err err = tw_ca_store_create(o->folder, o->name, o->algorithm == NULL ? "ed25519" : o->algorithm,
                                         o->seconds == 0 ? CA_DAYS * (uint64_t)TW_CA_DAY : o->seconds, o->crl_seconds,

@@ -74,6 +74,8 @@ static const char *name_in(const tw_acquaintance *known) {
   return known->holder.name[0] != '\0' ? known->holder.name : known->holder.subject;
 }
 
+static uint64_t end_of(const tw_acquaintance *known) { return known->certified ? known->holder.not_after : UINT64_MAX; }
+
 static peer_note *new_note(const tw_acquaintance *known, const tw_suite *suite) {
   const char *name = name_in(known);
   const size_t size = strlen(name) + 1;
@@ -81,7 +83,7 @@ static peer_note *new_note(const tw_acquaintance *known, const tw_suite *suite) 
   if (note == NULL) return NULL;
   note->fingerprint = known->fingerprint;
   note->suite = suite;
-  note->valid_until = known->certified ? known->holder.not_after : UINT64_MAX;
+  note->valid_until = end_of(known);
   memcpy(note->name, name, size);
   return note;
 }
@@ -117,6 +119,11 @@ const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel) {
 uint64_t tw_tell_valid_until(tw_tunnel *tunnel) {
   const peer_note *note = note_of(tunnel);
   return note == NULL ? UINT64_MAX : note->valid_until;
+}
+
+void tw_tell_renew(tw_tunnel *tunnel, const tw_acquaintance *known) {
+  peer_note *note = *tw_tunnel_user(tunnel);
+  if (note != NULL) note->valid_until = end_of(known);
 }
 
 /* The name that the peers file gives the other side, or its certificate; "" for none. */

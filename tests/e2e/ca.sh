@@ -22,6 +22,7 @@ fails 1 "needs the CA's folder" issue
 fails 1 "--name NAME" init ca
 fails 1 "not known (ed25519" init ca --name x --algorithm rsa
 fails 1 "one folder" init ca b --name x
+fails 1 "not UTF-8" init ca --name $'\xff'
 fails 2 "No such file" issue ca a.example
 [ ! -e ca ] || die "a refused init left something"
 

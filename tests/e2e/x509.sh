@@ -255,7 +255,7 @@ for side in connector listener; do
     else
       expect 4 stay 10
       says stay.err "certificate_expired"
-      wait_event a.ev error '"alert":"certificate_expired"'
+      wait_event a.ev error "\"alert\":\"certificate_expired\".*'CN=127.0.0.1' expired at"
     fi
     exec 9>&-
     finish listener
