@@ -96,7 +96,7 @@ static void make_note(tw_serve *serve, tw_tunnel *tunnel, tw_acquaintance *known
   tw_channel_get_status(channel, &status);
   if (!tw_channel_peer(channel, &member)) return;
   const tw_stranger stranger = {status.pair.suite, member.credential, member.signature_key, (uint64_t)time(NULL)};
-  const tw_err err = tw_identity_accepts(&serve->identity, &stranger, known);
+  const tw_err err = tw_identity_recalls(&serve->identity, &stranger, known);
   if (err == TW_OK || tw_identity_is_refusal(err)) *tw_tunnel_user(tunnel) = new_note(known, status.pair.suite);
 }
 

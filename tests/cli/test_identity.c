@@ -136,6 +136,27 @@ static void a_bad_certificate_does_not_hurt_who_is_pinned(void **state) {
   assert_int_equal(ask(true, TW_TEST_X509_NOW, &known), TW_ERR_CERTIFICATE_REVOKED);
 }
 
+/* For telling who it is, the chain is not verified a second time; another key or credential is nobody that we know. */
+static void who_was_accepted_is_recalled(void **state) {
+  (void)state;
+  tw_acquaintance known;
+  trust_root(0);
+  tw_stranger stranger = {.suite = tw_suite_default(),
+                          .credential = {X509_TYPE, tw_buf_bytes(&f.chain)},
+                          .signature_key = tw_buf_bytes(&f.public_key),
+                          .now = TW_TEST_X509_NOW + 2000}; /* too late to be verified */
+  assert_int_equal(tw_identity_recalls(&f.us, &stranger, &known), TW_ERR_CERTIFICATE_EXPIRED);
+  assert_int_equal(ask(true, TW_TEST_X509_NOW, &known), TW_OK);
+  assert_int_equal(tw_identity_recalls(&f.us, &stranger, &known), TW_OK);
+  assert_true(known.certified);
+  assert_string_equal(known.holder.serial, "4d");
+  stranger.signature_key = tw_signer_public_key(f.ours);
+  assert_int_equal(tw_identity_recalls(&f.us, &stranger, &known), TW_ERR_CERTIFICATE_EXPIRED);
+  stranger.signature_key = tw_buf_bytes(&f.public_key);
+  stranger.credential.identity.len--;
+  assert_int_equal(tw_identity_recalls(&f.us, &stranger, &known), TW_ERR_CERTIFICATE);
+}
+
 /* ---- the policy of a client of ours ---- */
 
 static tw_err policy(const tw_credential_use *use) {
@@ -203,6 +224,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(every_combination_lets_in_whom_it_should),
       TEST(a_bad_certificate_does_not_hurt_who_is_pinned),
+      TEST(who_was_accepted_is_recalled),
       TEST(certificates_are_judged_again_with_each_update),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
