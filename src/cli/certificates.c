@@ -204,6 +204,34 @@ tw_err tw_certificates_read_own(tw_certificates *certificates, const tw_env *env
   return TW_OK;
 }
 
+static tw_err public_key_of(const tw_certificates *certificates, const tw_env *env, const tw_suite **suite, tw_buf *key,
+                            tw_report *report) {
+  uint16_t scheme = 0;
+  tw_bytes certificate;
+  const tw_bytes chain = tw_buf_bytes(&certificates->chain);
+  tw_reader walk = tw_reader_of(chain);
+  if (tw_x509_scheme(certificates->x509, chain, &scheme) != TW_OK || !tw_certificate_next(&walk, &certificate))
+    return tw_report_fail(report, TW_ERR_UNSUPPORTED, "%.200s: a key that no cipher suite has",
+                          certificates->cert_path);
+  const tw_suite *found = *suite == NULL ? suite_for(scheme) : *suite;
+  if (found->signature->id != scheme)
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "%.200s: its key is not one for suite %s", certificates->cert_path,
+                          tw_suite_name(found));
+  TW_TRY(tw_x509_public_key(env, found, certificate, key));
+  *suite = found;
+  return TW_OK;
+}
+
+tw_err tw_certificate_public_key(const tw_env *env, const char *path, const tw_suite **suite, tw_buf *key,
+                                 tw_report *report) {
+  tw_certificates one = {.cert_path = path};
+  tw_err err = tw_x509_new(&one.x509);
+  if (err == TW_OK) err = read_chain(&one, report);
+  if (err == TW_OK) err = public_key_of(&one, env, suite, key, report);
+  tw_certificates_clear(&one);
+  return err;
+}
+
 void tw_certificates_clear(tw_certificates *certificates) {
   tw_x509_trust_free(certificates->trust);
   certificates->trust = NULL;

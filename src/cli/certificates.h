@@ -73,6 +73,12 @@ TW_MUST_USE tw_err tw_certificates_read_trust(const tw_certificates *certificate
  */
 TW_MUST_USE tw_err tw_certificates_read_own(tw_certificates *certificates, const tw_env *env, tw_signer **signer,
                                             tw_report *warning, tw_report *report);
+/**
+ * The public key of a certificate in a PEM file, appended, and `*suite`, which is chosen as above where it is NULL.
+ * Errors with a report.
+ */
+TW_MUST_USE tw_err tw_certificate_public_key(const tw_env *env, const char *path, const tw_suite **suite, tw_buf *key,
+                                             tw_report *report);
 void tw_certificates_clear(tw_certificates *certificates);
 
 #endif

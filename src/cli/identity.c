@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/identity.h"
 
+#include <string.h>
+
 #include "cli/key_file.h"
+#include "crypto/crypto.h"
 
 enum { BASIC = 1, X509 = 2 }; /* CredentialType, RFC 9420 section 17.5 */
 
@@ -43,6 +46,25 @@ static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, t
   return certificates_count ? check_certificate(identity, stranger, known, why) : TW_ERR_CREDENTIAL;
 }
 
+static tw_err credential_digest(const tw_identity *identity, const tw_stranger *stranger, tw_fingerprint *digest) {
+  const tw_suite *sha256 = tw_suite_by_id(identity->env, 1);
+  if (sha256 == NULL || sha256->hash->size != TW_FINGERPRINT_SIZE) return TW_ERR_INTERNAL;
+  return tw_hash_parts(identity->env, sha256, &stranger->credential.identity, 1, digest->digest);
+}
+
+static bool same(const tw_fingerprint *a, const tw_fingerprint *b) {
+  return memcmp(a->digest, b->digest, TW_FINGERPRINT_SIZE) == 0;
+}
+
+/* Not remembered is not lost: it is verified again then. */
+static void remember(tw_identity *identity, const tw_stranger *stranger, const tw_acquaintance *known) {
+  tw_memory *memory = &identity->memories[identity->next_memory];
+  if (!known->certified || credential_digest(identity, stranger, &memory->credential) != TW_OK) return;
+  memory->known = *known;
+  memory->known.peer = NULL; /* peers come and go */
+  identity->next_memory = (identity->next_memory + 1) % TW_MEMORIES;
+}
+
 tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known) {
   tw_report why = {""};
   *known = (tw_acquaintance){0};
@@ -50,7 +72,24 @@ tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, t
   known->peer = tw_peers_find(&identity->peers, &known->fingerprint);
   const tw_err err = accept(identity, stranger, known, &why);
   if (tw_identity_is_refusal(err)) identity->refusal = (tw_refusal){true, known->fingerprint, why};
+  if (err == TW_OK) remember(identity, stranger, known);
   return err;
+}
+
+tw_err tw_identity_recalls(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known) {
+  tw_fingerprint key;
+  tw_fingerprint credential;
+  TW_TRY(tw_fingerprint_of(identity->env, stranger->suite, stranger->signature_key, &key));
+  TW_TRY(credential_digest(identity, stranger, &credential));
+  for (size_t i = 0; i < TW_MEMORIES; i++) {
+    const tw_memory *memory = &identity->memories[i];
+    if (!memory->known.certified || !same(&memory->credential, &credential)) continue;
+    if (!same(&memory->known.fingerprint, &key)) continue;
+    *known = memory->known;
+    known->peer = tw_peers_find(&identity->peers, &key);
+    return TW_OK;
+  }
+  return tw_identity_accepts(identity, stranger, known);
 }
 
 bool tw_identity_is_refusal(tw_err err) {

@@ -7,7 +7,10 @@
 #include "cli/certificates.h"
 #include "cli/peers.h"
 
-enum { TW_KEYS_MAX = 18 }; /* one for each suite */
+enum {
+  TW_KEYS_MAX = 18, /* one for each suite */
+  TW_MEMORIES = 8
+};
 
 typedef struct tw_identity tw_identity;
 
@@ -18,6 +21,20 @@ typedef struct tw_own_key {
   tw_signer *signer;
   tw_client client;
 } tw_own_key;
+
+/** What is known of the other side of a channel. */
+typedef struct tw_acquaintance {
+  tw_fingerprint fingerprint;
+  const tw_peer *peer; /* whom it is among the peers; NULL: not, or no more, among them */
+  bool certified;      /* it was accepted by its certificate, of which `holder` tells */
+  tw_x509_holder holder;
+} tw_acquaintance;
+
+/** Who was accepted by a certificate a moment ago. */
+typedef struct tw_memory {
+  tw_fingerprint credential; /* digest of the certificates */
+  tw_acquaintance known;
+} tw_memory;
 
 /** Who was refused, for those who are told. */
 typedef struct tw_refusal {
@@ -37,6 +54,8 @@ struct tw_identity {
   tw_peers peers;
   tw_certificates certificates;
   tw_refusal refusal;
+  tw_memory memories[TW_MEMORIES];
+  size_t next_memory;
 };
 
 /** Add the key in a file. TW_ERR_ARGUMENT for a second one of the same suite; else as tw_key_file_read. */
@@ -54,20 +73,17 @@ typedef struct tw_stranger {
   uint64_t now; /* seconds since 1970 */
 } tw_stranger;
 
-/** What is known of it. */
-typedef struct tw_acquaintance {
-  tw_fingerprint fingerprint;
-  const tw_peer *peer; /* whom it is among the peers; NULL: not, or no more, among them */
-  bool certified;      /* it was accepted by its certificate, of which `holder` tells */
-  tw_x509_holder holder;
-} tw_acquaintance;
-
 /**
  * Whether to accept it. Listening: who is among the peers or has a good certificate; connecting: who is the peer that
  * was named, has a good certificate, or both, as was asked for. TW_ERR_CREDENTIAL or the error of a bad certificate:
  * then identity->refusal tells of it. TW_ERR_NO_MEMORY.
  */
 TW_MUST_USE tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known);
+/**
+ * Who it is, of somebody who has been accepted: without a second look at a certificate that has just been verified. For
+ * telling, not for deciding. As tw_identity_accepts.
+ */
+TW_MUST_USE tw_err tw_identity_recalls(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known);
 /** Whether an error says that somebody was not accepted. */
 bool tw_identity_is_refusal(tw_err err);
 void tw_identity_clear(tw_identity *identity);

@@ -34,7 +34,15 @@ static tw_err ask_again(void *ctx, tw_tunnel *tunnel) {
   if (!tw_channel_peer(channel, &member)) return TW_OK; /* not judged yet, or at its end */
   tw_channel_get_status(channel, &status);
   const tw_stranger stranger = {status.pair.suite, member.credential, member.signature_key, (uint64_t)time(NULL)};
-  return tw_identity_accepts(&serve->identity, &stranger, &known);
+  const tw_err err = tw_identity_accepts(&serve->identity, &stranger, &known);
+  if (err == TW_OK) tw_tell_renew(tunnel, &known);
+  return err;
+}
+
+/* What was said of a tunnel that had ended anyway is not for the next one. */
+static void weed(tw_serve *serve, tw_service *service, tw_err (*judge)(void *ctx, tw_tunnel *tunnel)) {
+  tw_service_weed(service, judge, serve);
+  serve->identity.refusal.given = false;
 }
 
 /* All or nothing. */
@@ -66,16 +74,12 @@ void tw_serve_reload(void *ctx, tw_service *service) {
   }
   if (serve->peers_path != NULL) tw_serve_check_peers(serve);
   tw_tell_reload(serve, NULL);
-  tw_service_weed(service, ask_again, serve);
+  weed(serve, service, ask_again);
 }
 
-static tw_err is_in_time(void *ctx, tw_tunnel *tunnel) {
-  const uint64_t *now = ctx;
-  return *now < tw_tell_valid_until(tunnel) ? TW_OK : TW_ERR_CERTIFICATE_EXPIRED;
+/* Another certificate or CA may have come in the place of what has expired. */
+static tw_err ask_when_over(void *ctx, tw_tunnel *tunnel) {
+  return (uint64_t)time(NULL) < tw_tell_valid_until(tunnel) ? TW_OK : ask_again(ctx, tunnel);
 }
 
-void tw_serve_look(void *ctx, tw_service *service) {
-  (void)ctx;
-  uint64_t now = (uint64_t)time(NULL);
-  tw_service_weed(service, is_in_time, &now);
-}
+void tw_serve_look(void *ctx, tw_service *service) { weed(ctx, service, ask_when_over); }

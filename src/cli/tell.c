@@ -74,6 +74,8 @@ static const char *name_in(const tw_acquaintance *known) {
   return known->holder.name[0] != '\0' ? known->holder.name : known->holder.subject;
 }
 
+static uint64_t end_of(const tw_acquaintance *known) { return known->certified ? known->holder.not_after : UINT64_MAX; }
+
 static peer_note *new_note(const tw_acquaintance *known, const tw_suite *suite) {
   const char *name = name_in(known);
   const size_t size = strlen(name) + 1;
@@ -81,7 +83,7 @@ static peer_note *new_note(const tw_acquaintance *known, const tw_suite *suite) 
   if (note == NULL) return NULL;
   note->fingerprint = known->fingerprint;
   note->suite = suite;
-  note->valid_until = known->certified ? known->holder.not_after : UINT64_MAX;
+  note->valid_until = end_of(known);
   memcpy(note->name, name, size);
   return note;
 }
@@ -94,7 +96,7 @@ static void make_note(tw_serve *serve, tw_tunnel *tunnel, tw_acquaintance *known
   tw_channel_get_status(channel, &status);
   if (!tw_channel_peer(channel, &member)) return;
   const tw_stranger stranger = {status.pair.suite, member.credential, member.signature_key, (uint64_t)time(NULL)};
-  const tw_err err = tw_identity_accepts(&serve->identity, &stranger, known);
+  const tw_err err = tw_identity_recalls(&serve->identity, &stranger, known);
   if (err == TW_OK || tw_identity_is_refusal(err)) *tw_tunnel_user(tunnel) = new_note(known, status.pair.suite);
 }
 
@@ -117,6 +119,11 @@ const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel) {
 uint64_t tw_tell_valid_until(tw_tunnel *tunnel) {
   const peer_note *note = note_of(tunnel);
   return note == NULL ? UINT64_MAX : note->valid_until;
+}
+
+void tw_tell_renew(tw_tunnel *tunnel, const tw_acquaintance *known) {
+  peer_note *note = *tw_tunnel_user(tunnel);
+  if (note != NULL) note->valid_until = end_of(known);
 }
 
 /* The name that the peers file gives the other side, or its certificate; "" for none. */

@@ -16,6 +16,8 @@ const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel);
 /** Until when the certificate of an established channel's peer is valid, in seconds since 1970; UINT64_MAX when it was
  * not accepted by that. */
 uint64_t tw_tell_valid_until(tw_tunnel *tunnel);
+/** It was accepted anew, as this. */
+void tw_tell_renew(tw_tunnel *tunnel, const tw_acquaintance *known);
 /** The exit code that an error of the one channel stands for. */
 tw_exit tw_tell_exit(const tw_tunnel_event *event);
 

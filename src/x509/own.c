@@ -7,6 +7,7 @@
 
 #include "codec/writer.h"
 #include "crypto/suites.h"
+#include "mls/extension.h"
 #include "x509/x509_internal.h"
 
 /* ---- the chain ---- */
@@ -75,6 +76,21 @@ const tw_signature *tw_x509_scheme_of(const EVP_PKEY *key) {
     if (kinds[i].curve == NULL || strcmp(kinds[i].curve, curve) == 0) return kinds[i].scheme;
   }
   return NULL;
+}
+
+tw_err tw_x509_scheme(tw_x509 *x509, tw_bytes certificates, uint16_t *scheme) {
+  tw_reader walk = tw_reader_of(certificates);
+  tw_bytes der;
+  if (!tw_certificate_next(&walk, &der)) return TW_ERR_CERTIFICATE;
+  tw_x509_begin();
+  X509 *certificate = tw_x509_parse(x509, der);
+  const EVP_PKEY *key = certificate == NULL ? NULL : X509_get0_pubkey(certificate);
+  const tw_signature *found = key == NULL ? NULL : tw_x509_scheme_of(key);
+  const tw_err err = certificate == NULL ? TW_ERR_CERTIFICATE : found == NULL ? TW_ERR_UNSUPPORTED : TW_OK;
+  if (err == TW_OK) *scheme = found->id;
+  X509_free(certificate);
+  tw_x509_end();
+  return err;
 }
 
 /* The big-endian scalar of an ECDSA key. */

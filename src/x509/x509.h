@@ -116,6 +116,9 @@ bool tw_x509_name_is_address(const char *name);
 TW_MUST_USE tw_err tw_x509_chain_read(tw_x509 *x509, const char *source, tw_bytes pem, tw_buf *certificates,
                                       tw_report *report);
 
+/** The tw_signature.id of the key in the first certificate. TW_ERR_CERTIFICATE, TW_ERR_UNSUPPORTED. */
+TW_MUST_USE tw_err tw_x509_scheme(tw_x509 *x509, tw_bytes certificates, uint16_t *scheme);
+
 /** Asked for the passphrase of an encrypted key: append it; TW_ERR_STATE with a report where there is none. */
 typedef tw_err (*tw_x509_passphrase)(void *ctx, tw_buf *passphrase, tw_report *report);
 

@@ -17,7 +17,7 @@ ok() { timeout 20 "$TREEWIRE" "$@" </dev/null >out 2>usage.err || die "treewire 
 
 ok --help; says out "Exit codes"
 ok --version; says out treewire
-for verb in genkey pubkey suites listen connect; do ok "$verb" --help; says out "treewire $verb"; done
+for verb in genkey pubkey suites listen connect ca; do ok "$verb" --help; says out "treewire $verb"; done
 ok suites; [ "$(wc -l <out)" = 18 ]; says out "(default)"
 
 fails 1 "a verb is missing"
@@ -60,6 +60,43 @@ fails 2 "No such file" listen --key none --peers peers --stdio
 (umask 077; echo rubbish >bad.key)
 fails 2 "bad.key: not a private key" listen --key bad.key --peers peers --stdio
 fails 2 "second key" listen --key a.key --key b.key --peers peers --stdio
+
+# Certificates: what belongs together, what does not fit, what is none.
+"$TREEWIRE" ca init ca --name CA >/dev/null
+"$TREEWIRE" ca issue ca localhost >/dev/null
+"$TREEWIRE" ca issue ca other.example --algorithm p256 >/dev/null
+mine=(--cert localhost.pem --cert-key localhost.key)
+fails 1 "--key FILE, or --cert" listen --peers peers --stdio
+fails 1 "--peers FILE or --ca FILE" listen "${mine[@]}" --stdio
+fails 1 "--cert needs --cert-key" listen --cert localhost.pem --ca ca/ca.pem --stdio
+fails 1 "--cert-key needs --cert" listen --cert-key localhost.key --ca ca/ca.pem --stdio
+fails 1 "--cert-key-pass needs" "${listen[@]}" --cert-key-pass pass --stdio
+fails 1 "--suite needs --cert" "${listen[@]}" --suite MLKEM768X25519_AES256GCM_SHA384_Ed25519 --stdio
+fails 1 "--suite NOPE: not known" listen "${mine[@]}" --ca ca/ca.pem --suite NOPE --stdio
+fails 1 "--crl needs --ca" "${listen[@]}" --crl ca/crl.pem --stdio
+fails 1 "--name needs --ca" "${listen[@]}" --name a.example --stdio
+fails 1 "neither an IP address nor a DNS name without a wildcard" "${listen[@]}" --ca ca/ca.pem --name "*.example" --stdio
+fails 1 "--key FILE, or --cert" connect --stdio --ca ca/ca.pem localhost
+fails 1 "--peer PUB, the other side's public key, or --ca" "${connect[@]}" --stdio localhost
+fails 1 "one --key or --cert" "${connect[@]}" "${mine[@]}" --ca ca/ca.pem --stdio localhost
+fails 1 "one --name" "${connect[@]}" --ca ca/ca.pem --name a.example --name b.example --stdio localhost
+fails 1 "one --suite" connect "${mine[@]}" --suite MLKEM768_AES256GCM_SHA384_Ed25519 --suite DHKEMX25519_AES128GCM_SHA256_Ed25519 --ca ca/ca.pem --stdio localhost
+fails 1 "--name: 'bad_host..x'" "${connect[@]}" --ca ca/ca.pem --stdio bad_host..x
+fails 2 "--ca none: No such file" "${listen[@]}" --ca none --stdio
+fails 2 "--ca peers: no certificate in it" "${listen[@]}" --ca peers --stdio
+fails 2 "--crl ca/ca.pem: no CRL in it" "${listen[@]}" --ca ca/ca.pem --crl ca/ca.pem --stdio
+fails 2 "--cert peers: no certificate in it" listen --cert peers --cert-key localhost.key --ca ca/ca.pem --stdio
+fails 2 "--cert none: No such file" listen --cert none --cert-key localhost.key --ca ca/ca.pem --stdio
+fails 2 "--cert a.key: no private key in it" listen --cert localhost.pem --cert-key a.key --ca ca/ca.pem --stdio
+fails 2 "another key than other.example.key" listen --cert localhost.pem --cert-key other.example.key --ca ca/ca.pem --stdio
+fails 2 "its key is not one for suite" listen "${mine[@]}" --suite DHKEMP256_AES128GCM_SHA256_P256 --ca ca/ca.pem --stdio
+fails 2 "a second key of suite" listen --key a.key "${mine[@]}" --ca ca/ca.pem --stdio
+chmod 640 localhost.key
+fails 2 "localhost.key: its mode 0640" listen "${mine[@]}" --ca ca/ca.pem --stdio
+chmod 600 localhost.key
+ok pubkey --fingerprint --cert localhost.pem; grep -q '^sha256:' out || die "no fingerprint of a certificate"
+fails 1 "--suite needs --cert" pubkey --suite MLKEM768_AES256GCM_SHA384_Ed25519
+fails 2 "not one for suite" pubkey --cert localhost.pem --suite DHKEMP256_AES128GCM_SHA256_P256
 
 # Peers: the file and the line.
 { echo "# who"; cat b.pub; echo "nonsense here"; } >bad.peers

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/file_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+tw_err tw_folder_flush(const char *path, tw_report *report) {
+  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool good = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) (void)close(fd);
+  return good ? TW_OK : tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(error));
+}
+
+static tw_err flush_folder_of(const char *path, tw_report *report) {
+  char folder[PATH_MAX];
+  const char *slash = strrchr(path, '/');
+  const int len = slash == NULL ? 0 : (int)(slash - path);
+  (void)snprintf(folder, sizeof folder, "%.*s", len, path);
+  if (folder[0] == '\0') (void)snprintf(folder, sizeof folder, "%s", slash == NULL ? "." : "/");
+  return tw_folder_flush(folder, report);
+}
+
+/* Not every file system can rename without replacing. */
+static int take_name(const char *from, const char *to, tw_write_rule rule) {
+  if (rule == TW_WRITE_REPLACE) return rename(from, to);
+  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return -1;
+  if (link(from, to) != 0) return -1;
+  return unlink(from);
+}
+
+tw_err tw_file_write(const char *path, tw_write_rule rule, mode_t mode, tw_bytes content, tw_report *report) {
+  char temporary[PATH_MAX];
+  const int len = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+  if (len < 0 || (size_t)len >= sizeof temporary)
+    return tw_report_fail(report, TW_ERR_STATE, "%.200s: too long for a file's name", path);
+  const int fd = mkostemp(temporary, O_CLOEXEC);
+  if (fd < 0) return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(errno));
+  bool good = fchmod(fd, mode) == 0 && tw_cli_write(fd, content) && fsync(fd) == 0;
+  int error = errno;
+  if (close(fd) != 0 && good) {
+    good = false;
+    error = errno;
+  }
+  if (good && take_name(temporary, path, rule) != 0) {
+    good = false;
+    error = errno;
+  }
+  if (good) return flush_folder_of(path, report);
+  (void)unlink(temporary);
+  return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(error));
+}

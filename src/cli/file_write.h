@@ -1,0 +1,24 @@
+/* Files that are there whole or not at all. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_CLI_FILE_WRITE_H
+#define TW_CLI_FILE_WRITE_H
+
+#include <sys/types.h>
+#include <treewire/bytes.h>
+
+#include "net/report.h"
+
+typedef enum tw_write_rule {
+  TW_WRITE_NEW = 1,    /* refuse when the file is there */
+  TW_WRITE_REPLACE = 2 /* take the place of what is there */
+} tw_write_rule;
+
+/**
+ * Write a file of that mode under another name in the same folder, flush it, give it its name, flush the folder: a
+ * crash leaves the old one or the new one. TW_ERR_STATE with a report.
+ */
+TW_MUST_USE tw_err tw_file_write(const char *path, tw_write_rule rule, mode_t mode, tw_bytes content,
+                                 tw_report *report);
+/** Flush a folder, so that names in it last. TW_ERR_STATE with a report. */
+TW_MUST_USE tw_err tw_folder_flush(const char *path, tw_report *report);
+
+#endif
