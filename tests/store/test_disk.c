@@ -244,7 +244,7 @@ static void after_a_loss_of_power_the_last_durable_state_is_there(void **state) 
   kit_init(&k, 1);
   disk_put_in();
   (void)look(&k);
-  for (unsigned round = 0; round < tw_test_rounds(400, 6); round++) {
+  for (unsigned round = 0; round < tw_test_rounds(250, 6); round++) {
     tw_store *store = NULL;
     uint32_t said = number;
     uint32_t tried = number;
