@@ -13,7 +13,7 @@
  * file that is there, with one fdatasync; in the first case the store is tidied after each, outside of the time. The
  * median of the turns' ratios counts: other users of the disk make single turns take ten times as long.
  */
-enum { VALUE = 10 << 10, MANY = 100, ROUNDS_MAX = 400 }; /* a pair of the default suite has about 10 KiB */
+enum { VALUE = 10200, MANY = 100, ROUNDS_MAX = 200 }; /* a pair of the default suite has about 10 KiB */
 
 typedef struct bench_place {
   tw_env env;
@@ -68,13 +68,13 @@ static double raw_seconds(bench_place *at, size_t len) {
 static double apply_seconds(bench_place *at, unsigned count) {
   tw_store_change changes[MANY];
   uint8_t ids[MANY][23] = {{0}};
-  at->bytes[0]++;
+  for (size_t i = 0; i < (size_t)count * VALUE; i += 512) at->bytes[i]++; /* all pages of a value change */
   for (unsigned i = 0; i < count; i++) {
     ids[i][22] = (uint8_t)i;
     changes[i] = (tw_store_change){
         .kind = TW_STORE_SESSION,
         .id = TW_ARRAY(ids[i]),
-        .value = TW_BYTES(at->bytes + (size_t)i * VALUE, (size_t)(VALUE - 8 * (at->bytes[0] % 2)))};
+        .value = TW_BYTES(at->bytes + (size_t)i * VALUE, (size_t)(VALUE - 40 * (at->bytes[0] % 2)))};
   }
   const double start = bench_wall_seconds();
   BENCH_OK(tw_store_apply(at->store, changes, count, NULL));
@@ -108,7 +108,9 @@ static void measure(bench_place *at, const char *kind, unsigned count, unsigned 
   bench_row(name, 1e6 * bench_median(saves, rounds), "us", BENCH_INFO, 0);
   (void)snprintf(name, sizeof name, "%s: tidying after it", kind);
   bench_row(name, 1e6 * bench_median(tidies, rounds), "us", BENCH_INFO, 0);
-  bench_note("pwrite and fdatasync: %.0f us", 1e6 * bench_median(raws, rounds));
+  const double raw = bench_median(raws, rounds); /* which sorts them, and the saves are sorted too by now */
+  bench_note("pwrite and fdatasync: %.0f us; in the fastest tenth: %.0f us and %.0f us", 1e6 * raw,
+             1e6 * saves[rounds / 10], 1e6 * raws[rounds / 10]);
 }
 
 void bench_part_store(void) {

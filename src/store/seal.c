@@ -6,7 +6,7 @@
 #include "crypto/suites.h"
 #include "store/store_internal.h"
 
-enum { CHECK = 16, VALUE_SALT = 32, KEY = 32 };
+enum { CHECK = 16, VALUE_SALT = 32, KEY = 32, PADDING = 512 };
 
 /* The files outlive a change of the default suite: of this one only its AEAD and hash are used. */
 static const tw_suite algorithms = {.name = "state", .hash = &tw_hash_sha384, .aead = &tw_aead_aes256gcm};
@@ -40,42 +40,70 @@ static tw_err checksum(const tw_env *env, tw_bytes place, tw_bytes value, uint8_
   return TW_OK;
 }
 
-static tw_err seal_value(const tw_env *env, const tw_store_seal *seal, tw_bytes place, tw_bytes value, tw_buf *out) {
+/*
+ * Values are filled up, so that one that takes another's place mostly has its length: SQLite then writes over it where
+ * it lies, which is half of the pages, and what is sealed tells less about lengths.
+ */
+static tw_err append_padded(tw_buf *out, tw_bytes value) {
+  const size_t padding = PADDING - value.len % PADDING; /* at least 1 */
+  TW_TRY(tw_buf_reserve(out, value.len + padding + TW_AEAD_TAG));
+  TW_TRY(tw_buf_append(out, value));
+  memset(out->ptr + out->len, 0, padding);
+  out->ptr[out->len] = 1;
+  out->len += padding;
+  return TW_OK;
+}
+
+static tw_err strip_padding(tw_buf *value) {
+  size_t len = value->len;
+  while (len > 0 && value->ptr[len - 1] == 0) len--;
+  if (len == 0 || value->ptr[len - 1] != 1) return TW_ERR_ENCODING;
+  value->len = len - 1;
+  return TW_OK;
+}
+
+static tw_err append_sealed(const tw_env *env, const tw_store_seal *seal, tw_bytes place, tw_bytes value, tw_buf *out) {
   uint8_t salt[VALUE_SALT];
   uint8_t key[KEY + TW_AEAD_NONCE];
   TW_TRY(tw_random(env, salt, sizeof salt));
+  TW_TRY(tw_buf_append(out, TW_ARRAY(salt)));
+  const size_t start = out->len;
+  TW_TRY(append_padded(out, value));
   TW_TRY(value_key(env, seal, TW_ARRAY(salt), key));
-  tw_err err = tw_buf_append(out, TW_ARRAY(salt));
-  if (err == TW_OK) err = tw_buf_reserve(out, value.len + TW_AEAD_TAG);
-  if (err == TW_OK)
-    err = tw_aead_seal(env, &algorithms, TW_BYTES(key, KEY), key + KEY, place, value, out->ptr + out->len);
-  if (err == TW_OK) out->len += value.len + TW_AEAD_TAG;
+  const tw_bytes plaintext = TW_BYTES(out->ptr + start, out->len - start);
+  const tw_err err = tw_aead_seal(env, &algorithms, TW_BYTES(key, KEY), key + KEY, place, plaintext, out->ptr + start);
+  if (err == TW_OK) out->len += TW_AEAD_TAG;
   tw_wipe(key, sizeof key);
   return err;
+}
+
+static tw_err append_clear(const tw_env *env, tw_bytes place, tw_bytes value, tw_buf *out) {
+  uint8_t check[CHECK] = {0};
+  const size_t start = out->len;
+  TW_TRY(tw_buf_append(out, TW_ARRAY(check)));
+  TW_TRY(append_padded(out, value));
+  return checksum(env, place, TW_BYTES(out->ptr + start + CHECK, out->len - start - CHECK), out->ptr + start);
 }
 
 /*
  * struct {
  *   uint8 sealed;                    -- 0 or 1
  *   select (sealed) {
- *     case 0: opaque check[16]; opaque value[rest];           -- the hash of Place and value
- *     case 1: opaque salt[32]; opaque ciphertext[rest];       -- AES-256-GCM, key and nonce of the salt, Place as AAD
- *   };
- * } StoredValue
+ *     case 0: opaque check[16]; PaddedValue;             -- the hash of Place and PaddedValue
+ *     case 1: opaque salt[32]; opaque ciphertext[rest];  -- of PaddedValue: AES-256-GCM, key and nonce of the salt,
+ *   };                                                      Place as AAD
+ * } StoredValue;
+ * struct { opaque value[…]; uint8 end = 1; uint8 zeros[…]; } PaddedValue;  -- a multiple of 512 bytes
  */
 tw_err tw_store_value_close(const tw_env *env, const tw_store_seal *seal, unsigned kind, tw_bytes id, tw_bytes value,
                             tw_buf *out) {
   const uint8_t sealed = seal->protection != TW_STORE_CLEAR;
-  uint8_t check[CHECK];
   tw_buf place = TW_BUF_INIT(tw_env_alloc(env));
   tw_err err = write_place(seal, kind, id, &place);
   if (err == TW_OK) err = tw_buf_assign(out, TW_BYTES(&sealed, 1));
-  if (err == TW_OK && sealed != 0) err = seal_value(env, seal, tw_buf_bytes(&place), value, out);
-  if (err == TW_OK && sealed == 0) {
-    err = checksum(env, tw_buf_bytes(&place), value, check);
-    if (err == TW_OK) err = tw_buf_append(out, TW_ARRAY(check));
-    if (err == TW_OK) err = tw_buf_append(out, value);
-  }
+  if (err == TW_OK)
+    err = sealed != 0 ? append_sealed(env, seal, tw_buf_bytes(&place), value, out)
+                      : append_clear(env, tw_buf_bytes(&place), value, out);
   tw_buf_clear(&place);
   return err;
 }
@@ -115,6 +143,7 @@ tw_err tw_store_value_open(const tw_env *env, const tw_store_seal *seal, unsigne
   if (err == TW_OK)
     err = sealed ? open_sealed(env, seal, tw_buf_bytes(&place), &r, &value)
                  : open_clear(env, tw_buf_bytes(&place), &r, &value);
+  if (err == TW_OK) err = strip_padding(&value);
   tw_buf_clear(&place);
   if (err != TW_OK) {
     tw_buf_clear(&value);

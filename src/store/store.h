@@ -23,9 +23,9 @@
  * the file system or the disk keep besides (snapshots, copies on write, worn blocks of flash) is out of reach.
  *
  * Sealed (if a key is given): each value is encrypted under a key of its own, AES-256-GCM, which is derived from the
- * store's key; kind, id and the store's random name are authenticated with it. Kinds, ids, lengths and the number of
- * values are in clear always. Without a key values are in clear, with a checksum. Neither keeps a writer of the files
- * from putting back an older copy of them, or of one value.
+ * store's key; kind, id and the store's random name are authenticated with it. Kinds, ids, lengths (to 512
+ * bytes) and the number of values are in clear always. Without a key values are in clear, with a checksum. Neither
+ * keeps a writer of the files from putting back an older copy of them, or of one value.
  *
  * One thread at a time. Calls may take as long as the disk does. A child of fork holds the state with its parent until
  * it ends or executes another program; only one of the two may use it. The directory lies on a local file system, whose

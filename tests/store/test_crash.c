@@ -1,4 +1,4 @@
-/* Killed at any moment, a state is what was committed last. label: no-valgrind SPDX-License-Identifier: Apache-2.0 */
+/* Other processes; killed at any moment, a state is what was committed last. label: no-valgrind SPDX-License-Identifier: Apache-2.0 */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -121,10 +121,31 @@ static void nor_does_one_with_a_sealed_state(void **state) {
   kit_clear(&k);
 }
 
+static void another_process_is_refused(void **state) {
+  (void)state;
+  kit k;
+  kit_init(&k, 3);
+  tw_store *store = kit_open(&k, NULL);
+  const pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    tw_store *second;
+    const tw_store_config config = {.dir = k.dir};
+    _exit(tw_store_open(&config, &k.test.env, &second, NULL) == TW_ERR_STATE ? 0 : 1);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+  kit_put(&k, store, TW_STORE_PIN, "still", "works");
+  tw_store_close(store);
+  kit_clear(&k);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_killed_writer_loses_nothing_that_was_committed),
       cmocka_unit_test(nor_does_one_with_a_sealed_state),
+      cmocka_unit_test(another_process_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,31 @@ static void values_of_the_same_content_look_different(void **state) {
   tw_test_env_clear(&test);
 }
 
+static void values_of_every_length_come_back(void **state) {
+  (void)state;
+  static const uint8_t ends[] = {0, 1, 2};
+  tw_test_env test;
+  tw_test_env_init(&test, 9);
+  tw_buf stored = {0};
+  tw_buf value = {0};
+  uint8_t bytes[1100];
+  for (size_t i = 0; i < sizeof ends; i++) {
+    memset(bytes, ends[i], sizeof bytes); /* the padding's bytes among them */
+    for (size_t len = 0; len <= sizeof bytes; len += len > 505 && len < 515 ? 1 : 101) {
+      const tw_store_seal seal = {.protection = TW_STORE_CLEAR};
+      assert_int_equal(tw_store_value_close(&test.env, &seal, 1, TW_LITERAL("id"), TW_BYTES(bytes, len), &stored),
+                       TW_OK);
+      assert_int_equal(stored.len, 17 + 512 * (len / 512 + 1));
+      assert_int_equal(tw_store_value_open(&test.env, &seal, 1, TW_LITERAL("id"), tw_buf_bytes(&stored), &value),
+                       TW_OK);
+      tw_test_same(tw_buf_bytes(&value), TW_BYTES(bytes, len));
+    }
+  }
+  tw_buf_clear(&stored);
+  tw_buf_clear(&value);
+  tw_test_env_clear(&test);
+}
+
 /* Sealed and in clear: another kind, id or store, each cut and each flipped bit is noticed. */
 static void check_value(tw_test_env *test, const tw_store_seal *seal) {
   const tw_bytes id = TW_LITERAL("id");
@@ -249,6 +274,7 @@ int main(void) {
       cmocka_unit_test(a_failed_change_of_key_leaves_the_old_one),
       cmocka_unit_test(key_files_of_others_and_of_other_lengths_are_refused),
       cmocka_unit_test(values_of_the_same_content_look_different),
+      cmocka_unit_test(values_of_every_length_come_back),
       cmocka_unit_test(swapped_and_damaged_values_are_noticed),
       cmocka_unit_test(a_damaged_seal_is_refused),
       cmocka_unit_test(a_passphrase_costs_what_is_stored),

@@ -1,6 +1,5 @@
 /* Values in, values out; who may hold a state; what is refused. SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "store/store_internal.h"
@@ -128,16 +127,6 @@ static void a_state_has_one_holder(void **state) {
   kit_init(&k, 5);
   tw_store *store = kit_open(&k, NULL);
   kit_refuses(&k, NULL, TW_ERR_STATE, "in use");
-  const pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    tw_store *second;
-    const tw_store_config config = {.dir = k.dir};
-    _exit(tw_store_open(&config, &k.test.env, &second, NULL) == TW_ERR_STATE ? 0 : 1);
-  }
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  assert_int_equal(status, 0);
   kit_put(&k, store, TW_STORE_PIN, "still", "works");
   tw_store_close(store);
   tw_store_close(kit_open(&k, NULL));
