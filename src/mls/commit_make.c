@@ -142,14 +142,9 @@ static tw_err sign_content(tw_commit_work *work) {
 
 static tw_err derive_psks(tw_commit_work *work) {
   const tw_group *from = work->from;
-  tw_psk_set psks = {0};
   TW_TRY(tw_proposal_list_psk_ids(&work->list, &work->psk_ids));
-  TW_TRY(tw_psk_set_resolve(from->client, work->origin != NULL ? work->origin : from, tw_buf_bytes(&work->psk_ids),
-                            &psks));
-  const tw_err err = psks.count == 0 ? TW_OK
-                                     : tw_psk_secret(from->env, from->suite, psks.items, psks.count, &work->psk_secret);
-  tw_psk_set_clear(from->env, &psks);
-  return err;
+  return tw_psk_secret_resolve(from->client, work->origin != NULL ? work->origin : from, tw_buf_bytes(&work->psk_ids),
+                               &work->psk_secret);
 }
 
 static tw_err advance(tw_commit_work *work, tw_group **next) {

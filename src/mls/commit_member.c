@@ -30,10 +30,10 @@ static bool is_for_others(const tw_commit_work *work, const tw_cached_proposal *
 static tw_err try_psks(const tw_commit_work *work) {
   const tw_env *env = work->from->env;
   tw_buf ids = TW_BUF_INIT(tw_env_alloc(env));
-  tw_psk_set psks = {0};
+  tw_secret psk_secret = {0};
   tw_err err = tw_proposal_list_psk_ids(&work->list, &ids);
-  if (err == TW_OK) err = tw_psk_set_resolve(work->from->client, work->from, tw_buf_bytes(&ids), &psks);
-  tw_psk_set_clear(env, &psks);
+  if (err == TW_OK) err = tw_psk_secret_resolve(work->from->client, work->from, tw_buf_bytes(&ids), &psk_secret);
+  tw_secret_clear(&psk_secret);
   tw_buf_clear(&ids);
   return err;
 }
