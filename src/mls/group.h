@@ -30,7 +30,7 @@ struct tw_group {
   tw_tree *tree;
   tw_tree_private priv;
   tw_hmac_key exporter_key;          /* exporter_secret, prepared */
-  tw_exporter_cache *exporter_cache; /* of the label asked for last */
+  tw_exporter_cache *exporter_cache; /* of the two labels asked for last */
   tw_epoch_secrets secrets; /* encryption_secret and application_export_secret have moved into the two trees below */
   tw_secret_tree *secret_tree;
   tw_export_tree *export_tree;
