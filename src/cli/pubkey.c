@@ -1,6 +1,4 @@
 /* treewire pubkey. SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,12 +44,9 @@ static tw_exit write_public(const tw_env *env, bool as_fingerprint) {
   tw_buf text = {0};
   if (tw_key_descriptor_read(env, STDIN_FILENO, "standard input", &suite, &signer, &report) != TW_OK)
     return tw_cli_report(TW_EXIT_LOCAL, &report);
-  tw_exit code = TW_EXIT_OK;
   const tw_err err = make_text(env, as_fingerprint, suite, signer, &text);
-  if (err != TW_OK)
-    code = tw_cli_fail(TW_EXIT_LOCAL, "cannot make the public key: %s", tw_err_text(err));
-  else if (!tw_cli_write(STDOUT_FILENO, tw_buf_bytes(&text)))
-    code = tw_cli_fail(TW_EXIT_LOCAL, "cannot write to standard output: %s", strerror(errno));
+  const tw_exit code = err == TW_OK ? tw_cli_print_bytes(tw_buf_bytes(&text))
+                                    : tw_cli_fail(TW_EXIT_LOCAL, "cannot make the public key: %s", tw_err_text(err));
   tw_buf_clear(&text);
   tw_signer_free(signer);
   return code;
