@@ -61,17 +61,25 @@ tw_content_fields message_kit_fields(uint8_t sender_type, uint8_t content_type) 
                              .body = message_kit_body(content_type)};
 }
 
+/* The content framed and signed for a wire format: both are the caller's. */
+static void sign(const message_kit *f, uint16_t wire_format, const tw_content_fields *fields, tw_buf *framed,
+                 tw_buf *signature) {
+  *framed = TW_BUF_INIT(&f->test.alloc);
+  *signature = TW_BUF_INIT(&f->test.alloc);
+  tw_writer w = tw_writer_to(framed);
+  tw_write_framed_content(&w, fields);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  assert_int_equal(tw_content_sign(f->env, f->signer, wire_format, tw_buf_bytes(framed), fields->sender.type,
+                                   f->group_context, signature),
+                   TW_OK);
+}
+
 tw_buf message_kit_seal_public(message_kit *f, uint8_t sender_type, uint8_t content_type) {
   const tw_content_fields fields = message_kit_fields(sender_type, content_type);
-  tw_buf framed = TW_BUF_INIT(&f->test.alloc);
-  tw_buf signature = TW_BUF_INIT(&f->test.alloc);
+  tw_buf framed;
+  tw_buf signature;
   tw_buf out = TW_BUF_INIT(&f->test.alloc);
-  tw_writer w = tw_writer_to(&framed);
-  tw_write_framed_content(&w, &fields);
-  assert_int_equal(tw_writer_end(&w), TW_OK);
-  assert_int_equal(tw_content_sign(f->env, f->signer, TW_WIRE_PUBLIC_MESSAGE, tw_buf_bytes(&framed), sender_type,
-                                   f->group_context, &signature),
-                   TW_OK);
+  sign(f, TW_WIRE_PUBLIC_MESSAGE, &fields, &framed, &signature);
   const tw_content_auth auth = {tw_buf_bytes(&signature), TW_BYTES(message_kit_tag, f->suite->hash->size)};
   assert_int_equal(tw_public_message_seal(f->env, f->suite, tw_buf_bytes(&framed), sender_type, content_type, &auth,
                                           f->key, f->group_context, &out),
@@ -83,15 +91,10 @@ tw_buf message_kit_seal_public(message_kit *f, uint8_t sender_type, uint8_t cont
 
 tw_buf message_kit_seal_private(message_kit *f, uint8_t content_type, uint32_t padding_block) {
   const tw_content_fields fields = message_kit_fields(TW_SENDER_MEMBER, content_type);
-  tw_buf framed = TW_BUF_INIT(&f->test.alloc);
-  tw_buf signature = TW_BUF_INIT(&f->test.alloc);
+  tw_buf framed;
+  tw_buf signature;
   tw_buf out = TW_BUF_INIT(&f->test.alloc);
-  tw_writer w = tw_writer_to(&framed);
-  tw_write_framed_content(&w, &fields);
-  assert_int_equal(tw_writer_end(&w), TW_OK);
-  assert_int_equal(tw_content_sign(f->env, f->signer, TW_WIRE_PRIVATE_MESSAGE, tw_buf_bytes(&framed), TW_SENDER_MEMBER,
-                                   f->group_context, &signature),
-                   TW_OK);
+  sign(f, TW_WIRE_PRIVATE_MESSAGE, &fields, &framed, &signature);
   const tw_content_auth auth = {tw_buf_bytes(&signature), TW_BYTES(message_kit_tag, f->suite->hash->size)};
   assert_int_equal(tw_private_message_seal(f->env, f->suite, &fields, &auth, &f->sending, padding_block, &out), TW_OK);
   tw_buf_clear(&framed);
