@@ -17,10 +17,12 @@ void tw_write_component(tw_writer *w, uint16_t component_id, tw_bytes data) {
 }
 
 /*
- * struct ComponentData { uint16 component_id; opaque data<V>; }
- * struct AppDataDictionary { ComponentData component_data<V>; }         section "Attaching Application Data to MLS
- * Messages" struct SafeAADItem { uint16 component_id; opaque aad_item_data<V>; } struct SafeAAD { SafeAADItem
- * aad_items<V>; }                          section "Safe Additional Authenticated Data"
+ * "Attaching Application Data to MLS Messages":
+ *   struct ComponentData { uint16 component_id; opaque data<V>; }
+ *   struct AppDataDictionary { ComponentData component_data<V>; }
+ * "Safe Additional Authenticated Data":
+ *   struct SafeAADItem { uint16 component_id; opaque aad_item_data<V>; }
+ *   struct SafeAAD { SafeAADItem aad_items<V>; }
  */
 tw_err tw_component_entries_decode(tw_bytes encoded, tw_bytes *entries) {
   tw_reader r = tw_reader_of(encoded);

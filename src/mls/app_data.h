@@ -57,7 +57,8 @@ bool tw_extensions_component(tw_bytes extensions, uint16_t component_id, tw_byte
  * dictionary and those that every implementation knows (app_components, safe_aad), sorted.
  */
 TW_MUST_USE tw_err tw_app_components_list(tw_bytes extensions, tw_buf *out);
-/* struct ComponentsList { uint16 component_ids<V>; }: of app_components and safe_aad. Decode with tw_u16_list_decode.
+/*
+ * struct ComponentsList { uint16 component_ids<V>; }: of app_components and safe_aad. Decode with tw_u16_list_decode.
  */
 void tw_write_components_list(tw_writer *w, tw_bytes component_ids);
 
@@ -74,8 +75,10 @@ TW_MUST_USE tw_err tw_app_data_leaf_check(tw_bytes leaf_extensions, tw_bytes gro
 /* Whether two GroupContexts' extensions ask different things of leaves; true also where one cannot be read. */
 bool tw_app_data_needs_differ(tw_bytes a, tw_bytes b);
 
-/* Whether a KeyPackage's extensions mark it as one of last resort, as a component or as the extension of earlier
- * drafts. */
+/*
+ * Whether a KeyPackage's extensions mark it as one of last resort, as a component or as the extension of earlier
+ * drafts.
+ */
 bool tw_is_last_resort(tw_bytes key_package_extensions);
 /* A KeyPackage's extensions with the mark, appended to `out`. */
 TW_MUST_USE tw_err tw_extensions_set_last_resort(const tw_alloc *alloc, tw_bytes extensions, tw_buf *out);

@@ -49,8 +49,10 @@ static inline tw_bytes tw_group_hash_bytes(const tw_group *group, const uint8_t 
 const tw_leaf_node *tw_group_own_leaf_node(const tw_group *group);
 /* TW_ERR_CLOSED for a group that a ReInit closed. */
 TW_MUST_USE tw_err tw_group_check_open(const tw_group *group);
-/* The signature key of a sender under this epoch; TW_ERR_SENDER when there is none. Borrowed from the group or the
- * content. */
+/*
+ * The signature key of a sender under this epoch; TW_ERR_SENDER when there is none. Borrowed from the group or the
+ * content.
+ */
 TW_MUST_USE tw_err tw_group_signature_key(const tw_group *group, const tw_framed_content *content, tw_bytes *key);
 
 /*
