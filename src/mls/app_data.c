@@ -63,9 +63,22 @@ static tw_err entries_of(tw_bytes dictionary, tw_bytes *entries) {
   return dictionary.len == 0 ? TW_OK : tw_component_entries_decode(dictionary, entries);
 }
 
+static bool has_what_is_removed(tw_bytes entries, const tw_component_change *changes, size_t count) {
+  tw_reader walk = tw_reader_of(entries);
+  tw_component_data entry = {0};
+  bool more = tw_component_next(&walk, &entry);
+  for (size_t i = 0; i < count; i++) {
+    if (changes[i].has) continue;
+    while (more && entry.component_id < changes[i].component_id) more = tw_component_next(&walk, &entry);
+    if (!more || entry.component_id != changes[i].component_id) return false;
+  }
+  return true;
+}
+
 tw_err tw_dictionary_change(tw_bytes dictionary, const tw_component_change *changes, size_t count, tw_buf *out) {
   tw_bytes entries;
   TW_TRY(entries_of(dictionary, &entries));
+  if (!has_what_is_removed(entries, changes, count)) return TW_ERR_PROPOSAL;
   tw_writer w = tw_writer_to(out);
   const tw_vector_mark list = tw_write_open(&w);
   tw_reader walk = tw_reader_of(entries);
@@ -78,8 +91,6 @@ tw_err tw_dictionary_change(tw_bytes dictionary, const tw_component_change *chan
       tw_write_component(&w, entry.component_id, entry.data);
     } else if (changes[i].has) {
       tw_write_component(&w, changes[i].component_id, changes[i].data);
-    } else if (!is_there) {
-      tw_writer_fail(&w, TW_ERR_PROPOSAL);
     }
     if (is_change) i++;
     if (is_there) more = tw_component_next(&walk, &entry);
