@@ -78,8 +78,8 @@ static uint64_t draw(tw_test_env *test, uint64_t below) {
 static void encode(const plain_dictionary *plain, tw_buf *out) {
   tw_writer w = tw_writer_to(out);
   const tw_vector_mark list = tw_write_open(&w);
-  for (uint16_t id = 0; id < IDS; id++) {
-    if (plain->has[id]) tw_write_component(&w, id, TW_BYTES(&plain->data[id], 1));
+  for (uint32_t id = 0; id < IDS; id++) {
+    if (plain->has[id]) tw_write_component(&w, (uint16_t)id, TW_BYTES(&plain->data[id], 1));
   }
   tw_write_close(&w, list);
   assert_int_equal(tw_writer_end(&w), TW_OK);
@@ -90,12 +90,12 @@ static size_t draw_changes(tw_test_env *test, const plain_dictionary *before, pl
                            tw_component_change *changes) {
   size_t count = 0;
   *after = *before;
-  for (uint16_t id = 0; id < IDS; id++) {
+  for (uint32_t id = 0; id < IDS; id++) {
     if (draw(test, 3) > 0) continue;
     const bool has = !before->has[id] || draw(test, 2) == 0;
     after->has[id] = has;
     after->data[id] = (uint8_t)draw(test, 256);
-    changes[count++] = (tw_component_change){id, has, has ? TW_BYTES(&after->data[id], 1) : TW_NO_BYTES};
+    changes[count++] = (tw_component_change){(uint16_t)id, has, has ? TW_BYTES(&after->data[id], 1) : TW_NO_BYTES};
   }
   return count;
 }
@@ -108,7 +108,7 @@ static void many_changes_are_made_in_one_pass(void **state) {
     plain_dictionary before = {0};
     plain_dictionary after;
     tw_component_change changes[IDS];
-    for (uint16_t id = 0; id < IDS; id++) {
+    for (uint32_t id = 0; id < IDS; id++) {
       before.has[id] = draw(&test, 2) == 0;
       before.data[id] = (uint8_t)draw(&test, 256);
     }
