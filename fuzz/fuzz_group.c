@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "fuzz_env.h"
+#include "fuzz_party.h"
 #include "mls/commit_make.h"
 #include "mls/key_package_make.h"
 
@@ -20,33 +20,7 @@ typedef struct party {
 
 static party parties[PARTIES];
 
-/* ---- policy: everything goes, so that the library's own rules decide ---- */
-
-static tw_err accept(void *ctx, const tw_credential_use *use) {
-  (void)ctx;
-  (void)use;
-  return TW_OK;
-}
-static tw_err find_psk(void *ctx, const tw_psk_query *query, tw_buf *secret) {
-  (void)ctx;
-  return query->type == TW_PSK_RESUMPTION ? TW_ERR_MISSING_PSK : tw_buf_append(secret, TW_LITERAL("psk"));
-}
-static tw_err update_component(void *ctx, uint16_t id, bool has_old, tw_bytes old, tw_bytes update, tw_buf *data) {
-  (void)ctx;
-  (void)id;
-  if (has_old && old.len < 64) TW_TRY(tw_buf_append(data, old));
-  return tw_buf_append(data, update);
-}
-static tw_err take_ephemeral(void *ctx, uint16_t id, tw_bytes data) {
-  (void)ctx;
-  (void)id;
-  (void)data;
-  return TW_OK;
-}
-
 /* ---- the group that each input begins with ---- */
-
-static void must(tw_err err) { TW_FUZZ_ASSERT(err == TW_OK); }
 
 static void adopt(party *p, tw_group *next) {
   tw_group_free(p->group);
@@ -57,18 +31,18 @@ static void add(party *by, party *joiner, party *const *others, size_t count) {
   tw_key_package *key_package = NULL;
   tw_buf list = {0};
   tw_commit_result result = {0};
-  must(tw_key_package_new(&joiner->client, NULL, NOW, &key_package));
-  must(tw_propose_add(&list, tw_key_package_message(key_package)));
+  tw_fuzz_must(tw_key_package_new(&joiner->client, NULL, NOW, &key_package));
+  tw_fuzz_must(tw_propose_add(&list, tw_key_package_message(key_package)));
   const tw_commit_options options = {.proposals = tw_buf_bytes(&list)};
-  must(tw_group_commit(by->group, &options, NOW, &result));
+  tw_fuzz_must(tw_group_commit(by->group, &options, NOW, &result));
   for (size_t i = 0; i < count; i++) {
     tw_received received = {0};
-    must(tw_group_receive(others[i]->group, tw_buf_bytes(&result.commit), NOW, &received));
+    tw_fuzz_must(tw_group_receive(others[i]->group, tw_buf_bytes(&result.commit), NOW, &received));
     adopt(others[i], received.next);
     received.next = NULL;
     tw_received_clear(&received);
   }
-  must(tw_group_join(&joiner->client, key_package, tw_buf_bytes(&result.welcome), NULL, NOW, &joiner->group));
+  tw_fuzz_must(tw_group_join(&joiner->client, key_package, tw_buf_bytes(&result.welcome), NULL, NOW, &joiner->group));
   adopt(by, result.next);
   result.next = NULL;
   tw_commit_result_clear(&result);
@@ -78,30 +52,18 @@ static void add(party *by, party *joiner, party *const *others, size_t count) {
 
 static void found(void) {
   static const char *const names[PARTIES] = {"a", "b", "c", "d"};
-  const tw_env *env = tw_fuzz_env();
   tw_fuzz_restart_apart();
-  for (size_t i = 0; i < PARTIES; i++) {
-    parties[i].client = (tw_client){.env = env,
-                                    .suite = tw_suite_by_id(env, 1),
-                                    .credential = {1, TW_BYTES((const uint8_t *)names[i], 1)},
-                                    .policy = {NULL, accept, find_psk, update_component, take_ephemeral}};
-    must(tw_signer_generate(env, parties[i].client.suite, &parties[i].client.signer));
-  }
-  must(tw_group_create(&parties[0].client, TW_LITERAL("g"), TW_NO_BYTES, NOW, &parties[0].group));
+  for (size_t i = 0; i < PARTIES; i++) tw_fuzz_client_init(&parties[i].client, names[i]);
+  tw_fuzz_must(tw_group_create(&parties[0].client, TW_LITERAL("g"), TW_NO_BYTES, NOW, &parties[0].group));
   add(&parties[0], &parties[1], NULL, 0);
   add(&parties[1], &parties[2], (party *[]){&parties[0]}, 1);
   for (size_t i = 0; i < 3; i++) {
-    must(tw_group_save(parties[i].group, &parties[i].base));
+    tw_fuzz_must(tw_group_save(parties[i].group, &parties[i].base));
     adopt(&parties[i], NULL);
   }
 }
 
 /* ---- reading the schedule ---- */
-
-static tw_bytes chunk(tw_reader *r) {
-  const size_t len = tw_read_u8(r);
-  return r->err != TW_OK || len > r->left ? tw_read_rest(r) : tw_read_fixed(r, len);
-}
 
 /* Edits that the input asks for: pairs of a place, counted in 256ths of the whole, and what is XORed there. */
 static void edit(tw_reader *r, uint8_t *bytes, size_t len) {
@@ -155,12 +117,12 @@ static void check_agreement(void) {
     TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_epoch_authenticator(group), tw_group_epoch_authenticator(first)));
     TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_tree_hash(group), tw_group_tree_hash(first)));
     TW_FUZZ_ASSERT(tw_group_is_closed(group) == tw_group_is_closed(first));
-    must(tw_tree_private_check(group->env, group->suite, &group->priv, group->tree));
+    tw_fuzz_must(tw_tree_private_check(group->env, group->suite, &group->priv, group->tree));
   }
   if (first == NULL) return;
   tw_tree *tree = NULL;
-  must(tw_tree_clone(first->tree, &tree));
-  must(tw_tree_validate(tree, first->context.group_id, first->context.extensions, first->context.tree_hash));
+  tw_fuzz_must(tw_tree_clone(first->tree, &tree));
+  tw_fuzz_must(tw_tree_validate(tree, first->context.group_id, first->context.extensions, first->context.tree_hash));
   tw_tree_free(tree);
 }
 
@@ -220,9 +182,9 @@ static bool bend(party *by, const bent *b, tw_buf *message) {
   tw_buf signature = {0};
   tw_writer w = tw_writer_to(&framed);
   tw_write_framed_content(&w, &fields);
-  must(tw_writer_end(&w));
-  must(tw_content_sign(group->env, b->signer, b->is_private ? TW_WIRE_PRIVATE_MESSAGE : TW_WIRE_PUBLIC_MESSAGE,
-                       tw_buf_bytes(&framed), b->sender.type, context, &signature));
+  tw_fuzz_must(tw_writer_end(&w));
+  tw_fuzz_must(tw_content_sign(group->env, b->signer, b->is_private ? TW_WIRE_PRIVATE_MESSAGE : TW_WIRE_PUBLIC_MESSAGE,
+                               tw_buf_bytes(&framed), b->sender.type, context, &signature));
   const tw_content_auth auth = {tw_buf_bytes(&signature),
                                 b->confirmation_tag.len > 0 ? b->confirmation_tag : TW_ARRAY(wrong_tag)};
   tw_err err = TW_OK;
@@ -263,7 +225,7 @@ static void bent_proposal(party *by, tw_reader *r) {
       .signer = by->group->signer,
       .is_private = (flags & 9) == 1,
       .authenticated_data = flags & 2 ? TW_LITERAL("\0") : TW_NO_BYTES,
-      .body = chunk(r)};
+      .body = tw_fuzz_chunk(r)};
   if (bend(by, &b, &message)) send(by, tw_buf_bytes(&message), equal);
   tw_buf_clear(&message);
 }
@@ -276,9 +238,9 @@ static void bent_commit(party *by, tw_reader *r) {
   tw_buf message = {0};
   tw_mls_message decoded;
   const uint8_t flags = tw_read_u8(r);
-  const tw_bytes values = chunk(r);
+  const tw_bytes values = tw_fuzz_chunk(r);
   if (tw_group_commit(by->group, &plain, NOW, &result) != TW_OK) return;
-  must(tw_mls_message_decode(by->group->env, tw_buf_bytes(&result.commit), &decoded));
+  tw_fuzz_must(tw_mls_message_decode(by->group->env, tw_buf_bytes(&result.commit), &decoded));
   const tw_update_path *path = &decoded.u.public_message.content.commit.path;
   tw_writer w = tw_writer_to(&body);
   const tw_vector_mark list = tw_write_open(&w);
@@ -300,7 +262,7 @@ static void bent_commit(party *by, tw_reader *r) {
     tw_write_fixed(&w, path->leaf_node.encoded);
     tw_write_vector(&w, path->nodes);
   }
-  must(tw_writer_end(&w));
+  tw_fuzz_must(tw_writer_end(&w));
   const bent b = {.sender = {TW_SENDER_MEMBER, by->group->priv.leaf_index},
                   .content_type = TW_CONTENT_COMMIT,
                   .signer = by->group->signer,
@@ -333,9 +295,9 @@ static void edited_commit(party *by, const tw_commit_result *genuine, tw_sender 
   tw_mls_message decoded;
   tw_buf body = {0};
   tw_buf message = {0};
-  must(tw_mls_message_decode(by->group->env, tw_buf_bytes(&genuine->commit), &decoded));
+  tw_fuzz_must(tw_mls_message_decode(by->group->env, tw_buf_bytes(&genuine->commit), &decoded));
   const tw_public_message *whole = &decoded.u.public_message;
-  must(tw_buf_append(&body, whole->content.body));
+  tw_fuzz_must(tw_buf_append(&body, whole->content.body));
   const uint8_t flags = tw_read_u8(r);
   edit(r, body.ptr, body.len);
   tw_reader walk = tw_reader_of(tw_buf_bytes(&body));
@@ -345,12 +307,12 @@ static void edited_commit(party *by, const tw_commit_result *genuine, tw_sender 
     tw_writer w = tw_writer_to(&again);
     tw_write_vector(&w, commit.proposals);
     tw_write_u8(&w, 1);
-    must(tw_writer_end(&w));
+    tw_fuzz_must(tw_writer_end(&w));
     if (sign_leaf(by->group, signer, leaf, &commit.path, &again)) {
       w = tw_writer_to(&again);
       tw_write_vector(&w, commit.path.nodes);
-      must(tw_writer_end(&w));
-      must(tw_buf_assign(&body, tw_buf_bytes(&again)));
+      tw_fuzz_must(tw_writer_end(&w));
+      tw_fuzz_must(tw_buf_assign(&body, tw_buf_bytes(&again)));
     }
     tw_buf_clear(&again);
   }
@@ -369,7 +331,7 @@ static void edited_commit(party *by, const tw_commit_result *genuine, tw_sender 
 static void library_commit(party *by, tw_reader *r) {
   const uint8_t flags = tw_read_u8(r);
   const bool equal = caches_are_equal();
-  const tw_commit_options options = {.proposals = chunk(r),
+  const tw_commit_options options = {.proposals = tw_fuzz_chunk(r),
                                      .plaintext = (flags & 1) != 0,
                                      .without_path = (flags & 2) != 0,
                                      .without_collected = (flags & 4) != 0,
@@ -383,7 +345,7 @@ static void library_commit(party *by, tw_reader *r) {
 
 static void edited_member_commit(party *by, tw_reader *r) {
   const uint8_t flags = tw_read_u8(r);
-  const tw_commit_options options = {.proposals = chunk(r),
+  const tw_commit_options options = {.proposals = tw_fuzz_chunk(r),
                                      .plaintext = true,
                                      .without_path = (flags & 1) != 0,
                                      .without_collected = (flags & 2) != 0};
@@ -400,7 +362,7 @@ static void library_proposal(party *by, tw_reader *r) {
   const tw_message_options options = {.plaintext = (flags & 1) != 0};
   tw_buf message = {0};
   const tw_err err = flags & 2 ? tw_group_propose_update(by->group, NULL, &options, &message)
-                               : tw_group_propose(by->group, chunk(r), &options, NOW, &message);
+                               : tw_group_propose(by->group, tw_fuzz_chunk(r), &options, NOW, &message);
   for (size_t i = 0; i < PARTIES && err == TW_OK; i++) {
     tw_received received = {0};
     if (parties[i].group == NULL || &parties[i] == by) continue;
@@ -418,11 +380,11 @@ static void external_join(party *by, tw_reader *r) {
   tw_buf info = {0};
   tw_buf list = {0};
   tw_commit_result result = {0};
-  const tw_bytes values = chunk(r);
+  const tw_bytes values = tw_fuzz_chunk(r);
   const bool resync = joiner->group != NULL;
   const uint32_t leaf = resync ? joiner->group->priv.leaf_index : tw_group_member_count(by->group);
-  if (resync) must(tw_propose_remove(&list, leaf));
-  must(tw_buf_append(&list, values));
+  if (resync) tw_fuzz_must(tw_propose_remove(&list, leaf));
+  tw_fuzz_must(tw_buf_append(&list, values));
   const tw_commit_options options = {.proposals = tw_buf_bytes(&list)};
   if (by != joiner && tw_group_info_message(by->group, true, TW_NO_BYTES, &info) == TW_OK &&
       tw_group_join_external(&joiner->client, tw_buf_bytes(&info), NULL, &options, NOW, &result) == TW_OK) {
@@ -451,9 +413,9 @@ static void edited_group_info(party *by, tw_reader *r) {
     const tw_group_info *view = &decoded.u.group_info;
     tw_writer w = tw_writer_to(&again);
     tw_write_mls_message_header(&w, TW_WIRE_GROUP_INFO);
-    must(tw_writer_end(&w));
-    must(tw_group_info_make(by->group->env, by->group->suite, by->group->signer, view->group_context_encoded,
-                            view->extensions, view->confirmation_tag, view->signer, &again));
+    tw_fuzz_must(tw_writer_end(&w));
+    tw_fuzz_must(tw_group_info_make(by->group->env, by->group->suite, by->group->signer, view->group_context_encoded,
+                                    view->extensions, view->confirmation_tag, view->signer, &again));
     const tw_err err = tw_group_join_external(&parties[3].client, tw_buf_bytes(&again), NULL, NULL, NOW, &result);
     TW_FUZZ_ASSERT(tw_err_class_of(err) != TW_CLASS_INTERNAL && tw_err_class_of(err) != TW_CLASS_CALLER);
     if (err == TW_OK) send(NULL, tw_buf_bytes(&result.commit), false);
@@ -473,12 +435,12 @@ static void welcome(party *by, tw_reader *r) {
   tw_group *joined = NULL;
   const bool equal = caches_are_equal();
   if (joiner->group != NULL) return;
-  must(tw_key_package_new(&joiner->client, NULL, NOW, &key_package));
-  must(tw_propose_add(&list, tw_key_package_message(key_package)));
-  must(tw_buf_append(&list, chunk(r)));
+  tw_fuzz_must(tw_key_package_new(&joiner->client, NULL, NOW, &key_package));
+  tw_fuzz_must(tw_propose_add(&list, tw_key_package_message(key_package)));
+  tw_fuzz_must(tw_buf_append(&list, tw_fuzz_chunk(r)));
   const tw_commit_options options = {.proposals = tw_buf_bytes(&list)};
   if (tw_group_commit(by->group, &options, NOW, &result) == TW_OK) {
-    must(tw_buf_append(&edited, tw_buf_bytes(&result.welcome)));
+    tw_fuzz_must(tw_buf_append(&edited, tw_buf_bytes(&result.welcome)));
     edit(r, edited.ptr, edited.len);
     const tw_err bad = tw_group_join(&joiner->client, key_package, tw_buf_bytes(&edited), NULL, NOW, &joined);
     TW_FUZZ_ASSERT(tw_err_class_of(bad) != TW_CLASS_INTERNAL && tw_err_class_of(bad) != TW_CLASS_CALLER);
@@ -507,7 +469,7 @@ static void application(party *by, tw_reader *r) {
                     .content_type = TW_CONTENT_APPLICATION,
                     .signer = by->group->signer,
                     .is_private = true,
-                    .body = chunk(r)};
+                    .body = tw_fuzz_chunk(r)};
   if (bend(by, &raw, &message)) send(by, tw_buf_bytes(&message), true);
   message.len = 0;
   if (tw_group_protect(by->group, TW_LITERAL("x"), TW_NO_BYTES, &message) == TW_OK) {
@@ -520,8 +482,8 @@ static void application(party *by, tw_reader *r) {
 static void reload(party *p) {
   tw_buf saved = {0};
   tw_group *group = NULL;
-  must(tw_group_save(p->group, &saved));
-  must(tw_group_load(&p->client, tw_buf_bytes(&saved), &group));
+  tw_fuzz_must(tw_group_save(p->group, &saved));
+  tw_fuzz_must(tw_group_load(&p->client, tw_buf_bytes(&saved), &group));
   adopt(p, group);
   tw_buf_clear(&saved);
 }
@@ -541,7 +503,7 @@ static void act(tw_reader *r) {
   case 7: welcome(by, r); break;
   case 8: application(by, r); break;
   case 9: reload(by); break;
-  case 10: send(NULL, chunk(r), false); break;
+  case 10: send(NULL, tw_fuzz_chunk(r), false); break;
   default: tw_group_forget_proposals(by->group); break;
   }
 }
@@ -579,9 +541,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   /* Behind all that the founding has drawn: no key is made twice. */
   static uint8_t drawn[1 << 15];
   tw_fuzz_restart();
-  must(tw_random(tw_fuzz_env(), drawn, sizeof drawn));
+  tw_fuzz_must(tw_random(tw_fuzz_env(), drawn, sizeof drawn));
   for (size_t i = 0; i < 3; i++)
-    must(tw_group_load(&parties[i].client, tw_buf_bytes(&parties[i].base), &parties[i].group));
+    tw_fuzz_must(tw_group_load(&parties[i].client, tw_buf_bytes(&parties[i].base), &parties[i].group));
   for (size_t i = 0; i < ACTIONS && tw_reader_more(&r); i++) act(&r);
   for (size_t i = 0; i < PARTIES; i++) adopt(&parties[i], NULL);
   return 0;

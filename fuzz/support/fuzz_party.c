@@ -59,7 +59,7 @@ static tw_err take_ephemeral(void *ctx, uint16_t id, tw_bytes data) {
   return TW_OK;
 }
 
-void tw_fuzz_party_init(tw_fuzz_party *party, const char *name) {
+void tw_fuzz_client_init(tw_client *client, const char *name) {
   static const tw_alloc alloc = {NULL, failing_resize};
   static tw_env env;
   if (env.provider == NULL) {
@@ -67,12 +67,16 @@ void tw_fuzz_party_init(tw_fuzz_party *party, const char *name) {
     env.alloc = &alloc;
     env.random = failing_random;
   }
-  party->client = (tw_client){.env = &env,
-                              .suite = tw_suite_by_id(&env, 1),
-                              .credential = {1, TW_BYTES((const uint8_t *)name, strlen(name))},
-                              .policy = {NULL, accept, find_psk, update_component, take_ephemeral}};
+  *client = (tw_client){.env = &env,
+                        .suite = tw_suite_by_id(&env, 1),
+                        .credential = {1, TW_BYTES((const uint8_t *)name, strlen(name))},
+                        .policy = {NULL, accept, find_psk, update_component, take_ephemeral}};
+  tw_fuzz_must(tw_signer_generate(&env, client->suite, &client->signer));
+}
+
+void tw_fuzz_party_init(tw_fuzz_party *party, const char *name) {
+  tw_fuzz_client_init(&party->client, name);
   party->clients[0] = &party->client;
-  tw_fuzz_must(tw_signer_generate(&env, party->client.suite, &party->client.signer));
 }
 
 void tw_fuzz_must(tw_err err) { TW_FUZZ_ASSERT(err == TW_OK); }

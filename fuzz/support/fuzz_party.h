@@ -12,10 +12,11 @@ typedef struct tw_fuzz_party {
   const tw_client *clients[1];
 } tw_fuzz_party;
 
-/** A member of suite 1 with a key of its own, whose policy takes everything: the library's own rules decide. */
+/** A client of suite 1 with a key of its own, whose policy takes everything: the library's own rules decide. */
+void tw_fuzz_client_init(tw_client *client, const char *name);
 void tw_fuzz_party_init(tw_fuzz_party *party, const char *name);
 
-/** The n-th allocation and the n-th draw of randomness from now on fail, 0: none; by the parties' env alone. */
+/** The n-th allocation and the n-th draw of randomness from now on fail, 0: none; by the clients' env alone. */
 void tw_fuzz_fail(size_t allocation, size_t draw);
 /** Whether one has failed since tw_fuzz_fail. */
 bool tw_fuzz_has_failed(void);

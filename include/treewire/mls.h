@@ -201,6 +201,7 @@ typedef struct tw_join_options {
 /**
  * Join by a Welcome (section 12.4.3.1). `options` may be NULL. The key package stays the caller's: save the group,
  * then free and delete it. The policy is asked about every member. Validating takes time linear in the members.
+ * That no other group of the caller's has the same id (tw_group_id) is the caller's to check: a call knows one group.
  * Errors: TW_ERR_WRONG_GROUP when the Welcome is not for this key package (try others), TW_ERR_UNSUPPORTED (suite),
  * TW_ERR_MISSING_TREE and TW_ERR_MISSING_PSK (fetch it and try again), TW_ERR_CREDENTIAL, TW_ERR_FORBIDDEN (a branch
  * or successor of another group than `origin`, or none where one was asked for), TW_ERR_ARGUMENT (the key package is

@@ -32,8 +32,10 @@ bool tw_cli_write(int fd, tw_bytes bytes) {
   return true;
 }
 
-tw_exit tw_cli_print(const char *text) {
-  if (tw_cli_write(STDOUT_FILENO, TW_BYTES((const uint8_t *)text, strlen(text)))) return TW_EXIT_OK;
+tw_exit tw_cli_print(const char *text) { return tw_cli_print_bytes(TW_BYTES((const uint8_t *)text, strlen(text))); }
+
+tw_exit tw_cli_print_bytes(tw_bytes text) {
+  if (tw_cli_write(STDOUT_FILENO, text)) return TW_EXIT_OK;
   return tw_cli_fail(TW_EXIT_LOCAL, "cannot write to standard output: %s", strerror(errno));
 }
 

@@ -29,6 +29,7 @@ tw_exit tw_cli_report(tw_exit code, const tw_report *report);
 bool tw_cli_write(int fd, tw_bytes bytes);
 /** Text to stdout; an exit code, since even that can fail. */
 tw_exit tw_cli_print(const char *text);
+tw_exit tw_cli_print_bytes(tw_bytes text);
 /** The surroundings of library calls: `env` is zeroed and gets a provider, which tw_cli_env_clear frees. Reports
  * itself. */
 tw_exit tw_cli_env_init(tw_env *env);

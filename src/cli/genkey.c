@@ -45,8 +45,7 @@ static tw_exit write_key(const tw_env *env, const tw_suite *suite) {
   if (err == TW_OK) err = tw_private_key_format(suite, signer, &text);
   if (err != TW_OK) code = tw_cli_fail(TW_EXIT_LOCAL, "cannot make a key: %s", tw_err_text(err));
   if (code == TW_EXIT_OK) code = make_private();
-  if (code == TW_EXIT_OK && !tw_cli_write(STDOUT_FILENO, tw_buf_bytes(&text)))
-    code = tw_cli_fail(TW_EXIT_LOCAL, "cannot write to standard output: %s", strerror(errno));
+  if (code == TW_EXIT_OK) code = tw_cli_print_bytes(tw_buf_bytes(&text));
   tw_buf_clear(&text);
   tw_signer_free(signer);
   return code;

@@ -1,6 +1,4 @@
 /* treewire pubkey. SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,16 +76,13 @@ static tw_exit write_public(const tw_env *env, const wanted *want) {
   tw_report report = {"out of memory"};
   tw_buf key = {0};
   tw_buf text = {0};
-  tw_exit code = TW_EXIT_OK;
   if (read_public(env, want, &suite, &key, &report) != TW_OK) {
     tw_buf_clear(&key);
     return tw_cli_report(TW_EXIT_LOCAL, &report);
   }
   const tw_err err = make_text(env, want->fingerprint, suite, tw_buf_bytes(&key), &text);
-  if (err != TW_OK)
-    code = tw_cli_fail(TW_EXIT_LOCAL, "cannot make the public key: %s", tw_err_text(err));
-  else if (!tw_cli_write(STDOUT_FILENO, tw_buf_bytes(&text)))
-    code = tw_cli_fail(TW_EXIT_LOCAL, "cannot write to standard output: %s", strerror(errno));
+  const tw_exit code = err == TW_OK ? tw_cli_print_bytes(tw_buf_bytes(&text))
+                                    : tw_cli_fail(TW_EXIT_LOCAL, "cannot make the public key: %s", tw_err_text(err));
   tw_buf_clear(&key);
   tw_buf_clear(&text);
   return code;

@@ -117,8 +117,10 @@ TW_MUST_USE tw_err tw_kem_derive_key_pair(const tw_env *env, const tw_suite *sui
                                           tw_secret *private_key, uint8_t *public_key);
 TW_MUST_USE tw_err tw_kem_generate(const tw_env *env, const tw_suite *suite, tw_secret *private_key,
                                    uint8_t *public_key);
-/* TW_ERR_KEY when length or encoding is wrong (or the point is not on the curve, or of low order where that is
- * detectable). */
+/*
+ * TW_ERR_KEY when length or encoding is wrong (or the point is not on the curve, or of low order where that is
+ * detectable).
+ */
 TW_MUST_USE tw_err tw_kem_check_public(const tw_env *env, const tw_suite *suite, tw_bytes public_key);
 /* The public key of a private one. TW_ERR_KEY. */
 TW_MUST_USE tw_err tw_kem_public_key(const tw_env *env, const tw_suite *suite, tw_bytes private_key,

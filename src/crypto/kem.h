@@ -30,8 +30,10 @@ TW_MUST_USE tw_err tw_kem_derive(tw_provider *provider, const tw_kem *kem, tw_by
 TW_MUST_USE tw_err tw_kem_public(tw_provider *provider, const tw_kem *kem, tw_bytes private_key, uint8_t *public_key);
 /* TW_ERR_KEY */
 TW_MUST_USE tw_err tw_kem_check(tw_provider *provider, const tw_kem *kem, tw_bytes public_key);
-/* Encap with kem->encap_seed_size bytes of randomness given. `output`: kem->output_size bytes; `shared`: secret_size.
- * TW_ERR_KEY. */
+/*
+ * Encap with kem->encap_seed_size bytes of randomness given. `output`: kem->output_size bytes; `shared`: secret_size.
+ * TW_ERR_KEY.
+ */
 TW_MUST_USE tw_err tw_kem_encap_seeded(tw_provider *provider, const tw_kem *kem, tw_bytes public_key, tw_bytes seed,
                                        uint8_t *output, uint8_t *shared);
 /* Decap. `public_key` may be empty. TW_ERR_KEY for a bad private key, TW_ERR_DECRYPT for a bad output. */

@@ -75,8 +75,10 @@ typedef struct tw_provider_ops {
                             uint8_t *public_key);
 } tw_provider_ops;
 
-/* The head of every provider, with what HPKE keeps so as not to compute it again for each message; none of it is
- * secret. */
+/*
+ * The head of every provider, with what HPKE keeps so as not to compute it again for each message; none of it is
+ * secret.
+ */
 struct tw_provider {
   const tw_provider_ops *ops;
   tw_hmac_key empty_key[TW_HASHES];           /* HMAC with an empty key, by tw_hash.id */

@@ -17,10 +17,12 @@ void tw_write_component(tw_writer *w, uint16_t component_id, tw_bytes data) {
 }
 
 /*
- * struct ComponentData { uint16 component_id; opaque data<V>; }
- * struct AppDataDictionary { ComponentData component_data<V>; }         section "Attaching Application Data to MLS
- * Messages" struct SafeAADItem { uint16 component_id; opaque aad_item_data<V>; } struct SafeAAD { SafeAADItem
- * aad_items<V>; }                          section "Safe Additional Authenticated Data"
+ * "Attaching Application Data to MLS Messages":
+ *   struct ComponentData { uint16 component_id; opaque data<V>; }
+ *   struct AppDataDictionary { ComponentData component_data<V>; }
+ * "Safe Additional Authenticated Data":
+ *   struct SafeAADItem { uint16 component_id; opaque aad_item_data<V>; }
+ *   struct SafeAAD { SafeAADItem aad_items<V>; }
  */
 tw_err tw_component_entries_decode(tw_bytes encoded, tw_bytes *entries) {
   tw_reader r = tw_reader_of(encoded);
@@ -61,40 +63,50 @@ static tw_err entries_of(tw_bytes dictionary, tw_bytes *entries) {
   return dictionary.len == 0 ? TW_OK : tw_component_entries_decode(dictionary, entries);
 }
 
-tw_err tw_dictionary_set(tw_bytes dictionary, uint16_t component_id, tw_bytes data, tw_buf *out) {
+static bool has_what_is_removed(tw_bytes entries, const tw_component_change *changes, size_t count) {
+  tw_reader walk = tw_reader_of(entries);
+  tw_component_data entry = {0};
+  bool more = tw_component_next(&walk, &entry);
+  for (size_t i = 0; i < count; i++) {
+    if (changes[i].has) continue;
+    while (more && entry.component_id < changes[i].component_id) more = tw_component_next(&walk, &entry);
+    if (!more || entry.component_id != changes[i].component_id) return false;
+  }
+  return true;
+}
+
+tw_err tw_dictionary_change(tw_bytes dictionary, const tw_component_change *changes, size_t count, tw_buf *out) {
   tw_bytes entries;
   TW_TRY(entries_of(dictionary, &entries));
+  if (!has_what_is_removed(entries, changes, count)) return TW_ERR_PROPOSAL;
   tw_writer w = tw_writer_to(out);
   const tw_vector_mark list = tw_write_open(&w);
   tw_reader walk = tw_reader_of(entries);
-  tw_component_data entry;
-  bool written = false;
-  while (tw_component_next(&walk, &entry)) {
-    if (!written && entry.component_id >= component_id) {
-      tw_write_component(&w, component_id, data);
-      written = true;
+  tw_component_data entry = {0};
+  bool more = tw_component_next(&walk, &entry);
+  for (size_t i = 0; more || i < count;) {
+    const bool is_change = i < count && (!more || changes[i].component_id <= entry.component_id);
+    const bool is_there = more && (!is_change || changes[i].component_id == entry.component_id);
+    if (!is_change) {
+      tw_write_component(&w, entry.component_id, entry.data);
+    } else if (changes[i].has) {
+      tw_write_component(&w, changes[i].component_id, changes[i].data);
     }
-    if (entry.component_id != component_id) tw_write_component(&w, entry.component_id, entry.data);
+    if (is_change) i++;
+    if (is_there) more = tw_component_next(&walk, &entry);
   }
-  if (!written) tw_write_component(&w, component_id, data);
   tw_write_close(&w, list);
   return tw_writer_end(&w);
 }
 
+tw_err tw_dictionary_set(tw_bytes dictionary, uint16_t component_id, tw_bytes data, tw_buf *out) {
+  const tw_component_change change = {component_id, true, data};
+  return tw_dictionary_change(dictionary, &change, 1, out);
+}
+
 tw_err tw_dictionary_remove(tw_bytes dictionary, uint16_t component_id, tw_buf *out) {
-  tw_bytes entries;
-  tw_bytes old;
-  TW_TRY(entries_of(dictionary, &entries));
-  if (!tw_component_find(entries, component_id, &old)) return TW_ERR_PROPOSAL;
-  tw_writer w = tw_writer_to(out);
-  const tw_vector_mark list = tw_write_open(&w);
-  tw_reader walk = tw_reader_of(entries);
-  tw_component_data entry;
-  while (tw_component_next(&walk, &entry)) {
-    if (entry.component_id != component_id) tw_write_component(&w, entry.component_id, entry.data);
-  }
-  tw_write_close(&w, list);
-  return tw_writer_end(&w);
+  const tw_component_change change = {.component_id = component_id};
+  return tw_dictionary_change(dictionary, &change, 1, out);
 }
 
 static tw_bytes dictionary_in(tw_bytes extensions) {
@@ -103,10 +115,10 @@ static tw_bytes dictionary_in(tw_bytes extensions) {
   return data;
 }
 
-tw_err tw_extensions_set_component(const tw_alloc *alloc, tw_bytes extensions, uint16_t component_id, tw_bytes data,
-                                   tw_buf *out) {
+tw_err tw_extensions_change_components(const tw_alloc *alloc, tw_bytes extensions, const tw_component_change *changes,
+                                       size_t count, tw_buf *out) {
   tw_buf dictionary = TW_BUF_INIT(alloc);
-  tw_err err = tw_dictionary_set(dictionary_in(extensions), component_id, data, &dictionary);
+  tw_err err = tw_dictionary_change(dictionary_in(extensions), changes, count, &dictionary);
   if (err == TW_OK) {
     err = tw_extensions_put(extensions, TW_EXTENSION_APP_DATA_DICTIONARY, tw_buf_bytes(&dictionary), out);
   }
@@ -114,14 +126,15 @@ tw_err tw_extensions_set_component(const tw_alloc *alloc, tw_bytes extensions, u
   return err;
 }
 
+tw_err tw_extensions_set_component(const tw_alloc *alloc, tw_bytes extensions, uint16_t component_id, tw_bytes data,
+                                   tw_buf *out) {
+  const tw_component_change change = {component_id, true, data};
+  return tw_extensions_change_components(alloc, extensions, &change, 1, out);
+}
+
 tw_err tw_extensions_remove_component(const tw_alloc *alloc, tw_bytes extensions, uint16_t component_id, tw_buf *out) {
-  tw_buf dictionary = TW_BUF_INIT(alloc);
-  tw_err err = tw_dictionary_remove(dictionary_in(extensions), component_id, &dictionary);
-  if (err == TW_OK) {
-    err = tw_extensions_put(extensions, TW_EXTENSION_APP_DATA_DICTIONARY, tw_buf_bytes(&dictionary), out);
-  }
-  tw_buf_clear(&dictionary);
-  return err;
+  const tw_component_change change = {.component_id = component_id};
+  return tw_extensions_change_components(alloc, extensions, &change, 1, out);
 }
 
 bool tw_extensions_component(tw_bytes extensions, uint16_t component_id, tw_bytes *data) {

@@ -21,10 +21,21 @@ bool tw_component_next(tw_reader *walk, tw_component_data *out);
 bool tw_component_find(tw_bytes entries, uint16_t component_id, tw_bytes *data);
 void tw_write_component(tw_writer *w, uint16_t component_id, tw_bytes data);
 
+/* What becomes of a component. */
+typedef struct tw_component_change {
+  uint16_t component_id;
+  bool has; /* false: it is removed */
+  tw_bytes data;
+} tw_component_change;
+
 /*
- * An AppDataDictionary with a component set or removed, appended to `out`. `dictionary`: extension_data, checked;
- * empty: none yet. Removing what is not there is TW_ERR_PROPOSAL. A dictionary without entries stays as an empty one.
+ * An AppDataDictionary with components set and removed in one pass, appended to `out`. `dictionary`: extension_data,
+ * checked; empty: none yet. `changes` are sorted by component_id without repetition. Removing what is not there is
+ * TW_ERR_PROPOSAL. A dictionary without entries stays as an empty one.
  */
+TW_MUST_USE tw_err tw_dictionary_change(tw_bytes dictionary, const tw_component_change *changes, size_t count,
+                                        tw_buf *out);
+/* The same for one component. */
 TW_MUST_USE tw_err tw_dictionary_set(tw_bytes dictionary, uint16_t component_id, tw_bytes data, tw_buf *out);
 TW_MUST_USE tw_err tw_dictionary_remove(tw_bytes dictionary, uint16_t component_id, tw_buf *out);
 
@@ -32,6 +43,8 @@ TW_MUST_USE tw_err tw_dictionary_remove(tw_bytes dictionary, uint16_t component_
  * The same within a list of extensions: the new list is appended to `out`; a dictionary that is new stands at the end.
  * `alloc` for scratch.
  */
+TW_MUST_USE tw_err tw_extensions_change_components(const tw_alloc *alloc, tw_bytes extensions,
+                                                   const tw_component_change *changes, size_t count, tw_buf *out);
 TW_MUST_USE tw_err tw_extensions_set_component(const tw_alloc *alloc, tw_bytes extensions, uint16_t component_id,
                                                tw_bytes data, tw_buf *out);
 TW_MUST_USE tw_err tw_extensions_remove_component(const tw_alloc *alloc, tw_bytes extensions, uint16_t component_id,
@@ -44,7 +57,8 @@ bool tw_extensions_component(tw_bytes extensions, uint16_t component_id, tw_byte
  * dictionary and those that every implementation knows (app_components, safe_aad), sorted.
  */
 TW_MUST_USE tw_err tw_app_components_list(tw_bytes extensions, tw_buf *out);
-/* struct ComponentsList { uint16 component_ids<V>; }: of app_components and safe_aad. Decode with tw_u16_list_decode.
+/*
+ * struct ComponentsList { uint16 component_ids<V>; }: of app_components and safe_aad. Decode with tw_u16_list_decode.
  */
 void tw_write_components_list(tw_writer *w, tw_bytes component_ids);
 
@@ -61,8 +75,10 @@ TW_MUST_USE tw_err tw_app_data_leaf_check(tw_bytes leaf_extensions, tw_bytes gro
 /* Whether two GroupContexts' extensions ask different things of leaves; true also where one cannot be read. */
 bool tw_app_data_needs_differ(tw_bytes a, tw_bytes b);
 
-/* Whether a KeyPackage's extensions mark it as one of last resort, as a component or as the extension of earlier
- * drafts. */
+/*
+ * Whether a KeyPackage's extensions mark it as one of last resort, as a component or as the extension of earlier
+ * drafts.
+ */
 bool tw_is_last_resort(tw_bytes key_package_extensions);
 /* A KeyPackage's extensions with the mark, appended to `out`. */
 TW_MUST_USE tw_err tw_extensions_set_last_resort(const tw_alloc *alloc, tw_bytes extensions, tw_buf *out);

@@ -25,8 +25,10 @@ void tw_write_capabilities(tw_writer *w, const tw_capabilities *capabilities) {
   tw_write_vector(w, capabilities->credentials);
 }
 
-/* struct RequiredCapabilities { uint16 extension_types<V>; uint16 proposal_types<V>; uint16 credential_types<V>; },
- * section 11.1 */
+/*
+ * struct RequiredCapabilities { uint16 extension_types<V>; uint16 proposal_types<V>; uint16 credential_types<V>; },
+ * section 11.1
+ */
 tw_err tw_required_capabilities_decode(tw_bytes data, tw_required_capabilities *out) {
   tw_reader r = tw_reader_of(data);
   tw_required_capabilities required;

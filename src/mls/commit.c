@@ -63,7 +63,8 @@ tw_update_path tw_read_update_path(tw_reader *r) {
   return out;
 }
 
-/* struct ProposalOrRef { uint8 type; select: proposal 1: Proposal; reference 2: opaque ProposalRef<V>; }, section 12.4
+/*
+ * struct ProposalOrRef { uint8 type; select: proposal 1: Proposal; reference 2: opaque ProposalRef<V>; }, section 12.4
  */
 static void read_proposal_or_ref(tw_reader *r, tw_proposal_or_ref *out) {
   out->type = tw_read_u8(r);

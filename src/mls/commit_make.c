@@ -8,12 +8,12 @@ void tw_commit_work_clear(tw_commit_work *work) {
   tw_proposal_list_clear(env, &work->list);
   tw_buf_clear(&work->external_kem_output);
   tw_draft_clear(env, &work->draft);
+  tw_buf_clear(&work->psk_ids);
+  tw_secret_clear(&work->psk_secret);
   tw_path_secrets_clear(env, &work->path);
   tw_buf_clear(&work->body);
   tw_buf_clear(&work->framed_content);
   tw_buf_clear(&work->signature);
-  tw_buf_clear(&work->psk_ids);
-  tw_secret_clear(&work->psk_secret);
   tw_secret_clear(&work->joiner_secret);
 }
 
@@ -33,6 +33,33 @@ tw_err tw_commit_work_append(tw_commit_work *work, tw_bytes proposals) {
     TW_TRY(tw_proposal_list_append(work->from->env, &work->list, &proposal, work->committer, NULL));
   }
   return tw_reader_end(&r);
+}
+
+/* ---- the list applied ---- */
+
+static tw_err derive_psks(tw_commit_work *work) {
+  const tw_group *from = work->from;
+  tw_buf_clear(&work->psk_ids);
+  work->psk_ids = TW_BUF_INIT(tw_env_alloc(from->env));
+  TW_TRY(tw_proposal_list_psk_ids(&work->list, &work->psk_ids));
+  return tw_psk_secret_resolve(from->client, work->origin != NULL ? work->origin : from, tw_buf_bytes(&work->psk_ids),
+                               &work->psk_secret);
+}
+
+static tw_err apply(tw_commit_work *work) {
+  TW_TRY(tw_draft_begin(work->from, &work->draft));
+  work->draft.founding = work->origin != NULL;
+  TW_TRY(tw_proposal_list_apply(&work->list, work->committer, work->now, &work->draft));
+  return derive_psks(work);
+}
+
+tw_err tw_commit_work_apply(tw_commit_work *work) {
+  const tw_env *env = work->from->env;
+  tw_draft_clear(env, &work->draft);
+  const tw_err err = apply(work);
+  work->is_applied = err == TW_OK;
+  if (err != TW_OK) tw_draft_clear(env, &work->draft);
+  return err;
 }
 
 /* ---- path ---- */
@@ -140,18 +167,6 @@ static tw_err sign_content(tw_commit_work *work) {
                          work->committer.type, tw_buf_bytes(&from->context_encoded), &work->signature);
 }
 
-static tw_err derive_psks(tw_commit_work *work) {
-  const tw_group *from = work->from;
-  tw_psk_set psks = {0};
-  TW_TRY(tw_proposal_list_psk_ids(&work->list, &work->psk_ids));
-  TW_TRY(tw_psk_set_resolve(from->client, work->origin != NULL ? work->origin : from, tw_buf_bytes(&work->psk_ids),
-                            &psks));
-  const tw_err err = psks.count == 0 ? TW_OK
-                                     : tw_psk_secret(from->env, from->suite, psks.items, psks.count, &work->psk_secret);
-  tw_psk_set_clear(from->env, &psks);
-  return err;
-}
-
 static tw_err advance(tw_commit_work *work, tw_group **next) {
   const tw_commit_input input = {
       .wire_format = wire_format(work),
@@ -199,14 +214,10 @@ tw_err tw_commit_work_run(tw_commit_work *work, tw_commit_result *result) {
   work->body = TW_BUF_INIT(alloc);
   work->framed_content = TW_BUF_INIT(alloc);
   work->signature = TW_BUF_INIT(alloc);
-  work->psk_ids = TW_BUF_INIT(alloc);
   TW_TRY(tw_group_authenticated_data(work->from, work->options->authenticated_data, &work->authenticated_data));
-  TW_TRY(tw_draft_begin(work->from, &work->draft));
-  work->draft.founding = work->origin != NULL;
-  TW_TRY(tw_proposal_list_apply(&work->list, work->committer, work->now, &work->draft));
+  if (!work->is_applied) TW_TRY(tw_commit_work_apply(work));
   if (work->has_path) TW_TRY(make_path(work));
   TW_TRY(write_body(work));
-  TW_TRY(derive_psks(work));
   TW_TRY(sign_content(work));
   tw_commit_result made = {
       .commit = TW_BUF_INIT(alloc), .welcome = TW_BUF_INIT(alloc), .group_info = TW_BUF_INIT(alloc)};

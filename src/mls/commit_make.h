@@ -15,20 +15,24 @@ typedef struct tw_commit_work {
   tw_proposal_list list;      /* in the order of the Commit */
   tw_buf external_kem_output; /* memory of the ExternalInit proposal */
 
-  tw_bytes authenticated_data;
+  bool is_applied; /* draft, psk_ids and psk_secret are those of the list as it stands */
   tw_draft draft;
+  tw_buf psk_ids;
+  tw_secret psk_secret;
+
+  tw_bytes authenticated_data;
   tw_path_secrets path;
   bool has_path;
   tw_buf body;
   tw_buf framed_content;
   tw_buf signature;
-  tw_buf psk_ids;
-  tw_secret psk_secret;
   tw_secret joiner_secret;
 } tw_commit_work;
 
 void tw_commit_work_clear(tw_commit_work *work);
-/* Runs the work whose list is complete. */
+/* Validates the list as it stands and applies it to a new draft, PSKs included. On error there is no draft. */
+TW_MUST_USE tw_err tw_commit_work_apply(tw_commit_work *work);
+/* Runs the work whose list is complete, applied or not. */
 TW_MUST_USE tw_err tw_commit_work_run(tw_commit_work *work, tw_commit_result *result);
 /* Welcome for the leaves that the work's draft added: section 12.4.3.1. */
 TW_MUST_USE tw_err tw_welcome_make(const tw_commit_work *work, const tw_group *next, tw_buf *out);

@@ -26,27 +26,6 @@ static bool is_for_others(const tw_commit_work *work, const tw_cached_proposal *
   }
 }
 
-/* A PSK that somebody else wants and that we do not hold must not keep us from committing. */
-static tw_err try_psks(const tw_commit_work *work) {
-  const tw_env *env = work->from->env;
-  tw_buf ids = TW_BUF_INIT(tw_env_alloc(env));
-  tw_psk_set psks = {0};
-  tw_err err = tw_proposal_list_psk_ids(&work->list, &ids);
-  if (err == TW_OK) err = tw_psk_set_resolve(work->from->client, work->from, tw_buf_bytes(&ids), &psks);
-  tw_psk_set_clear(env, &psks);
-  tw_buf_clear(&ids);
-  return err;
-}
-
-/* Whether the list as it stands could be committed. */
-static tw_err try_list(tw_commit_work *work) {
-  tw_draft draft = {0};
-  TW_TRY(tw_draft_begin(work->from, &draft));
-  const tw_err err = tw_proposal_list_apply(&work->list, work->committer, work->now, &draft);
-  tw_draft_clear(work->from->env, &draft);
-  return err == TW_OK ? try_psks(work) : err;
-}
-
 /* A limit that is passed is no failure here: others may propose as much as they like. */
 static bool is_our_failure(tw_err err) {
   return (tw_err_class_of(err) == TW_CLASS_RESOURCE && err != TW_ERR_LIMIT) ||
@@ -74,8 +53,10 @@ typedef struct stretch {
 } stretch;
 
 /*
- * Halves what does not fit until single ones stay behind. Each try costs as much as a commit of the list, and who
- * wants may send proposals that exclude each other: so the tries are bounded, and what is left then stays behind too.
+ * Halves what does not fit until single ones stay behind; a PSK that somebody else wants and that we do not hold is
+ * such a one too. What was tried last and fits stays applied, so that it is not applied again for the commit. Each try
+ * costs as much as a commit of the list, and who wants may send proposals that exclude each other: so the tries are
+ * bounded, and what is left then stays behind too.
  */
 enum { TRIES = 256, HALVINGS = 33 };
 
@@ -89,7 +70,7 @@ static tw_err append_what_fits(tw_commit_work *work, const uint32_t *order, uint
     for (uint32_t i = 0; err == TW_OK && i < next.count; i++) {
       err = append_cached(work, &work->from->proposals.items[order[next.from + i]]);
     }
-    if (err == TW_OK) err = try_list(work);
+    if (err == TW_OK) err = tw_commit_work_apply(work);
     if (is_our_failure(err)) return err;
     if (err == TW_OK) continue;
     work->list.count = before;
@@ -109,7 +90,7 @@ static tw_err append_some(tw_commit_work *work, uint32_t by_value) {
   const tw_alloc *alloc = tw_env_alloc(work->from->env);
   uint32_t count = 0;
   work->list.count = by_value;
-  TW_TRY(try_list(work)); /* no choice among the collected ones mends what the caller gave */
+  TW_TRY(tw_commit_work_apply(work)); /* no choice among the collected ones mends what the caller gave */
   uint32_t *order = tw_alloc_array(alloc, work->from->proposals.count, sizeof *order);
   if (order == NULL) return TW_ERR_NO_MEMORY;
   tw_err err = order_collected(work, order, &count);
@@ -128,7 +109,7 @@ static tw_err append_collected(tw_commit_work *work) {
     TW_TRY(tw_proposal_decode(tw_buf_bytes(&cache->items[i].encoded), &proposal));
     if (!is_for_others(work, &cache->items[i], &proposal)) err = append_cached(work, &cache->items[i]);
   }
-  if (err == TW_OK) err = try_list(work);
+  if (err == TW_OK) err = tw_commit_work_apply(work);
   if (err == TW_OK || is_our_failure(err)) return err;
   return append_some(work, by_value);
 }

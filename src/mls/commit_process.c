@@ -110,12 +110,8 @@ static tw_err apply_path(process_work *work) {
 static tw_err derive_psks(process_work *work) {
   const tw_group *group = work->group;
   tw_buf ids = TW_BUF_INIT(tw_env_alloc(group->env));
-  tw_psk_set psks = {0};
   tw_err err = tw_proposal_list_psk_ids(&work->list, &ids);
-  if (err == TW_OK) err = tw_psk_set_resolve(group->client, group, tw_buf_bytes(&ids), &psks);
-  if (err == TW_OK && psks.count > 0)
-    err = tw_psk_secret(group->env, group->suite, psks.items, psks.count, &work->psk_secret);
-  tw_psk_set_clear(group->env, &psks);
+  if (err == TW_OK) err = tw_psk_secret_resolve(group->client, group, tw_buf_bytes(&ids), &work->psk_secret);
   tw_buf_clear(&ids);
   return err;
 }

@@ -62,11 +62,12 @@ tw_err tw_group_confirm(tw_group *group) {
 
 /* ---- PSKs ---- */
 
-void tw_psk_set_clear(const tw_env *env, tw_psk_set *set) {
-  tw_alloc_free(tw_env_alloc(env), set->items);
-  tw_buf_clear(&set->memory);
-  *set = (tw_psk_set){0};
-}
+/* PSKs of a commit or a Welcome with their secrets, in order. */
+typedef struct psk_set {
+  tw_psk *items; /* ids are views into the proposals or GroupSecrets, secrets into `memory` */
+  uint32_t count;
+  tw_buf memory;
+} psk_set;
 
 static const tw_secret *own_resumption_psk(const tw_group *group, const tw_psk_id *id) {
   if (group == NULL || id->type != TW_PSK_RESUMPTION || !tw_bytes_equal(id->group_id, group->context.group_id))
@@ -105,7 +106,7 @@ static uint32_t count_psk_ids(tw_bytes ids) {
   return count;
 }
 
-static tw_err resolve(const tw_client *client, const tw_group *group, tw_bytes ids, tw_psk_set *set) {
+static tw_err look_up(const tw_client *client, const tw_group *group, tw_bytes ids, psk_set *set) {
   tw_reader r = tw_reader_of(ids);
   for (uint32_t i = 0; tw_reader_more(&r); i++) {
     set->items[i].id = tw_read_psk_id(&r);
@@ -123,20 +124,22 @@ static tw_err resolve(const tw_client *client, const tw_group *group, tw_bytes i
   return tw_reader_end(&r);
 }
 
-tw_err tw_psk_set_resolve(const tw_client *client, const tw_group *group, tw_bytes ids, tw_psk_set *set) {
+tw_err tw_psk_secret_resolve(const tw_client *client, const tw_group *group, tw_bytes ids, tw_secret *psk_secret) {
   const tw_env *env = client->env;
-  tw_psk_set next = {.count = count_psk_ids(ids), .memory = TW_BUF_INIT(tw_env_alloc(env))};
-  if (next.count == 0) return TW_OK;
-  if (next.count > tw_env_limits(env)->psks) return TW_ERR_LIMIT;
-  next.items = tw_alloc_array(tw_env_alloc(env), next.count, sizeof *next.items);
-  if (next.items == NULL) return TW_ERR_NO_MEMORY;
-  const tw_err err = resolve(client, group, ids, &next);
-  if (err != TW_OK) {
-    tw_psk_set_clear(env, &next);
-    return err;
+  const tw_alloc *alloc = tw_env_alloc(env);
+  psk_set set = {.count = count_psk_ids(ids), .memory = TW_BUF_INIT(alloc)};
+  if (set.count > tw_env_limits(env)->psks) return TW_ERR_LIMIT;
+  if (set.count == 0) {
+    tw_secret_clear(psk_secret);
+    return TW_OK;
   }
-  *set = next;
-  return TW_OK;
+  set.items = tw_alloc_array(alloc, set.count, sizeof *set.items);
+  if (set.items == NULL) return TW_ERR_NO_MEMORY;
+  tw_err err = look_up(client, group, ids, &set);
+  if (err == TW_OK) err = tw_psk_secret(env, client->suite, set.items, set.count, psk_secret);
+  tw_alloc_free(alloc, set.items);
+  tw_buf_clear(&set.memory);
+  return err;
 }
 
 tw_err tw_proposal_list_psk_ids(const tw_proposal_list *list, tw_buf *ids) {

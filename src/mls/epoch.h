@@ -15,18 +15,13 @@ TW_MUST_USE tw_err tw_group_plant_trees(tw_group *group);
 /* confirmation_tag from the secrets and the context, interim_transcript_hash from it. */
 TW_MUST_USE tw_err tw_group_confirm(tw_group *group);
 
-/* PSKs of a commit or a Welcome with their secrets, in order. Zero-initialised is empty. */
-typedef struct tw_psk_set {
-  tw_psk *items; /* ids are views into the proposals or GroupSecrets, secrets into `memory` */
-  uint32_t count;
-  tw_buf memory;
-} tw_psk_set;
-void tw_psk_set_clear(const tw_env *env, tw_psk_set *set);
 /*
- * Looks the secrets up: resumption PSKs of `group` (may be NULL) in it, all others through the client's policy. `ids`
- * is a list of PreSharedKeyID. TW_ERR_MISSING_PSK, TW_ERR_LIMIT.
+ * psk_secret (section 8.4) of a commit or a Welcome; empty when there are no PSKs. `ids`: their PreSharedKeyIDs, one
+ * after the other. The secrets of resumption PSKs of `group` (may be NULL) are looked up in it, all others through the
+ * client's policy. TW_ERR_MISSING_PSK, TW_ERR_LIMIT.
  */
-TW_MUST_USE tw_err tw_psk_set_resolve(const tw_client *client, const tw_group *group, tw_bytes ids, tw_psk_set *set);
+TW_MUST_USE tw_err tw_psk_secret_resolve(const tw_client *client, const tw_group *group, tw_bytes ids,
+                                         tw_secret *psk_secret);
 /* The PreSharedKeyIDs of a proposal list, encoded one after the other. */
 TW_MUST_USE tw_err tw_proposal_list_psk_ids(const tw_proposal_list *list, tw_buf *ids);
 

@@ -13,7 +13,8 @@ TW_MUST_USE tw_err tw_export_tree_new(const tw_env *env, const tw_suite *suite, 
 void tw_export_tree_free(tw_export_tree *tree);
 /* TW_ERR_DUPLICATE when the component's secret was given out before. */
 TW_MUST_USE tw_err tw_safe_export_secret(tw_export_tree *tree, uint16_t component_id, tw_secret *out);
-/* State for durable storage. Reading: TW_ERR_TRUNCATED, TW_ERR_ENCODING, TW_ERR_NO_MEMORY (also noted in the reader).
+/*
+ * State for durable storage. Reading: TW_ERR_TRUNCATED, TW_ERR_ENCODING, TW_ERR_NO_MEMORY (also noted in the reader).
  */
 void tw_write_export_tree(tw_writer *w, const tw_export_tree *tree);
 TW_MUST_USE tw_err tw_read_export_tree(const tw_env *env, const tw_suite *suite, tw_reader *r, tw_export_tree **out);

@@ -39,16 +39,29 @@ tw_err tw_exporter(const tw_env *env, const tw_suite *suite, tw_bytes exporter_s
   return err;
 }
 
+static bool is_for(const tw_exporter_label *kept, const tw_suite *suite, tw_bytes label) {
+  return kept->key.hash == suite->hash && tw_bytes_equal(TW_BYTES(kept->label, kept->label_len), label);
+}
+
+static tw_err keep(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key, tw_bytes label,
+                   tw_exporter_label *kept) {
+  tw_hmac_key key;
+  TW_TRY(derive_label_key(env, suite, exporter_key, label, &key));
+  kept->key = key;
+  if (label.len > 0) memcpy(kept->label, label.ptr, label.len);
+  kept->label_len = (uint8_t)label.len;
+  tw_wipe(&key, sizeof key);
+  return TW_OK;
+}
+
 tw_err tw_exporter_cached(const tw_env *env, const tw_suite *suite, const tw_hmac_key *exporter_key,
                           tw_exporter_cache *cache, tw_bytes label, tw_bytes context, uint8_t *out, size_t len) {
-  if (label.len > sizeof cache->label) return tw_exporter_with(env, suite, exporter_key, label, context, out, len);
-  if (cache->key.hash != suite->hash || !tw_bytes_equal(TW_BYTES(cache->label, cache->label_len), label)) {
-    tw_hmac_key key;
-    TW_TRY(derive_label_key(env, suite, exporter_key, label, &key));
-    cache->key = key;
-    if (label.len > 0) memcpy(cache->label, label.ptr, label.len);
-    cache->label_len = (uint8_t)label.len;
-    tw_wipe(&key, sizeof key);
+  if (label.len > TW_EXPORTER_LABEL_MAX) return tw_exporter_with(env, suite, exporter_key, label, context, out, len);
+  uint32_t at = cache->latest;
+  if (!is_for(&cache->labels[at], suite, label)) {
+    at = 1 - at;
+    if (!is_for(&cache->labels[at], suite, label)) TW_TRY(keep(env, suite, exporter_key, label, &cache->labels[at]));
+    cache->latest = at;
   }
-  return export_by_key(env, suite, &cache->key, context, out, len);
+  return export_by_key(env, suite, &cache->labels[at].key, context, out, len);
 }

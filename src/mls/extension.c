@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-/* Lists up to this many types are checked pair by pair, longer ones with a bitmap: time stays linear for hostile lists.
+/*
+ * Lists up to this many types are checked pair by pair, longer ones with a bitmap: time stays linear for hostile
+ * lists.
  */
 #define FEW_TYPES 16
 

@@ -59,8 +59,10 @@ tw_framed_content tw_read_framed_content(tw_reader *r) {
   return out;
 }
 
-/* struct FramedContentAuthData { opaque signature<V>; select: commit: opaque confirmation_tag<V>; else nothing; },
- * section 6.1 */
+/*
+ * struct FramedContentAuthData { opaque signature<V>; select: commit: opaque confirmation_tag<V>; else nothing; },
+ * section 6.1
+ */
 tw_content_auth tw_read_content_auth(tw_reader *r, uint8_t content_type) {
   tw_content_auth out = {0};
   out.signature = tw_read_vector(r);

@@ -170,8 +170,10 @@ tw_err tw_private_message_seal(const tw_env *env, const tw_suite *suite, const t
 
 /* ---- opening ---- */
 
-/* struct { opaque group_id<V>; uint64 epoch; ContentType content_type; opaque authenticated_data<V>; }
- * PrivateContentAAD */
+/*
+ * struct { opaque group_id<V>; uint64 epoch; ContentType content_type; opaque authenticated_data<V>; }
+ * PrivateContentAAD
+ */
 static tw_err write_aad(const tw_private_message *message, tw_buf *out, size_t *sender_aad_len) {
   tw_writer w = tw_writer_to(out);
   tw_write_vector(&w, message->group_id);

@@ -19,8 +19,10 @@ void tw_write_framed_content(tw_writer *w, const tw_content_fields *fields) {
   tw_write_fixed(w, fields->body);
 }
 
-/* struct FramedContentTBS { ProtocolVersion version; WireFormat wire_format; FramedContent content; GroupContext
- * context? } */
+/*
+ * struct FramedContentTBS { ProtocolVersion version; WireFormat wire_format; FramedContent content; GroupContext
+ * context? }
+ */
 void tw_framed_content_tbs(tw_framed_content_tbs_parts *out, uint16_t wire_format, tw_bytes framed_content,
                            uint8_t sender_type, tw_bytes group_context) {
   const bool in_group = sender_type == TW_SENDER_MEMBER || sender_type == TW_SENDER_NEW_MEMBER_COMMIT;

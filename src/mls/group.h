@@ -30,7 +30,7 @@ struct tw_group {
   tw_tree *tree;
   tw_tree_private priv;
   tw_hmac_key exporter_key;          /* exporter_secret, prepared */
-  tw_exporter_cache *exporter_cache; /* of the label asked for last */
+  tw_exporter_cache *exporter_cache; /* of the two labels asked for last */
   tw_epoch_secrets secrets; /* encryption_secret and application_export_secret have moved into the two trees below */
   tw_secret_tree *secret_tree;
   tw_export_tree *export_tree;
@@ -49,8 +49,10 @@ static inline tw_bytes tw_group_hash_bytes(const tw_group *group, const uint8_t 
 const tw_leaf_node *tw_group_own_leaf_node(const tw_group *group);
 /* TW_ERR_CLOSED for a group that a ReInit closed. */
 TW_MUST_USE tw_err tw_group_check_open(const tw_group *group);
-/* The signature key of a sender under this epoch; TW_ERR_SENDER when there is none. Borrowed from the group or the
- * content. */
+/*
+ * The signature key of a sender under this epoch; TW_ERR_SENDER when there is none. Borrowed from the group or the
+ * content.
+ */
 TW_MUST_USE tw_err tw_group_signature_key(const tw_group *group, const tw_framed_content *content, tw_bytes *key);
 
 /*

@@ -12,7 +12,6 @@ typedef struct join_work {
   tw_welcome welcome;
   tw_buf secrets_plain;
   tw_group_secrets secrets;
-  tw_psk_set psks;
   tw_secret psk_secret;
   tw_buf info_plain;
   tw_group_info info;
@@ -20,7 +19,6 @@ typedef struct join_work {
 
 static void clear(join_work *work) {
   tw_buf_clear(&work->secrets_plain);
-  tw_psk_set_clear(work->client->env, &work->psks);
   tw_secret_clear(&work->psk_secret);
   tw_buf_clear(&work->info_plain);
 }
@@ -50,12 +48,10 @@ static tw_err open_secrets(join_work *work) {
   return work->secrets.has_path_secret && work->secrets.path_secret.len != size ? TW_ERR_ENCODING : TW_OK;
 }
 
-static tw_err resolve_psks(join_work *work) {
+static tw_err derive_psks(join_work *work) {
   if (work->secrets.psk_count > tw_env_limits(work->client->env)->psks) return TW_ERR_LIMIT;
   TW_TRY(tw_subgroup_check_psks(&work->secrets));
-  TW_TRY(tw_psk_set_resolve(work->client, work->options->origin, work->secrets.psks, &work->psks));
-  if (work->psks.count == 0) return TW_OK;
-  return tw_psk_secret(work->client->env, work->client->suite, work->psks.items, work->psks.count, &work->psk_secret);
+  return tw_psk_secret_resolve(work->client, work->options->origin, work->secrets.psks, &work->psk_secret);
 }
 
 static tw_err open_info(join_work *work) {
@@ -113,7 +109,7 @@ static tw_err join(join_work *work, tw_bytes message, tw_group **out) {
   work->welcome = decoded.u.welcome;
   if (tw_suite_by_id(client->env, work->welcome.cipher_suite) != client->suite) return TW_ERR_UNSUPPORTED;
   TW_TRY(open_secrets(work));
-  TW_TRY(resolve_psks(work));
+  TW_TRY(derive_psks(work));
   TW_TRY(open_info(work));
   tw_group *group;
   TW_TRY(tw_group_from_info(client, &work->info, work->options->ratchet_tree, work->now, &group));

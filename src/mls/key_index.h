@@ -24,8 +24,10 @@ typedef struct tw_key_index {
   tw_key_trie *root;
 } tw_key_index;
 
-/* SipHash-2-4 of kind and key under a seed of the tree's own: members choose keys, and could else choose colliding
- * ones. */
+/*
+ * SipHash-2-4 of kind and key under a seed of the tree's own: members choose keys, and could else choose colliding
+ * ones.
+ */
 uint64_t tw_key_hash(const uint64_t seed[2], uint32_t kind, tw_bytes key);
 
 /* Shares everything with `index`. */

@@ -22,8 +22,10 @@ static bool label_fits(tw_bytes label) { return label.len <= VECTOR_MAX - PREFIX
 
 enum { KDF_LABEL_PARTS = 4 };
 
-/* struct { uint16 length; opaque label<V>; opaque context<V>; } KDFLabel, section 8: as parts, so that nothing is
- * copied */
+/*
+ * struct { uint16 length; opaque label<V>; opaque context<V>; } KDFLabel, section 8: as parts, so that nothing is
+ * copied
+ */
 typedef struct kdf_label {
   uint8_t head[2 + 4 + PREFIX_LEN];
   uint8_t context_len[4];

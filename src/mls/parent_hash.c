@@ -3,7 +3,9 @@
 
 #include "mls/tree_node.h"
 
-/* struct ParentHashInput { HPKEPublicKey encryption_key; opaque parent_hash<V>; opaque original_sibling_tree_hash<V>; }
+/*
+ * struct ParentHashInput { HPKEPublicKey encryption_key; opaque parent_hash<V>; opaque original_sibling_tree_hash<V>;
+ * }
  */
 tw_err tw_parent_hash(const tw_tree *tree, tw_bytes key, tw_bytes parent_hash, const uint8_t *sibling_hash,
                       uint8_t *out) {

@@ -7,7 +7,7 @@
 
 /* One private key that we hold above our leaf. */
 typedef struct tw_path_key {
-  uint32_t node; /* node index, section 4.1.? appendix C */
+  uint32_t node; /* node index, appendix C */
   tw_secret private_key;
 } tw_path_key;
 
@@ -45,13 +45,17 @@ void tw_path_secrets_clear(const tw_env *env, tw_path_secrets *path);
 /* `leaf`: what the new leaf shall hold; encryption_key, source and parent_hash are set here. */
 TW_MUST_USE tw_err tw_path_generate(tw_tree *tree, tw_tree_private *priv, const tw_signer *signer,
                                     const tw_leaf_node_fields *leaf, tw_bytes group_id, tw_path_secrets *path);
-/* Step 2: appends the encoded UpdatePath. `excluded`: sorted leaf indices added by this very commit. `group_context`
- * encoded. */
+/*
+ * Step 2: appends the encoded UpdatePath. `excluded`: sorted leaf indices added by this very commit. `group_context`
+ * encoded.
+ */
 TW_MUST_USE tw_err tw_path_encrypt(const tw_tree *tree, const tw_path_secrets *path, uint32_t sender,
                                    const uint32_t *excluded, uint32_t excluded_count, tw_bytes group_context,
                                    tw_buf *update_path);
-/* The path secret that a leaf added by this commit gets in its Welcome: that of the lowest common ancestor (NULL:
- * none). */
+/*
+ * The path secret that a leaf added by this commit gets in its Welcome: that of the lowest common ancestor (NULL:
+ * none).
+ */
 const tw_secret *tw_path_secret_for(const tw_tree *tree, const tw_path_secrets *path, uint32_t sender,
                                     uint32_t leaf_index);
 
@@ -65,8 +69,10 @@ TW_MUST_USE tw_err tw_path_apply(tw_tree *tree, uint32_t sender, const tw_update
 TW_MUST_USE tw_err tw_path_decrypt(const tw_tree *tree, tw_tree_private *priv, uint32_t sender,
                                    const tw_update_path *update_path, const uint32_t *excluded, uint32_t excluded_count,
                                    tw_bytes group_context, tw_secret *commit_secret);
-/* A joiner's path secret from its Welcome: fills `priv` from the common ancestor with `sender` upwards. TW_ERR_TREE if
- * keys do not fit. */
+/*
+ * A joiner's path secret from its Welcome: fills `priv` from the common ancestor with `sender` upwards. TW_ERR_TREE if
+ * keys do not fit.
+ */
 TW_MUST_USE tw_err tw_path_join(const tw_tree *tree, tw_tree_private *priv, uint32_t sender, tw_bytes path_secret);
 
 #endif

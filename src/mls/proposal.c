@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mls/proposal.h"
 
-/* struct AppDataUpdate { uint16 component_id; uint8 op; select: update 1: opaque update<V>; remove 2: nothing; },
- * extensions draft */
+/*
+ * struct AppDataUpdate { uint16 component_id; uint8 op; select: update 1: opaque update<V>; remove 2: nothing; },
+ * extensions draft
+ */
 static void read_app_data_update(tw_reader *r, tw_proposal *out) {
   out->u.app_data_update.component_id = tw_read_u16(r);
   out->u.app_data_update.op = tw_read_u8(r);
@@ -13,7 +15,8 @@ static void read_app_data_update(tw_reader *r, tw_proposal *out) {
   }
 }
 
-/* struct ReInit { opaque group_id<V>; uint16 version; uint16 cipher_suite; Extension extensions<V>; }, section 12.1.5
+/*
+ * struct ReInit { opaque group_id<V>; uint16 version; uint16 cipher_suite; Extension extensions<V>; }, section 12.1.5
  */
 static void read_reinit(tw_reader *r, tw_proposal *out) {
   out->u.reinit.group_id = tw_read_vector(r);
@@ -44,7 +47,9 @@ static void read_body(tw_reader *r, tw_proposal *out) {
   }
 }
 
-/* struct Proposal { uint16 proposal_type; select by type: the structure of section 12.1.x or of the extensions draft; }
+/*
+ * struct Proposal { uint16 proposal_type; select by type: the structure of section 12.1.x or of the extensions draft;
+ * }
  */
 tw_proposal tw_read_proposal(tw_reader *r) {
   const uint8_t *start = r->ptr;

@@ -107,8 +107,10 @@ static tw_err check_regular_commit(const tw_proposal_list *list, tw_sender commi
   return TW_OK;
 }
 
-/* "multiple PreSharedKey proposals that reference the same PreSharedKeyID"; few by limits.psks, so each pair is looked
- * at. */
+/*
+ * "multiple PreSharedKey proposals that reference the same PreSharedKeyID"; few by limits.psks, so each pair is looked
+ * at.
+ */
 static tw_err check_psks(const tw_draft *draft, const tw_proposal_list *list) {
   const tw_env *env = draft->from->env;
   const tw_suite *suite = draft->from->suite;
@@ -169,7 +171,8 @@ void tw_draft_clear(const tw_env *env, tw_draft *draft) {
   *draft = (tw_draft){0};
 }
 
-/* Which leaves an Update or Remove has touched: "multiple Update and/or Remove proposals that apply to the same leaf".
+/*
+ * Which leaves an Update or Remove has touched: "multiple Update and/or Remove proposals that apply to the same leaf".
  */
 typedef struct leaf_set {
   uint8_t *bits;

@@ -32,8 +32,10 @@ TW_MUST_USE tw_err tw_content_sign(const tw_env *env, const tw_signer *signer, u
 TW_MUST_USE tw_err tw_content_verify(const tw_env *env, const tw_suite *suite, const tw_unverified_content *content,
                                      tw_bytes signature_key, tw_bytes group_context, tw_verified_content *out);
 
-/* An MLSMessage with a PublicMessage, appended; TW_ERR_ARGUMENT for application data (section 6). membership_key is
- * used for the sender type member alone. */
+/*
+ * An MLSMessage with a PublicMessage, appended; TW_ERR_ARGUMENT for application data (section 6). membership_key is
+ * used for the sender type member alone.
+ */
 TW_MUST_USE tw_err tw_public_message_seal(const tw_env *env, const tw_suite *suite, tw_bytes framed_content,
                                           uint8_t sender_type, uint8_t content_type, const tw_content_auth *auth,
                                           tw_bytes membership_key, tw_bytes group_context, tw_buf *out);

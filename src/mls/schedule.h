@@ -33,7 +33,8 @@ TW_MUST_USE tw_err tw_epoch_secrets_derive(const tw_env *env, const tw_suite *su
 /* From epoch_secret itself: the creator of a group draws that one at random, section 11. */
 TW_MUST_USE tw_err tw_epoch_secrets_expand(const tw_env *env, const tw_suite *suite, tw_bytes epoch_secret,
                                            tw_epoch_secrets *out);
-/* Key (suite->aead->key_size bytes) and nonce of Welcome.encrypted_group_info, section 12.4.3.1. Both zeroed on error.
+/*
+ * Key (suite->aead->key_size bytes) and nonce of Welcome.encrypted_group_info, section 12.4.3.1. Both zeroed on error.
  */
 TW_MUST_USE tw_err tw_welcome_key(const tw_env *env, const tw_suite *suite, tw_bytes joiner_secret, tw_bytes psk_secret,
                                   uint8_t key[TW_AEAD_KEY_MAX], uint8_t nonce[TW_AEAD_NONCE]);

@@ -43,10 +43,13 @@ TW_MUST_USE tw_err tw_secret_tree_next(tw_secret_tree *tree, uint32_t leaf, uint
  */
 TW_MUST_USE tw_err tw_secret_tree_find(tw_secret_tree *tree, uint32_t leaf, uint8_t content_type, uint32_t generation,
                                        tw_message_key *out);
-/* The message was authentic: its key, and what it was derived from, go. For the key of the last tw_secret_tree_find it
- * cannot fail. */
+/*
+ * The message was authentic: its key, and what it was derived from, go. For the key of the last tw_secret_tree_find it
+ * cannot fail.
+ */
 void tw_secret_tree_used(tw_secret_tree *tree, uint32_t leaf, uint8_t content_type, uint32_t generation);
-/* State for durable storage. Reading: TW_ERR_TRUNCATED, TW_ERR_ENCODING, TW_ERR_NO_MEMORY (also noted in the reader).
+/*
+ * State for durable storage. Reading: TW_ERR_TRUNCATED, TW_ERR_ENCODING, TW_ERR_NO_MEMORY (also noted in the reader).
  */
 void tw_write_secret_tree(tw_writer *w, const tw_secret_tree *tree);
 TW_MUST_USE tw_err tw_read_secret_tree(const tw_env *env, const tw_suite *suite, tw_reader *r, tw_secret_tree **out);

@@ -6,7 +6,8 @@
 
 /* Section 12.4.3.1: a resumption PSK of usage reinit or branch is the only one of these. TW_ERR_FORBIDDEN. */
 TW_MUST_USE tw_err tw_subgroup_check_psks(const tw_group_secrets *secrets);
-/* What a joiner verifies of a group that says to come from `origin` (NULL: we know none; then such a PSK is refused).
+/*
+ * What a joiner verifies of a group that says to come from `origin` (NULL: we know none; then such a PSK is refused).
  */
 TW_MUST_USE tw_err tw_subgroup_check_join(const tw_group *joined, const tw_group_secrets *secrets,
                                           const tw_group *origin);

@@ -4,8 +4,10 @@
 
 #include "mls/label.h"
 
-/* Each gives Nh bytes. A commit's AuthenticatedContent comes in its encoded parts: wire format, FramedContent,
- * signature. */
+/*
+ * Each gives Nh bytes. A commit's AuthenticatedContent comes in its encoded parts: wire format, FramedContent,
+ * signature.
+ */
 TW_MUST_USE tw_err tw_confirmed_transcript_hash(const tw_env *env, const tw_suite *suite, tw_bytes interim_before,
                                                 uint16_t wire_format, tw_bytes framed_content, tw_bytes signature,
                                                 uint8_t *out);

@@ -23,8 +23,10 @@ uint32_t tw_tree_member_count(const tw_tree *tree);
 const tw_leaf_node *tw_tree_leaf(const tw_tree *tree, uint32_t index);
 /* The next non-blank leaf at or after `index`; false when there is none. For loops over members. */
 bool tw_tree_next_leaf(const tw_tree *tree, uint32_t *index);
-/* Whether a leaf (other than `except`; UINT32_MAX: none) or parent has this encryption key, or a leaf this signature
- * key: O(log n). */
+/*
+ * Whether a leaf (other than `except`; UINT32_MAX: none) or parent has this encryption key, or a leaf this signature
+ * key: O(log n).
+ */
 bool tw_tree_has_encryption_key(const tw_tree *tree, tw_bytes key, uint32_t except);
 bool tw_tree_has_signature_key(const tw_tree *tree, tw_bytes key, uint32_t except);
 /* The leaf with this signature key; false when there is none. O(log n). */

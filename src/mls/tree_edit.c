@@ -60,7 +60,8 @@ static tw_err truncate_tree(tw_tree *tree) {
   return TW_OK;
 }
 
-/* The new node at `level`, over `below` which takes the place of the old child on the direct path. Takes `below` over.
+/*
+ * The new node at `level`, over `below` which takes the place of the old child on the direct path. Takes `below` over.
  */
 static tw_err rebuild(tw_tree *tree, uint32_t level, uint32_t index, const tw_tree_node *old, tw_tree_node *below,
                       tw_path_edit edit, tw_parent_content *parent, tw_tree_node **out) {

@@ -7,8 +7,10 @@
 /* No such node: a leaf has no children, the root no parent. Never an index, since trees have at most 2^31 leaves. */
 #define TW_NO_NODE UINT32_MAX
 
-/* Leaf `i` is node 2i; a node's level is its height above the leaves. `leaves` is a power of two wherever it is asked
- * for. */
+/*
+ * Leaf `i` is node 2i; a node's level is its height above the leaves. `leaves` is a power of two wherever it is asked
+ * for.
+ */
 uint32_t tw_node_width(uint32_t leaves);
 uint32_t tw_node_level(uint32_t node);
 uint32_t tw_node_root(uint32_t leaves);

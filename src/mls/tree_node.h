@@ -25,7 +25,8 @@ typedef struct tw_tree_leaf_content {
   uint8_t bytes[];
 } tw_leaf_content;
 
-/* A ParentNode without its unmerged_leaves, which change while the key stays. `bytes` is the encoding of both fields.
+/*
+ * A ParentNode without its unmerged_leaves, which change while the key stays. `bytes` is the encoding of both fields.
  */
 typedef struct tw_tree_parent_content {
   uint32_t refs;

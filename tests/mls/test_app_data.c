@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "crypto/crypto.h"
 #include "mls/app_data.h"
 #include "mls/grease.h"
 #include "tw_test_env.h"
@@ -58,6 +59,82 @@ static void components_are_set_and_removed_in_order(void **state) {
   assert_int_equal(tw_dictionary_set(TW_LITERAL("\6\0\2\0\0\1\0"), 1, TW_NO_BYTES, &next), TW_ERR_ENCODING);
   assert_int_equal(next.len, 0);
   tw_buf_clear(&dictionary);
+}
+
+enum { IDS = 24 };
+
+/* A dictionary as it should be: a byte for each component that is there. */
+typedef struct plain_dictionary {
+  bool has[IDS];
+  uint8_t data[IDS];
+} plain_dictionary;
+
+static uint64_t draw(tw_test_env *test, uint64_t below) {
+  uint64_t value;
+  assert_int_equal(tw_random(&test->env, (uint8_t *)&value, sizeof value), TW_OK);
+  return value % below;
+}
+
+static void encode(const plain_dictionary *plain, tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  const tw_vector_mark list = tw_write_open(&w);
+  for (uint32_t id = 0; id < IDS; id++) {
+    if (plain->has[id]) tw_write_component(&w, (uint16_t)id, TW_BYTES(&plain->data[id], 1));
+  }
+  tw_write_close(&w, list);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+}
+
+/* Some components set and some of those that are there removed; the data are views into `after`. */
+static size_t draw_changes(tw_test_env *test, const plain_dictionary *before, plain_dictionary *after,
+                           tw_component_change *changes) {
+  size_t count = 0;
+  *after = *before;
+  for (uint32_t id = 0; id < IDS; id++) {
+    if (draw(test, 3) > 0) continue;
+    const bool has = !before->has[id] || draw(test, 2) == 0;
+    after->has[id] = has;
+    after->data[id] = (uint8_t)draw(test, 256);
+    changes[count++] = (tw_component_change){(uint16_t)id, has, has ? TW_BYTES(&after->data[id], 1) : TW_NO_BYTES};
+  }
+  return count;
+}
+
+static void many_changes_are_made_in_one_pass(void **state) {
+  (void)state;
+  tw_test_env test;
+  tw_test_env_init(&test, 6);
+  for (int round = 0; round < 500; round++) {
+    plain_dictionary before = {0};
+    plain_dictionary after;
+    tw_component_change changes[IDS];
+    for (uint32_t id = 0; id < IDS; id++) {
+      before.has[id] = draw(&test, 2) == 0;
+      before.data[id] = (uint8_t)draw(&test, 256);
+    }
+    const size_t count = draw_changes(&test, &before, &after, changes);
+    tw_buf dictionary = TW_BUF_INIT(&test.alloc);
+    tw_buf expected = TW_BUF_INIT(&test.alloc);
+    tw_buf made = TW_BUF_INIT(&test.alloc);
+    encode(&before, &dictionary);
+    encode(&after, &expected);
+    assert_int_equal(tw_dictionary_change(tw_buf_bytes(&dictionary), changes, count, &made), TW_OK);
+    tw_test_same(tw_buf_bytes(&made), tw_buf_bytes(&expected));
+    for (size_t i = 0; i < count; i++) {
+      /* one of them asks for what is not there to be removed */
+      if (before.has[changes[i].component_id]) continue;
+      const tw_component_change kept = changes[i];
+      changes[i].has = false;
+      made.len = 0;
+      assert_int_equal(tw_dictionary_change(tw_buf_bytes(&dictionary), changes, count, &made), TW_ERR_PROPOSAL);
+      assert_int_equal(made.len, 0);
+      changes[i] = kept;
+    }
+    tw_buf_clear(&dictionary);
+    tw_buf_clear(&expected);
+    tw_buf_clear(&made);
+  }
+  tw_test_env_clear(&test);
 }
 
 static void extension_lists_get_a_dictionary_at_their_end(void **state) {
@@ -318,6 +395,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(dictionaries_are_sorted_and_unique),
       cmocka_unit_test(components_are_set_and_removed_in_order),
+      cmocka_unit_test(many_changes_are_made_in_one_pass),
       cmocka_unit_test(extension_lists_get_a_dictionary_at_their_end),
       cmocka_unit_test(app_components_name_what_the_leaf_holds),
       cmocka_unit_test(group_context_extensions_are_well_formed),

@@ -150,6 +150,21 @@ static tw_err join_external(scene *s) {
 }
 static tw_err receive(scene *s) { return tw_group_receive(s->who->group, s->input, TW_TEST_NOW, &s->received); }
 
+/* The scene's commit is received by `count` members, each after all its failures; the result is the caller's. */
+static tw_commit_result received_by_all(scene *s, tw_test_member *const *members, size_t count) {
+  const tw_commit_result result = s->result;
+  s->result = (tw_commit_result){0};
+  s->input = tw_buf_bytes(&result.commit);
+  for (size_t i = 0; i < count; i++) {
+    s->who = members[i];
+    each_failure(s, receive, true);
+    tw_test_adopt(members[i], s->received.next);
+    s->received.next = NULL;
+    tw_received_clear(&s->received);
+  }
+  return result;
+}
+
 /* An Add, PSKs and components by value, an Update and a Remove by reference; everybody comes to the same epoch. */
 static void commits_in_the_clear(void **state) {
   scene s;
@@ -183,16 +198,7 @@ static void commits_in_the_clear(void **state) {
   s.who = all[0];
   s.commit = &options;
   each_failure(&s, commit, false);
-  tw_commit_result result = s.result;
-  s.result = (tw_commit_result){0};
-  s.input = tw_buf_bytes(&result.commit);
-  for (size_t i = 1; i < 4; i++) {
-    s.who = all[i];
-    each_failure(&s, receive, true);
-    tw_test_adopt(all[i], s.received.next);
-    s.received.next = NULL;
-    tw_received_clear(&s.received);
-  }
+  tw_commit_result result = received_by_all(&s, &all[1], 3);
   s.who = all[5];
   s.with = key_package;
   s.input = tw_buf_bytes(&result.welcome);
@@ -353,16 +359,7 @@ static void external_joins(void **state) {
   s.commit = &options;
   s.input = tw_buf_bytes(&info);
   each_failure(&s, join_external, false);
-  tw_commit_result result = s.result;
-  s.result = (tw_commit_result){0};
-  s.input = tw_buf_bytes(&result.commit);
-  for (size_t i = 0; i < 3; i++) {
-    s.who = all[i];
-    each_failure(&s, receive, true);
-    tw_test_adopt(all[i], s.received.next);
-    s.received.next = NULL;
-    tw_received_clear(&s.received);
-  }
+  tw_commit_result result = received_by_all(&s, &all[0], 3);
   tw_test_adopt(all[3], result.next);
   result.next = NULL;
   tw_commit_result_clear(&result);

@@ -295,20 +295,14 @@ static void x509_credentials_have_certificates(void **state) {
   assert_int_equal(read_credential(TW_LITERAL("\0\0\0")), TW_ERR_UNSUPPORTED);
 }
 
-static void run_vectors(const char *name) {
-  const int result = tw_vectors_run_named(&no_env, name);
-  if (result < 0) skip();
-  assert_int_equal(result, 1);
-}
-
 static void vectors_messages(void **state) {
   (void)state;
-  run_vectors("messages");
+  tw_test_vectors_pass("messages");
 }
 
 static void vectors_deserialization(void **state) {
   (void)state;
-  run_vectors("deserialization");
+  tw_test_vectors_pass("deserialization");
 }
 
 int main(void) {

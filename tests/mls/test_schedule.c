@@ -197,8 +197,9 @@ static void the_exporter_cache_changes_no_value(void **state) {
   (void)state;
   tw_test_env test;
   tw_test_env_init(&test, 1);
-  static const char *const labels[] = {
-      "a", "a", "b", "", "a", "A", "a label that is too long for the cache, by a word or two", "a", ""};
+  static const char *const labels[] = {"a", "a", "b", "",  "a",
+                                       "b", "a", "b", "A", "a label that is too long for the cache, by a word or two",
+                                       "b", "a", ""};
   for (size_t s = 0; tw_suite_at(s) != NULL; s++) {
     const tw_suite *suite = tw_suite_at(s);
     tw_exporter_cache cache = {0};
@@ -222,6 +223,36 @@ static void the_exporter_cache_changes_no_value(void **state) {
   tw_test_env_clear(&test);
 }
 
+/* Two directions asked in turns are both kept: the second round asks for no derivation any more. */
+static void the_exporter_cache_keeps_two_labels(void **state) {
+  (void)state;
+  tw_test_env test;
+  tw_test_env_init(&test, 1);
+  const tw_suite *suite = tw_suite_default();
+  tw_exporter_cache cache = {0};
+  tw_hmac_key key;
+  uint8_t out[3][32];
+  tw_hmac_key_init(&test.env, suite, secret_of(suite), &key);
+  const tw_bytes labels[] = {TW_LITERAL("one"), TW_LITERAL("two"), TW_LITERAL("three")};
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(tw_exporter_cached(&test.env, suite, &key, &cache, labels[i], TW_NO_BYTES, out[i], 32), TW_OK);
+  /* by another key, so that what is derived anew comes out differently */
+  tw_hmac_key other;
+  tw_hmac_key_init(&test.env, suite, TW_LITERAL("another secret"), &other);
+  for (size_t i = 0; i < 6; i++) {
+    assert_int_equal(tw_exporter_cached(&test.env, suite, &other, &cache, labels[i % 2], TW_NO_BYTES, out[2], 32),
+                     TW_OK);
+    assert_memory_equal(out[2], out[i % 2], 32);
+  }
+  /* the third takes the place of the one that was asked longer ago */
+  assert_int_equal(tw_exporter_cached(&test.env, suite, &other, &cache, labels[2], TW_NO_BYTES, out[2], 32), TW_OK);
+  assert_int_equal(tw_exporter_cached(&test.env, suite, &other, &cache, labels[1], TW_NO_BYTES, out[2], 32), TW_OK);
+  assert_memory_equal(out[2], out[1], 32);
+  assert_int_equal(tw_exporter_cached(&test.env, suite, &other, &cache, labels[0], TW_NO_BYTES, out[2], 32), TW_OK);
+  assert_memory_not_equal(out[2], out[0], 32);
+  tw_test_env_clear(&test);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(no_commit_secret_and_no_psk_are_zeros),
@@ -231,6 +262,7 @@ int main(void) {
       cmocka_unit_test(psk_secret_depends_on_all_and_on_their_order),
       cmocka_unit_test(exporting_allocates_nothing_and_is_bounded),
       cmocka_unit_test(the_exporter_cache_changes_no_value),
+      cmocka_unit_test(the_exporter_cache_keeps_two_labels),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

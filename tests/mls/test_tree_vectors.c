@@ -1,30 +1,20 @@
 /* The published vectors of the ratchet tree. SPDX-License-Identifier: Apache-2.0 */
 #include "tw_cmocka.h"
-#include "tw_test_env.h"
 #include "vectors.h"
-
-static void run(const char *name) {
-  tw_test_env test;
-  tw_test_env_init(&test, 1);
-  const int result = tw_vectors_run_named(&test.env, name);
-  tw_test_env_clear(&test);
-  if (result < 0) skip();
-  assert_int_equal(result, 1);
-}
 
 static void tree_math(void **state) {
   (void)state;
-  run("tree-math");
+  tw_test_vectors_pass("tree-math");
 }
 
 static void tree_operations(void **state) {
   (void)state;
-  run("tree-operations");
+  tw_test_vectors_pass("tree-operations");
 }
 
 static void tree_validation(void **state) {
   (void)state;
-  run("tree-validation");
+  tw_test_vectors_pass("tree-validation");
 }
 
 int main(void) {

@@ -1,22 +1,12 @@
 /* The MLS working group's vectors of labels, key schedule, secret tree and framing. SPDX-License-Identifier: Apache-2.0 */
 #include "tw_cmocka.h"
 
-#include "tw_test_env.h"
 #include "vectors.h"
-
-static void pass(const char *name) {
-  tw_test_env test;
-  tw_test_env_init(&test, 1);
-  const int passed = tw_vectors_run_named(&test.env, name);
-  tw_test_env_clear(&test);
-  if (passed < 0) skip();
-  assert_int_equal(passed, 1);
-}
 
 #define PASSES(test_, name_)                                                                                           \
   static void test_(void **state) {                                                                                    \
     (void)state;                                                                                                       \
-    pass(name_);                                                                                                       \
+    tw_test_vectors_pass(name_);                                                                                       \
   }
 
 PASSES(crypto_basics, "crypto-basics")

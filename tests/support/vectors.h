@@ -48,10 +48,11 @@ typedef struct tw_vector_counts {
 bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const char *path, FILE *report,
                          tw_vector_counts *counts);
 /*
- * For tests: runs NAME.json of the vector folder (TREEWIRE_VECTORS, else shared/vectors beside the source root; its
- * part mls/). 1: it passed, 0: something failed (reported on stderr), -1: there is no such file: the test is skipped.
+ * For tests: NAME.json of the vector folder (TREEWIRE_VECTORS, else shared/vectors beside the source root; its part
+ * mls/) passes. Else the running cmocka test fails, with what failed on stderr; it is skipped where there is no such
+ * file.
  */
-int tw_vectors_run_named(const tw_env *env, const char *name);
+void tw_test_vectors_pass(const char *name);
 
 /*
  * What a check is written with. Failures stick, as in tw_reader: after the first one every getter yields nothing and

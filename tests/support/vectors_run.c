@@ -1,8 +1,11 @@
 /* Which check a file is for, and running whole files. SPDX-License-Identifier: Apache-2.0 */
+#include "tw_cmocka.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tw_test_env.h"
 #include "vectors.h"
 
 static const tw_vector_type types[] = {
@@ -160,7 +163,8 @@ bool tw_vectors_run_file(const tw_env *env, const tw_vector_type *type, const ch
   return true;
 }
 
-int tw_vectors_run_named(const tw_env *env, const char *name) {
+/* 1: it passed, 0: something failed, -1: there is no such file. */
+static int run_named(const tw_env *env, const char *name) {
   const tw_vector_type *type = tw_vector_type_by_name(name);
   if (type == NULL) return 0;
   const char *folder = getenv("TREEWIRE_VECTORS");
@@ -180,4 +184,13 @@ int tw_vectors_run_named(const tw_env *env, const char *name) {
   (void)fprintf(stderr, "%s: %zu passed, %zu failed, %zu skipped\n", type->name, counts.passed, counts.failed,
                 counts.skipped);
   return usable && counts.failed == 0 && counts.passed > 0 ? 1 : 0;
+}
+
+void tw_test_vectors_pass(const char *name) {
+  tw_test_env test;
+  tw_test_env_init(&test, 1);
+  const int passed = run_named(&test.env, name);
+  tw_test_env_clear(&test);
+  if (passed < 0) skip();
+  assert_int_equal(passed, 1);
 }

@@ -35,7 +35,9 @@ static const scheme_row *row_of(const tw_signature *scheme) {
   return NULL;
 }
 
-/* The parsed key pair and its public key. Length and range are checked by the caller, so that every private key is one.
+/*
+ * The parsed key pair and its public key. Length and range are checked by the caller, so that every private key is
+ * one.
  */
 static tw_err make_pair(tw_ossl *ossl, const scheme_row *row, const tw_signature *scheme, tw_bytes private_key,
                         uint8_t *public_key, EVP_PKEY **key) {
