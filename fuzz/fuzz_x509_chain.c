@@ -237,6 +237,16 @@ static tw_bytes to_be_signed(const unsigned char *der, int len) {
   return TW_BYTES(begin, (size_t)(at - begin) + (size_t)size);
 }
 
+/* What the seeds begin with is good. */
+static void check_seeds(tw_bytes chain, tw_bytes crl) {
+  static const char *const name = "peer.example";
+  tw_x509_trust *trust = new_trust();
+  const tw_x509_question question = {chain, TW_X509_LISTENER, &name, 1, NOW};
+  TW_FUZZ_ASSERT(tw_x509_trust_add_crls(trust, "crl", crl, NOW, NULL) == TW_OK);
+  TW_FUZZ_ASSERT(tw_x509_verify(trust, &question, NULL, NULL) == TW_OK);
+  tw_x509_trust_free(trust);
+}
+
 static void write_seeds(void) {
   tw_buf chain = {0};
   unsigned char *der = NULL;
@@ -251,6 +261,7 @@ static void write_seeds(void) {
   der = NULL;
   len = i2d_X509_CRL(crl, &der);
   TW_FUZZ_ASSERT(len > 0);
+  check_seeds(tw_buf_bytes(&chain), TW_BYTES(der, (size_t)len));
   write_seed("crl", CRLS, TW_BYTES(der, (size_t)len));
   write_seed("signed_crl", SIGNED_CRL, to_be_signed(der, len));
   write_seed("file", FILES, pem_of_ca());

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/ca_index.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -29,15 +28,20 @@ static bool parse_time(const char *text, uint64_t *time) {
   return true;
 }
 
+static int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 size_t tw_ca_serial_bytes(const char *serial, uint8_t *out) {
   const size_t len = strlen(serial);
   if (len == 0 || len % 2 != 0 || len >= TW_X509_SERIAL) return 0;
   for (size_t i = 0; i < len; i += 2) {
-    unsigned value;
-    if (isxdigit((unsigned char)serial[i]) == 0 || isxdigit((unsigned char)serial[i + 1]) == 0) return 0;
-    const char pair[3] = {serial[i], serial[i + 1], '\0'};
-    if (sscanf(pair, "%2x", &value) != 1) return 0;
-    out[i / 2] = (uint8_t)value;
+    const int high = hex_value(serial[i]);
+    const int low = hex_value(serial[i + 1]);
+    if (high < 0 || low < 0) return 0;
+    out[i / 2] = (uint8_t)(high << 4 | low);
   }
   return len / 2;
 }

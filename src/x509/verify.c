@@ -1,6 +1,4 @@
 /* Whether a chain is good. SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "mls/extension.h"
 #include "x509/x509_internal.h"
 
@@ -137,7 +135,7 @@ static tw_err check_names(X509 *certificate, const tw_x509_question *question, c
   char names[TW_X509_TEXT];
   subject_of(certificate, subject, sizeof subject);
   tw_x509_alt_names_text(certificate, names, sizeof names);
-  if (names[0] == '\0') (void)strcpy(names, "no name at all (subjectAltName)");
+  if (names[0] == '\0') (void)BIO_snprintf(names, sizeof names, "no name at all (subjectAltName)");
   /* Who connects and is nobody that we want has nothing wrong with its certificate. */
   const tw_err err = question->side == TW_X509_CONNECTOR ? TW_ERR_CREDENTIAL : TW_ERR_CERTIFICATE;
   if (question->name_count == 1)
