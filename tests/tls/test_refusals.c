@@ -274,6 +274,10 @@ static void grease_suite(tw_buf *m) {
   const uint8_t *offered = alice->first_message.ptr + SUITE_AT + 2;
   memcpy(m->ptr + SUITE_AT, offered, 2);
 }
+static void grease_suite_of_a_stranger(tw_buf *m) {
+  grease_suite(m);
+  tw_test_tls_remove_extension(m, MLS);
+}
 static void answer_compressed(tw_buf *m) { m->ptr[COMPRESSION_AT] = 1; }
 SET(chosen_12, TW_TLS_EXT_SUPPORTED_VERSIONS, "\3\3")
 SET(chosen_draft, TW_TLS_EXT_SUPPORTED_VERSIONS, "\x7f\x1c")
@@ -313,6 +317,7 @@ static void server_hellos_are_refused_by_the_right_alert(void **state) {
       {"a suite that was not offered", suite_not_offered, NULL, FORBIDDEN, ILLEGAL},
       {"a suite that is not the KeyPackage's", suite_of_another_hash, NULL, FORBIDDEN, ILLEGAL},
       {"the GREASE suite", grease_suite, NULL, FORBIDDEN, ILLEGAL},
+      {"the GREASE suite without MLS", grease_suite_of_a_stranger, NULL, FORBIDDEN, ILLEGAL},
       {"compression", answer_compressed, NULL, FORBIDDEN, ILLEGAL},
       {"version 1.2 by extension", chosen_12, NULL, FORBIDDEN, ILLEGAL},
       {"a version of a draft", chosen_draft, NULL, FORBIDDEN, ILLEGAL},
