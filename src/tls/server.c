@@ -30,7 +30,7 @@ static tw_tls_cookie_keeper keeper_of(const tw_tls *tls, uint64_t now_ms) {
 /* Nothing of the ClientHello is kept: its cookie has it. */
 static tw_err ask_again(tw_tls *tls, tw_bytes message, const tw_tls_client_hello *hello, uint64_t now_ms) {
   const tw_tls_cookie_keeper keeper = keeper_of(tls, now_ms);
-  tw_tls_remembered remembered;
+  tw_tls_remembered remembered = {0};
   tw_buf cookie = TW_BUF_INIT(tls->alloc);
   tw_err err = tw_hash_parts(tls->env, tls->suite, &message, 1, remembered.hello_hash);
   if (err == TW_OK) err = tw_tls_client_hello_digest(tls->env, tls->suite, hello, false, remembered.digest);
@@ -49,7 +49,7 @@ static tw_err ask_again(tw_tls *tls, tw_bytes message, const tw_tls_client_hello
 /* The transcript so far, out of the cookie: its first ClientHello's hash, and the HelloRetryRequest made once more. */
 static tw_err take_cookie(tw_tls *tls, const tw_tls_client_hello *hello, tw_bytes cookie, uint64_t now_ms) {
   const tw_tls_cookie_keeper keeper = keeper_of(tls, now_ms);
-  tw_tls_remembered remembered;
+  tw_tls_remembered remembered = {0};
   uint8_t digest[TW_HASH_MAX];
   if (keeper.key.len == 0) return tw_tls_illegal(tls);
   TW_TRY(tw_tls_cookie_open(&keeper, cookie, &remembered));

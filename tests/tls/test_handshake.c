@@ -123,6 +123,26 @@ static void what_one_side_leaves_out_does_not_hold(void **state) {
   assert_int_equal(b.receive_limit, TW_TLS_RECORD_SIZE_LIMIT_MAX);
 }
 
+static void forget_name(void *ctx, const tw_test_tls_side *from, size_t index, tw_buf *message) {
+  (void)ctx;
+  if (from == bob && index == 1) tw_test_tls_remove_extension(message, TW_TLS_EXT_SERVER_NAME);
+}
+
+static void a_name_that_the_server_does_not_confirm_was_not_used(void **state) {
+  (void)state;
+  start(1);
+  const tw_bytes names[] = {TW_LITERAL("server.example")};
+  alice->config.server_names = names;
+  alice->config.server_name_count = 1;
+  both.tamper = forget_name;
+  tw_test_tls_open(&both);
+  tw_test_tls_run(&both);
+  assert_int_equal(alice->err, TW_ERR_MAC); /* not by this server: the transcripts differ */
+  tw_tls_info info;
+  tw_tls_get_info(alice->tls, &info);
+  assert_int_equal(info.server_name.len, 0);
+}
+
 static void messages_come_in_any_pieces(void **state) {
   (void)state;
   static const size_t pieces[] = {1, 2, 3, 5, 7, 100, 1000, 0};
@@ -468,7 +488,7 @@ static void unusable_hellos_from_elsewhere_are_the_callers_mistake(void **state)
   tw_test_tls_open(&both);
   make_external();
   tw_buf hello = {0};
-  for (unsigned i = 0; i < 6; i++) {
+  for (unsigned i = 0; i < 7; i++) {
     assert_int_equal(tw_buf_assign(&hello, tw_buf_bytes(&alice->external)), TW_OK);
     switch (i) {
     case 0: tw_test_tls_remove_extension(&hello, 0xff4d); break;
@@ -476,6 +496,7 @@ static void unusable_hellos_from_elsewhere_are_the_callers_mistake(void **state)
     case 2: tw_test_tls_add_extension(&hello, TW_TLS_EXT_EARLY_DATA, TW_NO_BYTES); break;
     case 3: tw_test_tls_set_extension(&hello, TW_TLS_EXT_SUPPORTED_VERSIONS, TW_LITERAL("\2\3\3")); break;
     case 4: hello.ptr[0] = TW_TLS_SERVER_HELLO; break;
+    case 5: tw_test_tls_add_extension(&hello, TW_TLS_EXT_COOKIE, TW_LITERAL("\0\1x")); break;
     default: hello.len--; break;
     }
     assert_int_equal(tw_tls_client_start(alice->tls, tw_buf_bytes(&hello)), TW_ERR_ARGUMENT);
@@ -534,6 +555,7 @@ int main(void) {
       cmocka_unit_test_teardown(every_suite_shakes_hands, teardown),
       cmocka_unit_test_teardown(names_protocols_and_limits_are_agreed_on, teardown),
       cmocka_unit_test_teardown(what_one_side_leaves_out_does_not_hold, teardown),
+      cmocka_unit_test_teardown(a_name_that_the_server_does_not_confirm_was_not_used, teardown),
       cmocka_unit_test_teardown(messages_come_in_any_pieces, teardown),
       cmocka_unit_test_teardown(a_small_record_size_limit_holds_from_the_first_protected_record, teardown),
       cmocka_unit_test_teardown(the_server_waits_for_finished, teardown),

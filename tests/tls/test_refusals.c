@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "support/tw_test_tls.h"
+#include "tls/client_hello.h"
+#include "tls/cookie.h"
 #include "tls/machine.h"
 
 static tw_test_tls both;
@@ -131,6 +133,24 @@ static void unknown_two(tw_buf *m) {
 ADD(mls_twice, MLS, "x")
 ADD(early_data, TW_TLS_EXT_EARLY_DATA, "")
 ADD(unasked_cookie, TW_TLS_EXT_COOKIE, "\0\1x")
+/* One that a server without a key would have made, if it made any. */
+static void cookie_without_key(tw_buf *m) {
+  const tw_tls_cookie_keeper keeper = {
+      .env = &both.test.env, .suite = tw_tls_suite_by_id(0x1301), .now_ms = TW_TEST_NOW_MS};
+  tw_tls_remembered remembered = {0};
+  tw_tls_client_hello hello;
+  tw_buf cookie = {0}, data = {0};
+  const tw_bytes body = TW_BYTES(m->ptr + TW_TLS_MESSAGE_HEADER, m->len - TW_TLS_MESSAGE_HEADER);
+  assert_int_equal(tw_tls_client_hello_decode(body, &hello), TW_OK);
+  assert_int_equal(tw_tls_client_hello_digest(keeper.env, keeper.suite, &hello, false, remembered.digest), TW_OK);
+  assert_int_equal(tw_tls_cookie_make(&keeper, &remembered, &cookie), TW_OK);
+  tw_writer w = tw_writer_to(&data);
+  tw_write_vector16(&w, tw_buf_bytes(&cookie));
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  tw_test_tls_add_extension(m, TW_TLS_EXT_COOKIE, tw_buf_bytes(&data));
+  tw_buf_clear(&cookie);
+  tw_buf_clear(&data);
+}
 ADD(empty_cookie, TW_TLS_EXT_COOKIE, "\0\0")
 ADD(oid_filters, TW_TLS_EXT_OID_FILTERS, "\0\0")
 ADD(psk_alone, TW_TLS_EXT_PRE_SHARED_KEY, "x")
@@ -223,6 +243,7 @@ static void client_hellos_are_refused_by_the_right_alert(void **state) {
       {"our extension twice", mls_twice, NULL, FORBIDDEN, ILLEGAL},
       {"early_data", early_data, NULL, FORBIDDEN, ILLEGAL},
       {"a cookie of nobody's", unasked_cookie, NULL, FORBIDDEN, ILLEGAL},
+      {"a cookie made without a key", cookie_without_key, NULL, FORBIDDEN, ILLEGAL},
       {"an empty cookie", empty_cookie, NULL, TW_ERR_ENCODING, DECODE},
       {"oid_filters", oid_filters, NULL, FORBIDDEN, ILLEGAL},
       {"pre_shared_key without modes", psk_alone, NULL, FORBIDDEN, MISSING},
@@ -274,6 +295,10 @@ static void grease_suite(tw_buf *m) {
   const uint8_t *offered = alice->first_message.ptr + SUITE_AT + 2;
   memcpy(m->ptr + SUITE_AT, offered, 2);
 }
+static void grease_suite_of_a_stranger(tw_buf *m) {
+  grease_suite(m);
+  tw_test_tls_remove_extension(m, MLS);
+}
 static void answer_compressed(tw_buf *m) { m->ptr[COMPRESSION_AT] = 1; }
 SET(chosen_12, TW_TLS_EXT_SUPPORTED_VERSIONS, "\3\3")
 SET(chosen_draft, TW_TLS_EXT_SUPPORTED_VERSIONS, "\x7f\x1c")
@@ -313,6 +338,7 @@ static void server_hellos_are_refused_by_the_right_alert(void **state) {
       {"a suite that was not offered", suite_not_offered, NULL, FORBIDDEN, ILLEGAL},
       {"a suite that is not the KeyPackage's", suite_of_another_hash, NULL, FORBIDDEN, ILLEGAL},
       {"the GREASE suite", grease_suite, NULL, FORBIDDEN, ILLEGAL},
+      {"the GREASE suite without MLS", grease_suite_of_a_stranger, NULL, FORBIDDEN, ILLEGAL},
       {"compression", answer_compressed, NULL, FORBIDDEN, ILLEGAL},
       {"version 1.2 by extension", chosen_12, NULL, FORBIDDEN, ILLEGAL},
       {"a version of a draft", chosen_draft, NULL, FORBIDDEN, ILLEGAL},
