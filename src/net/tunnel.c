@@ -402,6 +402,29 @@ void tw_tunnel_open_app(tw_tunnel *tunnel) {
 
 /* ---- the start ---- */
 
+/* With the session that is kept, if there is one. What cannot be gone on with is told and forgotten. */
+static tw_err resume_channel(tw_tunnel *tunnel, uint64_t now) {
+  const tw_tunnel_setup *setup = tunnel->setup;
+  tw_buf saved = {0};
+  tw_err err = TW_ERR_NO_SESSION;
+  if (setup->resume != NULL && setup->resume(setup->ctx, tunnel, &saved)) {
+    tw_channel_config config = *setup->channel;
+    config.resume = tw_buf_bytes(&saved);
+    err = tw_channel_connect(&config, now, &tunnel->channel);
+    tunnel->resuming = err == TW_OK;
+    if (err != TW_OK && tw_err_class_of(err) != TW_CLASS_RESOURCE) {
+      const tw_tunnel_event failed = {.kind = TW_TUNNEL_RETRY,
+                                      .stage = TW_STAGE_HANDSHAKE,
+                                      .err = err,
+                                      .text = "the session that was kept cannot be gone on with"};
+      setup->event(setup->ctx, tunnel, &failed);
+      if (setup->refused(setup->ctx, tunnel, &failed)) err = TW_ERR_NO_SESSION;
+    }
+  }
+  tw_buf_clear(&saved);
+  return err;
+}
+
 /* A new channel, or with a session that is kept the next one. */
 static tw_err make_channel(tw_tunnel *tunnel) {
   const tw_tunnel_setup *setup = tunnel->setup;
@@ -410,17 +433,8 @@ static tw_err make_channel(tw_tunnel *tunnel) {
   tunnel->channel = NULL;
   tunnel->resuming = false;
   if (!setup->connecting) return tw_channel_accept(setup->channel, now, &tunnel->channel);
-  tw_buf saved = {0};
-  tw_err err = TW_ERR_NO_SESSION;
-  if (setup->resume != NULL && setup->resume(setup->ctx, tunnel, &saved)) {
-    tw_channel_config config = *setup->channel;
-    config.resume = tw_buf_bytes(&saved);
-    err = tw_channel_connect(&config, now, &tunnel->channel);
-    tunnel->resuming = err == TW_OK;
-  }
-  tw_buf_clear(&saved);
-  if (err == TW_ERR_NO_SESSION) err = tw_channel_connect(setup->channel, now, &tunnel->channel);
-  return err;
+  const tw_err err = resume_channel(tunnel, now);
+  return err == TW_ERR_NO_SESSION ? tw_channel_connect(setup->channel, now, &tunnel->channel) : err;
 }
 
 tw_err tw_tunnel_run(tw_tunnel *tunnel, int fd) {
