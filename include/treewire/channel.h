@@ -30,7 +30,10 @@
  * connection begins with the saved session instead of with hellos: `resume` on the side that opens it, `session` on the
  * other one. Data may then be written at once (D6); it arrives once, whatever was lost before.
  *
- * A session has one channel. Whoever saves a session ends the channels that had it before: what they know is old.
+ * A session has one channel. While its peer comes back there may be several that began with the same saved state, until
+ * one of them has something to save: then what the others know is old. So saving is a compare-and-set: the caller
+ * counts how often a session was saved, gives that number along with the saved state, and ends a channel that wants to
+ * save with another number (tw_channel_version) instead of saving it.
  *
  * Times are `now_ms`: milliseconds since 1970 that do not run backwards: one reading of the wall clock plus the
  * monotonic clock.
@@ -103,6 +106,12 @@ typedef struct tw_channel_tls {
   void *client_hello_ctx;
 } tw_channel_tls;
 
+/** What is known of a session beside its saved state. */
+typedef struct tw_channel_found {
+  uint64_t version; /* how often it was saved */
+  bool in_use;      /* a channel that lives has it, which then only ends if the peer itself is seen to ask */
+} tw_channel_found;
+
 typedef struct tw_channel_config {
   /**
    * As in tw_pair_config, but the clients are borrowed as long as the channel lives (the array is copied). The
@@ -123,12 +132,12 @@ typedef struct tw_channel_config {
   bool durable;
   /** tw_channel_connect: a session saved before, to go on with; empty: a new one. Borrowed for the call. */
   tw_bytes resume;
+  uint64_t resume_version; /* how often it was saved */
   /**
-   * The side that waits: the session of `group_id` as it was saved last, appended to `saved`. `*in_use`: a channel that
-   * lives has it, which then only ends if the peer itself is seen to ask. TW_ERR_NO_SESSION when there is none. NULL:
-   * no resumption.
+   * The side that waits: the session of `group_id` as it was saved last, appended to `saved`, and what is known of it.
+   * TW_ERR_NO_SESSION when there is none. NULL: no resumption.
    */
-  tw_err (*session)(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use);
+  tw_err (*session)(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
   void *session_ctx;
 } tw_channel_config;
 
@@ -213,7 +222,9 @@ TW_API bool tw_channel_unsaved(const tw_channel *channel);
  * the caller's to clear. TW_ERR_STATE when there is none (after the end); TW_ERR_NO_MEMORY: nothing has changed.
  */
 TW_API TW_MUST_USE tw_err tw_channel_save(const tw_channel *channel, tw_buf *saved);
-/** It is: what was held back goes on. Errors as tw_channel_input_done. */
+/** How often the session had been saved when this channel began with it or saved it last; 0: it is a new one. */
+TW_API uint64_t tw_channel_version(const tw_channel *channel);
+/** It is, once more: what was held back goes on. Errors as tw_channel_input_done. */
 TW_API TW_MUST_USE tw_err tw_channel_saved(tw_channel *channel);
 
 /* ---- time ---- */

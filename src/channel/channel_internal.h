@@ -49,6 +49,7 @@ struct tw_channel {
   bool stream_ended;
   bool busy; /* bytes have moved since the last tick */
 
+  uint64_t version;  /* of the session, tw_channel_version */
   bool unsaved;      /* the session has changed; only with config.durable */
   bool close_wanted; /* tw_channel_close came meanwhile */
   size_t held_at;    /* what stands in the output from here on is not sent before it is saved; SIZE_MAX: nothing */

@@ -21,6 +21,7 @@ static tw_err send_request(tw_channel *channel, tw_buf *request) {
 
 tw_err tw_channel_ask(tw_channel *channel) {
   TW_TRY(tw_channel_read_session(channel, channel->config.resume));
+  channel->version = channel->config.resume_version;
   tw_buf request = TW_BUF_INIT(channel->alloc);
   const tw_err err = send_request(channel, &request);
   tw_buf_clear(&request);
@@ -57,11 +58,14 @@ tw_err tw_channel_repeat_early(tw_channel *channel) {
 
 /* Whatever keeps us from going on with a saved session, the peer can do no more about it than if there were none. */
 static tw_err load_session(tw_channel *channel, tw_bytes group_id, bool *in_use) {
+  tw_channel_found found = {0};
   if (channel->config.session == NULL) return TW_ERR_NO_SESSION;
   tw_buf saved = TW_BUF_INIT(channel->alloc);
-  tw_err err = channel->config.session(channel->config.session_ctx, group_id, &saved, in_use);
+  tw_err err = channel->config.session(channel->config.session_ctx, group_id, &saved, &found);
   if (err == TW_OK) err = tw_channel_read_session(channel, tw_buf_bytes(&saved));
   tw_buf_clear(&saved);
+  channel->version = found.version;
+  *in_use = found.in_use;
   if (err == TW_OK || err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM) return err;
   return TW_ERR_NO_SESSION;
 }

@@ -9,6 +9,8 @@ void tw_channel_hold(tw_channel *channel) {
 
 bool tw_channel_unsaved(const tw_channel *channel) { return channel->unsaved; }
 
+uint64_t tw_channel_version(const tw_channel *channel) { return channel->version; }
+
 tw_err tw_channel_save(const tw_channel *channel, tw_buf *saved) {
   if (channel->closed || channel->pair == NULL) return TW_ERR_STATE;
   return tw_channel_write_session(channel, saved);
@@ -16,6 +18,7 @@ tw_err tw_channel_save(const tw_channel *channel, tw_buf *saved) {
 
 tw_err tw_channel_saved(tw_channel *channel) {
   if (channel->closed) return TW_ERR_CLOSED;
+  if (channel->unsaved) channel->version++;
   channel->unsaved = false;
   channel->held_at = SIZE_MAX;
   TW_TRY(tw_channel_pump(channel));

@@ -105,9 +105,9 @@ tw_exit tw_serve_prepare(tw_serve *serve) {
 
 /* ---- sessions ---- */
 
-static bool on_resume(void *ctx, tw_tunnel *tunnel, tw_buf *saved) {
+static bool on_resume(void *ctx, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version) {
   const tw_serve *serve = ctx;
-  return tw_sessions_resume(serve->sessions, tunnel, saved);
+  return tw_sessions_resume(serve->sessions, tunnel, saved, version);
 }
 
 static bool on_refused(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {

@@ -20,7 +20,8 @@ typedef struct entry {
   struct entry *next_idle, *previous_idle;
   tw_tunnel *owner; /* whose channel has it; NULL: nobody's, and then it is in the list of idle ones */
   uint64_t used_s;
-  tw_buf saved; /* without a state directory: the pair */
+  uint64_t version; /* how often it was saved by this process, and once before */
+  tw_buf saved;     /* without a state directory: the pair */
   uint8_t id_len;
   uint8_t id[ID_MAX];
 } entry;
@@ -41,6 +42,7 @@ struct tw_sessions {
   tw_buf scratch;            /* of one save */
   tw_store_change *changes;  /* likewise */
   size_t *offsets, *lengths; /* of the values in scratch */
+  entry **saved;             /* whose these are */
   size_t change_room;
 };
 
@@ -228,7 +230,9 @@ static tw_err take_stored(void *ctx, tw_bytes id, tw_bytes value) {
   bool ours;
   entry *e;
   if (read_value(sessions, value, &used_s, &pair, &ours) != TW_OK || !ours || id.len > ID_MAX) return TW_OK;
-  return add(sessions, id, used_s, &e);
+  TW_TRY(add(sessions, id, used_s, &e));
+  e->version = 1;
+  return TW_OK;
 }
 
 static tw_err load(const tw_sessions *sessions, const entry *e, tw_buf *saved) {
@@ -291,6 +295,7 @@ void tw_sessions_close(tw_sessions *sessions) {
   tw_alloc_free(NULL, sessions->changes);
   tw_alloc_free(NULL, sessions->offsets);
   tw_alloc_free(NULL, sessions->lengths);
+  tw_alloc_free(NULL, (void *)sessions->saved);
   tw_alloc_free(NULL, sessions);
 }
 
@@ -312,19 +317,20 @@ void tw_sessions_tidy(tw_sessions *sessions) {
 
 /* ---- use ---- */
 
-tw_err tw_sessions_find(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use) {
+tw_err tw_sessions_find(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found) {
   const tw_sessions *sessions = ctx;
   const entry *e = find(sessions, group_id);
   if (e == NULL || is_too_old(sessions, e, now_s())) return TW_ERR_NO_SESSION;
-  *in_use = e->owner != NULL;
+  *found = (tw_channel_found){.version = e->version, .in_use = e->owner != NULL};
   return load(sessions, e, saved);
 }
 
-bool tw_sessions_resume(tw_sessions *sessions, tw_tunnel *tunnel, tw_buf *saved) {
+bool tw_sessions_resume(tw_sessions *sessions, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version) {
   entry *e = *tw_tunnel_session(tunnel); /* of an earlier try */
   if (e == NULL) e = sessions->idle;
   if (e == NULL || is_too_old(sessions, e, now_s())) return false;
   own(sessions, e, tunnel);
+  *version = e->version;
   if (load(sessions, e, saved) == TW_OK) return true;
   forget(sessions, e);
   return false;
@@ -355,21 +361,28 @@ static tw_err make_room(tw_sessions *sessions, size_t count) {
   size_t *lengths = tw_alloc_resize_array(NULL, sessions->lengths, count, sizeof *lengths);
   if (lengths == NULL) return TW_ERR_NO_MEMORY;
   sessions->lengths = lengths;
+  entry **saved = tw_alloc_resize_array(NULL, (void *)sessions->saved, count, sizeof(entry *));
+  if (saved == NULL) return TW_ERR_NO_MEMORY;
+  sessions->saved = saved;
   sessions->change_room = count;
   return TW_OK;
 }
 
-/* The tunnel has the session from now on; who had it before knows an older one. */
+/*
+ * The tunnel has the session from now on, and who had it before knows an older one. NULL: it is the tunnel that does,
+ * since another one has saved since it began, or the session was forgotten meanwhile.
+ */
 static tw_err claim(tw_sessions *sessions, tw_tunnel *tunnel, entry **out) {
-  const tw_bytes id = tw_group_id(tw_channel_group(tw_tunnel_channel(tunnel)));
+  const tw_channel *channel = tw_tunnel_channel(tunnel);
+  const tw_bytes id = tw_group_id(tw_channel_group(channel));
+  const uint64_t version = tw_channel_version(channel);
   entry *e = find(sessions, id);
-  if (e == NULL) {
-    TW_TRY(add(sessions, id, now_s(), &e));
-  } else {
-    unlink_used(sessions, e);
-    e->used_s = now_s();
-    link_used(sessions, e);
-  }
+  *out = NULL;
+  if (e == NULL && version == 0) TW_TRY(add(sessions, id, now_s(), &e));
+  if (e == NULL || e->version != version) return TW_OK;
+  unlink_used(sessions, e);
+  e->used_s = now_s();
+  link_used(sessions, e);
   tw_tunnel *former = e->owner;
   own(sessions, e, tunnel);
   if (former != NULL && former != tunnel) tw_tunnel_supersede(former);
@@ -386,18 +399,24 @@ static tw_err save_in_memory(const tw_channel *channel, entry *e) {
   }
   tw_buf_clear(&e->saved);
   e->saved = saved;
+  e->version++;
   return TW_OK;
 }
 
 static tw_err collect(tw_sessions *sessions, tw_tunnel *tunnel, size_t *changed) {
   entry *e;
   TW_TRY(claim(sessions, tunnel, &e));
+  if (e == NULL) {
+    tw_tunnel_supersede(tunnel);
+    return TW_OK;
+  }
   const tw_channel *channel = tw_tunnel_channel(tunnel);
   if (sessions->store == NULL) return save_in_memory(channel, e);
   const size_t at = sessions->scratch.len;
   TW_TRY(append_value(sessions, e, channel, &sessions->scratch));
   sessions->offsets[*changed] = at;
   sessions->lengths[*changed] = sessions->scratch.len - at;
+  sessions->saved[*changed] = e;
   sessions->changes[(*changed)++] = (tw_store_change){.kind = TW_STORE_SESSION, .id = id_of(e)};
   return TW_OK;
 }
@@ -418,6 +437,7 @@ tw_err tw_sessions_save(tw_sessions *sessions, tw_tunnel *const *tunnels, size_t
     for (size_t i = 0; i < changed; i++)
       sessions->changes[i].value = TW_BYTES(sessions->scratch.ptr + sessions->offsets[i], sessions->lengths[i]);
     err = tw_store_apply(sessions->store, sessions->changes, changed, report);
+    for (size_t i = 0; err == TW_OK && i < changed; i++) sessions->saved[i]->version++;
   }
   tw_buf_clear(&sessions->scratch);
   return err;

@@ -58,14 +58,14 @@ void tw_sessions_close(tw_sessions *sessions);
 size_t tw_sessions_count(const tw_sessions *sessions);
 
 /** For tw_channel_config.session. */
-tw_err tw_sessions_find(void *sessions, tw_bytes group_id, tw_buf *saved, bool *in_use);
+tw_err tw_sessions_find(void *sessions, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
 /** For tw_service_config.resume: the session used last that no tunnel has. */
-bool tw_sessions_resume(tw_sessions *sessions, tw_tunnel *tunnel, tw_buf *saved);
+bool tw_sessions_resume(tw_sessions *sessions, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version);
 /** The tunnel's session is of no use to the other side: forget it. */
 void tw_sessions_forget(tw_sessions *sessions, tw_tunnel *tunnel);
 /** The tunnel has ended: its session is free. */
 void tw_sessions_release(tw_sessions *sessions, tw_tunnel *tunnel);
-/** For tw_service_config.save. */
+/** For tw_service_config.save: who has been overtaken in its session is ended and not saved. */
 TW_MUST_USE tw_err tw_sessions_save(tw_sessions *sessions, tw_tunnel *const *tunnels, size_t count, tw_report *report);
 /** Have what was replaced overwritten on the disk, and drop sessions that are too old. */
 void tw_sessions_tidy(tw_sessions *sessions);

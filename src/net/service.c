@@ -116,9 +116,9 @@ static void save_all(tw_service *service) {
 
 static void on_prepare(uv_prepare_t *prepare) { save_all(prepare->data); }
 
-static bool on_resume(void *ctx, tw_tunnel *tunnel, tw_buf *saved) {
+static bool on_resume(void *ctx, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version) {
   const tw_service *service = ctx;
-  return service->config->resume(service->config->ctx, tunnel, saved);
+  return service->config->resume(service->config->ctx, tunnel, saved, version);
 }
 
 static bool on_refused(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {

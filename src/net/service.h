@@ -21,11 +21,11 @@ typedef struct tw_service_config {
   uint64_t retry_ms; /* these two as in tw_tunnel_setup */
   bool early_data;
   /** As tw_tunnel_setup's; NULL where no sessions are kept. */
-  bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved);
+  bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version);
   bool (*refused)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   /**
-   * Save the sessions of these tunnels at once, those that are not NULL and tw_tunnel_unsaved; who has a session that
-   * another tunnel had ends that one. NULL where the channels are not durable.
+   * Save the sessions of these tunnels at once, those that are not NULL and tw_tunnel_unsaved. Ends the tunnel that had
+   * a session before, and one that has been overtaken (tw_channel_version). NULL where the channels are not durable.
    */
   tw_err (*save)(void *ctx, tw_tunnel *const *tunnels, size_t count, tw_report *report);
   /** A while after something was saved. NULL: nothing. */

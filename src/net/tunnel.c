@@ -407,8 +407,10 @@ static tw_err resume_channel(tw_tunnel *tunnel, uint64_t now) {
   const tw_tunnel_setup *setup = tunnel->setup;
   tw_buf saved = {0};
   tw_err err = TW_ERR_NO_SESSION;
-  if (setup->resume != NULL && setup->resume(setup->ctx, tunnel, &saved)) {
+  uint64_t version = 0;
+  if (setup->resume != NULL && setup->resume(setup->ctx, tunnel, &saved, &version)) {
     tw_channel_config config = *setup->channel;
+    config.resume_version = version;
     config.resume = tw_buf_bytes(&saved);
     err = tw_channel_connect(&config, now, &tunnel->channel);
     tunnel->resuming = err == TW_OK;

@@ -66,8 +66,9 @@ typedef struct tw_tunnel_setup {
                                when that fails */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   void (*freed)(void *ctx, tw_tunnel *tunnel); /* the tunnel is gone after this call */
-  /** Connecting: append the saved session to go on with; false: begin a new one. NULL: always that. */
-  bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved);
+  /** Connecting: append the saved session to go on with, and how often it was saved; false: begin a new one. NULL:
+   * always that. */
+  bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version);
   /** The session that `resume` gave is of no use: forget it. `event` is an error. True: begin a new one. */
   bool (*refused)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   /** The channel's session has to be saved, in this turn of the loop: then tw_tunnel_saved. */

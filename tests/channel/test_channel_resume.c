@@ -412,6 +412,39 @@ static void a_live_session_is_not_given_up_for_what_may_be_a_replay(void **state
   tw_buf_clear(&forged);
 }
 
+/*
+ * Alice's first record on one connection is held up; she comes back on another one, and the session goes on there. When
+ * the record arrives, the first connection is confirmed, in a past that both sides have left.
+ */
+static void a_connection_that_was_overtaken_is_known_by_its_version(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_test_wire_reopen(&wire, alice);
+  (void)tw_test_wire_move(&wire, alice, bob, SIZE_MAX);
+  (void)tw_test_wire_move(&wire, bob, alice, SIZE_MAX);
+  tw_buf held = TW_BUF_INIT(&wire.test.alloc);
+  assert_int_equal(tw_buf_append(&held, tw_channel_output(alice->channel)), TW_OK);
+  assert_true(held.len > 0);
+  tw_channel *overtaken = bob->channel;
+  bob->channel = NULL;
+  tw_test_wire_reopen(&wire, alice);
+  run_resumption();
+  assert_alive();
+  const uint64_t now = bob->saves;
+  tw_channel *newer = bob->channel;
+  assert_int_equal(tw_channel_version(newer), now);
+  bob->channel = overtaken;
+  bob->disk_full = true;
+  (void)tw_test_side_give(&wire, bob, tw_buf_bytes(&held));
+  assert_true(tw_channel_unsaved(overtaken));
+  assert_true(tw_channel_version(overtaken) < now);
+  tw_channel_free(overtaken); /* what its owner does then */
+  bob->disk_full = false;
+  bob->channel = newer;
+  assert_alive();
+  tw_buf_clear(&held);
+}
+
 /* ---- failures ---- */
 
 static void failing_memory_ends_a_connection_but_no_session(void **state) {
@@ -426,6 +459,7 @@ static void failing_memory_ends_a_connection_but_no_session(void **state) {
     alice->disk_full = bob->disk_full = true; /* saving is the caller's: it does not fail here */
     tw_channel_config config = alice->config;
     config.resume = tw_buf_bytes(&alice->disk);
+    config.resume_version = alice->saves;
     assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
     tw_test_fail_alloc(&wire.test, n);
     const tw_err err = tw_channel_connect(&config, wire.now_ms, &alice->channel);
@@ -480,6 +514,7 @@ int main(void) {
       TEST(an_old_copy_on_either_side_is_told),
       TEST(resumption_messages_are_refused_in_a_channel),
       TEST(a_live_session_is_not_given_up_for_what_may_be_a_replay),
+      TEST(a_connection_that_was_overtaken_is_known_by_its_version),
       TEST(failing_memory_ends_a_connection_but_no_session),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,11 +49,11 @@ void tw_test_wire_establish(tw_test_wire *wire) {
 
 /* ---- sessions ---- */
 
-static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use) {
+static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found) {
   (void)group_id;
   const tw_test_side *side = ctx;
   if (side->disk.len == 0) return TW_ERR_NO_SESSION;
-  *in_use = side->in_use;
+  *found = (tw_channel_found){.version = side->saves, .in_use = side->in_use};
   return tw_buf_append(saved, tw_buf_bytes(&side->disk));
 }
 
@@ -81,6 +81,7 @@ void tw_test_wire_reopen(tw_test_wire *wire, tw_test_side *opener) {
   drop(other);
   tw_channel_config config = opener->config;
   config.resume = tw_buf_bytes(&opener->disk);
+  config.resume_version = opener->saves;
   assert_int_equal(tw_channel_connect(&config, wire->now_ms, &opener->channel), TW_OK);
   assert_int_equal(tw_channel_accept(&other->config, wire->now_ms, &other->channel), TW_OK);
   tw_test_side_save(opener);
@@ -93,6 +94,7 @@ static void note(tw_test_side *side, tw_err err) {
 void tw_test_side_save(tw_test_side *side) {
   while (tw_channel_unsaved(side->channel) && !side->disk_full) {
     tw_buf saved = TW_BUF_INIT(side->disk.alloc);
+    assert_int_equal(tw_channel_version(side->channel), side->saves);
     assert_int_equal(tw_channel_save(side->channel, &saved), TW_OK);
     tw_buf_clear(&side->disk);
     side->disk = saved;
