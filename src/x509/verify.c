@@ -5,12 +5,12 @@
 /* At least 112 bits: RSA from 2048 bits on, no SHA-1 (RFC 9325 section 4.5). */
 enum { SECURITY_LEVEL = 2 };
 
-/* What libcrypto says, in our words: %1 is the certificate's subject, %2 its issuer. */
+/* What libcrypto says, in our words, which stand after the certificate's subject. */
 typedef struct verdict {
   int code;
   tw_err err;
-  const char *words; /* about the subject */
-  bool with_issuer;
+  const char *words;
+  bool with_issuer; /* who is named, too */
 } verdict;
 
 static const verdict verdicts[] = {
@@ -45,6 +45,14 @@ static const verdict verdicts[] = {
     {X509_V_ERR_CRL_NOT_YET_VALID, TW_ERR_CREDENTIAL, "cannot be checked: the CRL is not valid yet", true},
     {X509_V_ERR_CRL_SIGNATURE_FAILURE, TW_ERR_CREDENTIAL, "cannot be checked: the CRL is not signed by its CA", true},
     {X509_V_ERR_KEYUSAGE_NO_CRL_SIGN, TW_ERR_CREDENTIAL, "cannot be checked: its CA may not sign CRLs", true},
+    {X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE, TW_ERR_CREDENTIAL,
+     "cannot be checked: the CRL is not signed by its CA", true},
+    {X509_V_ERR_UNHANDLED_CRITICAL_CRL_EXTENSION, TW_ERR_CREDENTIAL,
+     "cannot be checked: the CRL has a critical extension that is not known here", true},
+    {X509_V_ERR_DIFFERENT_CRL_SCOPE, TW_ERR_CREDENTIAL, "cannot be checked: the CRL is for others", true},
+    {X509_V_ERR_CRL_PATH_VALIDATION_ERROR, TW_ERR_CREDENTIAL, "cannot be checked: the CRL is by somebody else", true},
+    {X509_V_ERR_ERROR_IN_CRL_LAST_UPDATE_FIELD, TW_ERR_CREDENTIAL, "cannot be checked: the CRL's time is none", true},
+    {X509_V_ERR_ERROR_IN_CRL_NEXT_UPDATE_FIELD, TW_ERR_CREDENTIAL, "cannot be checked: the CRL's time is none", true},
     {X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER, TW_ERR_CREDENTIAL, "cannot be checked: the CRL's issuer is not known", true},
 };
 

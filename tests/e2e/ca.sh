@@ -88,6 +88,22 @@ sha256sum --quiet -c before
 ! compgen -G 'ca/index.*' >/dev/null || die "a piece of an index is left"
 [ ! -e full.example.pem ] || die "a certificate that is in no index"
 
+# Killed at any moment: the index is whole, and has every certificate that there is.
+ok issue ca killed0.example
+for i in $(seq 40); do
+  "$TREEWIRE" ca issue ca "killed$i.example" >/dev/null 2>&1 &
+  victim=$!
+  sleep "0.0$((i % 4))$((RANDOM % 10))"
+  kill -KILL $victim 2>/dev/null || true
+  wait $victim 2>/dev/null || true
+done
+ok show ca
+for file in killed*.pem; do
+  [ -e "$file" ] || continue
+  grep -q "  valid  .*  ${file%.pem}$" out || die "$file is in no index"
+done
+ok revoke ca "$(awk '/killed/ { print $1; exit }' ca/index)"
+
 # ---- revocation ----
 fails 1 "one FILE or SERIAL" revoke ca
 fails 2 "neither a file nor a serial number" revoke ca nowhere.pem
@@ -101,7 +117,7 @@ ok revoke ca _.clients.example.pem
 ok revoke ca _.clients.example.pem
 says out "was revoked before"
 ok show ca
-[ "$(grep -c "  revoked  " out)" = 2 ] || die "not two that are revoked"
+[ "$(grep -c "  revoked  " out)" = 3 ] || die "not all that are revoked"
 cp ca/crl.pem first.pem
 rm ca/crl.pem
 ok crl ca --crl-days 3

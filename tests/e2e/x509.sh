@@ -179,6 +179,23 @@ if [ -n "$openssl" ]; then
   "$TREEWIRE" listen --cert ec-chain.pem --cert-key locked.key --cert-key-pass wrong --ca root.pem --stdio 2>pass.err </dev/null || status=$?
   [ "$status" = 2 ] || die "a wrong passphrase: $status"
   says pass.err "the passphrase does not open it"
+  # Typed at a terminal: the right one is seen by the next thing that goes wrong, a port in use.
+  typed() { # STATUS PASSPHRASE
+    rm -f typed.out keyboard
+    mkfifo keyboard
+    exec 7<>keyboard
+    start typing script -qefc "$TREEWIRE listen --cert ec-chain.pem --cert-key locked.key --ca root.pem --stdio --bind 127.0.0.1:$target" typed.out <keyboard >/dev/null
+    until_true 10 grep -q "Passphrase of locked.key" typed.out || die "nobody asks for the passphrase"
+    echo "$2" >&7
+    expect "$1" typing
+    exec 7<&-
+    ! grep -q "$2" typed.out || die "a passphrase is shown"
+  }
+  if [ -n "$(command -v script)" ]; then typed 3 sesame; typed 2 barley; fi
+  status=0
+  setsid "$TREEWIRE" listen --cert ec-chain.pem --cert-key locked.key --ca root.pem --stdio 2>pass.err </dev/null || status=$?
+  [ "$status" = 2 ] || die "no passphrase: $status"
+  says pass.err "no terminal is there to ask at (see --cert-key-pass)"
 fi
 
 # ---- SIGHUP ----

@@ -36,17 +36,22 @@ static void add_extension(X509 *certificate, const X509 *issuer, int nid, const 
   X509_EXTENSION_free(extension);
 }
 
-static void add_strange(X509 *certificate, const char *oid) {
-  if (oid == NULL) return;
+static X509_EXTENSION *strange_extension(const char *oid) {
   ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
   ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
   assert_int_equal(ASN1_OCTET_STRING_set(value, (const unsigned char *)"\x05\x00", 2), 1);
   X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(NULL, object, 1, value);
   assert_non_null(extension);
-  assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
-  X509_EXTENSION_free(extension);
   ASN1_OCTET_STRING_free(value);
   ASN1_OBJECT_free(object);
+  return extension;
+}
+
+static void add_strange(X509 *certificate, const char *oid) {
+  if (oid == NULL) return;
+  X509_EXTENSION *extension = strange_extension(oid);
+  assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
+  X509_EXTENSION_free(extension);
 }
 
 static void set_time(ASN1_TIME *time, long seconds, long otherwise) {
@@ -166,6 +171,11 @@ void tw_test_crl(const tw_test_cert *issuer, const tw_test_cert *signer, const t
   revoke(crl, spec->serial);
   add_number(crl, NID_crl_number, 0);
   if (spec->delta) add_number(crl, NID_delta_crl, 1);
+  if (spec->strange) {
+    X509_EXTENSION *extension = strange_extension("1.3.6.1.4.1.32473.2");
+    assert_int_equal(X509_CRL_add_ext(crl, extension, -1), 1);
+    X509_EXTENSION_free(extension);
+  }
   assert_true(X509_CRL_sign(crl, signer->key, digest_of(signer->key, NULL)) > 0);
   BIO *bio = BIO_new(BIO_s_mem());
   assert_int_equal(pem ? PEM_write_bio_X509_CRL(bio, crl) : i2d_X509_CRL_bio(bio, crl), 1);

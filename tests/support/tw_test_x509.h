@@ -53,6 +53,7 @@ typedef struct tw_test_crl_spec {
   long from;
   long until; /* LONG_MIN: says none */
   bool delta;
+  bool strange; /* a critical extension that nobody knows */
 } tw_test_crl_spec;
 void tw_test_crl(const tw_test_cert *issuer, const tw_test_cert *signer, const tw_test_crl_spec *spec, bool pem,
                  tw_buf *out);

@@ -179,6 +179,14 @@ static void a_crl_that_grows_old_stops_counting(void **state) {
   assert_non_null(strstr(f.report.text, "'CN=leaf' cannot be checked: the CRL is out of date"));
 }
 
+static void crls_with_what_is_not_known_are_of_no_use(void **state) {
+  (void)state;
+  const tw_test_crl_spec spec = {.strange = true};
+  revoke(&f.root, 0);
+  assert_int_equal(add_crl(&f.middle, &f.middle, &spec), TW_OK);
+  refused(TW_ERR_CREDENTIAL, "'CN=leaf' cannot be checked: the CRL has a critical extension");
+}
+
 static void files_hold_several_in_either_form(void **state) {
   (void)state;
   for (int pem = 0; pem <= 1; pem++) {
@@ -242,6 +250,7 @@ int main(void) {
       TEST(crls_that_are_no_good_are_refused_when_they_are_read),
       TEST(a_forged_crl_of_a_ca_below_is_noticed_when_it_is_needed),
       TEST(a_crl_that_grows_old_stops_counting),
+      TEST(crls_with_what_is_not_known_are_of_no_use),
       TEST(files_hold_several_in_either_form),
       TEST(files_cut_anywhere_are_refused),
       TEST(damaged_crls_are_refused),
