@@ -80,8 +80,8 @@ typedef struct tw_channel_config {
   tw_bytes resume;
   /**
    * The side that waits: the session of `group_id` as it was saved last, appended to `saved`. `*in_use`: a channel that
-   * lives has it, which then only ends if the peer itself is seen to ask. TW_ERR_NO_SESSION when there is none. NULL:
-   * no resumption.
+   * lives has it, which then only ends if the peer itself is seen to ask; one that was opened here counts before it is
+   * established, too. TW_ERR_NO_SESSION when there is none. NULL: no resumption.
    */
   tw_err (*session)(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use);
   void *session_ctx;

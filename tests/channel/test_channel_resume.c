@@ -163,7 +163,7 @@ static void a_replayed_first_flight_delivers_nothing(void **state) {
     bob->event_count = 0;
     assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
     const tw_err err = tw_test_side_give(&wire, bob, tw_buf_bytes(&flight));
-    assert_int_equal(err, i == 0 ? TW_OK : TW_ERR_APART);
+    assert_int_equal(err, i == 0 ? TW_ERR_DUPLICATE : TW_ERR_APART);
     assert_null(tw_test_side_event(bob, TW_CHANNEL_ESTABLISHED));
     assert_int_equal(bob->received.len, 0);
     assert_int_equal(bob->saves, saves);
@@ -173,6 +173,32 @@ static void a_replayed_first_flight_delivers_nothing(void **state) {
     bob->channel = live;
     tw_test_wire_run(&wire, SIZE_MAX);
   }
+  assert_alive();
+  tw_buf_clear(&flight);
+}
+
+/*
+ * Somebody has the first flight taken on a connection of his own, and Alice answered on another one, where her data
+ * would not be taken: she would send them again, and Bob would have them twice.
+ */
+static void early_data_is_not_sent_again_after_it_was_taken_elsewhere(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("once"));
+  tw_buf flight = TW_BUF_INIT(&wire.test.alloc);
+  assert_int_equal(tw_buf_append(&flight, tw_channel_output(alice->channel)), TW_OK);
+  assert_int_equal(tw_test_side_give(&wire, bob, tw_buf_bytes(&flight)), TW_OK);
+  assert_received(bob, TW_LITERAL("once"));
+  tw_channel_free(bob->channel);
+  bob->event_count = 0;
+  assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
+  tw_test_wire_run(&wire, SIZE_MAX);
+  assert_int_equal(bob->received.len, 0);
+  assert_null(tw_test_side_event(alice, TW_CHANNEL_ESTABLISHED));
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_ERR_DUPLICATE);
+  tw_test_wire_reopen(&wire, alice);
+  run_resumption();
   assert_alive();
   tw_buf_clear(&flight);
 }
@@ -469,6 +495,7 @@ int main(void) {
       TEST(early_data_is_bounded_and_the_rest_waits),
       TEST(early_data_that_may_be_a_replay_is_sent_again_after_the_response),
       TEST(a_replayed_first_flight_delivers_nothing),
+      TEST(early_data_is_not_sent_again_after_it_was_taken_elsewhere),
       TEST(early_records_kept_back_are_missed),
       TEST(a_damaged_first_flight_never_establishes_and_loses_nothing),
       TEST(nothing_leaves_before_it_is_saved),
