@@ -18,7 +18,7 @@ static size_t pick(size_t below) {
 
 static void begin(unsigned schedule) {
   tw_test_wire_init(&wire, tw_suite_by_id(NULL, 1));
-  tw_test_nonces_begin(&wire.test);
+  tw_test_nonces_begin(&wire.test, NULL);
   random_state = schedule;
   wire.alice.options.rekey_after_ms = wire.bob.options.rekey_after_ms = 5000;
   wire.bob.options.padding_block = 256;

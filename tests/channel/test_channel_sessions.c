@@ -410,7 +410,7 @@ static void reconnect(unsigned host) {
 static void history(unsigned seed, unsigned steps) {
   tw_buf backup[2] = {{0}, {0}};
   tw_test_hosts_begin(&w, seed);
-  tw_test_nonces_begin(&w.test);
+  tw_test_nonces_begin(&w.test, w.told);
   unsigned idle = 0;
   for (unsigned i = 0; i < steps; idle++) {
     (void)snprintf(w.told, sizeof w.told, "seed %u, step %u of %u", seed, i, steps);

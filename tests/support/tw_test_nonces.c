@@ -28,6 +28,7 @@ static struct {
   uint8_t raw[TW_AEAD_KEY_MAX];
 } keys[KEYS_MAX];
 static size_t keys_made;
+static const char *told_by;
 
 static tw_err note_new(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
                        tw_aead_key **out) {
@@ -69,7 +70,8 @@ static void note_use(const nonce_use *use) {
   assert_true(use_count++ < USES_MAX);
   size_t at = place_of(use);
   for (; is_taken[at]; at = (at + 1) % PLACES) {
-    if (memcmp(&uses[at], use, sizeof *use) == 0) fail_msg("a record key has sealed twice under one nonce");
+    if (memcmp(&uses[at], use, sizeof *use) != 0) continue;
+    fail_msg("%s: a record key has sealed twice under one nonce", told_by);
   }
   uses[at] = *use;
   is_taken[at] = true;
@@ -83,7 +85,8 @@ static tw_err note_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw
   return real->aead_key_seal(key, nonce, aad, plaintext, out);
 }
 
-void tw_test_nonces_begin(tw_test_env *test) {
+void tw_test_nonces_begin(tw_test_env *test, const char *told) {
+  told_by = told != NULL ? told : "at some time";
   tw_provider *provider = test->env.provider;
   real = provider->ops;
   noting = *real;

@@ -6,9 +6,10 @@
 
 /**
  * From now on the provider of `test` notes each nonce that a record key seals under, of all keys made from here on and
- * of whatever number of channels. The running cmocka test fails at the second use of one. One at a time.
+ * of whatever number of channels. The running cmocka test fails at the second use of one, with the words of `told`
+ * (NULL: none). One at a time.
  */
-void tw_test_nonces_begin(tw_test_env *test);
+void tw_test_nonces_begin(tw_test_env *test, const char *told);
 /** Forgets it all; fails the test where a key is still there. */
 void tw_test_nonces_end(void);
 
