@@ -203,6 +203,29 @@ static void early_data_is_not_sent_again_after_it_was_taken_elsewhere(void **sta
   tw_buf_clear(&flight);
 }
 
+/* Bob's answer to a request that came to nothing, in place of one to the next request with the same commit. */
+static void an_answer_to_an_earlier_request_establishes_nobody(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("early"));
+  (void)tw_test_wire_move(&wire, alice, bob, SIZE_MAX);
+  assert_received(bob, TW_LITERAL("early"));
+  tw_buf answer = TW_BUF_INIT(&wire.test.alloc);
+  assert_int_equal(tw_buf_append(&answer, tw_channel_output(bob->channel)), TW_OK);
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("early"));
+  (void)tw_test_side_give(&wire, alice, tw_buf_bytes(&answer));
+  assert_int_equal(alice->last, TW_ERR_DECRYPT);
+  assert_null(tw_test_side_event(alice, TW_CHANNEL_ESTABLISHED));
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("early"));
+  run_resumption();
+  assert_received(bob, TW_LITERAL("early"));
+  assert_alive();
+  tw_buf_clear(&answer);
+}
+
 /* As on any path: bytes of the first flight cut, repeated or left out are noticed. */
 static void early_records_kept_back_are_missed(void **state) {
   (void)state;
@@ -413,7 +436,8 @@ static void a_live_session_is_not_given_up_for_what_may_be_a_replay(void **state
   tw_test_wire_establish(&wire);
   tw_test_wire_reopen(&wire, alice);
   (void)tw_test_wire_move(&wire, alice, bob, SIZE_MAX);
-  const tw_bytes response = tw_channel_output(bob->channel);
+  const tw_bytes out = tw_channel_output(bob->channel);
+  const tw_bytes response = TW_BYTES(out.ptr, TW_RECORD_HEADER + ((size_t)out.ptr[3] << 8 | out.ptr[4]));
   enum { HEAD = TW_RECORD_HEADER + TW_CHANNEL_HANDSHAKE_HEADER + 4 + TW_PAIR_NONCE };
   tw_buf forged = TW_BUF_INIT(&wire.test.alloc);
   assert_int_equal(tw_buf_append(&forged, TW_BYTES(response.ptr, HEAD)), TW_OK);
@@ -496,6 +520,7 @@ int main(void) {
       TEST(early_data_that_may_be_a_replay_is_sent_again_after_the_response),
       TEST(a_replayed_first_flight_delivers_nothing),
       TEST(early_data_is_not_sent_again_after_it_was_taken_elsewhere),
+      TEST(an_answer_to_an_earlier_request_establishes_nobody),
       TEST(early_records_kept_back_are_missed),
       TEST(a_damaged_first_flight_never_establishes_and_loses_nothing),
       TEST(nothing_leaves_before_it_is_saved),
