@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channel/channel_internal.h"
 #include "support/tw_cmocka.h"
 
 enum {
@@ -238,6 +239,9 @@ static unsigned find_source(tw_test_hosts *w, unsigned reader, tw_bytes data) {
 static void check_data(tw_test_hosts *w, unsigned reader, tw_bytes data) {
   tw_test_end *r = &w->end[reader];
   TW_TEST_HOLDS(w, r->heard_established && r->origin != TW_TEST_NOBODY);
+  /* A session that applications have used is one that can go on. */
+  const tw_bytes group_id = tw_group_id(tw_channel_group(r->channel));
+  TW_TEST_HOLDS(w, tw_test_host_find(&w->host[r->host], group_id) != NULL);
   if (r->source == TW_TEST_NOBODY) {
     r->source = find_source(w, reader, data);
     TW_TEST_HOLDS(w, r->source != TW_TEST_NOBODY);
@@ -248,10 +252,29 @@ static void check_data(tw_test_hosts *w, unsigned reader, tw_bytes data) {
   TW_TEST_HOLDS(w, writes(&w->end[r->source], r->source, r->received, data));
 }
 
+static void note_context(tw_test_end *e) {
+  if (e->channel->pair == NULL) return;
+  const tw_bytes context = tw_pair_context(e->channel->pair);
+  e->context_len = context.len;
+  if (context.len > 0) memcpy(e->context, context.ptr, context.len);
+}
+
+/* Whether the other host was at the other side, now or before, and came to the same keys. */
+static bool has_counterpart(const tw_test_hosts *w, const tw_test_end *e) {
+  for (unsigned i = 1; i < w->ends; i++) {
+    const tw_test_end *other = &w->end[i];
+    if (other->host == e->host || other->origin != e->origin || other->context_len != e->context_len) continue;
+    if (memcmp(other->context, e->context, e->context_len) == 0) return true;
+  }
+  return false;
+}
+
 /* Of all that were asked by one opening, the peer came to one. */
 static void check_established(tw_test_hosts *w, unsigned end) {
   const tw_test_end *e = &w->end[end];
   TW_TEST_HOLDS(w, e->origin != TW_TEST_NOBODY);
+  /* By early data alone, the other side cannot have got the answer yet. */
+  if (e->origin == end || !e->channel->unconfirmed) TW_TEST_HOLDS(w, has_counterpart(w, e));
   for (unsigned i = 1; i < w->ends && !w->rolled_back; i++) {
     if (i == end || w->end[i].host != e->host || w->end[i].origin != e->origin) continue;
     TW_TEST_HOLDS(w, !w->end[i].heard_established);
@@ -320,6 +343,7 @@ void tw_test_end_look(tw_test_hosts *w, unsigned end) {
   tw_test_end *e = &w->end[end];
   if (e->channel == NULL) return;
   tw_channel_event event;
+  note_context(e);
   while (tw_channel_next_event(e->channel, &event)) take_event(w, end, &event);
   while (!e->stalled) {
     const tw_bytes data = tw_channel_data(e->channel);

@@ -49,6 +49,8 @@ typedef struct tw_test_end {
   bool kept;    /* its session was saved since it is established */
   bool resumes; /* what is expected of `established` */
   tw_err reason;
+  uint8_t context[TW_PAIR_CONTEXT_MAX]; /* of its connection's keys, as it has them now or had them last */
+  size_t context_len;
 } tw_test_end;
 
 /** Directions: from the side that opened it, and from the other. */
