@@ -111,7 +111,10 @@ static void check_agreement(void) {
   TW_FUZZ_ASSERT(has_ended(&sides[0]) && has_ended(&sides[1]));
   TW_FUZZ_ASSERT(sides[0].pair->state == TW_PAIR_STEADY || sides[1].pair->state == TW_PAIR_STEADY);
   TW_FUZZ_ASSERT(tw_group_epoch(a) == tw_group_epoch(b));
-  TW_FUZZ_ASSERT(tw_bytes_equal(tw_pair_context(sides[0].pair), tw_pair_context(sides[1].pair)));
+  /* What was saved and loaded has lost its connection, and so the context. */
+  const tw_bytes context_a = tw_pair_context(sides[0].pair);
+  const tw_bytes context_b = tw_pair_context(sides[1].pair);
+  TW_FUZZ_ASSERT(context_a.len == 0 || context_b.len == 0 || tw_bytes_equal(context_a, context_b));
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_epoch_authenticator(a), tw_group_epoch_authenticator(b)));
   tw_fuzz_must(tw_group_export(a, TW_LITERAL("fuzz"), TW_NO_BYTES, of_a, sizeof of_a));
   tw_fuzz_must(tw_group_export(b, TW_LITERAL("fuzz"), TW_NO_BYTES, of_b, sizeof of_b));

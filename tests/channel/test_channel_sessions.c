@@ -338,10 +338,14 @@ static bool pass_time(void) {
 static bool stall_or_close(void) {
   const unsigned end = tw_test_hosts_any(&w);
   if (end == TW_TEST_NOBODY) return false;
-  if (pick(12) > 0) {
-    w.end[end].stalled = !w.end[end].stalled;
+  tw_test_end *e = &w.end[end];
+  if (e->link >= 0 && pick(tw_channel_unsaved(e->channel) ? 4 : 24) == 0) {
+    w.link[e->link].touched = true;
+    tw_channel_abort(e->channel, TW_ERR_CREDENTIAL);
+  } else if (pick(12) > 0) {
+    e->stalled = !e->stalled;
   } else {
-    tw_test_end_note(&w, end, tw_channel_close(w.end[end].channel));
+    tw_test_end_note(&w, end, tw_channel_close(e->channel));
   }
   tw_test_end_look(&w, end);
   return true;
