@@ -112,13 +112,15 @@ static tw_test_link *any_taped(unsigned direction) {
   return NULL;
 }
 
-/* Something under way, most often of a connection that is not given up. */
+/* Something under way, most often of a connection that is not given up, or not even established. */
 static tw_test_link *any_under_way(unsigned direction) {
-  const bool any = pick(4) == 0;
+  const uint32_t how = pick(5);
   const uint32_t start = pick(TW_TEST_LINKS);
   for (uint32_t i = 0; i < TW_TEST_LINKS; i++) {
     tw_test_link *link = &w.link[(start + i) % TW_TEST_LINKS];
-    if (link->used && link->queue[direction].len > 0 && (any || w.end[link->end[0]].channel != NULL)) return link;
+    const tw_test_end *opener = &w.end[link->end[0]];
+    if (!link->used || link->queue[direction].len == 0) continue;
+    if (how == 0 || (opener->channel != NULL && (how < 3 || !opener->heard_established))) return link;
   }
   return NULL;
 }
@@ -239,26 +241,29 @@ static bool flip(void) {
   return true;
 }
 
-/* One record is kept back, the others go on. */
+/* One record is kept back, the others go on. Where records begin shows on the tape. */
 static bool drop_record(void) {
   const unsigned direction = pick(2);
   tw_test_link *link = any_under_way(direction);
-  if (link == NULL) return false;
+  if (link == NULL || link->touched) return false;
   tw_buf *queue = &link->queue[direction];
-  const uint32_t which = pick(4);
-  size_t at = 0;
+  const tw_buf *tape = &link->tape[direction];
+  size_t start = 0, size = 0;
+  uint32_t seen = 0;
   tw_record_header header;
-  for (uint32_t i = 0; tw_record_peek(TW_BYTES(queue->ptr + at, queue->len - at), true, &header) == TW_OK; i++) {
-    if (header.size > queue->len - at) return false;
-    if (i == which) {
-      memmove(queue->ptr + at, queue->ptr + at + header.size, queue->len - at - header.size);
-      queue->len -= header.size;
-      link->touched = true;
-      return true;
+  for (size_t at = 0; tw_record_peek(TW_BYTES(tape->ptr + at, tape->len - at), true, &header) == TW_OK;) {
+    if (at + header.size > link->arrived[direction] + queue->len) break;
+    if (at >= link->arrived[direction] && pick(++seen) == 0) {
+      start = at - link->arrived[direction];
+      size = header.size;
     }
     at += header.size;
   }
-  return false;
+  if (size == 0) return false;
+  memmove(queue->ptr + start, queue->ptr + start + size, queue->len - start - size);
+  queue->len -= size;
+  link->touched = true;
+  return true;
 }
 
 /* What came by earlier comes in between. */
@@ -370,7 +375,7 @@ static bool roll_back(unsigned seed, tw_buf backup[2]) {
 }
 
 static bool attack_somehow(void) {
-  switch (pick(14)) {
+  switch (pick(15)) {
   case 0:
   case 1:
   case 2: return replay();
@@ -380,10 +385,11 @@ static bool attack_somehow(void) {
   case 6:
   case 7: return follow();
   case 8: return flip();
-  case 9: return drop_record();
-  case 10: return inject();
-  case 11:
-  case 12: return answer_with_old();
+  case 9:
+  case 10: return drop_record();
+  case 11: return inject();
+  case 12:
+  case 13: return answer_with_old();
   default: return lose();
   }
 }
