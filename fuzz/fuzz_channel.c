@@ -30,12 +30,18 @@ typedef struct side {
   bool heard_established, heard_close, heard_end;
   tw_err reason; /* of the end */
   uint64_t epoch;
+  tw_buf disk; /* the session as it was saved last */
+  bool slow;   /* saving has to wait */
+  bool in_use; /* a channel that lives has the session */
 } side;
 
 static side sides[2];
 static uint64_t now_ms;
 /* All that happens is what the protocol provides for: nothing may fail. */
 static bool clean;
+static bool resumed;       /* this connection goes on with a session */
+static bool rogue;         /* one side's keys were in hands that keep to no rules: sessions need not fit any more */
+static tw_buf recorded[2]; /* what the opener of an earlier connection sent, and the other side */
 
 static side *other(const side *s) { return s == &sides[0] ? &sides[1] : &sides[0]; }
 
@@ -58,9 +64,9 @@ static void take_events(side *s) {
     TW_FUZZ_ASSERT(!s->heard_end);
     switch (event.kind) {
     case TW_CHANNEL_ESTABLISHED:
-      TW_FUZZ_ASSERT(!s->heard_established && event.epoch == 1);
+      TW_FUZZ_ASSERT(!s->heard_established && event.resumed == resumed && (resumed || event.epoch == 1));
       s->heard_established = true;
-      s->epoch = 1;
+      s->epoch = event.epoch;
       break;
     case TW_CHANNEL_REKEYED:
       TW_FUZZ_ASSERT(s->heard_established && event.epoch == s->epoch + 1 + event.merged);
@@ -119,6 +125,7 @@ static void check_integrity(const side *from) {
   TW_FUZZ_ASSERT(status.wire_received <= from->arrived.len);
   const size_t plain = plain_part(from);
   if (same < plain) return; /* hellos and alerts without keys have signatures only */
+  if (resumed) return;      /* what cannot be opened may be passed over (D6) */
   /* Until it is established, an accepting end takes alerts without protection. */
   if (same == plain && same < from->arrived.len && from->arrived.ptr[same] == TW_RECORD_ALERT) return;
   TW_FUZZ_ASSERT(status.wire_received <= same);
@@ -133,6 +140,7 @@ static void check_agreement(void) {
     const tw_channel *c = sides[i].channel;
     if (sides[i].pipe.len > 0 || tw_channel_output(c).len > 0 || c->data_len > 0) return;
   }
+  if (a->unsaved || b->unsaved) return;
   TW_FUZZ_ASSERT(a->pair->state == TW_PAIR_STEADY && b->pair->state == TW_PAIR_STEADY);
   const tw_group *of_a = tw_pair_group(a->pair);
   const tw_group *of_b = tw_pair_group(b->pair);
@@ -142,6 +150,28 @@ static void check_agreement(void) {
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_channel_peer_parameters(b), sides[0].config.parameters));
   TW_FUZZ_ASSERT(sides[0].epoch == tw_group_epoch(of_a) && sides[1].epoch == sides[0].epoch);
   TW_FUZZ_ASSERT(!tw_record_key_is_set(&a->receive_next) && !tw_record_key_is_set(&b->receive_next));
+}
+
+/* ---- sessions ---- */
+
+static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found) {
+  const side *s = ctx;
+  (void)group_id;
+  if (s->disk.len == 0) return TW_ERR_NO_SESSION;
+  found->in_use = s->in_use;
+  return tw_buf_append(saved, tw_buf_bytes(&s->disk));
+}
+
+/* Saving itself is the caller's: it does not fail here. */
+static void save(side *s) {
+  while (tw_channel_unsaved(s->channel)) {
+    tw_fuzz_pause(true);
+    s->disk.len = 0;
+    tw_fuzz_must(tw_channel_save(s->channel, &s->disk));
+    tw_fuzz_pause(false);
+    note(s, tw_channel_saved(s->channel));
+    take_events(s);
+  }
 }
 
 /* ---- moving bytes ---- */
@@ -193,6 +223,10 @@ static void run(size_t piece) {
     moved = false;
     for (size_t k = 0; k < 2; k++) {
       side *s = &sides[k];
+      if (!s->slow && tw_channel_unsaved(s->channel)) {
+        save(s);
+        moved = true;
+      }
       moved = send(s, piece) || moved;
       moved = arrive(s, piece, (i & 1) != 0) || moved;
       moved = tw_channel_data(other(s)->channel).len > 0 || moved;
@@ -213,7 +247,8 @@ static void write_copy(side *s, size_t len) {
   for (size_t i = 0; i < len; i++) data[i] = (uint8_t)((s->written.len + i) * 167 + ((s->written.len + i) >> 8));
   const bool writable = tw_channel_writable(s->channel);
   note(s, tw_channel_write(s->channel, TW_BYTES(data, len), &taken));
-  TW_FUZZ_ASSERT(taken <= len && (taken > 0 || len == 0 || !writable || tw_fuzz_has_failed()));
+  const bool early = !s->channel->established; /* less room than a full record's can be enough */
+  TW_FUZZ_ASSERT(taken <= len && (taken > 0 || len == 0 || !writable || early || tw_fuzz_has_failed()));
   tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(data, taken)));
 }
 
@@ -304,7 +339,9 @@ static void change_records(side *s, tw_reader *r) {
 
 /* What stands before it goes first, so that numbers are in order. */
 static bool may_seal(side *s) {
+  save(s);
   while (send(s, SIZE_MAX)) {}
+  rogue = true;
   return !s->channel->closed && !s->ended && tw_channel_output(s->channel).len == 0 &&
          tw_record_key_is_set(&s->channel->send);
 }
@@ -418,6 +455,97 @@ static void rogue_number(side *s, tw_reader *r) {
   s->barred = s->genuine.len;
 }
 
+/* ---- the next connection ---- */
+
+static void renew(side *s) {
+  tw_channel_free(s->channel);
+  s->channel = NULL;
+  s->written.len = s->genuine.len = s->pipe.len = s->arrived.len = s->said.len = 0;
+  s->received = 0;
+  s->barred = SIZE_MAX;
+  s->ended = s->heard_established = s->heard_close = s->heard_end = false;
+  s->reason = TW_OK;
+  s->epoch = 0;
+}
+
+/* The connection is lost; on the next one `s` goes on with what it saved. Whatever was lost, all is well then. */
+static void reopen(side *s) {
+  side *o = other(s);
+  tw_channel *channel = NULL;
+  if (s->disk.len == 0) return;
+  tw_channel_config config = s->config;
+  config.resume = tw_buf_bytes(&s->disk);
+  tw_err err = tw_channel_connect(&config, now_ms, &channel);
+  note(s, err);
+  if (err != TW_OK) return;
+  side *opener = sides[0].channel->connecting ? &sides[0] : &sides[1];
+  tw_fuzz_must(tw_buf_assign(&recorded[0], tw_buf_bytes(&opener->genuine)));
+  tw_fuzz_must(tw_buf_assign(&recorded[1], tw_buf_bytes(&other(opener)->genuine)));
+  renew(s);
+  renew(o);
+  s->channel = channel;
+  tw_fuzz_pause(true);
+  tw_fuzz_must(tw_channel_accept(&o->config, now_ms, &o->channel));
+  tw_fuzz_pause(false);
+  resumed = true;
+  clean = !rogue && o->disk.len > 0;
+  if (!s->slow) save(s);
+}
+
+/* A request of the bytes of a response. */
+static void make_request(tw_buf *bytes) {
+  enum { TYPE = TW_RECORD_HEADER + TW_CHANNEL_HANDSHAKE_HEADER + 3, FLAG = TYPE + 1 + TW_PAIR_NONCE };
+  if (bytes->len <= FLAG || bytes->ptr[TYPE] != TW_PAIR_RESUMPTION_RESPONSE) return;
+  const size_t length = (size_t)bytes->ptr[3] << 8 | bytes->ptr[4];
+  if (length + TW_RECORD_HEADER > bytes->len || length <= FLAG) return;
+  memmove(bytes->ptr + FLAG, bytes->ptr + FLAG + 1, length + TW_RECORD_HEADER - FLAG - 1);
+  bytes->len = length + TW_RECORD_HEADER - 1;
+  bytes->ptr[TYPE] = TW_PAIR_RESUMPTION_REQUEST;
+  bytes->ptr[3] = (uint8_t)((length - 1) >> 8);
+  bytes->ptr[4] = (uint8_t)(length - 1);
+  const size_t message = length - 1 - TW_CHANNEL_HANDSHAKE_HEADER;
+  bytes->ptr[TW_RECORD_HEADER + 2] = (uint8_t)(message >> 8);
+  bytes->ptr[TW_RECORD_HEADER + 3] = (uint8_t)message;
+}
+
+/* Somebody who has listened opens a connection to `s`, beside one that is established. It comes to nothing. */
+static void attack(side *s, tw_reader *r) {
+  static tw_buf bytes;
+  tw_channel *channel;
+  size_t taken;
+  const uint8_t what = tw_read_u8(r);
+  const side *opener = sides[0].channel->connecting ? &sides[0] : &sides[1];
+  const side *from = what & 1 ? opener : other(opener);
+  const tw_buf *source = what & 2 ? &recorded[what & 1] : &from->genuine;
+  for (size_t i = 0; i < 2; i++) {
+    if (!sides[i].heard_established || sides[i].heard_end || tw_channel_unsaved(sides[i].channel)) return;
+  }
+  if (rogue || !resumed) return;
+  tw_fuzz_must(tw_buf_assign(&bytes, tw_buf_bytes(source)));
+  if (what & 4) make_request(&bytes);
+  if (what & 8) (void)tw_fuzz_edit(r, bytes.ptr, bytes.len);
+  s->in_use = true;
+  tw_fuzz_must(tw_channel_accept(&s->config, now_ms, &channel));
+  tw_fuzz_check_peer_error(tw_channel_input(channel, tw_buf_bytes(&bytes), now_ms, &taken));
+  TW_FUZZ_ASSERT(!channel->established && !tw_channel_unsaved(channel) && tw_channel_data(channel).len == 0);
+  tw_channel_free(channel);
+  s->in_use = false;
+}
+
+static void load_damaged(side *s, tw_reader *r) {
+  static tw_buf saved;
+  tw_channel *channel = NULL;
+  if (s->disk.len == 0) return;
+  tw_fuzz_must(tw_buf_assign(&saved, tw_buf_bytes(&s->disk)));
+  (void)tw_fuzz_edit(r, saved.ptr, saved.len < 100 ? saved.len : 100);
+  tw_channel_config config = s->config;
+  config.resume = tw_buf_bytes(&saved);
+  const tw_err err = tw_channel_connect(&config, now_ms, &channel);
+  TW_FUZZ_ASSERT(tw_err_class_of(err) != TW_CLASS_INTERNAL && tw_err_class_of(err) != TW_CLASS_CALLER);
+  TW_FUZZ_ASSERT((err == TW_OK) == (channel != NULL));
+  tw_channel_free(channel);
+}
+
 /* ---- the schedule ---- */
 
 static void fail_in(tw_reader *r);
@@ -448,6 +576,17 @@ static void act_on(side *s, uint8_t action, tw_reader *r) {
   case 16: rogue_number(s, r); break;
   case 17: fail_in(r); break;
   case 18: end_stream(s); break;
+  case 20:
+  case 21: reopen(s); break;
+  case 22: save(s); break;
+  case 23: s->slow = !s->slow; break;
+  case 24:
+  case 25: attack(s, r); break;
+  case 26: load_damaged(s, r); break;
+  case 27:
+    reopen(s);
+    write_copy(s, tw_read_u16(r));
+    break;
   default:
     clean = false;
     tw_channel_abort(s->channel, TW_ERR_CREDENTIAL);
@@ -466,13 +605,17 @@ static void fail_in(tw_reader *r) {
 
 static void act(tw_reader *r) {
   const uint8_t action = tw_read_u8(r);
-  act_on(&sides[action >> 7], action % 20, r);
-  for (size_t i = 0; i < 2; i++) take_events(&sides[i]);
+  act_on(&sides[action >> 7], action % 28, r);
+  for (size_t i = 0; i < 2; i++) {
+    take_events(&sides[i]);
+    if (!sides[i].slow) save(&sides[i]);
+  }
   check_agreement();
 }
 
 /* Everything still under way arrives, both close, and nothing is left open. */
 static void finish(void) {
+  sides[0].slow = sides[1].slow = false;
   run(SIZE_MAX);
   for (size_t i = 0; i < 2; i++) close_side(&sides[i]);
   run(SIZE_MAX);
@@ -492,6 +635,7 @@ static void begin(uint8_t settings) {
   static const uint64_t bytes[] = {0, 1, 1000, 20000};
   now_ms = UINT64_C(1750000000000);
   clean = true;
+  resumed = rogue = false;
   for (size_t i = 0; i < 2; i++) {
     side *s = &sides[i];
     s->options = tw_channel_options_default;
@@ -520,6 +664,8 @@ static void clear(void) {
     tw_buf_clear(&s->pipe);
     tw_buf_clear(&s->arrived);
     tw_buf_clear(&s->said);
+    tw_buf_clear(&s->disk);
+    tw_buf_clear(&recorded[i]);
     const side fresh = {.party = s->party, .config = s->config};
     *s = fresh;
   }
@@ -527,7 +673,7 @@ static void clear(void) {
 
 static void seed(const char *name, tw_bytes actions) { tw_fuzz_write_seed(name, actions); }
 
-/* An action of the first side is its number, of the second its number + 140. */
+/* An action of the first side is its number, of the second its number + 140, a multiple of 28. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   static const char *const names[] = {"alice", "bob"};
   (void)argc;
@@ -535,8 +681,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype tha
   tw_fuzz_restart_apart();
   for (size_t i = 0; i < 2; i++) {
     tw_fuzz_party_init(&sides[i].party, names[i]);
-    sides[i].config = (tw_channel_config){
-        .clients = sides[i].party.clients, .client_count = 1, .parameters = i == 0 ? TW_LITERAL("one") : TW_NO_BYTES};
+    sides[i].config = (tw_channel_config){.clients = sides[i].party.clients,
+                                          .client_count = 1,
+                                          .parameters = i == 0 ? TW_LITERAL("one") : TW_NO_BYTES,
+                                          .durable = true,
+                                          .session = find_session,
+                                          .session_ctx = &sides[i]};
   }
   if (tw_fuzz_seed_folder() == NULL) return 0;
   seed("data", TW_LITERAL("\x00\x00\x10\x00\x8c\x00\x20\x09\x01\x00\x0b\x09\xff\xff\x97"));
@@ -562,6 +712,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype tha
   seed("rogue_update", TW_LITERAL("\x00\x0f\x01\x00\x10\x20\x20\xff\xff\x09\xff\xff\x0f\x02\x00\x09\xff\xff"));
   seed("rogue_two", TW_LITERAL("\x00\x0f\x01\x00\x01\x09\xff\xff"));
   seed("rogue_number", TW_LITERAL("\x00\x10\x00\x00\x00\x10\x09\xff\xff"));
+  seed("resumed", TW_LITERAL("\x00\x00\x10\x00\x14\x09\xff\xff\x8c\x20\x00\xa0\x09\xff\xff\x03\x09\xff\xff"));
+  seed("early", TW_LITERAL("\x00\x1b\x01\x00\x09\xff\xff\xa7\x01\x00\x09\xff\xff\x00\x01\x00"));
+  seed("early_again", TW_LITERAL("\x00\x1b\x01\x00\x04\xff\xff\x05\xff\xff\x1b\x02\x00\x09\xff\xff"));
+  seed("slow_disks",
+       TW_LITERAL("\x00\x17\xa3\x1b\x01\x00\x09\xff\xff\x16\x09\xff\xff\xa2\x09\xff\xff\x16\x09\xff\xff"));
+  seed("crossed", TW_LITERAL("\x00\x03\x8f\xa7\x01\x00\x09\xff\xff\x00\x01\x00\x8c\x01\x00\x09\xff\xff"));
+  seed("replayed", TW_LITERAL("\x00\x1b\x01\x00\x09\xff\xff\x18\x01\xa4\x01\x18\x04\xa4\x04\x14\x09\xff\xff\x18\x03"));
+  seed("reopened_early_changed", TW_LITERAL("\x00\x1b\x01\x00\x04\xff\xff\x0c\x00\x00\x10\x80\x09\xff\xff\x14"));
+  seed("load_damaged", TW_LITERAL("\x00\x1a\x01\x00\x09\x01\x00\x20\x01\x14\x09\xff\xff"));
   seed("failures",
        TW_LITERAL("\x00\x11\x04\x03\x11\x10\x00\x00\x40\x11\x02\x04\xff\xff\x04\xff\xff\x11\x05\x05\xff\xff"));
   tw_fuzz_seeds_done();

@@ -22,9 +22,15 @@ typedef struct side {
 static side sides[2];
 static tw_buf history[HISTORY]; /* what was ever sent, by whomever */
 static size_t recorded;
+static tw_buf early[HISTORY]; /* the requests' commits whose early data was to be taken */
+static size_t early_taken;
 static uint64_t now_ms;
-/* Something was lost, or taken that the other has not sent: they need not agree any more. */
+/* Something was taken that the other has not sent: they need not agree any more. */
 static bool disturbed;
+/* Something was lost, or there was no connection yet: they need not agree before the next one. */
+static bool lost;
+/* Somebody with a party's keys keeps to no rules: what was recorded may be anything. */
+static bool rogue;
 static tw_buf established[2]; /* saved pairs in epoch 1 */
 
 static side *other(const side *s) { return s == &sides[0] ? &sides[1] : &sides[0]; }
@@ -54,7 +60,7 @@ static void put(side *s, tw_buf *message) {
   record(tw_buf_bytes(message));
   if (s->queued == QUEUE) {
     remove_at(s, 0);
-    disturbed = true;
+    lost = true;
   }
   s->queue[s->queued++] = *message;
   *message = (tw_buf){0};
@@ -75,7 +81,7 @@ static void check_side(const side *s) {
   if (s->pair == NULL) return;
   tw_fuzz_pause(true);
   tw_pair_get_status(s->pair, &status);
-  const bool waiting = status.state == TW_PAIR_LEADING || status.state == TW_PAIR_YIELDING;
+  const bool waiting = status.state >= TW_PAIR_LEADING;
   TW_FUZZ_ASSERT((s->pair->pending != NULL) == waiting);
   TW_FUZZ_ASSERT((s->pair->pending_commit.len > 0) == waiting);
   TW_FUZZ_ASSERT((s->pair->group == NULL) == (status.state == TW_PAIR_HELLO_SENT));
@@ -86,23 +92,37 @@ static void check_side(const side *s) {
   tw_fuzz_pause(false);
 }
 
+/* Whoever has answered does not know yet that it is agreed. */
+static bool has_ended(const side *s) {
+  const tw_pair_state state = s->pair->state;
+  return state == TW_PAIR_STEADY || state == TW_PAIR_ANSWERED || state == TW_PAIR_UNCONFIRMED;
+}
+
+static void check_counts(const tw_pair *a, const tw_pair *b) {
+  TW_FUZZ_ASSERT(a->own_updates + (a->state == TW_PAIR_ANSWERED) == b->peer_updates);
+}
+
 static void check_agreement(void) {
-  const tw_group *a = sides[0].pair == NULL ? NULL : tw_pair_group(sides[0].pair);
-  const tw_group *b = sides[1].pair == NULL ? NULL : tw_pair_group(sides[1].pair);
-  if (disturbed || a == NULL || b == NULL || sides[0].queued > 0 || sides[1].queued > 0) return;
+  const tw_group *a = sides[0].pair == NULL ? NULL : tw_pair_traffic_group(sides[0].pair);
+  const tw_group *b = sides[1].pair == NULL ? NULL : tw_pair_traffic_group(sides[1].pair);
+  if (disturbed || lost || a == NULL || b == NULL || sides[0].queued > 0 || sides[1].queued > 0) return;
   uint8_t of_a[32];
   uint8_t of_b[32];
-  TW_FUZZ_ASSERT(sides[0].pair->state == TW_PAIR_STEADY);
-  TW_FUZZ_ASSERT(sides[1].pair->state == TW_PAIR_STEADY || sides[1].pair->state == TW_PAIR_UNCONFIRMED);
+  TW_FUZZ_ASSERT(has_ended(&sides[0]) && has_ended(&sides[1]));
+  TW_FUZZ_ASSERT(sides[0].pair->state == TW_PAIR_STEADY || sides[1].pair->state == TW_PAIR_STEADY);
   TW_FUZZ_ASSERT(tw_group_epoch(a) == tw_group_epoch(b));
+  /* What was saved and loaded has lost its connection, and so the context. */
+  const tw_bytes context_a = tw_pair_context(sides[0].pair);
+  const tw_bytes context_b = tw_pair_context(sides[1].pair);
+  TW_FUZZ_ASSERT(context_a.len == 0 || context_b.len == 0 || tw_bytes_equal(context_a, context_b));
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_epoch_authenticator(a), tw_group_epoch_authenticator(b)));
   tw_fuzz_must(tw_group_export(a, TW_LITERAL("fuzz"), TW_NO_BYTES, of_a, sizeof of_a));
   tw_fuzz_must(tw_group_export(b, TW_LITERAL("fuzz"), TW_NO_BYTES, of_b, sizeof of_b));
   TW_FUZZ_ASSERT(memcmp(of_a, of_b, sizeof of_a) == 0);
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_pair_peer_parameters(sides[0].pair), sides[1].config.parameters));
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_pair_peer_parameters(sides[1].pair), sides[0].config.parameters));
-  TW_FUZZ_ASSERT(sides[0].pair->own_updates == sides[1].pair->peer_updates);
-  TW_FUZZ_ASSERT(sides[1].pair->own_updates == sides[0].pair->peer_updates);
+  check_counts(sides[0].pair, sides[1].pair);
+  check_counts(sides[1].pair, sides[0].pair);
 }
 
 /* ---- receiving ---- */
@@ -115,6 +135,31 @@ static tw_err first_contact(side *to, tw_bytes message) {
   if (err == TW_OK) put(to, &reply);
   tw_buf_clear(&reply);
   return err;
+}
+
+/* A commit is applied once, and early data comes with that alone (D6). */
+static void check_early(tw_bytes encoded) {
+  tw_pair_message request;
+  tw_fuzz_must(tw_pair_message_decode(encoded, &request));
+  for (size_t i = 0; i < HISTORY && i < early_taken; i++)
+    TW_FUZZ_ASSERT(!tw_bytes_equal(tw_buf_bytes(&early[i]), request.mls));
+  tw_fuzz_must(tw_buf_assign(&early[early_taken++ % HISTORY], request.mls));
+}
+
+static void check_outcome(const side *to, tw_bytes message, const tw_pair_event *event, uint64_t before) {
+  const uint64_t now = tw_group_epoch(to->pair->group);
+  uint64_t most = before + 1;
+  switch (event->outcome) {
+  case TW_PAIR_TIE_IGNORED:
+  case TW_PAIR_CROSSED: most = before; break;
+  case TW_PAIR_RESUMED:
+  case TW_PAIR_ASKED: most = before + 2; break;
+  default: break;
+  }
+  TW_FUZZ_ASSERT(now >= before && now <= most);
+  TW_FUZZ_ASSERT(event->epoch == tw_group_epoch(tw_pair_traffic_group(to->pair)));
+  TW_FUZZ_ASSERT(event->outcome != TW_PAIR_PEER_UPDATED || was_sent(message));
+  if (event->outcome == TW_PAIR_ASKED && event->early_data) check_early(message);
 }
 
 static tw_err next_contact(side *to, tw_bytes message) {
@@ -130,9 +175,10 @@ static tw_err next_contact(side *to, tw_bytes message) {
     TW_FUZZ_ASSERT(tw_bytes_equal(tw_buf_bytes(&before), tw_buf_bytes(&after)));
     TW_FUZZ_ASSERT(reply.len == 0 && event.outcome == 0);
   } else {
-    TW_FUZZ_ASSERT((reply.len > 0) == (event.outcome == TW_PAIR_PEER_UPDATED));
-    TW_FUZZ_ASSERT(event.epoch == epoch + (event.outcome == TW_PAIR_TIE_IGNORED ? 0 : 1));
-    TW_FUZZ_ASSERT(event.outcome != TW_PAIR_PEER_UPDATED || was_sent(message));
+    const bool replies = event.outcome == TW_PAIR_PEER_UPDATED || event.outcome == TW_PAIR_ASKED ||
+                         event.outcome == TW_PAIR_CROSSED;
+    TW_FUZZ_ASSERT((reply.len > 0) == replies);
+    check_outcome(to, message, &event, epoch);
     if (reply.len > 0) put(to, &reply);
   }
   tw_buf_clear(&reply);
@@ -155,12 +201,15 @@ static void deliver(side *from) {
   tw_buf message = from->queue[0];
   from->queue[0] = (tw_buf){0};
   remove_at(from, 0);
-  /* Whatever comes after the hello is protected, and shows that its sender holds the epoch. */
-  if (to->pair != NULL && !disturbed) tw_pair_confirm(to->pair);
+  tw_pair_message_type type = TW_PAIR_CLIENT_HELLO;
+  tw_fuzz_must(tw_pair_message_peek(tw_buf_bytes(&message), &type));
+  /* Whatever comes after the hello, but for resumptions, is protected, and shows that its sender holds the epoch. */
+  const bool is_protected = type == TW_PAIR_CONNECTION_UPDATE || type == TW_PAIR_EPOCH_KEY_UPDATE;
+  if (to->pair != NULL && is_protected && !disturbed && !lost) tw_pair_confirm(to->pair);
   tw_err err = give(to, tw_buf_bytes(&message));
   tw_fuzz_fail(0, 0);
   if (err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM) err = give(to, tw_buf_bytes(&message));
-  TW_FUZZ_ASSERT(err == TW_OK || disturbed);
+  TW_FUZZ_ASSERT(err == TW_OK || disturbed || lost);
   tw_buf_clear(&message);
 }
 
@@ -210,7 +259,8 @@ static void forged_epoch(side *to, tw_reader *r) {
 /* ---- what a party makes that keeps to no rules ---- */
 
 static void wrap(uint16_t type, tw_bytes mls, tw_buf *out) {
-  const tw_pair_message m = {.type = type, .mls = mls};
+  static const uint8_t nonce[TW_PAIR_NONCE];
+  const tw_pair_message m = {.type = type, .nonce = TW_ARRAY(nonce), .mls = mls};
   tw_fuzz_must(tw_pair_message_encode(&m, out));
 }
 
@@ -221,6 +271,7 @@ static void bent_update(side *by, tw_reader *r) {
   const uint8_t flags = tw_read_u8(r);
   const tw_bytes proposals = tw_fuzz_chunk(r);
   if (by->pair == NULL || by->pair->group == NULL) return;
+  rogue = true;
   const tw_commit_options options = {.proposals = proposals,
                                      .plaintext = (flags & 1) == 0,
                                      .without_path = (flags & 2) != 0,
@@ -305,6 +356,8 @@ static void update(side *s) {
   if (err == TW_OK) {
     TW_FUZZ_ASSERT(state == TW_PAIR_STEADY && message.len > 0);
     put(s, &message);
+    /* On an old connection: the peer has asked on another one meanwhile. */
+    if (other(s)->pair != NULL && other(s)->pair->state == TW_PAIR_ASKING) lost = true;
   } else {
     const bool failure = err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM;
     TW_FUZZ_ASSERT(err == TW_ERR_PENDING || err == TW_ERR_STATE || (failure && tw_fuzz_has_failed()));
@@ -319,7 +372,7 @@ static void update(side *s) {
 /* As it is meant: what has not left yet never will. */
 static void take_back(side *s) {
   if (s->pair == NULL) return;
-  if (s->pair->pending != NULL) {
+  if (s->pair->state == TW_PAIR_LEADING || s->pair->state == TW_PAIR_YIELDING) {
     tw_pair_message_type type = TW_PAIR_CLIENT_HELLO;
     if (s->queued > 0) tw_fuzz_must(tw_pair_message_peek(tw_buf_bytes(&s->queue[s->queued - 1]), &type));
     /* Too late when a peer's update has lost against it. */
@@ -332,6 +385,98 @@ static void take_back(side *s) {
   }
   tw_pair_take_back(s->pair);
   check_side(s);
+}
+
+/* ---- the next connection ---- */
+
+static bool may_ask(const side *s) { return s->pair != NULL && s->pair->state >= TW_PAIR_STEADY; }
+
+/* The peer's keys are seen in use; where they are not, nothing is promised. */
+static void confirm(side *s) {
+  if (s->pair == NULL) return;
+  const tw_pair *peer = other(s)->pair;
+  const tw_group *theirs = peer == NULL ? NULL : tw_pair_traffic_group(peer);
+  const tw_group *ours = tw_pair_traffic_group(s->pair);
+  const bool has_keys = theirs != NULL && ours != NULL && peer->state != TW_PAIR_ANSWERED &&
+                        tw_bytes_equal(tw_group_epoch_authenticator(ours), tw_group_epoch_authenticator(theirs)) &&
+                        tw_bytes_equal(tw_pair_context(s->pair), tw_pair_context(peer));
+  if (s->pair->state == TW_PAIR_ANSWERED && !has_keys) disturbed = true;
+  tw_pair_confirm(s->pair);
+}
+
+static void lose_all(void) {
+  for (size_t i = 0; i < 2; i++) {
+    while (sides[i].queued > 0) remove_at(&sides[i], 0);
+  }
+  lost = true;
+}
+
+static bool ask(side *s) {
+  static tw_buf before;
+  static tw_buf after;
+  tw_buf request = {0};
+  snapshot(s, &before);
+  const tw_err err = tw_pair_resume(s->pair, now_ms, &request);
+  if (err == TW_OK) {
+    TW_FUZZ_ASSERT(s->pair->state == TW_PAIR_ASKING && request.len > 0);
+    put(s, &request);
+  } else {
+    const bool failure = err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM;
+    TW_FUZZ_ASSERT(failure ? tw_fuzz_has_failed() : err == TW_ERR_STATE && !may_ask(s));
+    snapshot(s, &after);
+    TW_FUZZ_ASSERT(tw_bytes_equal(tw_buf_bytes(&before), tw_buf_bytes(&after)) && request.len == 0);
+  }
+  check_side(s);
+  tw_buf_clear(&request);
+  return err == TW_OK;
+}
+
+/* All that was under way is gone; on what comes next they agree again, whatever had been lost. */
+static void reconnect(side *s) {
+  lose_all();
+  if (s->pair == NULL || !ask(s)) return;
+  const tw_pair *peer = other(s)->pair;
+  if (peer != NULL && peer->group != NULL) lost = false;
+}
+
+/* Both at once: their requests meet on two connections, of which the second is the one that lives. */
+static void ask_as_well(side *s) {
+  if (s->pair == NULL || other(s)->queued != 1) return;
+  tw_pair_message_type type;
+  tw_fuzz_must(tw_pair_message_peek(tw_buf_bytes(&other(s)->queue[0]), &type));
+  if (type == TW_PAIR_RESUMPTION_REQUEST) reconnect(s);
+}
+
+/* Somebody else opens a connection, with a request or response that came by. It costs what is under way, no more. */
+static void attack(side *to, tw_reader *r) {
+  tw_buf forged = {0};
+  tw_pair_message message = {0};
+  if (recorded == 0 || to->pair == NULL || to->pair->group == NULL) return;
+  const tw_buf *source = &history[tw_read_u8(r) % (recorded < HISTORY ? recorded : HISTORY)];
+  if (tw_pair_message_decode(tw_buf_bytes(source), &message) != TW_OK) return;
+  if (message.type != TW_PAIR_RESUMPTION_REQUEST && message.type != TW_PAIR_RESUMPTION_RESPONSE) return;
+  message.type = TW_PAIR_RESUMPTION_REQUEST;
+  tw_fuzz_must(tw_pair_message_encode(&message, &forged));
+  if (rogue) {
+    intrude(to, tw_buf_bytes(&forged));
+  } else if (give(to, tw_buf_bytes(&forged)) == TW_OK) {
+    lose_all();
+  }
+  tw_buf_clear(&forged);
+}
+
+/* One more connection, after all that has happened. */
+static void finish(void) {
+  side *s = &sides[may_ask(&sides[0]) ? 0 : 1];
+  if (disturbed || sides[0].pair == NULL || sides[1].pair == NULL) return;
+  if (!may_ask(s) || other(s)->pair->group == NULL) return;
+  reconnect(s);
+  for (size_t i = 0; i < 2; i++) {
+    deliver(s);
+    deliver(other(s));
+  }
+  TW_FUZZ_ASSERT(!lost && sides[0].queued == 0 && sides[1].queued == 0);
+  check_agreement();
 }
 
 static void reload(side *s) {
@@ -377,10 +522,12 @@ static void fail_in(tw_reader *r) {
   const uint8_t then = tw_read_u8(r);
   side *s = &sides[then >> 7];
   tw_fuzz_fail(n & 128 ? 0 : (size_t)n * 2 + 1, n & 128 ? (n & 15) + 1u : 0);
-  switch (then % 4) {
+  switch (then % 8) {
   case 0: start(s); break;
   case 1: deliver(s); break;
   case 2: update(s); break;
+  case 4:
+  case 5: reconnect(s); break;
   default: reload(s); break;
   }
   tw_fuzz_fail(0, 0);
@@ -389,22 +536,20 @@ static void fail_in(tw_reader *r) {
 static void act(tw_reader *r) {
   const uint8_t action = tw_read_u8(r);
   side *s = &sides[action >> 7];
-  switch (action % 18) {
+  switch (action % 24) {
   case 0: start(s); break;
   case 1:
   case 2: deliver(s); break;
   case 3:
   case 4: update(s); break;
-  case 5:
-    if (s->pair != NULL) tw_pair_confirm(s->pair);
-    break;
+  case 5: confirm(s); break;
   case 6: take_back(s); break;
   case 7: reload(s); break;
   case 8: now_ms += (uint64_t)tw_read_u8(r) * 60000; break;
   case 9:
     if (s->queued > 0) {
       remove_at(s, 0);
-      disturbed = true;
+      lost = true;
     }
     break;
   case 10: /* out of order */
@@ -425,7 +570,18 @@ static void act(tw_reader *r) {
   case 14: bent_update(s, r); break;
   case 15: bent_hello(r); break;
   case 16: reload_damaged(s, r); break;
-  default: fail_in(r); break;
+  case 17: fail_in(r); break;
+  case 18:
+  case 19: reconnect(s); break;
+  case 20: ask_as_well(s); break;
+  case 21:
+  case 22: attack(s, r); break;
+  default:
+    reload(s);
+    reconnect(s);
+    deliver(s);
+    deliver(other(s));
+    break;
   }
   check_agreement();
 }
@@ -438,9 +594,12 @@ static void clear(void) {
     sides[i].pair = NULL;
     while (sides[i].queued > 0) remove_at(&sides[i], 0);
   }
-  for (size_t i = 0; i < HISTORY; i++) tw_buf_clear(&history[i]);
-  recorded = 0;
-  disturbed = false;
+  for (size_t i = 0; i < HISTORY; i++) {
+    tw_buf_clear(&history[i]);
+    tw_buf_clear(&early[i]);
+  }
+  recorded = early_taken = 0;
+  disturbed = lost = rogue = false;
   now_ms = UINT64_C(1750000000000);
 }
 
@@ -466,7 +625,7 @@ static void found(void) {
 
 static void seed(const char *name, tw_bytes actions) { tw_fuzz_write_seed(name, actions); }
 
-/* An action of the first side is its number, of the second its number + 144, a multiple of 18. */
+/* An action of the first side is its number, of the second its number + 144, a multiple of 24. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
   (void)argc;
   (void)argv;
@@ -486,6 +645,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype tha
   seed("bent", TW_LITERAL("\x01\x0e\x00\x00\x0e\x00\x07\x00\x06\x00\x00\x00\x01\x00"));
   seed("remove", TW_LITERAL("\x01\x9e\x00\x06\x00\x03\x00\x00\x00\x01\x0e\x04\x00"));
   seed("bent_hello", TW_LITERAL("\x00\x00\x0f\x00\x00\x00\x0f\x01\x00\x00\x0f\x10\x00\x00\x0f\x40\x00\x00\x01\x91"));
+  seed("resumed", TW_LITERAL("\x01\x12\x01\x91\x95\xa2\x91\x01\x05\x03\x01\x91"));
+  seed("resumed_update", TW_LITERAL("\x01\x03\x01\x12\x01\x91\x95\x93\x17\x95"));
+  seed("crossed", TW_LITERAL("\x01\x03\x93\xa2\x91\x01\x91\x05\x95"));
+  seed("crossed_requests", TW_LITERAL("\x01\x12\xa4\x91\x01\x91\x95\x05"));
+  seed("merged", TW_LITERAL("\x01\x12\x01\x91\x12\x01\x91\x95\x12\x01\xa2\x91\x01\x05"));
+  seed("replayed", TW_LITERAL("\x01\x12\x01\xa5\x00\x91\xa5\x00\x95\x15\x01\x12\x01\x91"));
+  seed("resumed_failures", TW_LITERAL("\x01\x11\x03\x04\x12\x11\x10\x01\x11\x20\x81\x01\x91\x95"));
   seed("failures",
        TW_LITERAL("\x00\x11\x03\x00\x00\x11\x10\x01\x11\x10\x91\x11\x10\x02\x11\x83\x02\x03\x11\x20\x01\x91"));
   tw_fuzz_seeds_done();
@@ -501,6 +667,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       tw_fuzz_must(tw_pair_load(&sides[i].config, tw_buf_bytes(&established[i]), &sides[i].pair));
   }
   for (size_t i = 0; i < ACTIONS && tw_reader_more(&r); i++) act(&r);
+  finish();
   clear();
   return 0;
 }

@@ -109,7 +109,8 @@ typedef struct tw_channel_tls {
 /** What is known of a session beside its saved state. */
 typedef struct tw_channel_found {
   uint64_t version; /* how often it was saved */
-  bool in_use;      /* a channel that lives has it, which then only ends if the peer itself is seen to ask */
+  bool in_use;      /* a channel that lives has it, which then only ends if the peer itself is seen to ask; one that was
+                       opened here counts before it is established, too */
 } tw_channel_found;
 
 typedef struct tw_channel_config {

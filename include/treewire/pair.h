@@ -124,9 +124,9 @@ TW_API void tw_pair_free(tw_pair *pair);
  * Take one message from the peer, whole. `reply` gets what is to be sent back, if anything (TW_PAIR_PEER_UPDATED: the
  * epoch_key_update). Adopt, save, send: tw_pair_save comes before the reply is released.
  * Errors: TW_ERR_UNEXPECTED for a message that the state does not allow, TW_ERR_UNSUPPORTED for one of a later version,
- * TW_ERR_APART for a resumption_request that is built on an epoch which we have left or not reached, TW_ERR_BINDING,
- * TW_ERR_PROPOSAL for a commit that does more than update its sender, and what tw_group_join and tw_group_receive
- * return. All of them end a connection over a reliable link.
+ * TW_ERR_APART for a resumption_request that is built on an epoch which we have left or not reached, TW_ERR_DUPLICATE
+ * for one that was answered before, TW_ERR_BINDING, TW_ERR_PROPOSAL for a commit that does more than update its sender,
+ * and what tw_group_join and tw_group_receive return. All of them end a connection over a reliable link.
  */
 TW_API TW_MUST_USE tw_err tw_pair_receive(tw_pair *pair, tw_bytes message, uint64_t now_ms, tw_buf *reply,
                                           tw_pair_event *event);

@@ -43,8 +43,9 @@ tw_err tw_channel_after_resumed(tw_channel *channel, const tw_pair_event *happen
   channel->skip_left = 0;
   if (happened->early_data) tw_buf_clear(&channel->early);
   tw_channel_hold(channel);
-  TW_TRY(tw_channel_show_epoch(channel));
-  return tw_channel_establish(channel);
+  /* The response may be one to an earlier request with the same commit: only the peer itself has this one's keys. */
+  channel->unconfirmed = true;
+  return tw_channel_show_epoch(channel);
 }
 
 tw_err tw_channel_repeat_early(tw_channel *channel) {
@@ -92,7 +93,7 @@ tw_err tw_channel_after_asked(tw_channel *channel, tw_bytes reply, const tw_pair
   const tw_err err = put_plain(channel, reply);
   if (err == TW_OK) tw_record_key_move(&channel->send, &send);
   tw_record_key_clear(&send);
-  return err;
+  return err == TW_OK ? tw_channel_show_epoch(channel) : err;
 }
 
 static tw_err take_request(tw_channel *channel, tw_bytes message, tw_buf *reply) {

@@ -45,6 +45,7 @@ static void set_group(tw_pair *pair, tw_group *next) {
   pair->group = next;
   pair->applied_len = 0;
   pair->applied_in_sight = false;
+  pair->by_request = false;
 }
 
 void tw_pair_adopt_pending(tw_pair *pair) {

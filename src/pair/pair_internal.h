@@ -21,6 +21,8 @@ struct tw_pair {
   uint8_t applied[TW_HASH_MAX];         /* hash of the peer's commit that `group` began with */
   uint8_t applied_len;                  /* 0: it began otherwise */
   bool applied_in_sight;                /* that commit was seen on the wire, so that anybody can repeat it */
+  bool by_request;                      /* it came in a request, whose early data may have been taken */
+  uint8_t request_nonce[TW_PAIR_NONCE]; /* of that request */
   uint8_t context[TW_PAIR_CONTEXT_MAX]; /* of the connection: the request's nonce, early_data, the response's nonce */
   uint8_t context_len;
   uint64_t pending_since_ms;

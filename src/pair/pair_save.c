@@ -6,14 +6,15 @@
 #include "pair/binding.h"
 #include "pair/pair_internal.h"
 
-enum { MAGIC = 0x54575052, VERSION = 2 };
+enum { MAGIC = 0x54575052, VERSION = 3 };
 
 /*
  * struct {
- *   uint32 magic = "TWPR"; uint16 version = 2; uint16 cipher_suite; uint8 role; uint8 state; uint8 tie_met;
+ *   uint32 magic = "TWPR"; uint16 version = 3; uint16 cipher_suite; uint8 role; uint8 state; uint8 tie_met;
  *   opaque binding<V>;      -- our ChannelBinding
  *   uint64 own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties, resumptions;
  *   opaque applied<V>; uint8 applied_in_sight;
+ *   opaque request_nonce<V>; -- of the request that brought it; empty where it came otherwise
  *   opaque key_package<V>;  -- tw_key_package_save; the following three empty where there is none
  *   opaque group<V>;        -- tw_group_save
  *   opaque pending<V>;      -- tw_group_save
@@ -53,6 +54,7 @@ tw_err tw_pair_save(const tw_pair *pair, tw_buf *out) {
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) tw_write_u64(&w, numbers[i]);
   tw_write_vector(&w, TW_BYTES(pair->applied, pair->applied_len));
   tw_write_u8(&w, pair->applied_in_sight ? 1 : 0);
+  tw_write_vector(&w, TW_BYTES(pair->request_nonce, pair->by_request ? TW_PAIR_NONCE : 0));
   write_key_package(&w, pair->key_package);
   write_group(&w, pair->group);
   write_group(&w, pair->pending);
@@ -69,6 +71,7 @@ typedef struct saved_pair {
   uint64_t own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties, resumptions;
   tw_bytes applied;
   bool applied_in_sight;
+  tw_bytes request_nonce;
   tw_bytes key_package, group, pending, pending_commit;
 } saved_pair;
 
@@ -80,6 +83,8 @@ static bool fits_state(const saved_pair *saved) {
   if (waiting != (saved->pending.len > 0) || waiting != (saved->pending_commit.len > 0)) return false;
   if (saved->tie_met && saved->state != TW_PAIR_LEADING) return false;
   if (saved->applied_in_sight && saved->applied.len == 0) return false;
+  const size_t nonce = saved->request_nonce.len;
+  if (nonce > 0 && (nonce != TW_PAIR_NONCE || !saved->applied_in_sight)) return false;
   const bool is_answer = saved->state == TW_PAIR_ANSWERED; /* to a request that has been applied */
   if (is_answer && !saved->applied_in_sight) return false;
   switch (saved->state) {
@@ -112,6 +117,7 @@ static tw_err read_saved(tw_bytes encoded, saved_pair *out) {
   out->resumptions = tw_read_u64(&r);
   out->applied = tw_read_vector(&r);
   out->applied_in_sight = tw_read_present(&r);
+  out->request_nonce = tw_read_vector(&r);
   out->key_package = tw_read_vector(&r);
   out->group = tw_read_vector(&r);
   out->pending = tw_read_vector(&r);
@@ -138,6 +144,8 @@ static tw_err fill(tw_pair *pair, const saved_pair *saved) {
     memcpy(pair->applied, saved->applied.ptr, saved->applied.len);
     pair->applied_len = (uint8_t)saved->applied.len;
     pair->applied_in_sight = saved->applied_in_sight;
+    pair->by_request = saved->request_nonce.len > 0;
+    if (pair->by_request) memcpy(pair->request_nonce, saved->request_nonce.ptr, TW_PAIR_NONCE);
   }
   pair->state = (tw_pair_state)saved->state;
   pair->tie_met = saved->tie_met;

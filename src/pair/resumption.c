@@ -128,8 +128,17 @@ typedef struct answer {
   bool early_data;
 } prepared;
 
+/*
+ * Each request has a nonce of its own. Were one answered twice, somebody could have its early data taken here, and hand
+ * the other answer, which says that they were not, to the asking side: it would send them once more.
+ */
+static bool was_answered(const tw_pair *pair, tw_bytes nonce) {
+  return pair->by_request && memcmp(pair->request_nonce, nonce.ptr, TW_PAIR_NONCE) == 0;
+}
+
 static tw_err prepare(tw_pair *pair, tw_pair_action action, const tw_pair_message *request, uint64_t now_ms,
                       prepared *out) {
+  if (action == TW_PAIR_DO_ANSWER && was_answered(pair, request->nonce)) return TW_ERR_DUPLICATE;
   TW_TRY(tw_pair_commit_hash(pair, request->mls, out->hash));
   TW_TRY(tw_random(tw_pair_env(pair), out->nonce, sizeof out->nonce));
   if (action == TW_PAIR_DO_ANSWER) {
@@ -150,7 +159,8 @@ static tw_err encode_response(const tw_pair *pair, const prepared *answer, tw_bu
   return tw_pair_message_encode(&response, reply);
 }
 
-static void settle(tw_pair *pair, tw_pair_action action, prepared *answer, uint64_t now_ms, tw_pair_event *event) {
+static void settle(tw_pair *pair, tw_pair_action action, prepared *answer, const uint8_t nonce[TW_PAIR_NONCE],
+                   uint64_t now_ms, tw_pair_event *event) {
   event->outcome = TW_PAIR_ASKED;
   event->early_data = answer->early_data;
   event->fresh = answer->applied != NULL || !pair->applied_in_sight;
@@ -162,6 +172,8 @@ static void settle(tw_pair *pair, tw_pair_action action, prepared *answer, uint6
     tw_pair_drop_pending(pair);
     tw_pair_adopt_applied(pair, answer->applied, answer->hash, true, now_ms);
     answer->applied = NULL;
+    pair->by_request = true;
+    memcpy(pair->request_nonce, nonce, TW_PAIR_NONCE);
   }
   pair->applied_in_sight = true;
   if (answer->made.next != NULL) tw_pair_commit_keep(pair, &answer->made, now_ms);
@@ -174,7 +186,7 @@ static tw_err do_answer(tw_pair *pair, tw_pair_action action, const tw_pair_mess
   tw_err err = prepare(pair, action, request, now_ms, &answer);
   if (err == TW_OK) err = encode_response(pair, &answer, reply);
   if (err == TW_OK) {
-    settle(pair, action, &answer, now_ms, event);
+    settle(pair, action, &answer, request->nonce.ptr, now_ms, event);
     begin_context(pair, request->nonce.ptr);
     complete_context(pair, answer.early_data, answer.nonce);
   }

@@ -1,80 +1,9 @@
 /* No record key seals two records under one nonce, whatever happens in whatever order. SPDX-License-Identifier: Apache-2.0 */
 #include "tw_cmocka.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* A type here, and a function in mls.h: the two headers do not meet anywhere else. */
-#define tw_group_id tw_provider_group_id
-#include "crypto/provider.h"
-#undef tw_group_id
-
 #include "channel/channel_internal.h"
+#include "support/tw_test_nonces.h"
 #include "support/tw_test_wire.h"
-
-/* ---- a provider that takes notes ---- */
-
-enum { USES_MAX = 100000, KEYS_MAX = 64 };
-
-/* A key and nonce that sealed something. */
-typedef struct nonce_use {
-  uint8_t key[TW_AEAD_KEY_MAX];
-  uint8_t nonce[TW_AEAD_NONCE];
-} nonce_use;
-
-static const tw_provider_ops *real;
-static tw_provider_ops noting;
-static nonce_use uses[USES_MAX];
-static size_t use_count;
-static struct {
-  const tw_aead_key *handle;
-  uint8_t raw[TW_AEAD_KEY_MAX];
-} keys[KEYS_MAX];
-static size_t keys_made;
-
-static tw_err note_new(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
-                       tw_aead_key **out) {
-  TW_TRY(real->aead_key_new(provider, alloc, aead, key, out));
-  (*out)->ops = &noting;
-  for (size_t i = 0; i < KEYS_MAX; i++) {
-    if (keys[i].handle != NULL) continue;
-    keys[i].handle = *out;
-    memset(keys[i].raw, 0, sizeof keys[i].raw);
-    memcpy(keys[i].raw, key.ptr, key.len);
-    keys_made++;
-    return TW_OK;
-  }
-  fail_msg("more keys at once than a test has");
-  return TW_ERR_INTERNAL;
-}
-
-static size_t find_key(const tw_aead_key *key) {
-  for (size_t i = 0; i < KEYS_MAX; i++) {
-    if (keys[i].handle == key) return i;
-  }
-  fail_msg("a key that was not made here");
-  return 0;
-}
-
-static void note_free(tw_aead_key *key) {
-  keys[find_key(key)].handle = NULL;
-  real->aead_key_free(key);
-}
-
-static tw_err note_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
-  assert_true(use_count < USES_MAX);
-  nonce_use *use = &uses[use_count++];
-  memcpy(use->key, keys[find_key(key)].raw, sizeof use->key);
-  memcpy(use->nonce, nonce, sizeof use->nonce);
-  return real->aead_key_seal(key, nonce, aad, plaintext, out);
-}
-
-static int by_bytes(const void *left, const void *right) { return memcmp(left, right, sizeof(nonce_use)); }
-
-static void assert_all_differ(void) {
-  qsort(uses, use_count, sizeof uses[0], by_bytes);
-  for (size_t i = 1; i < use_count; i++) assert_int_not_equal(by_bytes(&uses[i - 1], &uses[i]), 0);
-}
 
 /* ---- what happens ---- */
 
@@ -89,22 +18,15 @@ static size_t pick(size_t below) {
 
 static void begin(unsigned schedule) {
   tw_test_wire_init(&wire, tw_suite_by_id(NULL, 1));
-  tw_provider *provider = wire.test.env.provider;
-  real = provider->ops;
-  noting = *real;
-  noting.aead_key_new = note_new;
-  noting.aead_key_free = note_free;
-  noting.aead_key_seal = note_seal;
-  provider->ops = &noting;
+  tw_test_nonces_begin(&wire.test, NULL);
   random_state = schedule;
-  use_count = keys_made = 0;
   wire.alice.options.rekey_after_ms = wire.bob.options.rekey_after_ms = 5000;
   wire.bob.options.padding_block = 256;
 }
 
 static void clear(void) {
   tw_test_wire_clear(&wire);
-  for (size_t i = 0; i < KEYS_MAX; i++) assert_null(keys[i].handle);
+  tw_test_nonces_end();
 }
 
 static void act(tw_test_side *side, tw_test_side *other) {
@@ -145,7 +67,7 @@ static void nonces_are_never_used_twice(void **state) {
     /* Last words count, too. */
     tw_channel_abort(wire.alice.channel, TW_ERR_INTERNAL);
     tw_channel_abort(wire.bob.channel, TW_ERR_INTERNAL);
-    assert_all_differ();
+    assert_true(tw_test_nonces_sealed() > 10);
     clear();
   }
   /* It did come to that. */
@@ -164,12 +86,10 @@ static void keys_are_never_used_twice(void **state) {
     tw_test_wire_run(&wire, SIZE_MAX);
     side->event_count = 0;
     wire.alice.event_count = wire.bob.event_count = 0;
-    size_t held = 0;
-    for (size_t k = 0; k < KEYS_MAX; k++) held += keys[k].handle != NULL;
-    assert_int_equal(held, 4);
+    assert_int_equal(tw_test_nonces_keys_held(), 4);
     assert_memory_not_equal(wire.alice.channel->send.iv, wire.alice.channel->receive.iv, TW_AEAD_NONCE);
   }
-  assert_int_equal(keys_made, 4 * 21);
+  assert_int_equal(tw_test_nonces_keys_made(), 4 * 21);
   clear();
 }
 

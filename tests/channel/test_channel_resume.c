@@ -163,7 +163,7 @@ static void a_replayed_first_flight_delivers_nothing(void **state) {
     bob->event_count = 0;
     assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
     const tw_err err = tw_test_side_give(&wire, bob, tw_buf_bytes(&flight));
-    assert_int_equal(err, i == 0 ? TW_OK : TW_ERR_APART);
+    assert_int_equal(err, i == 0 ? TW_ERR_DUPLICATE : TW_ERR_APART);
     assert_null(tw_test_side_event(bob, TW_CHANNEL_ESTABLISHED));
     assert_int_equal(bob->received.len, 0);
     assert_int_equal(bob->saves, saves);
@@ -175,6 +175,55 @@ static void a_replayed_first_flight_delivers_nothing(void **state) {
   }
   assert_alive();
   tw_buf_clear(&flight);
+}
+
+/*
+ * Somebody has the first flight taken on a connection of his own, and Alice answered on another one, where her data
+ * would not be taken: she would send them again, and Bob would have them twice.
+ */
+static void early_data_is_not_sent_again_after_it_was_taken_elsewhere(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("once"));
+  tw_buf flight = TW_BUF_INIT(&wire.test.alloc);
+  assert_int_equal(tw_buf_append(&flight, tw_channel_output(alice->channel)), TW_OK);
+  assert_int_equal(tw_test_side_give(&wire, bob, tw_buf_bytes(&flight)), TW_OK);
+  assert_received(bob, TW_LITERAL("once"));
+  tw_channel_free(bob->channel);
+  bob->event_count = 0;
+  assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
+  tw_test_wire_run(&wire, SIZE_MAX);
+  assert_int_equal(bob->received.len, 0);
+  assert_null(tw_test_side_event(alice, TW_CHANNEL_ESTABLISHED));
+  assert_int_equal(tw_test_side_event(bob, TW_CHANNEL_CLOSED)->reason, TW_ERR_DUPLICATE);
+  tw_test_wire_reopen(&wire, alice);
+  run_resumption();
+  assert_alive();
+  tw_buf_clear(&flight);
+}
+
+/* Bob's answer to a request that came to nothing, in place of one to the next request with the same commit. */
+static void an_answer_to_an_earlier_request_establishes_nobody(void **state) {
+  (void)state;
+  tw_test_wire_establish(&wire);
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("early"));
+  (void)tw_test_wire_move(&wire, alice, bob, SIZE_MAX);
+  assert_received(bob, TW_LITERAL("early"));
+  tw_buf answer = TW_BUF_INIT(&wire.test.alloc);
+  assert_int_equal(tw_buf_append(&answer, tw_channel_output(bob->channel)), TW_OK);
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("early"));
+  (void)tw_test_side_give(&wire, alice, tw_buf_bytes(&answer));
+  assert_int_equal(alice->last, TW_ERR_DECRYPT);
+  assert_null(tw_test_side_event(alice, TW_CHANNEL_ESTABLISHED));
+  tw_test_wire_reopen(&wire, alice);
+  tw_test_side_write(alice, TW_LITERAL("early"));
+  run_resumption();
+  assert_received(bob, TW_LITERAL("early"));
+  assert_alive();
+  tw_buf_clear(&answer);
 }
 
 /* As on any path: bytes of the first flight cut, repeated or left out are noticed. */
@@ -387,7 +436,8 @@ static void a_live_session_is_not_given_up_for_what_may_be_a_replay(void **state
   tw_test_wire_establish(&wire);
   tw_test_wire_reopen(&wire, alice);
   (void)tw_test_wire_move(&wire, alice, bob, SIZE_MAX);
-  const tw_bytes response = tw_channel_output(bob->channel);
+  const tw_bytes out = tw_channel_output(bob->channel);
+  const tw_bytes response = TW_BYTES(out.ptr, TW_RECORD_HEADER + ((size_t)out.ptr[3] << 8 | out.ptr[4]));
   enum { HEAD = TW_RECORD_HEADER + TW_CHANNEL_HANDSHAKE_HEADER + 4 + TW_PAIR_NONCE };
   tw_buf forged = TW_BUF_INIT(&wire.test.alloc);
   assert_int_equal(tw_buf_append(&forged, TW_BYTES(response.ptr, HEAD)), TW_OK);
@@ -503,6 +553,8 @@ int main(void) {
       TEST(early_data_is_bounded_and_the_rest_waits),
       TEST(early_data_that_may_be_a_replay_is_sent_again_after_the_response),
       TEST(a_replayed_first_flight_delivers_nothing),
+      TEST(early_data_is_not_sent_again_after_it_was_taken_elsewhere),
+      TEST(an_answer_to_an_earlier_request_establishes_nobody),
       TEST(early_records_kept_back_are_missed),
       TEST(a_damaged_first_flight_never_establishes_and_loses_nothing),
       TEST(nothing_leaves_before_it_is_saved),
