@@ -20,7 +20,8 @@ typedef struct entry {
   struct entry *next_idle, *previous_idle;
   tw_tunnel *owner; /* whose channel has it; NULL: nobody's, and then it is in the list of idle ones */
   uint64_t used_s;
-  tw_buf saved; /* without a state directory: the pair */
+  uint64_t epoch; /* that was saved last by this process, 0: none was */
+  tw_buf saved;   /* without a state directory: the pair */
   uint8_t id_len;
   uint8_t id[ID_MAX];
 } entry;
@@ -359,6 +360,16 @@ static tw_err make_room(tw_sessions *sessions, size_t count) {
   return TW_OK;
 }
 
+/*
+ * An answer that a channel only repeats changes nothing, and does not make the session its own. What comes in there
+ * after another channel has gone on must not bring back the state of before.
+ */
+static bool is_overtaken(const tw_sessions *sessions, tw_tunnel *tunnel) {
+  const tw_group *group = tw_channel_group(tw_tunnel_channel(tunnel));
+  const entry *e = find(sessions, tw_group_id(group));
+  return e != NULL && e->owner != tunnel && tw_group_epoch(group) < e->epoch;
+}
+
 /* The tunnel has the session from now on; who had it before knows an older one. */
 static tw_err claim(tw_sessions *sessions, tw_tunnel *tunnel, entry **out) {
   const tw_bytes id = tw_group_id(tw_channel_group(tw_tunnel_channel(tunnel)));
@@ -370,6 +381,7 @@ static tw_err claim(tw_sessions *sessions, tw_tunnel *tunnel, entry **out) {
     e->used_s = now_s();
     link_used(sessions, e);
   }
+  e->epoch = tw_group_epoch(tw_channel_group(tw_tunnel_channel(tunnel)));
   tw_tunnel *former = e->owner;
   own(sessions, e, tunnel);
   if (former != NULL && former != tunnel) tw_tunnel_supersede(former);
@@ -391,6 +403,10 @@ static tw_err save_in_memory(const tw_channel *channel, entry *e) {
 
 static tw_err collect(tw_sessions *sessions, tw_tunnel *tunnel, size_t *changed) {
   entry *e;
+  if (is_overtaken(sessions, tunnel)) {
+    tw_tunnel_supersede(tunnel);
+    return TW_OK;
+  }
   TW_TRY(claim(sessions, tunnel, &e));
   const tw_channel *channel = tw_tunnel_channel(tunnel);
   if (sessions->store == NULL) return save_in_memory(channel, e);
