@@ -439,11 +439,12 @@ static void killed_many_times_in_a_row(void **state) {
       report(t);
       next += REPORT_EVERY;
     }
-    w->fate = (fate)world_random(w, FATES);
+    w->fate = world_random(w, 2) == 0 ? FATE_LATE : (fate)world_random(w, FATES);
     w->early_data = world_random(w, 2) == 0;
+    const uint32_t span = world_random(w, 2) == 0 ? 30 : 90; /* often while the session is being resumed */
     const uint32_t victims = 1 + world_random(w, 3);
     for (int side = 0; side < SIDES; side++)
-      if (victims >> side & 1) arm(t, side, 1 + world_random(w, 90), (kill_how)world_random(w, KILL_HOWS));
+      if (victims >> side & 1) arm(t, side, 1 + world_random(w, span), (kill_how)world_random(w, KILL_HOWS));
     (void)talk(t);
     disarm(t);
     for (int side = 0; side < SIDES; side++) {

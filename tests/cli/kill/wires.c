@@ -113,7 +113,7 @@ static void write_to(wire *x, int side) {
 static bool is_dying(const world *w, int side) {
   const kill_shared *shared = w->side[side].shared;
   const uint32_t at = atomic_load(&shared->at);
-  return at != 0 && atomic_load(&shared->passed) >= at;
+  return w->side[side].pid != 0 && at != 0 && atomic_load(&shared->passed) >= at;
 }
 
 void wire_move(world *w, wire *x, int side) {
