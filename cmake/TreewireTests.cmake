@@ -1,6 +1,7 @@
 # tests/<room>/test_<name>.c    one cmocka program each, test_<room>_<name>, labelled with its room; with the comment
 #                               "label: slow" in its first lines also labelled slow (left out of quick runs and of
 #                               valgrind), with "label: no-valgrind" left out of valgrind alone
+# tests/<room>/<name>/*.c        further parts of that program
 # tests/support/*.c             helpers for all of them
 # tests/vectors_main/*.c        the vector runner, <build>/tests/vectors
 # tests/e2e/*.sh                scripts on the built program, label e2e; exit status 77 means skipped
@@ -45,7 +46,9 @@ function(tw_add_test source)
   get_filename_component(room "${dir}" NAME)
   get_filename_component(stem "${source}" NAME_WE)
   string(REGEX REPLACE "^test_" "test_${room}_" name "${stem}")
-  add_executable(${name} "${source}")
+  string(REGEX REPLACE "^test_" "" parts "${stem}")
+  file(GLOB part_sources CONFIGURE_DEPENDS "${dir}/${parts}/*.c")
+  add_executable(${name} "${source}" ${part_sources})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_link_libraries(${name} PRIVATE tests_support)
   if(room IN_LIST program_rooms AND TARGET tw_program)

@@ -36,8 +36,8 @@ tw_err tw_tunnel_dial(tw_tunnel *tunnel) {
   return tw_dial_start(setup->loop, &setup->peer, setup->dial_timeout_ms, on_peer, tunnel, &tunnel->dial);
 }
 
-/* The peer has the session no more, or ours is of no use to it; what it says is not authenticated, so that nothing of
- * the application's may have gone with the request. */
+/* The peer has the session no more, or ours is of no use to it. What it says is not authenticated: where something of
+ * the application's has gone with the request, this connection is not tried again, but the next one does begin anew. */
 static bool is_refusal(tw_err err, uint8_t alert) {
   return err == TW_ERR_ALERT &&
          (alert == tw_channel_alert_of(TW_ERR_NO_SESSION) || alert == tw_channel_alert_of(TW_ERR_APART));
@@ -66,14 +66,15 @@ static void wait_for_next(tw_tunnel *tunnel, uint64_t wait, const tw_tunnel_even
 
 bool tw_tunnel_try_again(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8_t alert, const char *text) {
   const tw_tunnel_setup *setup = tunnel->setup;
-  if (!setup->connecting || tunnel->established || tunnel->app_taken || tunnel->why != NULL) return false;
+  if (!setup->connecting || tunnel->established || tunnel->why != NULL) return false;
   const tw_tunnel_event failed = {.kind = TW_TUNNEL_ERROR, .stage = stage, .err = err, .alert = alert, .text = text};
   if (tunnel->resuming && is_refusal(err, alert)) {
     tunnel->resuming = false;
-    if (!setup->refused(setup->ctx, tunnel, &failed)) return false;
+    if (!setup->refused(setup->ctx, tunnel, &failed) || tunnel->app_taken) return false;
     wait_for_next(tunnel, 0, &failed);
     return true;
   }
+  if (tunnel->app_taken) return false;
   const uint64_t wait = next_wait(tunnel->tries);
   if (!is_passing(stage, err) || tw_tunnel_now(tunnel) + wait > tunnel->give_up_ms) return false;
   tunnel->tries++;

@@ -20,6 +20,15 @@ listen_again() { # [options]
 }
 resumed() { has_event "$1" established '"resumed":true' "${2:-1}"; }
 
+# TEXT: the answer takes its time, as over a satellite; meanwhile the first bytes are on their way already.
+send_early() {
+  kill -STOP "$listener"
+  start client "$tcp" send "$local_port" < <(printf %s "$1") >echoed
+  sleep 0.5
+  kill -CONT "$listener"
+  status_of client
+}
+
 # In memory: the second application's channel goes on with the first one's session.
 listen_again --forward "127.0.0.1:$target"
 connector
@@ -55,12 +64,8 @@ for round in 1 2 3; do
   listen_again "${state_of_a[@]}"
   : >b.ev
   connector --state state-b --early-data
-  # The answer takes its time, as over a satellite: meanwhile the first bytes are on their way already.
-  kill -STOP "$listener"
-  start client "$tcp" send "$local_port" < <(printf %s "round $round") >echoed
-  sleep 0.5
-  kill -CONT "$listener"
-  expect 0 client
+  send_early "round $round"
+  [ "$status" = 0 ] || die "no way through"
   [ "$(cat echoed)" = "round $round" ] || die "'$(cat echoed)' came back"
   wait_event b.ev established '"resumed":true.*"early_bytes":7'
   wait_event a.ev established '"resumed":true'
@@ -103,6 +108,24 @@ printf lost | "$tcp" send "$local_port" >/dev/null 2>&1 && die "an old copy went
 wait_event a.ev error 'do not fit together'
 wait_event b.ev error '"alert":"handshake_failure"'
 echo_once "with a new session" # the old one is forgotten
+has_event b.ev established '"resumed":false' || die "a session that is lost went on"
+finish connector
+finish listener
+
+# With early data what an application sent is lost with the listener's session, but once only.
+: >b.ev
+listen_again "${state_of_a[@]}"
+connector --state state-b --early-data
+echo_once "for both to keep"
+finish listener
+rm -rf state-a
+: >b.ev
+listen_again "${state_of_a[@]}"
+send_early lost
+[ "$status" != 0 ] || die "what went with the request did arrive"
+wait_event b.ev error '"alert":"unknown_psk_identity"'
+send_early "after that"
+[ "$status" = 0 ] || die "the session is lost for good"
 has_event b.ev established '"resumed":false' || die "a session that is lost went on"
 finish connector
 finish listener
