@@ -31,7 +31,7 @@ fuzz: deps ## every fuzz target for FUZZ_SECONDS
 	@tools/build fuzz
 	@tools/fuzz
 
-lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, exported symbols
+lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, luacheck, exported symbols
 	@tools/lint
 
 format: deps ## write the C sources in the project's format

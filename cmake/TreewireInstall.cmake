@@ -1,4 +1,5 @@
-# cmake --install: libraries, headers, program, man pages, documents, examples, pkg-config file and CMake package.
+# cmake --install: libraries, headers, program, man pages, documents, examples, the Wireshark dissector, pkg-config file
+# and CMake package.
 include(CMakePackageConfigHelpers)
 set(tw_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/treewire")
 
@@ -18,6 +19,9 @@ endif()
 # The documents keep their places beside each other, so that their links to one another hold.
 install(FILES README.md CONTRIBUTING.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.c")
+
+# Not where Wireshark loads what it finds, but where it can be named: the user decides.
+install(DIRECTORY packaging/wireshark DESTINATION "${CMAKE_INSTALL_DATADIR}/treewire" FILES_MATCHING PATTERN "*.lua")
 
 configure_package_config_file(cmake/treewireConfig.cmake.in treewireConfig.cmake INSTALL_DESTINATION ${tw_package_dir})
 write_basic_package_version_file(treewireConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -140,6 +140,13 @@ typedef struct tw_channel_config {
    */
   tw_err (*session)(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
   void *session_ctx;
+  /**
+   * For debugging alone: whoever has the lines reads all that the channel carries, and can change it. Each traffic
+   * secret as it comes into being, in the key log format of RFC 9850, "<label> <id> <secret>" without an end of line:
+   * labels and ids are in docs/protocols.md. `line` is wiped after the call. NULL: secrets stay inside.
+   */
+  void (*keylog)(void *ctx, tw_bytes line);
+  void *keylog_ctx;
 } tw_channel_config;
 
 /**

@@ -69,6 +69,7 @@ static tw_err say_hello(tw_channel *channel) {
   const tw_pair_config config = tw_channel_pair_config(channel);
   tw_buf hello = TW_BUF_INIT(channel->alloc);
   tw_err err = tw_pair_initiate(&config, channel->now_ms, &channel->pair, &hello);
+  if (err == TW_OK) err = tw_channel_log_first(channel, tw_buf_bytes(&hello));
   if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));
   tw_buf_clear(&hello);
   return err;

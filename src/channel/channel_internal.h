@@ -5,6 +5,7 @@
 #include <treewire/channel.h>
 
 #include "record/record.h"
+#include "tls/protocol.h"
 #include "tls/tls.h"
 
 /* enum AlertDescription, RFC 8446 section 6 and RFC 9846 section 6: those that are sent or told apart. */
@@ -31,7 +32,8 @@ enum { TW_ALERT_LEVEL_WARNING = 1, TW_ALERT_LEVEL_FATAL = 2, TW_ALERT_SIZE = 2 }
 
 enum {
   TW_CHANNEL_EVENTS = 6,
-  TW_CHANNEL_HANDSHAKE_HEADER = 4,   /* uint8 type, uint24 length (D8) */
+  TW_CHANNEL_HANDSHAKE_HEADER = 4, /* uint8 type, uint24 length (D8) */
+  TW_CHANNEL_LOG_ID = TW_TLS_RANDOM,
   TW_CHANNEL_RESERVED_RECORDS = 1024 /* of a key's limit, kept for what is not application data */
 };
 
@@ -87,6 +89,8 @@ struct tw_channel {
   tw_buf output; /* [output_at, len): not sent yet */
   size_t output_at;
 
+  uint8_t log_id[TW_CHANNEL_LOG_ID]; /* with config.keylog: the connection's name in its lines */
+
   uint64_t now_ms;
   uint64_t handshake_deadline_ms;
   uint64_t idle_deadline_ms; /* when empty buffers are released */
@@ -139,6 +143,23 @@ TW_MUST_USE tw_err tw_channel_pump(tw_channel *channel);
 TW_MUST_USE tw_err tw_channel_derive_keys(const tw_channel *channel, tw_record_key *send, tw_record_key *receive);
 /* The key of data that the connecting side sends before the response (D6). */
 TW_MUST_USE tw_err tw_channel_derive_early_key(const tw_channel *channel, tw_record_key *key);
+
+/* ---- keylog.c: nothing is done without config.keylog ---- */
+
+/* Whose key it is: the connecting side's, the other one's, or that of early data (D6). */
+typedef enum tw_channel_key_kind {
+  TW_CHANNEL_KEY_CLIENT = 0,
+  TW_CHANNEL_KEY_SERVER = 1,
+  TW_CHANNEL_KEY_EARLY = 2
+} tw_channel_key_kind;
+
+/* The connection's first message (without its handshake header), which names it in the log. */
+TW_MUST_USE tw_err tw_channel_log_first(tw_channel *channel, tw_bytes message);
+/* A traffic secret of a TLS handshake. */
+void tw_channel_log_handshake(tw_channel *channel, const uint8_t *client_random, tw_tls_level level, bool of_client,
+                              const tw_secret *secret);
+/* One that an epoch gave. */
+void tw_channel_log_epoch(const tw_channel *channel, uint64_t epoch, tw_channel_key_kind kind, const tw_secret *secret);
 
 /* ---- handshake.c ---- */
 

@@ -120,6 +120,7 @@ static tw_err begin_connection(tw_channel *channel, tw_pair_message_type type, t
     channel->tls = NULL;
     tw_buf_clear(&channel->raw);
   }
+  TW_TRY(tw_channel_log_first(channel, message));
   return type == TW_PAIR_RESUMPTION_REQUEST ? tw_channel_answer(channel, message) : answer_hello(channel, message);
 }
 

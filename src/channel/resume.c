@@ -11,11 +11,12 @@ static tw_err put_plain(tw_channel *channel, tw_bytes message) {
 
 static tw_err send_request(tw_channel *channel, tw_buf *request) {
   TW_TRY(tw_pair_resume(channel->pair, channel->now_ms, request));
+  channel->resumed = true;
   tw_channel_hold(channel);
+  TW_TRY(tw_channel_log_first(channel, tw_buf_bytes(request)));
   TW_TRY(tw_channel_put_handshake(channel, tw_buf_bytes(request)));
   TW_TRY(tw_channel_derive_early_key(channel, &channel->send));
   channel->early_left = TW_EARLY_DATA_MAX;
-  channel->resumed = true;
   return TW_OK;
 }
 

@@ -61,6 +61,8 @@ static tw_err take_key(tw_channel *channel, const tw_tls_step *step, tw_record_k
   tw_record_key made = {0};
   tw_tls_get_info(channel->tls, &info);
   TW_TRY(tw_record_key_init(channel->env, info.suite, tw_secret_bytes(&step->secret), &made));
+  const bool of_client = channel->connecting == (step->kind == TW_TLS_STEP_SEND_KEY);
+  tw_channel_log_handshake(channel, info.client_random, step->level, of_client, &step->secret);
   tw_record_key_move(key, &made);
   return TW_OK;
 }

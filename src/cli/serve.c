@@ -2,6 +2,7 @@
 #include "cli/serve.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ enum { SECOND = 1000, DIAL_S = 10, LINGER_S = 2, LOOK_MS = 1000 };
 static const uint64_t seconds_max = 10 * 365 * 24 * 3600u;
 
 void tw_serve_init(tw_serve *serve, bool connecting) {
-  *serve = (tw_serve){.log = {.fd = -1}, .channel_options = tw_channel_options_default};
+  *serve = (tw_serve){.log = {.fd = -1}, .keylog = {.fd = -1}, .channel_options = tw_channel_options_default};
   serve->identity.env = &serve->env;
   serve->identity.connecting = connecting;
   serve->service.connecting = connecting;
@@ -58,6 +59,7 @@ tw_err tw_serve_option(tw_serve *serve, int which, const char *value, tw_report 
   case TW_SERVE_IDLE_TIMEOUT:
     return take_seconds("idle-timeout", value, seconds_max, &serve->service.idle_timeout_ms, report);
   case TW_SERVE_VERBOSE: serve->verbose = true; return TW_OK;
+  case TW_SERVE_KEYLOG: serve->keylog_wanted = true; return TW_OK;
   default: break;
   }
   if (which >= TW_SERVE_SESSIONS)
@@ -85,6 +87,17 @@ static tw_exit prepare_certificates(tw_serve *serve) {
   return TW_EXIT_OK;
 }
 
+/* Not by the environment alone: it may have been set for another program long ago. */
+static tw_exit prepare_keylog(tw_serve *serve) {
+  if (!serve->keylog_wanted) return TW_EXIT_OK;
+  const char *path = getenv("SSLKEYLOGFILE");
+  tw_report report = {"out of memory"};
+  const tw_err err = tw_keylog_open(&serve->keylog, path, &report);
+  if (err != TW_OK)
+    return tw_cli_fail(err == TW_ERR_ARGUMENT ? TW_EXIT_USAGE : TW_EXIT_LOCAL, "--keylog: %s", report.text);
+  return tw_cli_fail(TW_EXIT_OK, "--keylog: whoever reads %s reads all that goes through these channels", path);
+}
+
 tw_exit tw_serve_prepare(tw_serve *serve) {
   tw_harden_process();
   raise_descriptor_limit();
@@ -100,7 +113,7 @@ tw_exit tw_serve_prepare(tw_serve *serve) {
     (void)tw_cli_fail(TW_EXIT_OK, "memory with keys cannot be locked (see ulimit -l); it may reach a swap device");
   if (tw_event_log_open(&serve->log, serve->events_path, &report) != TW_OK)
     return tw_cli_report(TW_EXIT_LOCAL, &report);
-  return TW_EXIT_OK;
+  return prepare_keylog(serve);
 }
 
 /* ---- sessions ---- */
@@ -166,6 +179,10 @@ static tw_exit open_sessions(tw_serve *serve) {
 tw_exit tw_serve_run(tw_serve *serve) {
   serve->channel = (tw_channel_config){
       .clients = serve->identity.clients, .client_count = serve->identity.count, .options = &serve->channel_options};
+  if (serve->keylog.fd >= 0) {
+    serve->channel.keylog = tw_keylog_line;
+    serve->channel.keylog_ctx = &serve->keylog;
+  }
   tw_service_config *config = &serve->service;
   config->channel = &serve->channel;
   config->event = on_event;
@@ -188,5 +205,6 @@ void tw_serve_clear(tw_serve *serve) {
   serve->sessions = NULL;
   tw_identity_clear(&serve->identity);
   tw_event_log_close(&serve->log);
+  tw_keylog_close(&serve->keylog);
   tw_cli_env_clear(&serve->env);
 }

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/events.h"
 #include "cli/identity.h"
+#include "cli/keylog.h"
 #include "cli/sessions.h"
 #include "net/service.h"
 
@@ -20,6 +21,7 @@ enum {
   TW_SERVE_CONNECT_TIMEOUT,
   TW_SERVE_IDLE_TIMEOUT,
   TW_SERVE_VERBOSE,
+  TW_SERVE_KEYLOG,
   TW_SERVE_OPTION_COUNT,
   TW_SERVE_SESSIONS = TW_SERVE_OPTION_COUNT + TW_CERTIFICATE_OPTION_COUNT,
   TW_SERVE_OPTIONS_END = TW_SERVE_SESSIONS + TW_SESSION_OPTION_COUNT
@@ -28,8 +30,8 @@ enum {
 #define TW_SERVE_OPTIONS                                                                                               \
   {"key", 'k', "FILE"}, {"stdio", 0, NULL}, {"rekey-after", 0, "SECONDS"}, {"rekey-bytes", 0, "N"},                    \
       {"events", 0, "FILE"}, {"handshake-timeout", 0, "SECONDS"}, {"connect-timeout", 0, "SECONDS"},                   \
-      {"idle-timeout", 0, "SECONDS"}, {                                                                                \
-    "verbose", 'v', NULL                                                                                               \
+      {"idle-timeout", 0, "SECONDS"}, {"verbose", 'v', NULL}, {                                                        \
+    "keylog", 0, NULL                                                                                                  \
   }
 
 #define TW_SERVE_HELP                                                                                                  \
@@ -40,12 +42,14 @@ enum {
   "      --handshake-timeout SECONDS   for the peer to show who it is (default 30)\n"                                  \
   "      --connect-timeout SECONDS     for one address to answer (default 10)\n"                                       \
   "      --idle-timeout SECONDS        end channels that carry nothing for so long (default 0: never)\n"               \
+  "      --keylog              for debugging: append traffic secrets to the file that SSLKEYLOGFILE names\n"           \
   "  -v, --verbose             tell more on standard error\n"
 
 typedef struct tw_serve {
   tw_env env;
   tw_identity identity;
   tw_event_log log;
+  tw_keylog keylog;
   tw_service_config service;
   tw_channel_config channel;
   tw_channel_options channel_options;
@@ -59,6 +63,7 @@ typedef struct tw_serve {
   const char *peers_path; /* read again on SIGHUP; NULL: not */
   bool stdio;
   bool verbose;
+  bool keylog_wanted;
   tw_exit code; /* of the one channel over standard input and output */
 } tw_serve;
 

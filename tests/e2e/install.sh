@@ -44,7 +44,7 @@ for header in "$prefix"/include/treewire/*.h; do
   fi
 done
 
-for document in treewire.1 README.md docs/protocols.md docs/security.md docs/library.md examples/two_party.c; do
+for document in treewire/wireshark/treewire.lua treewire_crypto.lua treewire_mls.lua treewire.1 README.md docs/protocols.md docs/security.md docs/library.md examples/two_party.c; do
   [ -n "$(find "$prefix/share" -path "*/$document")" ] || { echo "$document was not installed"; exit 1; }
 done
 

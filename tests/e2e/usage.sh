@@ -109,6 +109,24 @@ fails 2 "No such file" listen --key a.key --peers none --stdio
 fails 2 "two.peers: holds 2" "${connect[@]}" --peer @two.peers --stdio localhost
 fails 2 "events" "${listen[@]}" --stdio --events /nowhere/events
 
+# The key log: only when both the option and the environment ask for it, and not where others could read it.
+fails 1 "SSLKEYLOGFILE" "${listen[@]}" --stdio --keylog
+export SSLKEYLOGFILE=$work/log.keys
+fails 1 "takes no value" "${listen[@]}" --stdio --keylog=log.keys
+(umask 022; : >log.keys)
+fails 2 "log.keys: its mode 0644" "${listen[@]}" --stdio --keylog
+fails 2 "log.keys: its mode 0644" connect --key b.key --peer @a.pub --stdio --keylog 127.0.0.1:1
+rm log.keys
+SSLKEYLOGFILE=/dev/null fails 2 "not a file" "${listen[@]}" --stdio --keylog
+SSLKEYLOGFILE=/nowhere/keys fails 2 "No such file" "${listen[@]}" --stdio --keylog
+SSLKEYLOGFILE='' fails 1 "SSLKEYLOGFILE" "${listen[@]}" --stdio --keylog
+serve sink
+listener --forward "127.0.0.1:$target"
+echo words | timeout 20 "$TREEWIRE" connect --key b.key --peer @a.pub --stdio "127.0.0.1:$port" >/dev/null
+finish listener
+[ ! -e log.keys ] || die "a key log that nobody asked for"
+unset SSLKEYLOGFILE
+
 # Nobody is let in yet: not an error, but said.
 start lonely "$TREEWIRE" listen --key a.key --peers /dev/null --bind 127.0.0.1:0 --stdio
 until_true 10 grep -qF "nobody can connect" lonely.err || die "not a word about a peers file without peers"
