@@ -95,5 +95,6 @@ void bench_part_program(void);
 void bench_part_memory(void);
 void bench_part_bytes(void);
 void bench_part_store(void);
+void bench_part_handshake(void);
 
 #endif
