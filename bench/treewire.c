@@ -7,10 +7,11 @@ static const struct {
   const char *name;
   void (*run)(void);
 } parts[] = {
-    {"two-party", bench_part_two_party}, {"primitives", bench_part_primitives}, {"exporter", bench_part_exporter},
-    {"trees", bench_part_trees},         {"adding", bench_part_adding},         {"records", bench_part_records},
-    {"stream", bench_part_stream},       {"program", bench_part_program},       {"memory", bench_part_memory},
-    {"bytes", bench_part_bytes},         {"store", bench_part_store},         {"handshake", bench_part_handshake},
+    {"two-party", bench_part_two_party},   {"primitives", bench_part_primitives}, {"exporter", bench_part_exporter},
+    {"trees", bench_part_trees},           {"adding", bench_part_adding},         {"records", bench_part_records},
+    {"stream", bench_part_stream},         {"program", bench_part_program},       {"memory", bench_part_memory},
+    {"bytes", bench_part_bytes},           {"store", bench_part_store},           {"handshake", bench_part_handshake},
+    {"resumption", bench_part_resumption},
 };
 
 static bool wanted(const char *name, char **names, int count) {

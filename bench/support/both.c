@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "both.h"
 
-/* As a caller with a store does it, but for the disk. */
-static void save(tw_channel *channel, tw_buf *saved) {
+void both_save(both *pair, unsigned who, const both_options *options) {
+  tw_buf *saved = &options->saved[who];
   tw_buf_clear(saved);
-  BENCH_OK(tw_channel_save(channel, saved));
-  BENCH_OK(tw_channel_saved(channel));
+  BENCH_OK(tw_channel_save(pair->end[who], saved));
+  BENCH_OK(tw_channel_saved(pair->end[who]));
 }
 
 static size_t carry(both *pair, unsigned from, const both_options *options) {
-  if (tw_channel_unsaved(pair->end[from])) save(pair->end[from], &options->saved[from]);
+  if (tw_channel_unsaved(pair->end[from])) both_save(pair, from, options);
   const tw_bytes output = tw_channel_output(pair->end[from]);
   size_t taken;
   if (output.len == 0) return 0;
@@ -34,9 +34,7 @@ static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in
   return tw_buf_append(saved, tw_buf_bytes(kept));
 }
 
-void both_open(both *pair, const bench_person *people, const both_options *options) {
-  static const both_options plain = {0};
-  if (options == NULL) options = &plain;
+void both_ask(both *pair, const bench_person *people, const both_options *options) {
   for (unsigned i = 0; i < 2; i++) {
     const tw_client *clients[] = {&people[i].client};
     tw_channel_config config = {
@@ -51,6 +49,12 @@ void both_open(both *pair, const bench_person *people, const both_options *optio
     BENCH_OK(tw_channel_write(pair->end[0], options->early, &taken));
     BENCH_TRUE(taken == options->early.len);
   }
+}
+
+void both_open(both *pair, const bench_person *people, const both_options *options) {
+  static const both_options plain = {0};
+  if (options == NULL) options = &plain;
+  both_ask(pair, people, options);
   both_settle(pair, options);
   for (unsigned i = 0; i < 2; i++) {
     tw_channel_status status;

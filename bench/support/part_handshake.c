@@ -43,13 +43,11 @@ static double bytes_of_tls(tls_world *world) {
   return (double)bytes;
 }
 
-static const char *name_of(tw_channel_protocol protocol) {
-  return protocol == TW_CHANNEL_TLS ? "TLS+MLS" : "MLS-TLS";
-}
+static const char *name_of(tw_channel_protocol protocol) { return protocol == TW_CHANNEL_TLS ? "TLS+MLS" : "MLS-TLS"; }
 
 static void compare(ours *with, tls_world *world, const char *what, const char *reference, bench_bound bound) {
   char name[128];
-  const bench_compared got = bench_compare(shake, with, shake_tls, world, 3);
+  const bench_compared got = bench_compare(shake, with, shake_tls, world, 2);
   (void)snprintf(name, sizeof name, "%s, %s / TLS 1.3 mutual, %s", name_of(with->protocol), what, reference);
   bench_row(name, got.ratio, "x", bound, 1.0);
   bench_note("%.0f us of %.0f us; %.0f bytes of %.0f", 1e6 * got.seconds, 1e6 * got.reference, bytes_of(with),
@@ -63,7 +61,7 @@ static void account(const tw_suite *suite, tw_channel_protocol protocol, const c
   char name[128];
   for (unsigned i = 0; i < 2; i++) bench_person_init(&with.people[i], &env, suite, i);
   (void)snprintf(name, sizeof name, "%s, %s / its primitives", name_of(protocol), what);
-  bench_against_primitives(env.provider, shake, &with, name, BENCH_INFO, 0, 2);
+  bench_against_primitives(env.provider, shake, &with, name, BENCH_INFO, 0, 1);
   for (unsigned i = 0; i < 2; i++) bench_person_clear(&with.people[i]);
   tw_provider_free(env.provider);
 }

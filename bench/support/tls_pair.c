@@ -60,8 +60,8 @@ static int keep_session(SSL *ssl, SSL_SESSION *session) {
 static SSL_CTX *new_context(bool server, const tls_options *options) {
   SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
   BENCH_TRUE(ctx != NULL && SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-             SSL_CTX_set_ciphersuites(ctx, options->cipher) == 1 && SSL_CTX_set1_groups_list(ctx, options->group) == 1 &&
-             SSL_CTX_set1_sigalgs_list(ctx, "ed25519") == 1);
+             SSL_CTX_set_ciphersuites(ctx, options->cipher) == 1 &&
+             SSL_CTX_set1_groups_list(ctx, options->group) == 1 && SSL_CTX_set1_sigalgs_list(ctx, "ed25519") == 1);
   (void)SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN); /* else the chain to send is looked for and checked each time */
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   if (server) {
@@ -141,11 +141,15 @@ static void send_early(tls_pair *pair, tw_bytes early) {
   BENCH_TRUE(SSL_read_early_data(pair->end[1], got, sizeof got, &len) != SSL_READ_EARLY_DATA_SUCCESS);
 }
 
+static bool finished(const tls_pair *pair) {
+  return SSL_is_init_finished(pair->end[0]) && SSL_is_init_finished(pair->end[1]);
+}
+
 void tls_pair_open(tls_pair *pair, tls_world *world, bool resume, tw_bytes early) {
   make_ends(pair, world);
   if (resume) BENCH_TRUE(SSL_set_session(pair->end[0], world->session) == 1);
   if (early.len > 0) send_early(pair, early);
-  for (unsigned i = 0; i < 8 && (SSL_in_init(pair->end[0]) || SSL_in_init(pair->end[1])); i++) {
+  for (unsigned i = 0; i < 8 && !finished(pair); i++) {
     if (early.len > 0 && i % 2 == 1) {
       uint8_t byte;
       size_t len = 0;
@@ -153,7 +157,7 @@ void tls_pair_open(tls_pair *pair, tls_world *world, bool resume, tw_bytes early
     }
     (void)SSL_do_handshake(pair->end[i % 2]);
   }
-  BENCH_TRUE(!SSL_in_init(pair->end[0]) && !SSL_in_init(pair->end[1]));
+  BENCH_TRUE(finished(pair));
   BENCH_TRUE((SSL_session_reused(pair->end[0]) == 1) == resume);
   uint8_t byte;
   if (SSL_get_num_tickets(pair->end[1]) > 0) BENCH_TRUE(SSL_read(pair->end[0], &byte, 1) <= 0); /* takes the tickets */
