@@ -3,7 +3,7 @@
 
 #include "both.h"
 
-enum { ENDS = 10000, PAIRS = ENDS / 2, REKEYED = 500 /* pairs of them */ };
+enum { ENDS = 10000, PAIRS = ENDS / 2, REKEYED = 500 /* pairs of them */, DURABLE = 1000 /* pairs */ };
 static const double must_classical = 24;
 static const double must_pq = 40;
 
@@ -31,6 +31,23 @@ static void report_memory(const char *suite, const char *state, usage each, doub
   snprintf(name, sizeof name, "%s, %s: heap with OpenSSL's, per channel", suite, state);
   bench_row(name, each.heap, "KiB", BENCH_AT_MOST, must);
   bench_note("by the channels' own allocator %.1f KiB, resident set %.1f KiB", each.own, each.resident);
+}
+
+/* With a state, in which the session is kept: what the channel itself still has. */
+static void measure_durable(both *pairs, const bench_person *people, const bench_memory *memory, const char *name,
+                            double must) {
+  tw_buf saved[2] = {TW_BUF_INIT(NULL), TW_BUF_INIT(NULL)};
+  const both_options options = {.durable = true, .saved = saved};
+  both_open(&pairs[0], people, &options);
+  both_close(&pairs[0]);
+  const usage before = usage_now(memory);
+  for (unsigned i = 0; i < DURABLE; i++) {
+    both_open(&pairs[i], people, &options);
+    both_rest(&pairs[i], both_ms);
+  }
+  report_memory(name, "durable, established", usage_each(before, usage_now(memory), 2.0 * DURABLE), must);
+  for (unsigned i = 0; i < DURABLE; i++) both_close(&pairs[i]);
+  for (unsigned i = 0; i < 2; i++) tw_buf_clear(&saved[i]);
 }
 
 static void measure_pairs(both *pairs, const bench_person *people, const bench_memory *memory, const char *name,
@@ -70,6 +87,7 @@ static void measure_memory(const tw_suite *suite, const char *name, double must)
   const size_t own = memory.now;
   measure_pairs(pairs, people, &memory, name, must);
   for (unsigned i = 0; i < PAIRS; i++) both_close(&pairs[i]);
+  measure_durable(pairs, people, &memory, name, must);
   BENCH_TRUE(memory.now == own);
   for (unsigned i = 0; i < 2; i++) bench_person_clear(&people[i]);
   free(pairs);
