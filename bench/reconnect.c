@@ -292,14 +292,16 @@ static double resident_mib(pid_t pid) {
 
 static double processor_seconds(pid_t pid) {
   char path[TEXT], line[1024];
-  unsigned long user = 0, system = 0;
+  unsigned long ticks = 0;
   (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
   FILE *file = fopen(path, "r");
   BENCH_TRUE(file != NULL && fgets(line, sizeof line, file) != NULL);
   fclose(file);
-  BENCH_TRUE(sscanf(strrchr(line, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) ==
-             2);
-  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+  char *rest_of = NULL;
+  char *field = strtok_r(strrchr(line, ')') + 1, " ", &rest_of); /* the third one, of proc(5) */
+  for (int i = 3; field != NULL; field = strtok_r(NULL, " ", &rest_of), i++)
+    if (i == 14 || i == 15) ticks += strtoul(field, NULL, 10); /* utime, stime */
+  return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* ---- the world ---- */

@@ -2,6 +2,7 @@
 #include "both.h"
 
 void both_save(both *pair, unsigned who, const both_options *options) {
+  BENCH_TRUE(options != NULL);
   tw_buf *saved = &options->saved[who];
   tw_buf_clear(saved);
   BENCH_OK(tw_channel_save(pair->end[who], saved));
