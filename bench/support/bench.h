@@ -96,5 +96,7 @@ void bench_part_program(void);
 void bench_part_memory(void);
 void bench_part_bytes(void);
 void bench_part_store(void);
+void bench_part_handshake(void);
+void bench_part_resumption(void);
 
 #endif

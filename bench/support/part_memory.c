@@ -1,67 +1,11 @@
 /* Ten thousand idle channels, and the bytes of handshakes. SPDX-License-Identifier: Apache-2.0 */
 #include <malloc.h>
 
-#include "world.h"
+#include "both.h"
 
-enum { ENDS = 10000, PAIRS = ENDS / 2, REKEYED = 500 /* pairs of them */ };
+enum { ENDS = 10000, PAIRS = ENDS / 2, REKEYED = 500 /* pairs of them */, DURABLE = 1000 /* pairs */ };
 static const double must_classical = 24;
 static const double must_pq = 40;
-
-static const uint64_t start_ms = (uint64_t)BENCH_NOW * 1000;
-
-/* ---- two channels back to back ---- */
-
-typedef struct both {
-  tw_channel *end[2]; /* the connecting one first */
-} both;
-
-static size_t carry(tw_channel *from, tw_channel *to) {
-  const tw_bytes output = tw_channel_output(from);
-  size_t taken;
-  if (output.len == 0) return 0;
-  BENCH_OK(tw_channel_input(to, output, start_ms, &taken));
-  tw_channel_output_sent(from, taken);
-  return taken;
-}
-
-static void settle(both *pair) {
-  while (carry(pair->end[0], pair->end[1]) + carry(pair->end[1], pair->end[0]) > 0) {}
-  for (unsigned i = 0; i < 2; i++) {
-    tw_channel_event event;
-    while (tw_channel_next_event(pair->end[i], &event)) BENCH_TRUE(event.kind != TW_CHANNEL_CLOSED);
-  }
-}
-
-static void open_both(both *pair, const bench_person *people) {
-  for (unsigned i = 0; i < 2; i++) {
-    const tw_client *clients[] = {&people[i].client};
-    const tw_channel_config config = {.clients = clients, .client_count = 1};
-    BENCH_OK(i == 0 ? tw_channel_connect(&config, start_ms, &pair->end[i])
-                    : tw_channel_accept(&config, start_ms, &pair->end[i]));
-  }
-  settle(pair);
-  tw_channel_status status;
-  tw_channel_get_status(pair->end[1], &status);
-  BENCH_TRUE(status.established);
-}
-
-static void rekey(both *pair, unsigned who) {
-  BENCH_OK(tw_channel_rekey(pair->end[who], start_ms));
-  settle(pair);
-}
-
-static void close_both(both *pair) {
-  tw_channel_free(pair->end[0]);
-  tw_channel_free(pair->end[1]);
-}
-
-/* Time passes without traffic: buffers go. */
-static void rest(both *pair, uint64_t now_ms) {
-  for (unsigned i = 0; i < 2; i++) {
-    BENCH_OK(tw_channel_tick(pair->end[i], now_ms + 1));
-    BENCH_OK(tw_channel_tick(pair->end[i], now_ms + 10000));
-  }
-}
 
 /* ---- memory ---- */
 
@@ -89,13 +33,30 @@ static void report_memory(const char *suite, const char *state, usage each, doub
   bench_note("by the channels' own allocator %.1f KiB, resident set %.1f KiB", each.own, each.resident);
 }
 
+/* With a state, in which the session is kept: what the channel itself still has. */
+static void measure_durable(both *pairs, const bench_person *people, const bench_memory *memory, const char *name,
+                            double must) {
+  tw_buf saved[2] = {TW_BUF_INIT(NULL), TW_BUF_INIT(NULL)};
+  const both_options options = {.durable = true, .saved = saved};
+  both_open(&pairs[0], people, &options);
+  both_close(&pairs[0]);
+  const usage before = usage_now(memory);
+  for (unsigned i = 0; i < DURABLE; i++) {
+    both_open(&pairs[i], people, &options);
+    both_rest(&pairs[i], both_ms);
+  }
+  report_memory(name, "durable, established", usage_each(before, usage_now(memory), 2.0 * DURABLE), must);
+  for (unsigned i = 0; i < DURABLE; i++) both_close(&pairs[i]);
+  for (unsigned i = 0; i < 2; i++) tw_buf_clear(&saved[i]);
+}
+
 static void measure_pairs(both *pairs, const bench_person *people, const bench_memory *memory, const char *name,
                           double must) {
   const usage before = usage_now(memory);
   const double start = bench_cpu_seconds();
   for (unsigned i = 0; i < PAIRS; i++) {
-    open_both(&pairs[i], people);
-    rest(&pairs[i], start_ms);
+    both_open(&pairs[i], people, NULL);
+    both_rest(&pairs[i], both_ms);
   }
   const double handshakes = bench_cpu_seconds() - start;
   const usage between = usage_now(memory);
@@ -103,9 +64,9 @@ static void measure_pairs(both *pairs, const bench_person *people, const bench_m
   report_memory(name, "established", fresh, must);
   bench_note("%.0f handshakes a second, both ends on one core", PAIRS / handshakes);
   for (unsigned i = 0; i < REKEYED; i++) {
-    rekey(&pairs[i], 0);
-    rekey(&pairs[i], 1);
-    rest(&pairs[i], start_ms + 20000);
+    both_rekey(&pairs[i], 0);
+    both_rekey(&pairs[i], 1);
+    both_rest(&pairs[i], both_ms + 20000);
   }
   const usage more = usage_each(between, usage_now(memory), 2.0 * REKEYED);
   const usage rekeyed = {fresh.own + more.own, fresh.heap + more.heap, fresh.resident + more.resident};
@@ -121,11 +82,12 @@ static void measure_memory(const tw_suite *suite, const char *name, double must)
   for (unsigned i = 0; i < 2; i++) bench_person_init(&people[i], &env, suite, i);
   both *pairs = calloc(PAIRS, sizeof *pairs);
   BENCH_TRUE(pairs != NULL);
-  open_both(&pairs[0], people); /* warm */
-  close_both(&pairs[0]);
+  both_open(&pairs[0], people, NULL); /* warm */
+  both_close(&pairs[0]);
   const size_t own = memory.now;
   measure_pairs(pairs, people, &memory, name, must);
-  for (unsigned i = 0; i < PAIRS; i++) close_both(&pairs[i]);
+  for (unsigned i = 0; i < PAIRS; i++) both_close(&pairs[i]);
+  measure_durable(pairs, people, &memory, name, must);
   BENCH_TRUE(memory.now == own);
   for (unsigned i = 0; i < 2; i++) bench_person_clear(&people[i]);
   free(pairs);
@@ -140,12 +102,6 @@ void bench_part_memory(void) {
 
 /* ---- bytes ---- */
 
-static uint64_t wire(const both *pair) {
-  tw_channel_status status[2];
-  for (unsigned i = 0; i < 2; i++) tw_channel_get_status(pair->end[i], &status[i]);
-  return status[0].wire_sent + status[1].wire_sent;
-}
-
 void bench_part_bytes(void) {
   tw_env env = {0};
   bench_title("Bytes on the wire, both ways, of a handshake with the record that confirms it, and of one rekey");
@@ -155,16 +111,16 @@ void bench_part_bytes(void) {
     both pair;
     char name[128];
     for (unsigned j = 0; j < 2; j++) bench_person_init(&people[j], &env, tw_suite_at(i), j);
-    open_both(&pair, people);
-    const uint64_t handshake = wire(&pair);
-    rekey(&pair, 0);
-    const uint64_t before = wire(&pair);
-    rekey(&pair, 0);
+    both_open(&pair, people, NULL);
+    const uint64_t handshake = both_wire(&pair);
+    both_rekey(&pair, 0);
+    const uint64_t before = both_wire(&pair);
+    both_rekey(&pair, 0);
     snprintf(name, sizeof name, "handshake, %s", tw_suite_name(tw_suite_at(i)));
     bench_row(name, (double)handshake, "bytes", BENCH_INFO, 0);
     snprintf(name, sizeof name, "rekey, %s", tw_suite_name(tw_suite_at(i)));
-    bench_row(name, (double)(wire(&pair) - before), "bytes", BENCH_INFO, 0);
-    close_both(&pair);
+    bench_row(name, (double)(both_wire(&pair) - before), "bytes", BENCH_INFO, 0);
+    both_close(&pair);
     for (unsigned j = 0; j < 2; j++) bench_person_clear(&people[j]);
   }
   tw_provider_free(env.provider);

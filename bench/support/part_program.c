@@ -1,5 +1,4 @@
 /* The program as a tunnel, against a tunnel on libssl. SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "loopback.h"
+#include "program.h"
 
 /*
  * source -> tunnel's near end -> tunnel's far end -> sink, all over loopback TCP. The other tunnel is two processes
@@ -81,35 +81,20 @@ static tunnel tls_tunnel(const struct sockaddr_in *sink) {
 /* ---- treewire ---- */
 
 static char folder[] = "/tmp/treewire-bench-XXXXXX";
-static char program[4096];
+static const char *program;
 static char files[4][TEXT]; /* two private keys, two public ones */
 static char public_key[8192];
 
-static pid_t run(const char *const *arguments, const char *input, const char *output) {
-  const pid_t child = fork();
-  BENCH_TRUE(child >= 0);
-  if (child != 0) return child;
-  const int in = open(input != NULL ? input : "/dev/null", O_RDONLY);
-  const int out = open(output != NULL ? output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  const int err = open("/dev/null", O_WRONLY);
-  if (in >= 0 && out >= 0 && err >= 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(err, 2) == 2)
-    execv(program, (char *const *)(uintptr_t)arguments);
-  _exit(127);
-}
-
 static void run_and_wait(const char *verb, const char *input, const char *output) {
   int status;
-  const pid_t child = run((const char *[]){program, verb, NULL}, input, output);
+  const pid_t child = bench_program_run((const char *[]){program, verb, NULL}, input, output);
   BENCH_TRUE(waitpid(child, &status, 0) == child && status == 0);
 }
 
 /* False where there is no program beside this one. */
 static bool make_keys(void) {
-  const ssize_t len = readlink("/proc/self/exe", program, sizeof program - 16);
-  BENCH_TRUE(len > 0);
-  program[len] = 0;
-  memcpy(strrchr(program, '/') + 1, "treewire", sizeof "treewire");
-  if (access(program, X_OK) != 0) return false;
+  program = bench_program();
+  if (program == NULL) return false;
   BENCH_TRUE(mkdtemp(folder) != NULL);
   for (unsigned i = 0; i < 2; i++) {
     snprintf(files[i], TEXT, "%s/%u.key", folder, i);
@@ -137,13 +122,13 @@ static tunnel our_tunnel(const struct sockaddr_in *sink) {
   (void)port_text(&made.near, near);
   (void)port_text(&far_at, far);
   (void)port_text(sink, target);
-  made.ends[1] = run((const char *[]){program, "listen", "--key", files[1], "--peers", files[2], "--bind", far,
-                                      "--forward", target, "--rekey-after", "1", NULL},
-                     NULL, NULL);
+  made.ends[1] = bench_program_run((const char *[]){program, "listen", "--key", files[1], "--peers", files[2], "--bind",
+                                                    far, "--forward", target, "--rekey-after", "1", NULL},
+                                   NULL, NULL);
   close(loopback_connect(&far_at)); /* it listens */
-  made.ends[0] = run((const char *[]){program, "connect", "--key", files[0], "--peer", public_key, far, "--listen",
-                                      near, "--rekey-after", "1", NULL},
-                     NULL, NULL);
+  made.ends[0] = bench_program_run((const char *[]){program, "connect", "--key", files[0], "--peer", public_key, far,
+                                                    "--listen", near, "--rekey-after", "1", NULL},
+                                   NULL, NULL);
   return made;
 }
 

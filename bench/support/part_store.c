@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "both.h"
 #include "crypto/crypto.h"
 #include "store/store.h"
 
@@ -113,6 +113,79 @@ static void measure(bench_place *at, const char *kind, unsigned count, unsigned 
              1e6 * saves[rounds / 10], 1e6 * raws[rounds / 10]);
 }
 
+/* ---- a whole adoption ---- */
+
+/*
+ * The peer's update has come in and was applied: the session has to be on the disk before the answer leaves. What is
+ * timed is that, from the channel that says so to the bytes that may leave, against one flush of as many bytes.
+ */
+typedef struct adoption {
+  both pair;
+  both_options options;
+  tw_buf saved[2];
+  tw_buf value;
+} adoption;
+
+static double take_update(adoption *a) {
+  size_t taken;
+  BENCH_OK(tw_channel_rekey(a->pair.end[0], both_ms));
+  both_save(&a->pair, 0, &a->options);
+  const tw_bytes update = tw_channel_output(a->pair.end[0]);
+  const double start = bench_wall_seconds();
+  BENCH_OK(tw_channel_input(a->pair.end[1], update, both_ms, &taken));
+  const double seconds = bench_wall_seconds() - start;
+  BENCH_TRUE(taken == update.len && tw_channel_unsaved(a->pair.end[1]));
+  tw_channel_output_sent(a->pair.end[0], taken);
+  return seconds;
+}
+
+static double adopt_seconds(bench_place *at, adoption *a) {
+  tw_channel *channel = a->pair.end[1];
+  const double start = bench_wall_seconds();
+  tw_store_change change = {.kind = TW_STORE_SESSION, .id = tw_group_id(tw_channel_group(channel))};
+  tw_buf_clear(&a->value);
+  BENCH_OK(tw_channel_save(channel, &a->value));
+  change.value = tw_buf_bytes(&a->value);
+  BENCH_OK(tw_store_apply(at->store, &change, 1, NULL));
+  BENCH_OK(tw_channel_saved(channel));
+  BENCH_TRUE(tw_channel_output(channel).len > 0);
+  return bench_wall_seconds() - start;
+}
+
+static void measure_adoption(bench_place *at, const tw_suite *suite, const char *what) {
+  double adoptions[ROUNDS_MAX];
+  double raws[ROUNDS_MAX];
+  double ratios[ROUNDS_MAX];
+  double whole[ROUNDS_MAX];
+  char name[128];
+  bench_person people[2];
+  adoption a = {.saved = {TW_BUF_INIT(NULL), TW_BUF_INIT(NULL)}, .value = TW_BUF_INIT(NULL)};
+  a.options = (both_options){.durable = true, .saved = a.saved};
+  for (unsigned i = 0; i < 2; i++) bench_person_init(&people[i], &at->env, suite, i);
+  both_open(&a.pair, people, &a.options);
+  for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+    const double processing = take_update(&a);
+    if (i % 2 == 1) raws[i] = raw_seconds(at, a.value.len);
+    adoptions[i] = adopt_seconds(at, &a);
+    if (i % 2 == 0) raws[i] = raw_seconds(at, a.value.len);
+    ratios[i] = adoptions[i] / raws[i];
+    whole[i] = (processing + adoptions[i]) / raws[i];
+    both_settle(&a.pair, &a.options);
+    (void)tidy_seconds(at);
+  }
+  (void)snprintf(name, sizeof name, "%s: adoption with durable save / pwrite and fdatasync of the bytes", what);
+  bench_row(name, bench_median(ratios, ROUNDS_MAX), "", BENCH_AT_MOST, 2);
+  bench_note("%zu bytes; %.0f us of %.0f us; with the update's processing in front of it %.2f", a.value.len,
+             1e6 * bench_median(adoptions, ROUNDS_MAX), 1e6 * bench_median(raws, ROUNDS_MAX),
+             bench_median(whole, ROUNDS_MAX));
+  both_close(&a.pair);
+  for (unsigned i = 0; i < 2; i++) {
+    bench_person_clear(&people[i]);
+    tw_buf_clear(&a.saved[i]);
+  }
+  tw_buf_clear(&a.value);
+}
+
 void bench_part_store(void) {
   tw_provider *provider = NULL;
   bench_place at;
@@ -122,6 +195,8 @@ void bench_part_store(void) {
   open_store(&at, TW_NO_BYTES);
   measure(&at, "in clear", 1, ROUNDS_MAX);
   measure(&at, "in clear", MANY, ROUNDS_MAX / 10);
+  measure_adoption(&at, tw_suite_at(0), "classical");
+  measure_adoption(&at, tw_suite_default(), "default suite");
   remove_store(&at);
   open_store(&at, TW_LITERAL("passphrase"));
   measure(&at, "sealed", 1, ROUNDS_MAX);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/sessions.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -133,6 +134,26 @@ static void link_used(tw_sessions *sessions, entry *e) {
   *(older != NULL ? &older->newer : &sessions->oldest) = e;
 }
 
+static int by_use(const void *a, const void *b) {
+  const entry *x = *(entry *const *)a;
+  const entry *y = *(entry *const *)b;
+  return (x->used_s > y->used_s) - (x->used_s < y->used_s);
+}
+
+/* All at once, where they come in any order: to put each in its place would take the square of their number. */
+static tw_err sort_used(tw_sessions *sessions) {
+  if (sessions->count == 0) return TW_OK;
+  entry **all = tw_alloc_array(NULL, sessions->count, sizeof(entry *));
+  if (all == NULL) return TW_ERR_NO_MEMORY;
+  size_t count = 0;
+  for (entry *e = sessions->newest; e != NULL; e = e->older) all[count++] = e;
+  qsort((void *)all, count, sizeof(entry *), by_use);
+  sessions->newest = sessions->oldest = NULL;
+  for (size_t i = 0; i < count; i++) link_used(sessions, all[i]);
+  tw_alloc_free(NULL, (void *)all);
+  return TW_OK;
+}
+
 static void become_idle(tw_sessions *sessions, entry *e) {
   e->owner = NULL;
   e->previous_idle = NULL;
@@ -230,7 +251,8 @@ static tw_err take_stored(void *ctx, tw_bytes id, tw_bytes value) {
   bool ours;
   entry *e;
   if (read_value(sessions, value, &used_s, &pair, &ours) != TW_OK || !ours || id.len > ID_MAX) return TW_OK;
-  TW_TRY(add(sessions, id, used_s, &e));
+  TW_TRY(add(sessions, id, UINT64_MAX, &e)); /* to the front; sort_used puts it in its place */
+  e->used_s = used_s;
   e->version = 1;
   return TW_OK;
 }
@@ -262,6 +284,7 @@ static tw_err open_store(const tw_session_options *options, tw_sessions *session
   if (err == TW_OK) err = tw_store_open(&config, sessions->env, &sessions->store, report);
   tw_buf_clear(&passphrase);
   if (err == TW_OK) err = tw_store_each(sessions->store, TW_STORE_SESSION, take_stored, sessions, report);
+  if (err == TW_OK && sort_used(sessions) != TW_OK) err = tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
   return err;
 }
 

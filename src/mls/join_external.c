@@ -84,7 +84,7 @@ tw_err tw_group_join_external(const tw_client *client, tw_bytes group_info, cons
   if (decoded.wire_format != TW_WIRE_GROUP_INFO) return TW_ERR_UNEXPECTED;
   const tw_group_info *info = &decoded.u.group_info;
   tw_group *from;
-  TW_TRY(tw_group_from_info(client, info, join->ratchet_tree, now, &from));
+  TW_TRY(tw_group_from_info(client, info, join->ratchet_tree, TW_NO_BYTES, now, &from));
   tw_commit_work work = {
       .from = from,
       .client = client,

@@ -28,14 +28,15 @@ static tw_err load_tree(tw_group *group, const tw_group_info *info, tw_bytes out
   return tw_tree_decode(group->env, group->suite, encoded, &group->tree);
 }
 
-static tw_err fill(tw_group *group, const tw_group_info *info, tw_bytes ratchet_tree, uint64_t now) {
+static tw_err fill(tw_group *group, const tw_group_info *info, tw_bytes ratchet_tree, tw_bytes own_leaf, uint64_t now) {
   TW_TRY(check_context(group->client, &info->group_context));
   TW_TRY(tw_group_set_context(group, &info->group_context));
   TW_TRY(load_tree(group, info, ratchet_tree));
   const tw_leaf_node *signer = tw_tree_leaf(group->tree, info->signer);
   if (signer == NULL) return TW_ERR_SENDER;
   TW_TRY(tw_group_info_verify(group->env, group->suite, info, signer->signature_key));
-  TW_TRY(tw_tree_validate(group->tree, group->context.group_id, group->context.extensions, group->context.tree_hash));
+  TW_TRY(tw_tree_validate_joining(group->tree, group->context.group_id, group->context.extensions,
+                                  group->context.tree_hash, own_leaf));
   TW_TRY(check_members(group, now));
   TW_TRY(tw_client_accepts_external_senders(group->client, group->context.group_id, group->context.extensions, now));
   const size_t size = group->suite->hash->size;
@@ -47,11 +48,11 @@ static tw_err fill(tw_group *group, const tw_group_info *info, tw_bytes ratchet_
                                     info->confirmation_tag, group->interim_transcript_hash);
 }
 
-tw_err tw_group_from_info(const tw_client *client, const tw_group_info *info, tw_bytes ratchet_tree, uint64_t now,
-                          tw_group **out) {
+tw_err tw_group_from_info(const tw_client *client, const tw_group_info *info, tw_bytes ratchet_tree, tw_bytes own_leaf,
+                          uint64_t now, tw_group **out) {
   tw_group *group;
   TW_TRY(tw_group_new(client, &group));
-  const tw_err err = fill(group, info, ratchet_tree, now);
+  const tw_err err = fill(group, info, ratchet_tree, own_leaf, now);
   if (err != TW_OK) {
     tw_group_free(group);
     return err;

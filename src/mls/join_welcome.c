@@ -112,7 +112,8 @@ static tw_err join(join_work *work, tw_bytes message, tw_group **out) {
   TW_TRY(derive_psks(work));
   TW_TRY(open_info(work));
   tw_group *group;
-  TW_TRY(tw_group_from_info(client, &work->info, work->options->ratchet_tree, work->now, &group));
+  TW_TRY(tw_group_from_info(client, &work->info, work->options->ratchet_tree, work->key_package->view.leaf_node.encoded,
+                            work->now, &group));
   const tw_err err = enter(work, group);
   if (err != TW_OK) {
     tw_group_free(group);

@@ -23,6 +23,8 @@ void tw_tree_private_clear(const tw_env *env, tw_tree_private *priv);
 TW_MUST_USE tw_err tw_tree_private_copy(const tw_env *env, const tw_tree_private *from, tw_tree_private *to);
 /* Drop keys of nodes that `tree` has blank, or outside it. */
 void tw_tree_private_prune(tw_tree_private *priv, const tw_tree *tree);
+/* TW_ERR_TREE unless each private key is of a node that `tree` has, and of the suite's length. */
+TW_MUST_USE tw_err tw_tree_private_fits(const tw_suite *suite, const tw_tree_private *priv, const tw_tree *tree);
 /* TW_ERR_TREE unless each private key fits the tree's public key. For joins and tests. */
 TW_MUST_USE tw_err tw_tree_private_check(const tw_env *env, const tw_suite *suite, const tw_tree_private *priv,
                                          const tw_tree *tree);

@@ -51,15 +51,21 @@ static tw_err check_pair(const tw_env *env, const tw_suite *suite, const tw_secr
   return tw_bytes_equal(TW_BYTES(derived, suite->kem->public_size), public_key) ? TW_OK : TW_ERR_TREE;
 }
 
+tw_err tw_tree_private_fits(const tw_suite *suite, const tw_tree_private *priv, const tw_tree *tree) {
+  const size_t size = suite->kem->private_size;
+  if (tw_tree_leaf(tree, priv->leaf_index) == NULL || priv->leaf_key.len != size) return TW_ERR_TREE;
+  for (uint32_t i = 0; i < priv->count; i++) {
+    if (parent_of(priv, tree, &priv->keys[i]) == NULL || priv->keys[i].private_key.len != size) return TW_ERR_TREE;
+  }
+  return TW_OK;
+}
+
 tw_err tw_tree_private_check(const tw_env *env, const tw_suite *suite, const tw_tree_private *priv,
                              const tw_tree *tree) {
-  const tw_leaf_node *leaf = tw_tree_leaf(tree, priv->leaf_index);
-  if (leaf == NULL) return TW_ERR_TREE;
-  TW_TRY(check_pair(env, suite, &priv->leaf_key, leaf->encryption_key));
+  TW_TRY(tw_tree_private_fits(suite, priv, tree));
+  TW_TRY(check_pair(env, suite, &priv->leaf_key, tw_tree_leaf(tree, priv->leaf_index)->encryption_key));
   for (uint32_t i = 0; i < priv->count; i++) {
-    const tw_parent_content *parent = parent_of(priv, tree, &priv->keys[i]);
-    if (parent == NULL) return TW_ERR_TREE;
-    TW_TRY(check_pair(env, suite, &priv->keys[i].private_key, parent->key));
+    TW_TRY(check_pair(env, suite, &priv->keys[i].private_key, parent_of(priv, tree, &priv->keys[i])->key));
   }
   return TW_OK;
 }

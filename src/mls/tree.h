@@ -63,5 +63,11 @@ TW_MUST_USE tw_err tw_tree_hash(tw_tree *tree, uint8_t *out);
  */
 TW_MUST_USE tw_err tw_tree_validate(tw_tree *tree, tw_bytes group_id, tw_bytes group_context_extensions,
                                     tw_bytes tree_hash);
+/*
+ * The same for who joins by a key package: a leaf that is byte for byte `own_leaf`, that package's (empty: none), was
+ * signed by ourselves, and its signature is not verified again.
+ */
+TW_MUST_USE tw_err tw_tree_validate_joining(tw_tree *tree, tw_bytes group_id, tw_bytes group_context_extensions,
+                                            tw_bytes tree_hash, tw_bytes own_leaf);
 
 #endif

@@ -209,6 +209,39 @@ static void broken_trees(void **state) {
   path_kit_clear(&f);
 }
 
+static tw_err join_by(path_kit *f, const kit_tree *plain, tw_bytes own_leaf) {
+  tw_buf encoded = TW_BUF_INIT(NULL);
+  tw_tree *tree = NULL;
+  kit_encode(plain, &encoded);
+  tw_err err = tw_tree_decode(&f->test.env, f->suite, tw_buf_bytes(&encoded), &tree);
+  if (err == TW_OK) err = tw_tree_validate_joining(tree, path_kit_group_id, TW_NO_BYTES, TW_NO_BYTES, own_leaf);
+  tw_tree_free(tree);
+  tw_buf_clear(&encoded);
+  return err;
+}
+
+/* Only a leaf that is ours to the last byte is believed: with one more, one less or another one it is verified. */
+static void the_joiners_own_leaf_alone_is_not_verified(void **state) {
+  (void)state;
+  path_kit f;
+  path_kit_init(&f);
+  static kit_tree t;
+  t = f.plain;
+  leaf_signature(&f, &t);
+  unsigned accepted = 0;
+  for (size_t i = 0; i <= PATH_KIT_LATE; i++) {
+    const tw_bytes leaf = TW_BYTES(t.node[2 * i].leaf, t.node[2 * i].leaf_len);
+    const bool damaged = memcmp(leaf.ptr, f.plain.node[2 * i].leaf, leaf.len) != 0;
+    assert_int_equal(join_by(&f, &t, leaf), damaged ? TW_OK : TW_ERR_SIGNATURE);
+    assert_int_equal(join_by(&f, &t, TW_BYTES(leaf.ptr, leaf.len - 1)), TW_ERR_SIGNATURE);
+    const tw_bytes before = TW_BYTES(f.plain.node[2 * i].leaf, f.plain.node[2 * i].leaf_len);
+    assert_int_equal(join_by(&f, &t, before), TW_ERR_SIGNATURE);
+    accepted += damaged;
+  }
+  assert_int_equal(accepted, 1);
+  path_kit_clear(&f);
+}
+
 static void wrong_surroundings(void **state) {
   (void)state;
   path_kit f;
@@ -284,9 +317,8 @@ static void every_byte_counts(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(broken_trees),
-      cmocka_unit_test(wrong_surroundings),
-      cmocka_unit_test(malformed_encodings),
+      cmocka_unit_test(broken_trees),       cmocka_unit_test(the_joiners_own_leaf_alone_is_not_verified),
+      cmocka_unit_test(wrong_surroundings), cmocka_unit_test(malformed_encodings),
       cmocka_unit_test(every_byte_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

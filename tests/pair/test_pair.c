@@ -157,6 +157,24 @@ static void refused_credentials_end_the_handshake(void **state) {
   tw_buf_clear(&answer);
 }
 
+/* A hello is looked at before its signatures are verified: none of its bits may get through that way. */
+static void no_bit_of_a_hello_can_be_changed(void **state) {
+  (void)state;
+  tw_buf hello = tw_test_pair_buf(&t);
+  assert_int_equal(tw_pair_initiate(&t.alice_config, TW_TEST_NOW_MS, &t.initiator, &hello), TW_OK);
+  unsigned unsigned_bytes = 0;
+  for (size_t i = 0; i < hello.len; i++) {
+    hello.ptr[i] ^= (uint8_t)(1u << i % 8);
+    const tw_err err = respond_to(tw_buf_bytes(&hello));
+    if (err == TW_OK) print_error("byte %zu of %zu\n", i, hello.len);
+    assert_true(err != TW_OK);
+    unsigned_bytes += err == TW_ERR_SIGNATURE;
+    hello.ptr[i] ^= (uint8_t)(1u << i % 8);
+  }
+  assert_true(unsigned_bytes >= 128); /* both signatures at least */
+  tw_buf_clear(&hello);
+}
+
 static tw_err policy_says_no(void *ctx, const tw_credential_use *use) {
   (void)ctx;
   (void)use;
@@ -756,6 +774,7 @@ int main(void) {
       TEST(a_key_package_without_binding_is_refused),
       TEST(another_suite_is_refused),
       TEST(refused_credentials_end_the_handshake),
+      TEST(no_bit_of_a_hello_can_be_changed),
       TEST(the_connections_policy_comes_before_the_clients),
       TEST(the_policys_word_on_certificates_comes_back),
       TEST(our_own_hello_is_refused),

@@ -59,10 +59,10 @@ static tw_err accept_anyone(void *ctx, const tw_credential_use *use) {
   return TW_OK;
 }
 
-static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use) {
+static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found) {
   (void)group_id;
   const side *of = ctx;
-  *in_use = false;
+  *found = (tw_channel_found){0};
   return of->disk.len > 0 ? tw_buf_append(saved, TW_BYTES(of->disk.ptr, of->disk.len)) : TW_ERR_NO_SESSION;
 }
 
