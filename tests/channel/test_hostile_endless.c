@@ -1,5 +1,6 @@
 /*
- * A peer that never comes to an end: records, messages and updates that bring nothing. Each kind has its limit, and below
+ * A peer that never comes to an end: records, messages and updates that bring nothing. Each kind has its limit, and
+ * below
  * it work and memory do not grow with what comes. SPDX-License-Identifier: Apache-2.0
  */
 #include "tw_cmocka.h"
@@ -290,7 +291,8 @@ static void what_is_passed_over_has_an_end(void **state) {
 
   go_to(TW_CHANNEL_MLS_TLS, false, TW_TEST_REQUESTED);
   assert_true(tw_test_wire_move(&h.wire, h.peer, h.victim, SIZE_MAX));
-  tw_test_wire_reopen(&h.wire, h.peer); /* the answer was lost, the same commit comes again: early data may be a replay */
+  tw_test_wire_reopen(&h.wire,
+                      h.peer); /* the answer was lost, the same commit comes again: early data may be a replay */
   assert_true(tw_test_wire_move(&h.wire, h.peer, h.victim, SIZE_MAX));
   static const uint8_t garbage[5 + 64] = {TW_RECORD_APPLICATION_DATA, 3, 3, 0, 64};
   const size_t passes = TW_EARLY_DATA_MAX / sizeof garbage;

@@ -1,6 +1,7 @@
 /*
  * label: no-valgrind
- * The message that is due, in every state, and what a peer can do to it: keep it back, cut it, double it, take it apart,
+ * The message that is due, in every state, and what a peer can do to it: keep it back, cut it, double it, take it
+ * apart,
  * put something between its pieces, lie about its length, take all the time in the world. SPDX-License-Identifier: Apache-2.0
  */
 #include "tw_cmocka.h"
@@ -310,7 +311,7 @@ static void check(mutation change) {
 }
 
 #define CHECK(name)                                                                                                    \
-  static void check_##name(void **state) {                                                                            \
+  static void check_##name(void **state) {                                                                             \
     (void)state;                                                                                                       \
     check(name);                                                                                                       \
   }

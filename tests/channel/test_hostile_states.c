@@ -23,22 +23,47 @@
 
 typedef enum kind {
   /* of another session: 2PMLS messages of this protocol, and of the other one */
-  CLIENT_HELLO, SERVER_HELLO, UPDATE, KEY_UPDATED, REQUEST, RESPONSE,
-  FOREIGN_CLIENT_HELLO, FOREIGN_SERVER_HELLO, FOREIGN_UPDATE, FOREIGN_KEY_UPDATED, FOREIGN_REQUEST, FOREIGN_RESPONSE,
+  CLIENT_HELLO,
+  SERVER_HELLO,
+  UPDATE,
+  KEY_UPDATED,
+  REQUEST,
+  RESPONSE,
+  FOREIGN_CLIENT_HELLO,
+  FOREIGN_SERVER_HELLO,
+  FOREIGN_UPDATE,
+  FOREIGN_KEY_UPDATED,
+  FOREIGN_REQUEST,
+  FOREIGN_RESPONSE,
   /* TLS 1.3 of another handshake */
-  TLS_CLIENT_HELLO, TLS_SECOND_HELLO, TLS_RETRY, TLS_SERVER_HELLO, TLS_EXTENSIONS, TLS_FINISHED_OF_SERVER,
+  TLS_CLIENT_HELLO,
+  TLS_SECOND_HELLO,
+  TLS_RETRY,
+  TLS_SERVER_HELLO,
+  TLS_EXTENSIONS,
+  TLS_FINISHED_OF_SERVER,
   TLS_FINISHED_OF_CLIENT,
   /* TLS 1.3 messages that have no place in either protocol */
-  TLS_NO_PLACE, TLS_NO_PLACE_END = TLS_NO_PLACE + 9,
+  TLS_NO_PLACE,
+  TLS_NO_PLACE_END = TLS_NO_PLACE + 9,
   /* records */
-  DATA = TLS_NO_PLACE_END, NO_DATA, CCS, FATAL_ALERT, CLOSE_NOTIFY, USER_CANCELED, SHORT_ALERT, HEARTBEAT, TYPE_ZERO,
-  NO_HANDSHAKE, NO_ALERT,
+  DATA = TLS_NO_PLACE_END,
+  NO_DATA,
+  CCS,
+  FATAL_ALERT,
+  CLOSE_NOTIFY,
+  USER_CANCELED,
+  SHORT_ALERT,
+  HEARTBEAT,
+  TYPE_ZERO,
+  NO_HANDSHAKE,
+  NO_ALERT,
   KINDS
 } kind;
 
-static const uint8_t no_place[] = {0 /* HelloRequest */,       TW_TLS_NEW_SESSION_TICKET, TW_TLS_END_OF_EARLY_DATA,
-                                   TW_TLS_CERTIFICATE,         TW_TLS_CERTIFICATE_REQUEST, TW_TLS_CERTIFICATE_VERIFY,
-                                   TW_TLS_KEY_UPDATE,          TW_TLS_MESSAGE_HASH,        255};
+static const uint8_t no_place[] = {0 /* HelloRequest */, TW_TLS_NEW_SESSION_TICKET,  TW_TLS_END_OF_EARLY_DATA,
+                                   TW_TLS_CERTIFICATE,   TW_TLS_CERTIFICATE_REQUEST, TW_TLS_CERTIFICATE_VERIFY,
+                                   TW_TLS_KEY_UPDATE,    TW_TLS_MESSAGE_HASH,        255};
 
 static const struct {
   uint8_t type;
@@ -203,8 +228,8 @@ static outcome expect_opening(kind what) {
   if (waits && mls_tls && what == FOREIGN_CLIENT_HELLO) return of_another_protocol;
   if (phase == TW_TEST_HELLO && mls_tls && (what == SERVER_HELLO || what == FOREIGN_SERVER_HELLO))
     return h.stand->by_alice ? of_another_group : unexpected;
-  if (phase == TW_TEST_ASKING && (what == RESPONSE || what == FOREIGN_RESPONSE || what == REQUEST ||
-                                  what == FOREIGN_REQUEST))
+  if (phase == TW_TEST_ASKING &&
+      (what == RESPONSE || what == FOREIGN_RESPONSE || what == REQUEST || what == FOREIGN_REQUEST))
     return of_another_group;
   return unexpected;
 }
@@ -235,8 +260,7 @@ static outcome expect_tls_message(kind what, bool is_protected) {
     if (what == TLS_CLIENT_HELLO) return (outcome){TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION};
     return what == TLS_SECOND_HELLO ? taken : unexpected;
   case TW_TEST_ENCRYPTED: return what == TLS_EXTENSIONS ? taken : unexpected;
-  default:
-    return what == TLS_FINISHED_OF_CLIENT || what == TLS_FINISHED_OF_SERVER ? does_not_verify : unexpected;
+  default: return what == TLS_FINISHED_OF_CLIENT || what == TLS_FINISHED_OF_SERVER ? does_not_verify : unexpected;
   }
 }
 
@@ -255,8 +279,7 @@ static outcome expect(kind what, bool is_protected) {
   case NO_HANDSHAKE: return unexpected;
   default: break;
   }
-  return what < TLS_CLIENT_HELLO ? expect_pair_message(what, is_protected)
-                                 : expect_tls_message(what, is_protected);
+  return what < TLS_CLIENT_HELLO ? expect_pair_message(what, is_protected) : expect_tls_message(what, is_protected);
 }
 
 /* Whoever has protected a record has the keys: that is what these two wait for. */
@@ -290,7 +313,7 @@ static void check(const tw_test_stand *stand, kind what, bool is_protected) {
   failures += wrong;
   if (wrong)
     print_error("%s, kind %d, %s: error %x alert %d, not %x alert %d\n", tw_test_stand_name(stand), (int)what,
-             is_protected ? "protected" : "plain", (unsigned)err, alert, (unsigned)expected.err, expected.alert);
+                is_protected ? "protected" : "plain", (unsigned)err, alert, (unsigned)expected.err, expected.alert);
   else if (expected.err == TW_OK)
     tw_test_assert_open(&h);
   else

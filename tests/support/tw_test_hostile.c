@@ -10,25 +10,25 @@
 #define TLS TW_CHANNEL_TLS
 
 const tw_test_stand tw_test_stands[] = {
-    {MLS, true, TW_TEST_HELLO},        {MLS, false, TW_TEST_HELLO},       {MLS, false, TW_TEST_CONFIRM},
-    {MLS, true, TW_TEST_UP},           {MLS, false, TW_TEST_UP},          {MLS, true, TW_TEST_HALF_CLOSED},
-    {MLS, false, TW_TEST_HALF_CLOSED}, {MLS, true, TW_TEST_UPDATING},     {MLS, false, TW_TEST_UPDATING},
-    {MLS, true, TW_TEST_SWITCHING},    {MLS, false, TW_TEST_SWITCHING},   {MLS, true, TW_TEST_REQUESTED},
-    {MLS, false, TW_TEST_REQUESTED},   {MLS, true, TW_TEST_ASKING},       {MLS, false, TW_TEST_ASKING},
-    {MLS, true, TW_TEST_ASKED},        {MLS, false, TW_TEST_ASKED},       {TLS, true, TW_TEST_HELLO},
-    {TLS, false, TW_TEST_HELLO},       {TLS, true, TW_TEST_RETRIED},      {TLS, false, TW_TEST_RETRIED},
-    {TLS, true, TW_TEST_ENCRYPTED},    {TLS, true, TW_TEST_FINISHED},     {TLS, false, TW_TEST_FINISHED},
-    {TLS, true, TW_TEST_UP},           {TLS, false, TW_TEST_UP},          {TLS, true, TW_TEST_HALF_CLOSED},
-    {TLS, false, TW_TEST_HALF_CLOSED}, {TLS, true, TW_TEST_UPDATING},     {TLS, false, TW_TEST_UPDATING},
-    {TLS, true, TW_TEST_SWITCHING},    {TLS, false, TW_TEST_SWITCHING},   {TLS, true, TW_TEST_REQUESTED},
-    {TLS, false, TW_TEST_REQUESTED},   {TLS, true, TW_TEST_ASKING},       {TLS, false, TW_TEST_ASKING},
+    {MLS, true, TW_TEST_HELLO},        {MLS, false, TW_TEST_HELLO},     {MLS, false, TW_TEST_CONFIRM},
+    {MLS, true, TW_TEST_UP},           {MLS, false, TW_TEST_UP},        {MLS, true, TW_TEST_HALF_CLOSED},
+    {MLS, false, TW_TEST_HALF_CLOSED}, {MLS, true, TW_TEST_UPDATING},   {MLS, false, TW_TEST_UPDATING},
+    {MLS, true, TW_TEST_SWITCHING},    {MLS, false, TW_TEST_SWITCHING}, {MLS, true, TW_TEST_REQUESTED},
+    {MLS, false, TW_TEST_REQUESTED},   {MLS, true, TW_TEST_ASKING},     {MLS, false, TW_TEST_ASKING},
+    {MLS, true, TW_TEST_ASKED},        {MLS, false, TW_TEST_ASKED},     {TLS, true, TW_TEST_HELLO},
+    {TLS, false, TW_TEST_HELLO},       {TLS, true, TW_TEST_RETRIED},    {TLS, false, TW_TEST_RETRIED},
+    {TLS, true, TW_TEST_ENCRYPTED},    {TLS, true, TW_TEST_FINISHED},   {TLS, false, TW_TEST_FINISHED},
+    {TLS, true, TW_TEST_UP},           {TLS, false, TW_TEST_UP},        {TLS, true, TW_TEST_HALF_CLOSED},
+    {TLS, false, TW_TEST_HALF_CLOSED}, {TLS, true, TW_TEST_UPDATING},   {TLS, false, TW_TEST_UPDATING},
+    {TLS, true, TW_TEST_SWITCHING},    {TLS, false, TW_TEST_SWITCHING}, {TLS, true, TW_TEST_REQUESTED},
+    {TLS, false, TW_TEST_REQUESTED},   {TLS, true, TW_TEST_ASKING},     {TLS, false, TW_TEST_ASKING},
     {TLS, true, TW_TEST_ASKED},        {TLS, false, TW_TEST_ASKED},
 };
 const size_t tw_test_stand_count = sizeof tw_test_stands / sizeof tw_test_stands[0];
 
 const char *tw_test_stand_name(const tw_test_stand *stand) {
-  static const char *const phases[] = {"hello",    "retried",   "encrypted", "finished", "confirm", "up", "half closed",
-                                       "updating", "switching", "requested", "asking",   "asked"};
+  static const char *const phases[] = {"hello",       "retried",  "encrypted", "finished",  "confirm", "up",
+                                       "half closed", "updating", "switching", "requested", "asking",  "asked"};
   static char name[64];
   (void)snprintf(name, sizeof name, "%s, %s, %s", stand->protocol == TLS ? "TLS+MLS" : "MLS-TLS",
                  stand->by_alice ? "alice" : "bob", phases[stand->phase]);
@@ -224,8 +224,8 @@ static void seal(const tw_record_key *key, uint64_t sequence, uint8_t type, tw_b
   static uint8_t inner[TW_RECORD_SIZE_MAX];
   if (content.len > 0) memcpy(inner, content.ptr, content.len);
   inner[content.len] = type;
-  assert_int_equal(
-      tw_aead_key_seal(key->aead, nonce, TW_ARRAY(header), TW_BYTES(inner, content.len + 1), inner), TW_OK);
+  assert_int_equal(tw_aead_key_seal(key->aead, nonce, TW_ARRAY(header), TW_BYTES(inner, content.len + 1), inner),
+                   TW_OK);
   assert_int_equal(tw_buf_append(out, TW_ARRAY(header)), TW_OK);
   assert_int_equal(tw_buf_append(out, TW_BYTES(inner, len)), TW_OK);
 }
