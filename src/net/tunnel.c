@@ -32,7 +32,9 @@ bool tw_tunnel_unsaved(const tw_tunnel *tunnel) { return tunnel->unsaved; }
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
 void **tw_tunnel_user(tw_tunnel *tunnel) { return &tunnel->user; }
 void **tw_tunnel_session(tw_tunnel *tunnel) { return &tunnel->session; }
-struct tw_pass **tw_tunnel_pass(tw_tunnel *tunnel) { return &tunnel->pass; }
+struct tw_pass **tw_tunnel_pass(tw_tunnel *tunnel) {
+  return &tunnel->pass;
+}
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel) { return &tunnel->next; }
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel) { return &tunnel->previous; }
 

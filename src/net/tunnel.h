@@ -65,7 +65,7 @@ typedef struct tw_tunnel_setup {
   uint64_t retry_ms;        /* connecting: how long to go on trying before any of the application's bytes were taken */
   bool early_data;          /* the application's bytes go with the first flight of a resumption (D6); not sent again
                                when that fails */
-  struct tw_pass *pass; /* tw_tunnel_pass at first; as it is at the time */
+  struct tw_pass *pass;     /* tw_tunnel_pass at first; as it is at the time */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   void (*freed)(void *ctx, tw_tunnel *tunnel); /* the tunnel is gone after this call */
   /** Connecting: append the saved session to go on with; false: begin a new one. NULL: always that. */
