@@ -51,7 +51,7 @@ under() { # NAME, how many new ones are to get in meanwhile, then what `flood` t
   awk -v a="$calm_pour" -v b="${!pour}" 'BEGIN { exit !(b > a / 5) }' || die "$name: the channel is slowed down"
   [ "${!ping}" -lt $((calm_ping * 10 + 5000)) ] || die "$name: the channel answers late"
 }
-memory=$(($(rss_kib "$listener") + $(sanitized && echo 200000 || echo 40000)))
+memory=$(($(rss_kib "$listener") + $(sanitized && echo 600000 || echo 40000)))
 under silent 3 127.0.0.2 1 -
 under hellos 3 127.0.0.2 1 hello
 # From a thousand addresses: who is new waits in one queue with them.
