@@ -46,6 +46,11 @@ typedef struct tw_channel tw_channel;
 #define TW_RECORD_WIRE_MAX (5u + 16384u + 256u)
 /** Bytes on the wire of records that follow a resumption_request before its response (D6), at most. */
 #define TW_EARLY_DATA_MAX 65536u
+/** Application bytes in an epoch after which an update by the peer does not count as made for nothing. */
+#define TW_UPDATE_DATA 65536u
+/** Unsent output beyond output_high_water at which nothing more is taken from the network: answers to a peer that does
+ * not take them. */
+#define TW_ANSWERS_MAX (1024u * 1024u)
 
 /** The limits and timings of a channel: start from tw_channel_options_default. */
 typedef struct tw_channel_options {
@@ -59,6 +64,13 @@ typedef struct tw_channel_options {
   uint32_t output_high_water; /* bytes of sealed output above which no application data is taken; default 65536 */
   uint32_t idle_release_ms;   /* empty buffers are released after this long without traffic; default 1000 */
   uint32_t padding_block; /* application records are padded to a multiple of so many bytes (section 5.4); 0 or 1: not */
+  /* What a peer may have us do for nothing. Past these the channel ends with TW_ERR_LIMIT; 0: no limit. */
+  uint32_t idle_records_max;    /* records in one second that bring nothing: without content, warnings,
+                                   change_cipher_spec, what comes after close_notify; default 256 */
+  uint32_t message_records_max; /* records that one handshake message may span; default 1100, which is enough for the
+                                   longest one in records of 64 bytes, RFC 8449's least */
+  uint32_t peer_updates_max;    /* updates by the peer in one minute that each came after less than
+                                   TW_UPDATE_DATA bytes of data in their epoch, both ways; default 600 */
 } tw_channel_options;
 
 /** The defaults named above. */
@@ -164,7 +176,8 @@ TW_API void tw_channel_free(tw_channel *channel);
 
 /**
  * Where to receive: `*room` bytes at `*ptr`, valid until the next call with this channel. `*room` is 0 when the
- * application has to take data first (stop reading then), and when the channel is closed. Bytes of tw_channel_data that
+ * application has to take data first, when the peer leaves TW_ANSWERS_MAX of our answers where they are (stop reading
+ * then), and when the channel is closed. Bytes of tw_channel_data that
  * are not done stay, but may move: borrow them anew. TW_ERR_NO_MEMORY: try again later.
  */
 TW_API TW_MUST_USE tw_err tw_channel_input_buffer(tw_channel *channel, uint8_t **ptr, size_t *room);

@@ -11,6 +11,9 @@ const tw_channel_options tw_channel_options_default = {
     .output_high_water = 65536,
     .idle_release_ms = 1000,
     .padding_block = 0,
+    .idle_records_max = 256,
+    .message_records_max = 1100,
+    .peer_updates_max = 600,
 };
 
 /* ---- beginning ---- */

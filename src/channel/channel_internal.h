@@ -37,6 +37,12 @@ enum {
   TW_CHANNEL_RESERVED_RECORDS = 1024 /* of a key's limit, kept for what is not application data */
 };
 
+/* How often something has come since a window of time began. */
+typedef struct tw_channel_window {
+  uint64_t since_ms;
+  uint32_t count;
+} tw_channel_window;
+
 struct tw_channel {
   const tw_env *env;
   const tw_alloc *alloc;
@@ -78,6 +84,10 @@ struct tw_channel {
   tw_record_key receive;
   tw_record_key receive_next; /* what follows `receive`'s, until the peer is seen to have switched (D4, D6) */
   tw_buf handshake;           /* a handshake message that is not whole yet */
+  uint32_t handshake_records; /* that it has come in */
+
+  tw_channel_window idle_records;
+  tw_channel_window peer_updates;
 
   tw_buf input; /* [data_at, data_at + data_len): the application's; [input_at, len): not looked at yet */
   size_t input_at;
@@ -136,6 +146,16 @@ TW_MUST_USE tw_err tw_channel_put_alert(tw_channel *channel, uint8_t level, uint
 
 /* Open records until there is application data, or no whole record is left. Ends the channel on errors. */
 TW_MUST_USE tw_err tw_channel_pump(tw_channel *channel);
+
+/* ---- limits.c ---- */
+
+/* What has come is of no use to anybody, or costs more than it brings. TW_ERR_LIMIT: there was too much of it. */
+TW_MUST_USE tw_err tw_channel_count_idle(tw_channel *channel);
+TW_MUST_USE tw_err tw_channel_count_update(tw_channel *channel);
+/* A further record of a handshake message that is not whole yet. */
+TW_MUST_USE tw_err tw_channel_count_fragment(tw_channel *channel);
+/* A handshake message that was taken. */
+void tw_channel_count_message(tw_channel *channel);
 
 /* ---- keys.c ---- */
 

@@ -147,6 +147,7 @@ static tw_err take_message(tw_channel *channel, tw_bytes message, bool ends_reco
   if (tw_record_key_is_set(&channel->receive_next)) return TW_ERR_UNEXPECTED;
   /* A connection is resumed once, before it has keys. */
   if (type >= TW_PAIR_RESUMPTION_REQUEST && tw_record_key_is_set(&channel->receive)) return TW_ERR_UNEXPECTED;
+  if (type == TW_PAIR_CONNECTION_UPDATE) TW_TRY(tw_channel_count_update(channel));
   tw_buf reply = TW_BUF_INIT(channel->alloc);
   tw_pair_event happened = {0};
   tw_err err = tw_pair_receive(channel->pair, message, channel->now_ms, &reply, &happened);
@@ -183,11 +184,12 @@ tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment) {
     if (channel->closed) return TW_OK; /* it is another library's to read */
     if (size == 0) break;
     at += size;
+    tw_channel_count_message(channel);
   }
-  if (at == channel->handshake.len) {
-    tw_buf_clear(&channel->handshake);
-  } else {
+  if (at < channel->handshake.len) {
     tw_buf_consume(&channel->handshake, at);
+    return tw_channel_count_fragment(channel);
   }
+  tw_buf_clear(&channel->handshake);
   return TW_OK;
 }

@@ -37,10 +37,15 @@ static size_t wanted_size(const tw_channel *channel) {
   return size < channel->options.input_max ? size : channel->options.input_max;
 }
 
+/* A peer that sends what has to be answered, and takes no answers, would have them pile up. */
+static bool leaves_answers(const tw_channel *channel) {
+  return channel->output.len - channel->output_at >= (size_t)channel->options.output_high_water + TW_ANSWERS_MAX;
+}
+
 tw_err tw_channel_input_buffer(tw_channel *channel, uint8_t **ptr, size_t *room) {
   *ptr = NULL;
   *room = 0;
-  if (channel->closed || channel->stream_ended) return TW_OK;
+  if (channel->closed || channel->stream_ended || leaves_answers(channel)) return TW_OK;
   tw_buf *in = &channel->input;
   if (channel->data_len == 0) {
     settle(channel);
@@ -138,26 +143,34 @@ static tw_err open_record(tw_channel *channel, uint8_t *record, size_t size, tw_
   return tw_record_open(&channel->receive, record, size, record + TW_RECORD_HEADER, content);
 }
 
+/* Nothing came of a record. */
+static tw_err take_idle(tw_channel *channel) {
+  const tw_err err = tw_channel_count_idle(channel);
+  return err == TW_OK ? TW_OK : tw_channel_fail_with(channel, err);
+}
+
 static tw_err take_alert(tw_channel *channel, tw_bytes alert) {
   if (alert.len != TW_ALERT_SIZE) return tw_channel_fail(channel, TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR);
   const uint8_t description = alert.ptr[1];
-  if (description == TW_ALERT_USER_CANCELED) return TW_OK; /* close_notify follows, section 6.1 */
+  if (description == TW_ALERT_USER_CANCELED) return take_idle(channel); /* close_notify follows, section 6.1 */
   if (description != TW_ALERT_CLOSE_NOTIFY || !channel->established) {
     return tw_channel_end_by_alert(channel, description);
   }
-  if (channel->got_close) return TW_OK;
+  if (channel->got_close) return take_idle(channel);
   channel->got_close = true;
   tw_channel_raise(channel, &(tw_channel_event){.kind = TW_CHANNEL_PEER_CLOSED});
   if (channel->sent_close) tw_channel_finish(channel);
   return TW_OK;
 }
 
-static void take_data(tw_channel *channel, tw_bytes content) {
-  if (channel->got_close) return; /* ignored, section 6.1 */
+static tw_err take_data(tw_channel *channel, tw_bytes content) {
+  /* What follows close_notify is ignored, section 6.1. */
+  if (content.len == 0 || channel->got_close) return take_idle(channel);
   channel->data_at = (size_t)(content.ptr - channel->input.ptr);
   channel->data_len = content.len;
   channel->data_received += content.len;
   channel->epoch_data += content.len;
+  return TW_OK;
 }
 
 static tw_err take_content(tw_channel *channel, uint8_t type, tw_bytes content, size_t record_size) {
@@ -169,14 +182,16 @@ static tw_err take_content(tw_channel *channel, uint8_t type, tw_bytes content, 
   /* Nothing may stand between the records of one handshake message, section 5.1. */
   if (channel->handshake.len > 0) return tw_channel_fail_with(channel, TW_ERR_UNEXPECTED);
   if (type == TW_RECORD_ALERT) return take_alert(channel, content);
-  take_data(channel, content);
-  return TW_OK;
+  /* Under the keys of a TLS handshake there is no application data. */
+  if (channel->tls != NULL) return tw_channel_fail_with(channel, TW_ERR_UNEXPECTED);
+  return take_data(channel, content);
 }
 
-/* An initiator that cannot take our server_hello has no key to say so with. */
+/* Who cannot take our answer to its hello or request has no key to say so with. A server's answer is its own. */
 static bool may_be_plain(const tw_channel *channel, uint8_t outer_type) {
   if (!tw_record_key_is_set(&channel->receive)) return true;
-  return !channel->established && outer_type == TW_RECORD_ALERT;
+  const bool may_lack_key = !channel->connecting || channel->unconfirmed;
+  return may_lack_key && !channel->established && outer_type == TW_RECORD_ALERT;
 }
 
 static bool is_expected(const tw_channel *channel, uint8_t outer_type) {
@@ -222,7 +237,7 @@ static tw_err drop_ccs(tw_channel *channel, const uint8_t *record, const tw_reco
   if (!good) return tw_channel_fail(channel, TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE);
   channel->input_at += header->size;
   channel->wire_received += header->size;
-  return TW_OK;
+  return take_idle(channel);
 }
 
 static tw_err take_records(tw_channel *channel) {

@@ -2,10 +2,10 @@
 #include "cli/key_file.h"
 #include "cli/reload.h"
 
-enum { PEERS = TW_SERVE_OPTIONS_END, BIND, FORWARD, OPTION_COUNT };
-static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS,           TW_CERTIFICATE_OPTIONS,
-                                                TW_SESSION_OPTIONS,         {"peers", 'p', "FILE"},
-                                                {"bind", 'b', "ADDR:PORT"}, {"forward", 'f', "HOST:PORT"}};
+enum { PEERS = TW_SERVE_OPTIONS_END, BIND, FORWARD, LIMITS, OPTION_COUNT = LIMITS + TW_LIMIT_OPTION_COUNT };
+static const tw_option options[OPTION_COUNT] = {
+    TW_SERVE_OPTIONS,           TW_CERTIFICATE_OPTIONS,        TW_SESSION_OPTIONS, {"peers", 'p', "FILE"},
+    {"bind", 'b', "ADDR:PORT"}, {"forward", 'f', "HOST:PORT"}, TW_LIMIT_OPTIONS};
 
 static tw_err take(tw_serve *serve, int which, const char *value, const char **forward, tw_report *report) {
   switch (which) {
@@ -14,8 +14,10 @@ static tw_err take(tw_serve *serve, int which, const char *value, const char **f
   case FORWARD: *forward = value; return tw_address_parse(value, TW_ADDRESS_REMOTE, 0, &serve->service.target, report);
   case TW_OPTION_OPERAND:
     return tw_report_fail(report, TW_ERR_ARGUMENT, "listen takes no argument (found '%.60s')", value);
-  default: return tw_serve_option(serve, which, value, report);
+  default: break;
   }
+  if (which >= LIMITS) return tw_limit_option(which - LIMITS, value, &serve->limits, &serve->channel_options, report);
+  return tw_serve_option(serve, which, value, report);
 }
 
 static tw_exit parse(tw_serve *serve, const char *const *words) {
@@ -78,4 +80,5 @@ const tw_verb tw_verb_listen = {
     "  -b, --bind ADDR:PORT      where to listen (default *:9420)\n"
     "  -f, --forward HOST:PORT   the service\n" TW_CERTIFICATE_HELP
     "  -n, --name NAME           certificates have to be for this name (default: any); may be repeated\n"
-    "                            SIGHUP has CAs and revocation lists read again\n" TW_SESSION_HELP TW_SERVE_HELP};
+    "                            SIGHUP has CAs and revocation lists read again\n" TW_SESSION_HELP TW_SERVE_HELP
+        TW_LIMIT_HELP};

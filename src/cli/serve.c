@@ -19,6 +19,7 @@ void tw_serve_init(tw_serve *serve, bool connecting) {
   serve->identity.env = &serve->env;
   serve->identity.connecting = connecting;
   serve->service.connecting = connecting;
+  serve->limits = tw_admission_limits_default;
   serve->service.dial_timeout_ms = DIAL_S * SECOND;
   serve->service.linger_ms = LINGER_S * SECOND;
   tw_session_options_init(&serve->session_options);
@@ -188,6 +189,8 @@ tw_exit tw_serve_run(tw_serve *serve) {
   config->event = on_event;
   config->listening = tw_tell_listening;
   config->fell_short = tw_tell_short;
+  config->strangers = tw_tell_strangers;
+  if (!config->connecting) config->limits = &serve->limits;
   const bool certificates_count = serve->identity.certificates.trust != NULL;
   config->reload = serve->peers_path != NULL || certificates_count ? tw_serve_reload : NULL;
   config->look_every_ms = certificates_count ? LOOK_MS : 0;

@@ -6,6 +6,7 @@
 #include "cli/events.h"
 #include "cli/identity.h"
 #include "cli/keylog.h"
+#include "cli/limits.h"
 #include "cli/sessions.h"
 #include "net/service.h"
 
@@ -53,6 +54,7 @@ typedef struct tw_serve {
   tw_service_config service;
   tw_channel_config channel;
   tw_channel_options channel_options;
+  tw_admission_limits limits; /* of a listener */
   tw_session_options session_options;
   tw_sessions *sessions; /* NULL where none are kept */
   uint8_t tag[TW_SESSION_TAG];

@@ -309,8 +309,10 @@ void tw_tell_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   tw_serve *serve = ctx;
   tw_acquaintance known = {0}; /* of who has just been established */
   keep_note(serve, tunnel, event, &known);
-  log_event(serve, tunnel, event, &known);
-  tell_people(serve, tunnel, event, &known);
+  if (!event->hushed) {
+    log_event(serve, tunnel, event, &known);
+    tell_people(serve, tunnel, event, &known);
+  }
   if (event->kind == TW_TUNNEL_CLOSED) drop_note(tunnel);
   if (event->kind != TW_TUNNEL_ERROR) return;
   serve->identity.refusal.given = false;
@@ -332,6 +334,21 @@ void tw_tell_short(void *ctx, int why) {
   tw_event_text(line, "error", strerror(why));
   tw_event_write(&serve->log, line);
   (void)tw_cli_fail(TW_EXIT_OK, "new connections wait: %s", strerror(why));
+}
+
+void tw_tell_strangers(void *ctx, const tw_gate_tally *tally) {
+  tw_serve *serve = ctx;
+  json_t *line = tw_event_new(&serve->log, "strangers");
+  tw_event_number(line, "untold", tally->untold);
+  tw_event_number(line, "over_share", tally->over_share);
+  tw_event_number(line, "over_rate", tally->over_rate);
+  tw_event_number(line, "pushed_out", tally->pushed_out);
+  tw_event_write(&serve->log, line);
+  (void)tw_cli_fail(TW_EXIT_OK,
+                    "%llu more connections like this came to nothing; closed at once: %llu over their address's share, "
+                    "%llu too fast; %llu pushed out by newer ones",
+                    (unsigned long long)tally->untold, (unsigned long long)tally->over_share,
+                    (unsigned long long)tally->over_rate, (unsigned long long)tally->pushed_out);
 }
 
 void tw_tell_reload(const tw_serve *serve, const char *error) {

@@ -8,6 +8,7 @@
 void tw_tell_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
 void tw_tell_listening(void *ctx, const char *address);
 void tw_tell_short(void *ctx, int why);
+void tw_tell_strangers(void *ctx, const tw_gate_tally *tally);
 
 /** The peers were read anew, or why not. */
 void tw_tell_reload(const tw_serve *serve, const char *error);

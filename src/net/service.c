@@ -20,6 +20,7 @@ struct tw_service {
   int signal_count;
   uv_timer_t looks; /* its data is NULL while it does not run */
   tw_acceptor acceptor;
+  tw_gate gate; /* of peers */
   tw_tunnel_setup setup;
   tw_tunnel *tunnels;
   tw_tunnel **unsaved; /* those whose sessions are to be saved before the loop waits again */
@@ -54,6 +55,7 @@ static void unlink_tunnel(tw_service *service, tw_tunnel *tunnel) {
 /* Once nothing is left to do, the loop runs out of handles. */
 static void finish(tw_service *service) {
   tw_acceptor_close(&service->acceptor);
+  tw_gate_close(&service->gate);
   for (int i = 0; i < service->signal_count; i++) uv_close((uv_handle_t *)&service->signals[i], NULL);
   service->signal_count = 0;
   if (service->looks.data != NULL) uv_close((uv_handle_t *)&service->looks, NULL);
@@ -154,7 +156,10 @@ static void choose(tw_service *service, tw_tunnel *chosen) {
 
 static void on_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event) {
   tw_service *service = ctx;
-  service->config->event(service->config->ctx, tunnel, event);
+  tw_tunnel_event told = *event;
+  told.hushed = tw_gate_hushes(&service->gate, tunnel, event);
+  service->config->event(service->config->ctx, tunnel, &told);
+  tw_gate_note(&service->gate, tunnel, event);
   if (event->kind == TW_TUNNEL_CLOSED) forget_unsaved(service, tunnel);
   if (event->kind == TW_TUNNEL_ESTABLISHED && service->setup.app == TW_APP_STDIO) choose(service, tunnel);
 }
@@ -172,12 +177,15 @@ static void start_tunnel(tw_service *service, int wire_fd, int app_fd) {
     link_tunnel(service, tunnel);
   else
     service->config->fell_short(service->config->ctx, ENOMEM);
+  tw_gate_entered(&service->gate, service->setup.pass, tunnel);
 }
 
 static void on_accepted(void *ctx, int fd) {
   tw_service *service = ctx;
   const bool is_application = service->config->connecting;
+  if (!is_application && !tw_gate_enter(&service->gate, fd, &service->setup.pass)) return;
   start_tunnel(service, is_application ? -1 : fd, is_application ? fd : -1);
+  tw_gate_throttle(&service->gate, &service->acceptor);
 }
 
 static void on_short(void *ctx, int why) {
@@ -209,6 +217,11 @@ void tw_service_weed(tw_service *service, tw_err (*judge)(void *ctx, tw_tunnel *
 static void on_look(uv_timer_t *timer) {
   tw_service *service = timer->data;
   service->config->look(service->config->ctx, service);
+}
+
+static void on_strangers(void *ctx, const tw_gate_tally *tally) {
+  const tw_service *service = ctx;
+  service->config->strangers(service->config->ctx, tally);
 }
 
 static tw_err start_looking(tw_service *service, tw_report *report) {
@@ -257,6 +270,8 @@ static tw_err open_service(tw_service *service, tw_report *report) {
     if (status != 0) return tw_report_fail(report, TW_ERR_STATE, "cannot take signals: %s", uv_strerror(status));
   }
   TW_TRY(start_looking(service, report));
+  if (config->limits != NULL)
+    TW_TRY(tw_gate_open(&service->gate, &service->loop, config->limits, on_strangers, service, report));
   if (!config->accepts) {
     start_tunnel(service, -1, -1);
     return TW_OK;

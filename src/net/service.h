@@ -3,7 +3,7 @@
 #define TW_NET_SERVICE_H
 
 #include "net/accept.h"
-#include "net/tunnel.h"
+#include "net/gate.h"
 
 typedef struct tw_service tw_service;
 
@@ -30,6 +30,10 @@ typedef struct tw_service_config {
   tw_err (*save)(void *ctx, tw_tunnel *const *tunnels, size_t count, tw_report *report);
   /** A while after something was saved. NULL: nothing. */
   void (*tidy)(void *ctx);
+  /** For peers that come to us; NULL: none. */
+  const tw_admission_limits *limits;
+  /** What of them was left out, for many at a time. */
+  void (*strangers)(void *ctx, const tw_gate_tally *tally);
   /** As tw_tunnel_setup.event. */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   /** An address that is listened at. */

@@ -32,6 +32,9 @@ bool tw_tunnel_unsaved(const tw_tunnel *tunnel) { return tunnel->unsaved; }
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
 void **tw_tunnel_user(tw_tunnel *tunnel) { return &tunnel->user; }
 void **tw_tunnel_session(tw_tunnel *tunnel) { return &tunnel->session; }
+struct tw_pass **tw_tunnel_pass(tw_tunnel *tunnel) {
+  return &tunnel->pass;
+}
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel) { return &tunnel->next; }
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel) { return &tunnel->previous; }
 
@@ -183,6 +186,11 @@ void tw_tunnel_wire_broke(tw_tunnel *tunnel) {
 void tw_tunnel_supersede(tw_tunnel *tunnel) {
   tunnel->why = "went on in another connection";
   tunnel->clean = false;
+  tw_tunnel_end(tunnel);
+}
+
+void tw_tunnel_push_out(tw_tunnel *tunnel, const char *why) {
+  tunnel->why = why;
   tw_tunnel_end(tunnel);
 }
 
@@ -481,6 +489,7 @@ tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, i
     return TW_ERR_NO_MEMORY;
   }
   made->setup = setup;
+  made->pass = setup->pass;
   made->id = id;
   made->wire.fd = made->app_in.fd = made->app_out.fd = -1;
   made->armed_ms = UINT64_MAX;

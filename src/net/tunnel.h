@@ -40,6 +40,7 @@ typedef struct tw_tunnel_event {
   tw_err err;               /* error; TW_ERR_STATE when it is the system's */
   uint8_t alert;            /* error: received or sent, 0 for none */
   const char *text;         /* error, retry: for people; closed: the reason in a word or two */
+  bool hushed;              /* there are too many like it: it is counted, and nothing is said */
   uint64_t wait_ms;         /* retry: until then */
 } tw_tunnel_event;
 
@@ -64,6 +65,7 @@ typedef struct tw_tunnel_setup {
   uint64_t retry_ms;        /* connecting: how long to go on trying before any of the application's bytes were taken */
   bool early_data;          /* the application's bytes go with the first flight of a resumption (D6); not sent again
                                when that fails */
+  struct tw_pass *pass;     /* tw_tunnel_pass at first; as it is at the time */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   void (*freed)(void *ctx, tw_tunnel *tunnel); /* the tunnel is gone after this call */
   /** Connecting: append the saved session to go on with, and how often it was saved; false: begin a new one. NULL:
@@ -92,6 +94,8 @@ void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason);
 void tw_tunnel_saved(tw_tunnel *tunnel, tw_err err, const char *text);
 /** Its session has gone on in another tunnel: end it now. */
 void tw_tunnel_supersede(tw_tunnel *tunnel);
+/** End it now; `why` is static text for the closed event. */
+void tw_tunnel_push_out(tw_tunnel *tunnel, const char *why);
 /** End it now, without a word to anybody. */
 void tw_tunnel_kill(tw_tunnel *tunnel);
 
@@ -107,6 +111,8 @@ tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel);
 void **tw_tunnel_user(tw_tunnel *tunnel);
 /** Likewise, for who keeps its session. */
 void **tw_tunnel_session(tw_tunnel *tunnel);
+/** Likewise, for who let it in. */
+struct tw_pass **tw_tunnel_pass(tw_tunnel *tunnel);
 /** For the owner's list. */
 tw_tunnel **tw_tunnel_next(tw_tunnel *tunnel);
 tw_tunnel **tw_tunnel_previous(tw_tunnel *tunnel);

@@ -61,6 +61,7 @@ struct tw_tunnel {
   const char *why;         /* of the closed event */
   void *user;
   void *session;
+  struct tw_pass *pass;
   char remote[TW_ADDRESS_TEXT];
   tw_tunnel *next;
   tw_tunnel *previous;

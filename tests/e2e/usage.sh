@@ -38,6 +38,9 @@ fails 1 "not an address" "${listen[@]}" --forward ::1:80
 fails 1 "port" "${listen[@]}" --forward localhost:70000
 fails 1 "rekey-after" "${listen[@]}" --stdio --rekey-after soon
 fails 1 "rekey-bytes" "${listen[@]}" --stdio --rekey-bytes -1
+fails 1 "half-open" "${listen[@]}" --stdio --half-open many
+fails 1 "message-max" "${listen[@]}" --stdio --message-max 100
+fails 1 "handshake-burst" "${listen[@]}" --stdio --handshake-burst 0
 fails 1 "takes no value" "${listen[@]}" --stdio=yes
 fails 1 "found 'extra'" "${listen[@]}" --stdio extra
 fails 1 "a port without a host: write HOST:9420" "${listen[@]}" --stdio --bind 9420
