@@ -197,6 +197,7 @@ void tw_test_hostile_done(tw_test_hostile *h) {
     side->channel = NULL;
     tw_buf_clear(&side->received);
     tw_buf_clear(&side->disk);
+    side->saves = 0;
     side->event_count = 0;
     side->last = TW_OK;
   }

@@ -36,6 +36,7 @@ void tw_test_wire_clear(tw_test_wire *wire) {
 }
 
 void tw_test_wire_open(tw_test_wire *wire) {
+  wire->alice.saves = wire->bob.saves = 0; /* of the session that begins */
   assert_int_equal(tw_channel_connect(&wire->alice.config, wire->now_ms, &wire->alice.channel), TW_OK);
   assert_int_equal(tw_channel_accept(&wire->bob.config, wire->now_ms, &wire->bob.channel), TW_OK);
 }
