@@ -46,6 +46,8 @@ TW_MUST_USE tw_err tw_tls_options_check(const tw_tls_options *options, const tw_
 TW_MUST_USE tw_err tw_tls_options_open(tw_tls_options *options, tw_identity *identity, const char *host,
                                        const tw_channel_options *limits, tw_report *report);
 void tw_tls_options_clear(tw_tls_options *options);
+/** What tells sessions of one agreement from another's: nothing for MLS-TLS; else protocol, names, ALPN. Appended. */
+TW_MUST_USE tw_err tw_tls_session_words(const tw_tls_options *options, tw_buf *words);
 
 /**
  * Whether somebody with these certificates is accepted, or with `recall` who it is: as tw_identity_accepts and
