@@ -172,9 +172,9 @@ static tw_err pump(tw_standard *standard) {
   return standard->data.len == standard->data_at && !standard->got_close ? read_data(standard) : TW_OK;
 }
 
-void tw_standard_begin(tw_standard *standard, tw_bytes received, uint64_t now_ms) {
-  (void)now_ms;
-  standard->wire_received += received.len;
+void tw_standard_begin(tw_standard *standard, tw_bytes received, uint64_t sent) {
+  standard->wire_sent = sent;
+  standard->wire_received = received.len;
   const tw_err err = tw_standard_give(standard, received);
   (void)(err == TW_OK ? pump(standard) : end(standard, err, 0));
 }

@@ -57,8 +57,11 @@ void tw_standard_free(tw_standard *standard);
 
 /** Connecting: for tw_channel_tls.client_hello; `standard` is the tw_standard. */
 tw_err tw_standard_client_hello(void *standard, tw_bytes extension, tw_bytes retry, tw_buf *hello);
-/** Go on with all bytes that the peer has sent, from the first: tw_channel_received. Errors are in the events. */
-void tw_standard_begin(tw_standard *standard, tw_bytes received, uint64_t now_ms);
+/**
+ * Go on with all bytes that the peer has sent, from the first: tw_channel_received. `sent` bytes went to it before.
+ * Errors are in the events.
+ */
+void tw_standard_begin(tw_standard *standard, tw_bytes received, uint64_t sent);
 /** The link, which owns it from now on. */
 tw_link tw_link_of_standard(tw_standard *standard);
 

@@ -71,8 +71,12 @@ void tw_tunnel_go_standard(tw_tunnel *tunnel) {
     return;
   }
   tw_link channel = tunnel->link;
+  tw_channel_status status;
+  tw_link_get_status(&channel, &status);
+  const uint64_t began = uv_hrtime();
   tunnel->link = tw_link_of_standard(standard);
-  tw_standard_begin(standard, tw_channel_received(tw_link_channel(&channel)), tw_tunnel_now(tunnel));
+  tw_standard_begin(standard, tw_channel_received(tw_link_channel(&channel)), status.wire_sent);
+  tunnel->key_ns += uv_hrtime() - began;
   tw_link_free(&channel);
   tw_tunnel_take_events(tunnel);
 }
