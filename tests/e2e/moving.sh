@@ -5,7 +5,7 @@
 # takes the extension away.
 # shellcheck source-path=SCRIPTDIR source=support/lib.bash disable=SC2154,SC2119,SC2094,SC2002
 # gnutls-serv listens on every address: all of it runs in a network of its own.
-if [ "${1:-}" != inside ] && unshare -rn true 2>/dev/null; then exec unshare -rn bash "$0" inside; fi
+if [ "${1:-}" != inside ] && unshare -rn true 2>/dev/null; then exec unshare -rn bash ${MOVING_X:+-x} "$0" inside; fi
 [ "${1:-}" != inside ] || ip link set lo up
 . "$(dirname "$0")/support/lib.bash"
 unset http_proxy https_proxy HTTPS_PROXY ALL_PROXY all_proxy
@@ -220,8 +220,8 @@ calm() { # NAME: small, and not spinning
 serve source:2000000000
 listener_with --forward "127.0.0.1:$target" --ca ca/ca.pem --tls-standard
 mkfifo slow
-start client "$tls_peer" client "$port" ca/ca.pem laptop.pem laptop.key < <(sleep 20) >slow
-exec 8<slow
+exec 8<>slow
+start client "$tls_peer" client "$port" ca/ca.pem laptop.pem laptop.key < <(sleep 20) >slow 8<&-
 head -c 1000 <&8 >/dev/null
 sleep 1
 calm listener
@@ -275,8 +275,8 @@ for openssl in "${openssls[@]}"; do
   done
   port=$(free_port)
   begin s_server "$openssl" s_server -accept "127.0.0.1:$port" -cert server.pem -key server.key -quiet -rev -tls1_2
-  rejects 5 "not supported" --tls-standard "${mine[@]}" "localhost:$port"
-  rejects 5 "not supported" "${mine[@]}" "localhost:$port"
+  rejects 5 "alert protocol_version" --tls-standard "${mine[@]}" "localhost:$port"
+  rejects 5 "alert protocol_version" "${mine[@]}" "localhost:$port"
   stop s_server
   port=$(free_port) # it wants our certificate
   begin s_server "$openssl" s_server -accept "127.0.0.1:$port" -cert server.pem -key server.key -quiet -rev -Verify 1 \
@@ -400,7 +400,7 @@ for place in hello answer; do
       [ "$side" = without ] || options+=(--tls-standard)
       listener_with "${options[@]}"
       rm -f strip.port
-      start strip "$strip" "$place" "$port" >strip.port
+      start middle "$strip" "$place" "$port" >strip.port
       until_true 5 test -s strip.port || die "nobody in the middle"
       allowed=()
       [ "$ours" = without ] || allowed=(--tls-standard)
@@ -414,7 +414,7 @@ for place in hello answer; do
       has_event c.ev established && die "stripped $place, listener $side, connector $ours: established at the connector"
       has_event a.ev established && die "stripped $place, listener $side, connector $ours: established at the listener"
       echo "stripped $place, listener $side, connector $ours: $(cat connect.err)"
-      status_of strip
+      status_of middle
       [ "$status" = 0 ] || die "nothing was taken out"
       finish listener
     done
