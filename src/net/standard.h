@@ -55,8 +55,8 @@ TW_MUST_USE tw_err tw_standard_new(tw_standard_context *context, uint64_t began_
 /** NULL is fine. */
 void tw_standard_free(tw_standard *standard);
 
-/** Connecting: for tw_channel_tls.client_hello; `standard` is the tw_standard. */
-tw_err tw_standard_client_hello(void *standard, tw_bytes extension, tw_bytes retry, tw_buf *hello);
+/** Connecting: for tw_channel_tls.client_hello; `ctx` is the tw_standard. */
+tw_err tw_standard_client_hello(void *ctx, tw_bytes extension, tw_bytes retry, tw_buf *hello);
 /**
  * Go on with all bytes that the peer has sent, from the first: tw_channel_received. `sent` bytes went to it before.
  * Errors are in the events.

@@ -136,10 +136,11 @@ static tw_err encode_protocols(tw_standard_context *context) {
   return tw_writer_end(&w);
 }
 
-/* ---- our extension ---- */
+/* ---- our extension: callbacks of libssl's types ---- */
 
 static int add_extension(SSL *ssl, unsigned int type, unsigned int place, const unsigned char **out, size_t *len,
-                         X509 *certificate, size_t index, int *alert, void *ctx) {
+                         X509 *certificate, size_t index, int *alert,
+                         void *ctx) { /* NOLINT(readability-non-const-parameter) */
   (void)type, (void)certificate, (void)index, (void)alert, (void)ctx;
   const tw_standard *standard = SSL_get_app_data(ssl);
   if ((place & SSL_EXT_CLIENT_HELLO) == 0 || standard->extension.len == 0) return 0;

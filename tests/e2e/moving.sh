@@ -78,8 +78,8 @@ s_client() { # OPENSSL [options]
 
 # ---- refused unless told ----
 listener_with --ca ca/ca.pem --forward "127.0.0.1:$echo_port"
-read -ra client <<<"$(s_client openssl -cert laptop.pem -key laptop.key)"
-refuses "(is it TLS without MLS? --tls-standard would let it in)" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert laptop.pem -key laptop.key)"
+refuses "(is it TLS without MLS? --tls-standard would let it in)" "${peer[@]}"
 wait_event a.ev error '"class":"forbidden".*"alert":"handshake_failure"'
 finish listener
 
@@ -88,9 +88,9 @@ cp ca/crl.pem crl.pem
 listener_with --ca ca/ca.pem --crl crl.pem --name laptop.example --name stranger.example --alpn echo --alpn http/1.1 \
   --forward "127.0.0.1:$echo_port" --tls-standard -v
 for openssl in "${openssls[@]}"; do
-  read -ra client <<<"$(s_client "$openssl" -cert laptop.pem -key laptop.key -alpn http/1.1,echo)"
+  read -ra peer <<<"$(s_client "$openssl" -cert laptop.pem -key laptop.key -alpn http/1.1,echo)"
   : >a.ev; : >listener.err
-  gets hello "${client[@]}"
+  gets hello "${peer[@]}"
   wait_event a.ev established '"name":"laptop.example","protocol":"tls13-standard","version":"TLSv1.3","cipher":"TLS_.*","server_name":"localhost","alpn":"echo"'
   has_event a.ev established '"subject":"CN=laptop.example","names":"DNS:laptop.example"' || die "nothing of the certificate"
   wait_event a.ev closed
@@ -99,23 +99,23 @@ done
 finish listener
 listener_with --ca ca/ca.pem --crl crl.pem --name laptop.example --name stranger.example --alpn echo --alpn http/1.1 \
   --forward "127.0.0.1:$echo_port" --tls-standard
-read -ra client <<<"$(s_client openssl)"
-refuses "credential was refused: peer did not return a certificate" "${client[@]}"
+read -ra peer <<<"$(s_client openssl)"
+refuses "credential was refused: peer did not return a certificate" "${peer[@]}"
 wait_event a.ev error '"alert":"certificate_required"'
-read -ra client <<<"$(s_client openssl -cert stranger.pem -key stranger.key)"
-refuses "'CN=laptop.example' is from a CA that is not trusted here; its issuer is 'CN=Other CA'" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert stranger.pem -key stranger.key)"
+refuses "'CN=laptop.example' is from a CA that is not trusted here; its issuer is 'CN=Other CA'" "${peer[@]}"
 wait_event a.ev error '"alert":"unknown_ca","refused":"sha256:.*"why":'
-read -ra client <<<"$(s_client openssl -cert phone.pem -key phone.key)"
-refuses "'CN=phone.example' is for DNS:phone.example, none of the 2 names that are accepted" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert phone.pem -key phone.key)"
+refuses "'CN=phone.example' is for DNS:phone.example, none of the 2 names that are accepted" "${peer[@]}"
 wait_event a.ev error '"alert":"bad_certificate"'
-read -ra client <<<"$(s_client openssl -cert laptop.pem -key laptop.key -alpn smtp)"
-refuses "no application protocol" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert laptop.pem -key laptop.key -alpn smtp)"
+refuses "no application protocol" "${peer[@]}"
 wait_event a.ev error '"alert":"no_application_protocol"'
-read -ra client <<<"$(s_client openssl -cert laptop.pem -key laptop.key -servername else.example)"
-refuses "is not supported" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert laptop.pem -key laptop.key -servername else.example)"
+refuses "is not supported" "${peer[@]}"
 wait_event a.ev error '"alert":"unrecognized_name"'
-read -ra client <<<"$(s_client openssl -cert laptop.pem -key laptop.key -tls1_2)"
-refuses "is not supported" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert laptop.pem -key laptop.key -tls1_2)"
+refuses "is not supported" "${peer[@]}"
 wait_event a.ev error '"alert":"protocol_version"'
 # MLS goes on as ever on the same port.
 [ "$(timeout 20 "$TREEWIRE" connect --stdio --proto tls "${mine[@]}" "localhost:$port" <<<hello)" = hello ] || die "no MLS any more"
@@ -141,8 +141,8 @@ kill -HUP "$listener"
 expect 3 stay
 exec 9>&-
 until_true 10 grep -qF "'CN=laptop.example' was revoked; its issuer is 'CN=Test CA'" listener.err || die "no word about the revocation"
-read -ra client <<<"$(s_client openssl -cert laptop.pem -key laptop.key)"
-refuses "'CN=laptop.example' was revoked" "${client[@]}"
+read -ra peer <<<"$(s_client openssl -cert laptop.pem -key laptop.key)"
+refuses "'CN=laptop.example' was revoked" "${peer[@]}"
 wait_event a.ev error '"stage":"handshake".*"alert":"certificate_revoked"'
 finish listener
 rm laptop.*
@@ -151,9 +151,9 @@ ca issue ca laptop.example --out laptop
 # ---- anyone ----
 listener_with --peers peers --forward "127.0.0.1:$echo_port" --tls-standard --tls-standard-anyone --idle-timeout 2
 for openssl in "${openssls[@]}"; do
-  read -ra client <<<"$(s_client "$openssl")"
+  read -ra peer <<<"$(s_client "$openssl")"
   : >a.ev
-  gets hello "${client[@]}"
+  gets hello "${peer[@]}"
   wait_event a.ev established '"protocol":"tls13-standard"'
   has_event a.ev established '"peer"' && die "a peer without a certificate has a name"
 done
