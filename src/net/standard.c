@@ -201,8 +201,9 @@ static tw_err input_done(void *self, size_t n, uint64_t now_ms) {
   (void)now_ms;
   tw_standard *standard = self;
   if (standard->closed) return TW_ERR_CLOSED;
-  standard->input.len += n;
   standard->wire_received += n;
+  if (standard->got_close) return TW_OK; /* ignored, RFC 8446 section 6.1 */
+  standard->input.len += n;
   return pump(standard);
 }
 

@@ -136,17 +136,18 @@ static tw_err encode_protocols(tw_standard_context *context) {
   return tw_writer_end(&w);
 }
 
-/* ---- our extension: callbacks of libssl's types ---- */
+/* ---- our extension ---- */
 
 static int add_extension(SSL *ssl, unsigned int type, unsigned int place, const unsigned char **out, size_t *len,
-                         X509 *certificate, size_t index, int *alert,
-                         void *ctx) { /* NOLINT(readability-non-const-parameter) */
-  (void)type, (void)certificate, (void)index, (void)alert, (void)ctx;
+                         X509 *certificate, size_t index, int *alert, void *ctx) {
+  (void)type, (void)certificate, (void)index, (void)ctx;
   const tw_standard *standard = SSL_get_app_data(ssl);
-  if ((place & SSL_EXT_CLIENT_HELLO) == 0 || standard->extension.len == 0) return 0;
+  if ((place & SSL_EXT_CLIENT_HELLO) == 0) return 0;
   *out = standard->extension.ptr;
   *len = standard->extension.len;
-  return 1;
+  if (*len > 0) return 1;
+  *alert = SSL_AD_INTERNAL_ERROR; /* a ClientHello that no channel has asked for */
+  return -1;
 }
 
 /* A ServerHello with it goes to the channel. Here is only what has none, or what somebody put together. */
