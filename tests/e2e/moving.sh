@@ -34,9 +34,9 @@ for own in "$cache"/openssl-*/bin/openssl; do [ ! -x "$own" ] || openssls+=("$ow
 nginx=$(PATH=$PATH:/usr/sbin command -v nginx || compgen -G "$cache/nginx/usr/sbin/nginx" || true)
 
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-free_port() { # a port that nobody has at the moment
+free_port() { # a port that nobody has, below those that the system gives to others
   local tried
-  for tried in $(shuf -i 20000-60000 -n 20); do listens "$tried" || { echo "$tried"; return; }; done
+  for tried in $(shuf -i 20000-32000 -n 20); do listens "$tried" || { echo "$tried"; return; }; done
   die "no free port"
 }
 # listener_with OPTIONS...: port in $port

@@ -105,7 +105,6 @@ listener --forward "127.0.0.1:$target"
 says_both 5 "unexpected message (does the other side speak MLS-TLS? with --proto tls it does not)" \
   "alert unexpected_message (does the other side speak TLS? with --proto mls-tls it does not)" --proto tls --key b.key \
   --peer @a.pub "localhost:$port"
-# Of a session, too: the request for one that is of the other protocol is refused, and a new one begins, and fails.
 finish listener
 
 # ---- a second hello under load ----
