@@ -5,7 +5,8 @@
 # tests/support/*.c             helpers for all of them
 # tests/vectors_main/*.c        the vector runner, <build>/tests/vectors
 # tests/e2e/*.sh                scripts on the built program, label e2e; exit status 77 means skipped
-# tests/e2e/support/*.c         programs that the scripts use, <build>/tests/e2e_<name>; with "label: library" on the library
+# tests/e2e/support/*.c         programs that the scripts use, <build>/tests/e2e_<name>; with "label: library" on the library,
+#                               with "label: libssl" on libssl
 # The tests' own environment: TREEWIRE_SOURCE (the source root), TREEWIRE_BUILD, and for scripts TREEWIRE (the program).
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_program(TW_BASH bash REQUIRED)
@@ -94,7 +95,9 @@ foreach(source IN LISTS e2e_programs)
   set_target_properties(e2e_${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   target_compile_definitions(e2e_${stem} PRIVATE _GNU_SOURCE)
   tw_has_mark(library "${source}" library)
-  target_link_libraries(e2e_${stem} PRIVATE tw_warnings $<$<BOOL:${library}>:tw_internal>)
+  tw_has_mark(libssl "${source}" libssl)
+  target_link_libraries(e2e_${stem} PRIVATE tw_warnings $<$<BOOL:${library}>:tw_internal>
+    $<$<BOOL:${libssl}>:OpenSSL::SSL>)
 endforeach()
 
 file(GLOB e2e_scripts CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/*.sh")

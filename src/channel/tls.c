@@ -29,18 +29,6 @@ static bool may_be_standard(const tw_channel *channel) {
   return channel->config.tls != NULL && channel->config.tls->standard;
 }
 
-/* A ClientHello by the caller, who is to go on with it where the server has no MLS; or by us. */
-static tw_err start_client(tw_channel *channel, tw_bytes retry) {
-  const tw_channel_tls *config = channel->config.tls;
-  tw_buf hello = TW_BUF_INIT(channel->alloc);
-  tw_err err = TW_OK;
-  if (config != NULL && config->client_hello != NULL)
-    err = config->client_hello(config->client_hello_ctx, tw_tls_client_extension(channel->tls), retry, &hello);
-  if (err == TW_OK) err = tw_tls_client_start(channel->tls, tw_buf_bytes(&hello));
-  tw_buf_clear(&hello);
-  return err;
-}
-
 /* ---- steps ---- */
 
 /* Section 5.1: the version in the record of a first ClientHello is that of TLS 1.0, for the sake of old servers. */
@@ -54,6 +42,22 @@ static tw_err put_message(tw_channel *channel, tw_bytes message, bool first_of_c
 static tw_err put_ccs(tw_channel *channel) {
   static const uint8_t one = 1;
   return tw_channel_put(channel, TW_RECORD_CHANGE_CIPHER_SPEC, TW_BYTES(&one, 1));
+}
+
+/* A ClientHello by the caller, who is to go on with it where the server has no MLS; or by us. What is not ours is not
+ * among the steps. */
+static tw_err start_client(tw_channel *channel, tw_bytes retry) {
+  const tw_channel_tls *config = channel->config.tls;
+  tw_buf hello = TW_BUF_INIT(channel->alloc);
+  tw_err err = TW_OK;
+  const bool external = config != NULL && config->client_hello != NULL;
+  if (external)
+    err = config->client_hello(config->client_hello_ctx, tw_tls_client_extension(channel->tls), retry, &hello);
+  if (err == TW_OK) err = tw_tls_client_start(channel->tls, tw_buf_bytes(&hello));
+  if (err == TW_OK && external && retry.len > 0) err = put_ccs(channel);
+  if (err == TW_OK && external) err = put_message(channel, tw_buf_bytes(&hello), retry.len == 0);
+  tw_buf_clear(&hello);
+  return err;
 }
 
 static tw_err take_key(tw_channel *channel, const tw_tls_step *step, tw_record_key *key) {

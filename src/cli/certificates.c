@@ -121,11 +121,18 @@ static tw_err say_passphrase(void *ctx, tw_buf *passphrase, tw_report *report) {
 static tw_err read_key(tw_certificates *certificates, uint16_t *scheme, tw_buf *key, tw_report *report) {
   tw_buf pem = {0};
   tw_err err = tw_secret_file_read(certificates->key_path, TW_X509_PEM_MAX, &pem, report);
+  EVP_PKEY *opened = NULL;
   if (err == TW_OK)
-    err = tw_x509_key_read(certificates->x509, certificates->key_path, tw_buf_bytes(&pem), say_passphrase, certificates,
-                           scheme, key, report);
+    err = tw_x509_key_open(certificates->x509, certificates->key_path, tw_buf_bytes(&pem), say_passphrase, certificates,
+                           &opened, report);
   tw_buf_clear(&pem);
-  return err;
+  if (err == TW_OK) err = tw_x509_key_export(opened, certificates->key_path, scheme, key, report);
+  if (err != TW_OK || !certificates->keep_key) {
+    EVP_PKEY_free(opened);
+    return err;
+  }
+  certificates->key = opened;
+  return TW_OK;
 }
 
 /* Post-quantum key agreement where there is a suite with it. */
@@ -233,6 +240,8 @@ tw_err tw_certificate_public_key(const tw_env *env, const char *path, const tw_s
 }
 
 void tw_certificates_clear(tw_certificates *certificates) {
+  EVP_PKEY_free(certificates->key);
+  certificates->key = NULL;
   tw_x509_trust_free(certificates->trust);
   certificates->trust = NULL;
   tw_x509_free(certificates->x509);

@@ -5,7 +5,7 @@
 #include <treewire/env.h>
 
 #include "cli/options.h"
-#include "x509/x509.h"
+#include "x509/tls.h"
 
 /* Options of listen and connect: their table has TW_CERTIFICATE_OPTIONS after TW_SERVE_OPTIONS. */
 enum {
@@ -52,6 +52,8 @@ typedef struct tw_certificates {
   tw_x509 *x509;
   tw_x509_trust *trust; /* NULL without --ca */
   tw_buf chain;         /* our own */
+  bool keep_key;        /* libssl needs it */
+  EVP_PKEY *key;        /* that one; NULL: it was not kept */
 } tw_certificates;
 
 /** Take an option. TW_ERR_ARGUMENT with a report. */

@@ -7,9 +7,9 @@
 
 enum { PEER = TW_SERVE_OPTIONS_END, LISTEN, RETRY, EARLY_DATA, NO_FRESH, OPTION_COUNT };
 static const tw_option options[OPTION_COUNT] = {
-    TW_SERVE_OPTIONS,        TW_CERTIFICATE_OPTIONS,       TW_SESSION_OPTIONS,
-    {"peer", 'p', "PUB"},    {"listen", 'l', "ADDR:PORT"}, {"retry", 0, "SECONDS"},
-    {"early-data", 0, NULL}, {"no-fresh", 0, NULL}};
+    TW_SERVE_OPTIONS,        TW_CERTIFICATE_OPTIONS,  TW_SESSION_OPTIONS,
+    TW_TLS_OPTIONS,          {"peer", 'p', "PUB"},    {"listen", 'l', "ADDR:PORT"},
+    {"retry", 0, "SECONDS"}, {"early-data", 0, NULL}, {"no-fresh", 0, NULL}};
 enum { RETRY_S = 30 };
 
 typedef struct words_found {
@@ -79,6 +79,8 @@ static tw_exit parse(tw_serve *serve, const char *const *words, words_found *fou
   if (code != TW_EXIT_OK) return code;
   if (found->listen == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "connect needs either --listen ADDR:PORT or --stdio");
+  if (tw_tls_options_check(&serve->tls, &serve->identity, &report) != TW_OK)
+    return tw_cli_report(TW_EXIT_USAGE, &report);
   if (tw_session_options_check(&serve->session_options, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   if (found->listen && !found->retry) serve->service.retry_ms = RETRY_S * 1000;
   return TW_EXIT_OK;
@@ -93,9 +95,13 @@ static tw_exit make_tag(tw_serve *serve, const words_found *found) {
   const char *name = certificates->name_count > 0 ? certificates->names[0] : "";
   const tw_peers *peers = &serve->identity.peers;
   const tw_bytes pin = found->peer != NULL ? TW_ARRAY(peers->list[0].fingerprint.digest) : TW_NO_BYTES;
-  const tw_bytes parts[] = {TW_BYTES((const uint8_t *)where, strlen(where) + 1),
-                            TW_BYTES((const uint8_t *)name, strlen(name) + 1), pin};
-  const tw_err err = tw_hash_parts(&serve->env, tw_suite_default(), parts, sizeof parts / sizeof parts[0], hash);
+  tw_buf agreed = {0};
+  tw_bytes parts[] = {TW_BYTES((const uint8_t *)where, strlen(where) + 1),
+                      TW_BYTES((const uint8_t *)name, strlen(name) + 1), pin, TW_NO_BYTES};
+  tw_err err = tw_tls_session_words(&serve->tls, &agreed);
+  parts[3] = tw_buf_bytes(&agreed);
+  if (err == TW_OK) err = tw_hash_parts(&serve->env, tw_suite_default(), parts, sizeof parts / sizeof parts[0], hash);
+  tw_buf_clear(&agreed);
   if (err != TW_OK) return tw_cli_fail(TW_EXIT_LOCAL, "%s", tw_err_text(err));
   memcpy(serve->tag, hash, sizeof serve->tag);
   return TW_EXIT_OK;
@@ -129,6 +135,7 @@ static tw_exit run(const char *const *words) {
   words_found found = {0};
   tw_serve_init(&serve, true);
   tw_exit code = parse(&serve, words, &found);
+  serve.identity.certificates.keep_key = serve.tls.standard;
   if (code == TW_EXIT_OK) code = tw_serve_prepare(&serve);
   if (code == TW_EXIT_OK) code = serve_applications(&serve, &found);
   tw_serve_clear(&serve);
@@ -147,6 +154,8 @@ const tw_verb tw_verb_connect = {
     "  -p, --peer PUB            the listener's public key or sha256: fingerprint, or @FILE with either\n"
     "  -l, --listen ADDR:PORT    where applications connect to\n" TW_CERTIFICATE_HELP
     "  -n, --name NAME           the listener's certificate has to be for this name (default: HOST)\n" TW_SESSION_HELP
+        TW_TLS_HELP
+    "      --tls-standard        with tls: a listener that speaks TLS 1.3 without MLS is good, too; needs --ca\n"
     "      --retry SECONDS       how long to go on trying to reach it (default 30; with --stdio 0)\n"
     "      --early-data          send an application's first bytes with the request to resume a session; they arrive\n"
     "                            once, and are lost with the connection when the listener has lost the session\n"

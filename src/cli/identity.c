@@ -6,7 +6,7 @@
 #include "cli/key_file.h"
 #include "crypto/crypto.h"
 
-enum { BASIC = 1, X509 = 2 }; /* CredentialType, RFC 9420 section 17.5 */
+enum { BASIC_CREDENTIAL = 1, X509_CREDENTIAL = 2 }; /* CredentialType, RFC 9420 section 17.5 */
 
 /* ---- whom we accept ---- */
 
@@ -19,7 +19,7 @@ static bool is_own_leaf(const tw_own_key *key, const tw_credential_use *use) {
 static tw_err check_certificate(const tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known,
                                 tw_report *why) {
   const tw_certificates *certificates = &identity->certificates;
-  if (stranger->credential.type != X509)
+  if (stranger->credential.type != X509_CREDENTIAL)
     return tw_report_fail(why, TW_ERR_CREDENTIAL,
                           identity->connecting ? "it has no certificate"
                                                : "it has no certificate, and its key is not among the peers");
@@ -46,10 +46,20 @@ static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, t
   return certificates_count ? check_certificate(identity, stranger, known, why) : TW_ERR_CREDENTIAL;
 }
 
-static tw_err credential_digest(const tw_identity *identity, const tw_stranger *stranger, tw_fingerprint *digest) {
+static tw_err digest_of(const tw_identity *identity, const tw_bytes *bytes, tw_fingerprint *digest) {
   const tw_suite *sha256 = tw_suite_by_id(identity->env, 1);
   if (sha256 == NULL || sha256->hash->size != TW_FINGERPRINT_SIZE) return TW_ERR_INTERNAL;
-  return tw_hash_parts(identity->env, sha256, &stranger->credential.identity, 1, digest->digest);
+  return tw_hash_parts(identity->env, sha256, bytes, 1, digest->digest);
+}
+
+static tw_err credential_digest(const tw_identity *identity, const tw_stranger *stranger, tw_fingerprint *digest) {
+  return digest_of(identity, &stranger->credential.identity, digest);
+}
+
+static tw_err fingerprint_of(const tw_identity *identity, const tw_stranger *stranger, tw_fingerprint *fingerprint) {
+  if (stranger->suite != NULL)
+    return tw_fingerprint_of(identity->env, stranger->suite, stranger->signature_key, fingerprint);
+  return digest_of(identity, &stranger->signature_key, fingerprint);
 }
 
 static bool same(const tw_fingerprint *a, const tw_fingerprint *b) {
@@ -68,7 +78,7 @@ static void remember(tw_identity *identity, const tw_stranger *stranger, const t
 tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known) {
   tw_report why = {""};
   *known = (tw_acquaintance){0};
-  TW_TRY(tw_fingerprint_of(identity->env, stranger->suite, stranger->signature_key, &known->fingerprint));
+  TW_TRY(fingerprint_of(identity, stranger, &known->fingerprint));
   known->peer = tw_peers_find(&identity->peers, &known->fingerprint);
   const tw_err err = accept(identity, stranger, known, &why);
   if (tw_identity_is_refusal(err)) identity->refusal = (tw_refusal){true, known->fingerprint, why};
@@ -79,7 +89,7 @@ tw_err tw_identity_accepts(tw_identity *identity, const tw_stranger *stranger, t
 tw_err tw_identity_recalls(tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known) {
   tw_fingerprint key;
   tw_fingerprint credential;
-  TW_TRY(tw_fingerprint_of(identity->env, stranger->suite, stranger->signature_key, &key));
+  TW_TRY(fingerprint_of(identity, stranger, &key));
   TW_TRY(credential_digest(identity, stranger, &credential));
   for (size_t i = 0; i < TW_MEMORIES; i++) {
     const tw_memory *memory = &identity->memories[i];
@@ -142,7 +152,7 @@ static tw_err add(tw_identity *identity, const tw_suite *suite, tw_signer *signe
 }
 
 tw_err tw_identity_add_key(tw_identity *identity, const char *path, tw_report *report) {
-  const tw_credential nameless = {.type = BASIC}; /* peers know each other by their keys */
+  const tw_credential nameless = {.type = BASIC_CREDENTIAL}; /* peers know each other by their keys */
   const tw_suite *suite = NULL;
   tw_signer *signer = NULL;
   TW_TRY(tw_key_file_read(identity->env, path, &suite, &signer, report));
@@ -155,7 +165,7 @@ tw_err tw_identity_add_certificate(tw_identity *identity, tw_report *warning, tw
   tw_certificates *certificates = &identity->certificates;
   tw_signer *signer = NULL;
   TW_TRY(tw_certificates_read_own(certificates, identity->env, &signer, warning, report));
-  const tw_credential credential = {.type = X509, .identity = tw_buf_bytes(&certificates->chain)};
+  const tw_credential credential = {.type = X509_CREDENTIAL, .identity = tw_buf_bytes(&certificates->chain)};
   tw_err err = TW_OK;
   for (size_t i = 0; err == TW_OK && i < certificates->suite_count; i++)
     err = add(identity, certificates->suites[i], signer, &credential, certificates->cert_path, report);

@@ -67,10 +67,11 @@ bool tw_identity_has_suite(const tw_identity *identity, const tw_suite *suite);
 
 /** The other side of a channel. */
 typedef struct tw_stranger {
-  const tw_suite *suite;
+  const tw_suite *suite; /* NULL: its key is for none of ours */
   tw_credential credential;
-  tw_bytes signature_key;
-  uint64_t now; /* seconds since 1970 */
+  tw_bytes
+      signature_key; /* of the suite; without one the SubjectPublicKeyInfo, of which the fingerprint is then made */
+  uint64_t now;      /* seconds since 1970 */
 } tw_stranger;
 
 /**

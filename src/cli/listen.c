@@ -2,16 +2,36 @@
 #include "cli/key_file.h"
 #include "cli/reload.h"
 
-enum { PEERS = TW_SERVE_OPTIONS_END, BIND, FORWARD, LIMITS, OPTION_COUNT = LIMITS + TW_LIMIT_OPTION_COUNT };
-static const tw_option options[OPTION_COUNT] = {
-    TW_SERVE_OPTIONS,           TW_CERTIFICATE_OPTIONS,        TW_SESSION_OPTIONS, {"peers", 'p', "FILE"},
-    {"bind", 'b', "ADDR:PORT"}, {"forward", 'f', "HOST:PORT"}, TW_LIMIT_OPTIONS};
+enum { RETRY_ABOVE_DEFAULT = 256 };
+enum {
+  PEERS = TW_SERVE_OPTIONS_END,
+  BIND,
+  FORWARD,
+  STANDARD_ANYONE,
+  RETRY_ABOVE,
+  LIMITS,
+  OPTION_COUNT = LIMITS + TW_LIMIT_OPTION_COUNT
+};
+static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS,
+                                                TW_CERTIFICATE_OPTIONS,
+                                                TW_SESSION_OPTIONS,
+                                                TW_TLS_OPTIONS,
+                                                {"peers", 'p', "FILE"},
+                                                {"bind", 'b', "ADDR:PORT"},
+                                                {"forward", 'f', "HOST:PORT"},
+                                                {"tls-standard-anyone", 0, NULL},
+                                                {"retry-above", 0, "N"},
+                                                TW_LIMIT_OPTIONS};
 
 static tw_err take(tw_serve *serve, int which, const char *value, const char **forward, tw_report *report) {
   switch (which) {
   case PEERS: serve->peers_path = value; return TW_OK;
   case BIND: return tw_address_parse(value, TW_ADDRESS_LOCAL, TW_PORT_DEFAULT, &serve->service.accept_at, report);
   case FORWARD: *forward = value; return tw_address_parse(value, TW_ADDRESS_REMOTE, 0, &serve->service.target, report);
+  case STANDARD_ANYONE: serve->tls.anyone = true; return TW_OK;
+  case RETRY_ABOVE:
+    serve->tls.retry_given = true;
+    return tw_option_number("retry-above", value, 0, UINT32_MAX, false, &serve->tls.retry_above, report);
   case TW_OPTION_OPERAND:
     return tw_report_fail(report, TW_ERR_ARGUMENT, "listen takes no argument (found '%.60s')", value);
   default: break;
@@ -39,6 +59,8 @@ static tw_exit parse(tw_serve *serve, const char *const *words) {
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs --peers FILE or --ca FILE, or both: who is let in");
   if ((forward != NULL) == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs either --forward HOST:PORT or --stdio");
+  if (tw_tls_options_check(&serve->tls, &serve->identity, &report) != TW_OK)
+    return tw_cli_report(TW_EXIT_USAGE, &report);
   if (tw_session_options_check(&serve->session_options, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   return TW_EXIT_OK;
 }
@@ -59,7 +81,9 @@ static tw_exit run(const char *const *words) {
   tw_serve serve;
   tw_serve_init(&serve, false);
   serve.service.accept_at.port = TW_PORT_DEFAULT;
+  serve.tls.retry_above = RETRY_ABOVE_DEFAULT;
   tw_exit code = parse(&serve, words);
+  serve.identity.certificates.keep_key = serve.tls.standard;
   if (code == TW_EXIT_OK) code = tw_serve_prepare(&serve);
   if (code == TW_EXIT_OK) code = serve_peers(&serve);
   tw_serve_clear(&serve);
@@ -80,5 +104,10 @@ const tw_verb tw_verb_listen = {
     "  -b, --bind ADDR:PORT      where to listen (default *:9420)\n"
     "  -f, --forward HOST:PORT   the service\n" TW_CERTIFICATE_HELP
     "  -n, --name NAME           certificates have to be for this name (default: any); may be repeated\n"
-    "                            SIGHUP has CAs and revocation lists read again\n" TW_SESSION_HELP TW_SERVE_HELP
-        TW_LIMIT_HELP};
+    "                            SIGHUP has CAs and revocation lists read again\n" TW_SESSION_HELP TW_TLS_HELP
+    "      --tls-standard        with tls: clients that speak TLS 1.3 without MLS, too; needs --cert, and --ca, of "
+    "which\n"
+    "                            they have to show a certificate\n"
+    "      --tls-standard-anyone without a certificate of theirs: whoever comes is let in\n"
+    "      --retry-above N       with tls: ask clients for a second hello while so many handshakes are open (default "
+    "256)\n" TW_SERVE_HELP TW_LIMIT_HELP};

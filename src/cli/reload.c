@@ -26,15 +26,10 @@ void tw_serve_check_peers(const tw_serve *serve) {
 
 /* Who has said a name is asked again, even if nothing has proved yet that it is his: that check comes once. */
 static tw_err ask_again(void *ctx, tw_tunnel *tunnel) {
-  tw_serve *serve = ctx;
-  tw_channel_status status;
-  tw_member member;
+  const tw_suite *suite;
   tw_acquaintance known;
-  tw_channel *channel = tw_tunnel_channel(tunnel);
-  if (!tw_channel_peer(channel, &member)) return TW_OK; /* not judged yet, or at its end */
-  tw_channel_get_status(channel, &status);
-  const tw_stranger stranger = {status.pair.suite, member.credential, member.signature_key, (uint64_t)time(NULL)};
-  const tw_err err = tw_identity_accepts(&serve->identity, &stranger, &known);
+  const tw_err err = tw_tell_ask(ctx, tunnel, false, &suite, &known);
+  if (err == TW_ERR_STATE) return TW_OK; /* not judged yet, at its end, or let in without a question */
   if (err == TW_OK) tw_tell_renew(tunnel, &known);
   return err;
 }

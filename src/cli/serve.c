@@ -63,6 +63,7 @@ tw_err tw_serve_option(tw_serve *serve, int which, const char *value, tw_report 
   case TW_SERVE_KEYLOG: serve->keylog_wanted = true; return TW_OK;
   default: break;
   }
+  if (which >= TW_SERVE_TLS) return tw_tls_option(&serve->tls, which - TW_SERVE_TLS, value, report);
   if (which >= TW_SERVE_SESSIONS)
     return tw_session_option(&serve->session_options, which - TW_SERVE_SESSIONS, value, report);
   return tw_certificates_option(&serve->identity.certificates, which - TW_SERVE_OPTION_COUNT, value, report);
@@ -74,6 +75,14 @@ static void raise_descriptor_limit(void) {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static tw_exit prepare_tls(tw_serve *serve) {
+  tw_report report = {"out of memory"};
+  const char *host = serve->service.connecting ? serve->service.peer.host : NULL;
+  if (tw_tls_options_open(&serve->tls, &serve->identity, host, &serve->channel_options, &report) != TW_OK)
+    return tw_cli_report(TW_EXIT_LOCAL, &report);
+  return TW_EXIT_OK;
 }
 
 static tw_exit prepare_certificates(tw_serve *serve) {
@@ -108,8 +117,9 @@ tw_exit tw_serve_prepare(tw_serve *serve) {
   for (size_t i = 0; i < serve->key_count; i++)
     if (tw_identity_add_key(&serve->identity, serve->keys[i], &report) != TW_OK)
       return tw_cli_fail(TW_EXIT_LOCAL, "--key %s", report.text);
-  const tw_exit certified = prepare_certificates(serve);
-  if (certified != TW_EXIT_OK) return certified;
+  tw_exit done = prepare_certificates(serve);
+  if (done == TW_EXIT_OK) done = prepare_tls(serve);
+  if (done != TW_EXIT_OK) return done;
   if (!tw_harden_lock_memory() && serve->verbose)
     (void)tw_cli_fail(TW_EXIT_OK, "memory with keys cannot be locked (see ulimit -l); it may reach a swap device");
   if (tw_event_log_open(&serve->log, serve->events_path, &report) != TW_OK)
@@ -184,6 +194,12 @@ tw_exit tw_serve_run(tw_serve *serve) {
     serve->channel.keylog = tw_keylog_line;
     serve->channel.keylog_ctx = &serve->keylog;
   }
+  if (serve->tls.used) {
+    serve->channel.protocol = TW_CHANNEL_TLS;
+    serve->channel.tls = &serve->tls.channel;
+    serve->service.standard = serve->tls.context;
+    serve->service.retry_above = serve->tls.retry_above;
+  }
   tw_service_config *config = &serve->service;
   config->channel = &serve->channel;
   config->event = on_event;
@@ -206,6 +222,7 @@ tw_exit tw_serve_run(tw_serve *serve) {
 void tw_serve_clear(tw_serve *serve) {
   tw_sessions_close(serve->sessions);
   serve->sessions = NULL;
+  tw_tls_options_clear(&serve->tls);
   tw_identity_clear(&serve->identity);
   tw_event_log_close(&serve->log);
   tw_keylog_close(&serve->keylog);

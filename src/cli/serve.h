@@ -8,10 +8,11 @@
 #include "cli/keylog.h"
 #include "cli/limits.h"
 #include "cli/sessions.h"
+#include "cli/tls.h"
 #include "net/service.h"
 
-/* The options of both verbs: their table begins with TW_SERVE_OPTIONS, then come TW_CERTIFICATE_OPTIONS and
- * TW_SESSION_OPTIONS, and their own after TW_SERVE_OPTIONS_END. */
+/* The options of both verbs: their table begins with TW_SERVE_OPTIONS, then come TW_CERTIFICATE_OPTIONS,
+ * TW_SESSION_OPTIONS and TW_TLS_OPTIONS, and their own after TW_SERVE_OPTIONS_END. */
 enum {
   TW_SERVE_KEY,
   TW_SERVE_STDIO,
@@ -25,7 +26,8 @@ enum {
   TW_SERVE_KEYLOG,
   TW_SERVE_OPTION_COUNT,
   TW_SERVE_SESSIONS = TW_SERVE_OPTION_COUNT + TW_CERTIFICATE_OPTION_COUNT,
-  TW_SERVE_OPTIONS_END = TW_SERVE_SESSIONS + TW_SESSION_OPTION_COUNT
+  TW_SERVE_TLS = TW_SERVE_SESSIONS + TW_SESSION_OPTION_COUNT,
+  TW_SERVE_OPTIONS_END = TW_SERVE_TLS + TW_TLS_OPTION_COUNT
 };
 
 #define TW_SERVE_OPTIONS                                                                                               \
@@ -56,6 +58,7 @@ typedef struct tw_serve {
   tw_channel_options channel_options;
   tw_admission_limits limits; /* of a listener */
   tw_session_options session_options;
+  tw_tls_options tls;
   tw_sessions *sessions; /* NULL where none are kept */
   uint8_t tag[TW_SESSION_TAG];
   bool no_fresh; /* connecting: a session that is lost is an error */

@@ -88,16 +88,29 @@ static peer_note *new_note(const tw_acquaintance *known, const tw_suite *suite) 
   return note;
 }
 
-/* The policy accepted the other side before: what is asked here is who it is. */
-static void make_note(tw_serve *serve, tw_tunnel *tunnel, tw_acquaintance *known) {
+tw_err tw_tell_ask(tw_serve *serve, tw_tunnel *tunnel, bool recall, const tw_suite **suite, tw_acquaintance *known) {
+  const tw_channel *channel = tw_tunnel_channel(tunnel);
+  tw_identity *identity = &serve->identity;
+  if (channel == NULL) {
+    tw_link_info info;
+    tw_link_get_info(tw_tunnel_link(tunnel), &info);
+    if (info.certificates.len == 0) return TW_ERR_STATE;
+    return tw_tls_judge(identity, info.certificates, recall, suite, known);
+  }
   tw_member member;
   tw_channel_status status;
-  tw_channel *channel = tw_tunnel_channel(tunnel);
+  if (!tw_channel_peer(channel, &member)) return TW_ERR_STATE;
   tw_channel_get_status(channel, &status);
-  if (!tw_channel_peer(channel, &member)) return;
   const tw_stranger stranger = {status.pair.suite, member.credential, member.signature_key, (uint64_t)time(NULL)};
-  const tw_err err = tw_identity_recalls(&serve->identity, &stranger, known);
-  if (err == TW_OK || tw_identity_is_refusal(err)) *tw_tunnel_user(tunnel) = new_note(known, status.pair.suite);
+  *suite = status.pair.suite;
+  return recall ? tw_identity_recalls(identity, &stranger, known) : tw_identity_accepts(identity, &stranger, known);
+}
+
+/* The policy accepted the other side before: what is asked here is who it is. */
+static void make_note(tw_serve *serve, tw_tunnel *tunnel, tw_acquaintance *known) {
+  const tw_suite *suite = NULL;
+  const tw_err err = tw_tell_ask(serve, tunnel, true, &suite, known);
+  if (err == TW_OK || tw_identity_is_refusal(err)) *tw_tunnel_user(tunnel) = new_note(known, suite);
 }
 
 static void keep_note(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event, tw_acquaintance *known) {
@@ -131,6 +144,33 @@ static const char *peer_name(const tw_serve *serve, tw_tunnel *tunnel) {
   const tw_peer *peer = tw_tell_peer(serve, tunnel);
   const char *name = peer == NULL ? "" : tw_peer_name(&serve->identity.peers, peer);
   return name[0] != '\0' || note_of(tunnel) == NULL ? name : note_of(tunnel)->name;
+}
+
+/* ---- what it runs over ---- */
+
+enum { NAME_TEXT = 256 };
+
+static const char *protocol_name(const tw_serve *serve, const tw_link_info *info) {
+  if (info->version != NULL) return "tls13-standard";
+  return serve->channel.protocol == TW_CHANNEL_TLS ? "tls-mls" : "mls-tls";
+}
+
+static const char *printable(tw_bytes name, char out[NAME_TEXT]) {
+  tw_report_printable(out, NAME_TEXT, (const char *)name.ptr, name.len);
+  return out;
+}
+
+/* ", TLSv1.3 without MLS (TLS_…), for server.example, http/1.1" */
+static void describe_link(const tw_tunnel *tunnel, char *out, size_t size) {
+  tw_link_info info;
+  char name[NAME_TEXT];
+  char alpn[NAME_TEXT];
+  tw_link_get_info(tw_tunnel_link(tunnel), &info);
+  const bool standard = info.version != NULL;
+  (void)snprintf(out, size, "%s%s%s%s%s%s%.120s%s%.120s", standard ? ", " : "", standard ? info.version : "",
+                 standard ? " without MLS (" : "", standard ? info.cipher : "", standard ? ")" : "",
+                 info.server_name.len > 0 ? ", for " : "", printable(info.server_name, name),
+                 info.alpn.len > 0 ? ", " : "", printable(info.alpn, alpn));
 }
 
 /* ---- people ---- */
@@ -198,10 +238,12 @@ static void tell_people(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_even
   describe(serve, tunnel, where, sizeof where);
   const tw_channel_event *channel = &event->channel;
   const unsigned long long spent = (unsigned long long)event->key_ns / 1000;
+  char link[400];
+  if (event->kind == TW_TUNNEL_ESTABLISHED) describe_link(tunnel, link, sizeof link);
   if (event->kind == TW_TUNNEL_ESTABLISHED)
-    (void)tw_cli_fail(TW_EXIT_OK, "%s: %s, %llu bytes, %llu us%s%.120s%s%.120s", where,
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: %s, %llu bytes, %llu us%s%s%.120s%s%.120s", where,
                       channel->resumed ? "resumed" : "established", (unsigned long long)channel->handshake_bytes, spent,
-                      known->certified ? ", certificate of " : "", known->holder.subject,
+                      link, known->certified ? ", certificate of " : "", known->holder.subject,
                       known->certified ? " for " : "", known->holder.names);
   else if (event->kind == TW_TUNNEL_REKEYED)
     (void)tw_cli_fail(TW_EXIT_OK, "%s: epoch %llu by %s, %llu bytes, %llu us", where,
@@ -234,11 +276,25 @@ static void add_certificate(const tw_acquaintance *known, json_t *line) {
   tw_event_text(line, "valid_until", until);
 }
 
-static void add_established(tw_tunnel *tunnel, const tw_tunnel_event *event, const tw_acquaintance *known,
-                            json_t *line) {
+/* What the link is, and what was agreed on beside the keys. */
+static void add_link(const tw_serve *serve, const tw_tunnel *tunnel, json_t *line) {
+  tw_link_info info;
+  char text[NAME_TEXT];
+  tw_link_get_info(tw_tunnel_link(tunnel), &info);
+  tw_event_text(line, "protocol", protocol_name(serve, &info));
+  if (info.version != NULL) tw_event_text(line, "version", info.version);
+  if (info.cipher != NULL) tw_event_text(line, "cipher", info.cipher);
+  if (info.server_name.len > 0) tw_event_text(line, "server_name", printable(info.server_name, text));
+  if (info.alpn.len > 0) tw_event_text(line, "alpn", printable(info.alpn, text));
+}
+
+static void add_established(const tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event *event,
+                            const tw_acquaintance *known, json_t *line) {
   const peer_note *note = note_of(tunnel);
-  if (note != NULL) tw_event_text(line, "suite", tw_suite_name(note->suite));
-  tw_event_number(line, "epoch", event->channel.epoch);
+  const bool is_channel = tw_tunnel_channel(tunnel) != NULL;
+  add_link(serve, tunnel, line);
+  if (is_channel && note != NULL) tw_event_text(line, "suite", tw_suite_name(note->suite));
+  if (is_channel) tw_event_number(line, "epoch", event->channel.epoch);
   tw_event_number(line, "bytes", event->channel.handshake_bytes);
   tw_event_number(line, "key_us", event->key_ns / 1000);
   tw_event_flag(line, "resumed", event->channel.resumed);
@@ -270,10 +326,11 @@ static void add_error(tw_serve *serve, const tw_tunnel_event *event, json_t *lin
 
 static void add_closed(tw_tunnel *tunnel, const tw_tunnel_event *event, json_t *line) {
   tw_event_text(line, "reason", event->text);
-  if (tw_tunnel_channel(tunnel) == NULL) return;
+  if (!tw_link_is_there(tw_tunnel_link(tunnel))) return;
   tw_channel_status status;
-  tw_channel_get_status(tw_tunnel_channel(tunnel), &status);
-  if (note_of(tunnel) != NULL) tw_event_number(line, "epoch", note_of(tunnel)->epoch);
+  tw_link_get_status(tw_tunnel_link(tunnel), &status);
+  if (note_of(tunnel) != NULL && tw_tunnel_channel(tunnel) != NULL)
+    tw_event_number(line, "epoch", note_of(tunnel)->epoch);
   tw_event_number(line, "data_sent", status.data_sent);
   tw_event_number(line, "data_received", status.data_received);
   tw_event_number(line, "wire_sent", status.wire_sent);
@@ -293,7 +350,7 @@ static void log_event(tw_serve *serve, tw_tunnel *tunnel, const tw_tunnel_event 
   json_t *line = new_line(serve, tunnel, names[event->kind]);
   if (line == NULL) return;
   switch (event->kind) {
-  case TW_TUNNEL_ESTABLISHED: add_established(tunnel, event, known, line); break;
+  case TW_TUNNEL_ESTABLISHED: add_established(serve, tunnel, event, known, line); break;
   case TW_TUNNEL_REKEYED: add_rekeyed(event, line); break;
   case TW_TUNNEL_ERROR: add_error(serve, event, line); break;
   case TW_TUNNEL_CLOSED: add_closed(tunnel, event, line); break;

@@ -17,6 +17,12 @@ const tw_peer *tw_tell_peer(const tw_serve *serve, tw_tunnel *tunnel);
 /** Until when the certificate of an established channel's peer is valid, in seconds since 1970; UINT64_MAX when it was
  * not accepted by that. */
 uint64_t tw_tell_valid_until(tw_tunnel *tunnel);
+/**
+ * Ask the identity about the other side of a tunnel, whatever its link is: as tw_identity_accepts, with `recall` as
+ * tw_identity_recalls. TW_ERR_STATE: it has not said who it is, or has said nothing of that.
+ */
+TW_MUST_USE tw_err tw_tell_ask(tw_serve *serve, tw_tunnel *tunnel, bool recall, const tw_suite **suite,
+                               tw_acquaintance *known);
 /** It was accepted anew, as this. */
 void tw_tell_renew(tw_tunnel *tunnel, const tw_acquaintance *known);
 /** The exit code that an error of the one channel stands for. */

@@ -30,6 +30,7 @@ struct tw_service {
   uv_timer_t tidier;
   bool saver_is_open;
   uint64_t last_id;
+  uint64_t half_open; /* tunnels that are not established yet */
   bool stopping;
   bool chosen; /* TW_APP_STDIO: a tunnel has the standard streams */
 };
@@ -160,7 +161,9 @@ static void on_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event)
   told.hushed = tw_gate_hushes(&service->gate, tunnel, event);
   service->config->event(service->config->ctx, tunnel, &told);
   tw_gate_note(&service->gate, tunnel, event);
-  if (event->kind == TW_TUNNEL_CLOSED) forget_unsaved(service, tunnel);
+  const bool closed = event->kind == TW_TUNNEL_CLOSED;
+  if (event->kind == TW_TUNNEL_ESTABLISHED || (closed && !tw_tunnel_established(tunnel))) service->half_open--;
+  if (closed) forget_unsaved(service, tunnel);
   if (event->kind == TW_TUNNEL_ESTABLISHED && service->setup.app == TW_APP_STDIO) choose(service, tunnel);
 }
 
@@ -171,12 +174,20 @@ static void on_freed(void *ctx, tw_tunnel *tunnel) {
   if (service->tunnels == NULL && (service->stopping || one_only)) finish(service);
 }
 
+/* There is no tunnel, and so no event of it. */
+static void fall_short(tw_service *service) {
+  service->half_open--;
+  service->config->fell_short(service->config->ctx, ENOMEM);
+}
+
 static void start_tunnel(tw_service *service, int wire_fd, int app_fd) {
   tw_tunnel *tunnel = NULL;
+  service->setup.retry_hello = service->half_open >= service->config->retry_above;
+  service->half_open++;
   if (tw_tunnel_start(&service->setup, ++service->last_id, wire_fd, app_fd, &tunnel) == TW_OK)
     link_tunnel(service, tunnel);
   else
-    service->config->fell_short(service->config->ctx, ENOMEM);
+    fall_short(service);
   tw_gate_entered(&service->gate, service->setup.pass, tunnel);
 }
 
@@ -209,7 +220,7 @@ void tw_service_weed(tw_service *service, tw_err (*judge)(void *ctx, tw_tunnel *
   tw_tunnel *next;
   for (tw_tunnel *tunnel = service->tunnels; tunnel != NULL; tunnel = next) {
     next = *tw_tunnel_next(tunnel);
-    const tw_err word = tw_tunnel_channel(tunnel) == NULL ? TW_OK : judge(ctx, tunnel);
+    const tw_err word = tw_link_is_there(tw_tunnel_link(tunnel)) ? judge(ctx, tunnel) : TW_OK;
     if (word != TW_OK) tw_tunnel_abort(tunnel, word);
   }
 }
@@ -248,6 +259,7 @@ static tw_err open_service(tw_service *service, tw_report *report) {
       .linger_ms = config->linger_ms,
       .retry_ms = config->retry_ms,
       .early_data = config->early_data,
+      .standard = config->standard,
       .event = on_event,
       .freed = on_freed,
       .resume = config->resume != NULL ? on_resume : NULL,

@@ -20,6 +20,9 @@ typedef struct tw_service_config {
   uint64_t linger_ms;
   uint64_t retry_ms; /* these two as in tw_tunnel_setup */
   bool early_data;
+  tw_standard_context *standard; /* as in tw_tunnel_setup */
+  uint64_t
+      retry_above; /* TLS+MLS, waiting: with more handshakes open than this, clients are asked for a second hello */
   /** As tw_tunnel_setup's; NULL where no sessions are kept. */
   bool (*resume)(void *ctx, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version);
   bool (*refused)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);

@@ -29,7 +29,8 @@ uint64_t tw_tunnel_id(const tw_tunnel *tunnel) { return tunnel->id; }
 const char *tw_tunnel_remote(const tw_tunnel *tunnel) { return tunnel->remote; }
 bool tw_tunnel_established(const tw_tunnel *tunnel) { return tunnel->established; }
 bool tw_tunnel_unsaved(const tw_tunnel *tunnel) { return tunnel->unsaved; }
-tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tunnel->channel; }
+const tw_link *tw_tunnel_link(const tw_tunnel *tunnel) { return &tunnel->link; }
+tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel) { return tw_link_channel(&tunnel->link); }
 void **tw_tunnel_user(tw_tunnel *tunnel) { return &tunnel->user; }
 void **tw_tunnel_session(tw_tunnel *tunnel) { return &tunnel->session; }
 struct tw_pass **tw_tunnel_pass(tw_tunnel *tunnel) {
@@ -48,8 +49,7 @@ void tw_tunnel_error(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8
 static void release_handle(void *ctx) {
   tw_tunnel *tunnel = ctx;
   if (--tunnel->handles > 0) return;
-  tw_channel_free(tunnel->channel);
-  tunnel->channel = NULL;
+  tw_tunnel_free_link(tunnel);
   tunnel->setup->freed(tunnel->setup->ctx, tunnel);
   tw_alloc_free(NULL, tunnel);
 }
@@ -128,19 +128,6 @@ static void stop_within(tw_tunnel *tunnel, uint64_t ms) {
   if (tunnel->stop_ms == 0 || at < tunnel->stop_ms) tunnel->stop_ms = at;
 }
 
-/* What an error most likely comes from, where its name does not say it. */
-static const char *likely_cause(const tw_tunnel *tunnel, const tw_channel_event *event) {
-  if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CREDENTIAL))
-    return tunnel->setup->connecting ? " (our key or name is not among its peers)" : " (it expects another key)";
-  if (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_CLOSED) && tunnel->established)
-    return " (its application or service failed or cannot be reached)";
-  if (event->reason == TW_ERR_LIFETIME ||
-      (event->reason == TW_ERR_ALERT && event->alert == tw_channel_alert_of(TW_ERR_LIFETIME)))
-    return " (do both clocks agree?)";
-  const bool stranger = event->reason == TW_ERR_UNEXPECTED || tw_err_class_of(event->reason) == TW_CLASS_MALFORMED;
-  return stranger && !tunnel->established ? " (does the other side speak MLS-TLS?)" : "";
-}
-
 void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) {
   if (tunnel->phase != TW_PHASE_RUNNING) return;
   const tw_tunnel_stage stage = tunnel->established ? TW_STAGE_CHANNEL : TW_STAGE_HANDSHAKE;
@@ -153,23 +140,23 @@ void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) 
     return;
   }
   if (tunnel->why != NULL) return; /* our own doing, told before */
-  char text[160];
-  if (event->reason == TW_ERR_ALERT)
-    (void)snprintf(text, sizeof text, "the peer ended it with alert %s%s", tw_channel_alert_name(event->alert),
-                   likely_cause(tunnel, event));
-  else if (event->reason == TW_ERR_TRUNCATION && tunnel->wire_error != 0)
-    (void)snprintf(text, sizeof text, "%s without close_notify", strerror(tunnel->wire_error));
-  else
-    (void)snprintf(text, sizeof text, "%s%s", tw_err_text(event->reason), likely_cause(tunnel, event));
+  char text[TW_TUNNEL_TEXT];
+  tw_tunnel_explain(tunnel, event, text);
   if (tw_tunnel_try_again(tunnel, stage, event->reason, event->alert, text)) return;
   tunnel->why = "error";
   tw_tunnel_error(tunnel, stage, event->reason, event->alert, text);
 }
 
+/* Who is told nothing else is told so. */
+static void reset_wire(const tw_tunnel *tunnel) {
+  const struct linger now = {.l_onoff = 1, .l_linger = 0};
+  if (tunnel->wire.fd >= 0) (void)setsockopt(tunnel->wire.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 void tw_tunnel_app_broke(tw_tunnel *tunnel, int error) {
   tunnel->why = "application closed";
   tw_tunnel_error(tunnel, TW_STAGE_APPLICATION, TW_ERR_STATE, 0, strerror(error));
-  tw_channel_abort(tunnel->channel, TW_ERR_CLOSED);
+  tw_link_abort(&tunnel->link, TW_ERR_CLOSED);
   tw_tunnel_take_events(tunnel);
 }
 
@@ -203,7 +190,7 @@ static bool has_no_channel(const tw_tunnel *tunnel) {
 void tw_tunnel_abort(tw_tunnel *tunnel, tw_err reason) {
   if (has_no_channel(tunnel)) tw_tunnel_end(tunnel);
   if (tunnel->phase != TW_PHASE_RUNNING) return;
-  tw_channel_abort(tunnel->channel, reason);
+  tw_link_abort(&tunnel->link, reason);
   tw_tunnel_take_events(tunnel);
   tw_tunnel_settle(tunnel);
 }
@@ -240,7 +227,7 @@ void tw_tunnel_saved(tw_tunnel *tunnel, tw_err err, const char *text) {
 /* The deadline to come: the channel's, idleness, the end of patience. */
 static uint64_t next_deadline(const tw_tunnel *tunnel) {
   if (tunnel->phase == TW_PHASE_WAITING) return tunnel->try_ms;
-  uint64_t at = tunnel->phase == TW_PHASE_RUNNING ? tw_channel_deadline(tunnel->channel) : UINT64_MAX;
+  uint64_t at = tunnel->phase == TW_PHASE_RUNNING ? tw_link_deadline(&tunnel->link) : UINT64_MAX;
   if (tunnel->stop_ms != 0 && tunnel->stop_ms < at) at = tunnel->stop_ms;
   if (tunnel->setup->idle_timeout_ms != 0 && tunnel->established && tunnel->stop_ms == 0) {
     const uint64_t idle = tunnel->active_ms + tunnel->setup->idle_timeout_ms;
@@ -264,6 +251,11 @@ void tw_tunnel_arm(tw_tunnel *tunnel) {
 static void begin_drain(tw_tunnel *tunnel) {
   close_app(tunnel);
   tunnel->phase = TW_PHASE_DRAINING;
+  if (tw_link_is_silent(&tunnel->link)) {
+    reset_wire(tunnel);
+    tw_tunnel_end(tunnel);
+    return;
+  }
   if (tunnel->wire_ended || tunnel->wire_dead || shutdown(tunnel->wire.fd, SHUT_WR) != 0 || !tw_tunnel_drain(tunnel))
     tw_tunnel_end(tunnel);
 }
@@ -272,11 +264,11 @@ static void begin_drain(tw_tunnel *tunnel) {
 void tw_tunnel_settle(tw_tunnel *tunnel) {
   if (tunnel->calling || tunnel->phase == TW_PHASE_ENDED) return;
   /* A peer that has closed hears us out, unless it is gone. */
-  if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && (tunnel->wire_dead || tunnel->peer_closed))
-    tw_tunnel_wire_broke(tunnel);
+  const bool gone = tunnel->wire_dead || (tunnel->peer_closed && !tunnel->link.acts->half_open);
+  if (tunnel->phase == TW_PHASE_RUNNING && tunnel->wire_ended && gone) tw_tunnel_wire_broke(tunnel);
   if (tunnel->phase == TW_PHASE_FLUSHING) {
     tw_tunnel_push(tunnel);
-    if (tw_channel_output(tunnel->channel).len == 0) begin_drain(tunnel);
+    if (tw_link_output(&tunnel->link).len == 0) begin_drain(tunnel);
   }
   if (tunnel->phase == TW_PHASE_ENDED || has_no_channel(tunnel)) return;
   tw_tunnel_want(tunnel);
@@ -312,7 +304,7 @@ static void on_timer(uv_timer_t *timer) {
     return;
   }
   tunnel->calling = true;
-  if (tunnel->phase == TW_PHASE_RUNNING && now >= tw_channel_deadline(tunnel->channel)) tw_tunnel_tick(tunnel);
+  if (tunnel->phase == TW_PHASE_RUNNING && now >= tw_link_deadline(&tunnel->link)) tw_tunnel_tick(tunnel);
   tw_tunnel_push(tunnel);
   tunnel->calling = false;
   if (tunnel->setup->idle_timeout_ms != 0 && tunnel->established && tunnel->stop_ms == 0 &&
@@ -410,46 +402,10 @@ void tw_tunnel_open_app(tw_tunnel *tunnel) {
 
 /* ---- the start ---- */
 
-/* With the session that is kept, if there is one. What cannot be gone on with is told and forgotten. */
-static tw_err resume_channel(tw_tunnel *tunnel, uint64_t now) {
-  const tw_tunnel_setup *setup = tunnel->setup;
-  tw_buf saved = {0};
-  tw_err err = TW_ERR_NO_SESSION;
-  uint64_t version = 0;
-  if (setup->resume != NULL && setup->resume(setup->ctx, tunnel, &saved, &version)) {
-    tw_channel_config config = *setup->channel;
-    config.resume_version = version;
-    config.resume = tw_buf_bytes(&saved);
-    err = tw_channel_connect(&config, now, &tunnel->channel);
-    tunnel->resuming = err == TW_OK;
-    if (err != TW_OK && tw_err_class_of(err) != TW_CLASS_RESOURCE) {
-      const tw_tunnel_event failed = {.kind = TW_TUNNEL_RETRY,
-                                      .stage = TW_STAGE_HANDSHAKE,
-                                      .err = err,
-                                      .text = "the session that was kept cannot be gone on with"};
-      setup->event(setup->ctx, tunnel, &failed);
-      if (setup->refused(setup->ctx, tunnel, &failed)) err = TW_ERR_NO_SESSION;
-    }
-  }
-  tw_buf_clear(&saved);
-  return err;
-}
-
-/* A new channel, or with a session that is kept the next one. */
-static tw_err make_channel(tw_tunnel *tunnel) {
-  const tw_tunnel_setup *setup = tunnel->setup;
-  const uint64_t now = tw_tunnel_now(tunnel);
-  tw_channel_free(tunnel->channel);
-  tunnel->channel = NULL;
-  tunnel->resuming = false;
-  if (!setup->connecting) return tw_channel_accept(setup->channel, now, &tunnel->channel);
-  const tw_err err = resume_channel(tunnel, now);
-  return err == TW_ERR_NO_SESSION ? tw_channel_connect(setup->channel, now, &tunnel->channel) : err;
-}
-
 tw_err tw_tunnel_run(tw_tunnel *tunnel, int fd) {
   tw_socket_peer_text(fd, tunnel->remote);
-  tw_err err = make_channel(tunnel);
+  tunnel->began_ms = tw_tunnel_now(tunnel);
+  tw_err err = tw_tunnel_make_link(tunnel);
   if (err == TW_OK && open_end(tunnel, &tunnel->wire, fd, on_wire) != 0) err = TW_ERR_NO_MEMORY;
   if (err != TW_OK) {
     (void)close(fd);

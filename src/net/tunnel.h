@@ -5,14 +5,14 @@
 #include <treewire/channel.h>
 
 #include "net/dial.h"
+#include "net/standard.h"
 
 /*
- *   wire (TCP, MLS-TLS records) <──> tw_channel <──> application (TCP connection, or a pair of descriptors such as
- * stdio)
+ *   wire (TCP, TLS records) <──> tw_link <──> application (TCP connection, or a pair of descriptors such as stdio)
  *
- * Bytes wait in the channel's own bounded buffers; who cannot go on makes the other side wait. An end of the
- * application's bytes becomes close_notify and the other way round; anything but a clean end on one side becomes an
- * error on the other: an alert to the peer, a reset to the application.
+ * The link is a channel, or standard TLS in its place. Bytes wait in its own bounded buffers; who cannot go on makes
+ * the other side wait. An end of the application's bytes becomes close_notify and the other way round; anything but a
+ * clean end on one side becomes an error on the other: an alert to the peer, a reset to the application.
  */
 typedef struct tw_tunnel tw_tunnel;
 
@@ -63,9 +63,12 @@ typedef struct tw_tunnel_setup {
   uint64_t idle_timeout_ms; /* without application bytes, 0: none */
   uint64_t linger_ms;       /* for the peer to close its side after we have ended */
   uint64_t retry_ms;        /* connecting: how long to go on trying before any of the application's bytes were taken */
-  bool early_data;          /* the application's bytes go with the first flight of a resumption (D6); not sent again
-                               when that fails */
-  struct tw_pass *pass;     /* tw_tunnel_pass at first; as it is at the time */
+  bool retry_hello; /* waiting, TLS+MLS: a first ClientHello is answered with a HelloRetryRequest; as it is at the time
+                     */
+  tw_standard_context *standard; /* TLS+MLS: peers without MLS go on with this (D12); NULL: they are refused */
+  bool early_data;      /* the application's bytes go with the first flight of a resumption (D6); not sent again
+                           when that fails */
+  struct tw_pass *pass; /* tw_tunnel_pass at first; as it is at the time */
   void (*event)(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event);
   void (*freed)(void *ctx, tw_tunnel *tunnel); /* the tunnel is gone after this call */
   /** Connecting: append the saved session to go on with, and how often it was saved; false: begin a new one. NULL:
@@ -105,7 +108,9 @@ const char *tw_tunnel_remote(const tw_tunnel *tunnel);
 bool tw_tunnel_established(const tw_tunnel *tunnel);
 /** The session has to be saved and was not yet. */
 bool tw_tunnel_unsaved(const tw_tunnel *tunnel);
-/** NULL before there is one. */
+/** What protects its bytes; there may be none yet. */
+const tw_link *tw_tunnel_link(const tw_tunnel *tunnel);
+/** The channel in it; NULL before there is one, and with standard TLS. */
 tw_channel *tw_tunnel_channel(const tw_tunnel *tunnel);
 /** The owner's: NULL at first; what it points to has to be freed with the closed event. */
 void **tw_tunnel_user(tw_tunnel *tunnel);

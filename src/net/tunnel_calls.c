@@ -12,9 +12,7 @@ typedef struct call_mark {
   size_t output;
 } call_mark;
 
-static call_mark mark(const tw_tunnel *tunnel) {
-  return (call_mark){uv_hrtime(), tw_channel_output(tunnel->channel).len};
-}
+static call_mark mark(const tw_tunnel *tunnel) { return (call_mark){uv_hrtime(), tw_link_output(&tunnel->link).len}; }
 
 static void emit(tw_tunnel *tunnel, tw_tunnel_event_kind kind, const tw_channel_event *event, uint64_t key_ns) {
   const tw_tunnel_event told = {.kind = kind, .channel = *event, .key_ns = key_ns};
@@ -25,6 +23,7 @@ static void take_event(tw_tunnel *tunnel, const tw_channel_event *event, uint64_
   switch (event->kind) {
   case TW_CHANNEL_ESTABLISHED:
     tunnel->established = true;
+    tw_tunnel_drop_standard(tunnel);
     tunnel->active_ms = tw_tunnel_now(tunnel);
     emit(tunnel, TW_TUNNEL_ESTABLISHED, event, key_ns);
     tw_tunnel_open_app(tunnel);
@@ -32,7 +31,7 @@ static void take_event(tw_tunnel *tunnel, const tw_channel_event *event, uint64_
   case TW_CHANNEL_REKEYED: emit(tunnel, TW_TUNNEL_REKEYED, event, key_ns); break;
   case TW_CHANNEL_PEER_CLOSED: tunnel->peer_closed = true; break;
   case TW_CHANNEL_CLOSED: tw_tunnel_channel_closed(tunnel, event); break;
-  case TW_CHANNEL_STANDARD: break; /* channels of a tunnel do not allow that */
+  case TW_CHANNEL_STANDARD: tw_tunnel_go_standard(tunnel); break;
   }
 }
 
@@ -49,7 +48,7 @@ static void take_events(tw_tunnel *tunnel, uint64_t spent, bool made_message) {
   tw_channel_event events[EVENTS_MAX];
   size_t count = 0;
   size_t epochs = 0;
-  while (count < EVENTS_MAX && tw_channel_next_event(tunnel->channel, &events[count])) {
+  while (count < EVENTS_MAX && tw_link_next_event(&tunnel->link, &events[count])) {
     if (brings_keys(&events[count])) epochs++;
     count++;
   }
@@ -65,7 +64,7 @@ static void take_events(tw_tunnel *tunnel, uint64_t spent, bool made_message) {
 }
 
 void tw_tunnel_ask_to_save(tw_tunnel *tunnel) {
-  if (tunnel->unsaved || tunnel->phase != TW_PHASE_RUNNING || !tw_channel_unsaved(tunnel->channel)) return;
+  if (tunnel->unsaved || tunnel->phase != TW_PHASE_RUNNING || !tw_link_unsaved(&tunnel->link)) return;
   tunnel->unsaved = true;
   tunnel->setup->unsaved(tunnel->setup->ctx, tunnel);
 }
@@ -81,7 +80,7 @@ static void settle_call(tw_tunnel *tunnel, call_mark start, bool made_message) {
 }
 
 static bool output_grew(const tw_tunnel *tunnel, call_mark start, size_t by) {
-  return tw_channel_output(tunnel->channel).len > start.output + by;
+  return tw_link_output(&tunnel->link).len > start.output + by;
 }
 
 /* The errors of these calls are in the closed event; there is nothing more to say about them. */
@@ -89,43 +88,43 @@ static void ignore(tw_err err) { (void)err; }
 
 void tw_tunnel_input_done(tw_tunnel *tunnel, size_t n) {
   const call_mark start = mark(tunnel);
-  ignore(tw_channel_input_done(tunnel->channel, n, tw_tunnel_now(tunnel)));
+  ignore(tw_link_input_done(&tunnel->link, n, tw_tunnel_now(tunnel)));
   settle_call(tunnel, start, output_grew(tunnel, start, 0));
 }
 
 void tw_tunnel_input_end(tw_tunnel *tunnel) {
   const call_mark start = mark(tunnel);
-  ignore(tw_channel_input_end(tunnel->channel, tw_tunnel_now(tunnel)));
+  ignore(tw_link_input_end(&tunnel->link, tw_tunnel_now(tunnel)));
   settle_call(tunnel, start, false);
 }
 
 void tw_tunnel_data_done(tw_tunnel *tunnel, size_t n) {
   const call_mark start = mark(tunnel);
-  ignore(tw_channel_data_done(tunnel->channel, n));
+  ignore(tw_link_data_done(&tunnel->link, n));
   settle_call(tunnel, start, output_grew(tunnel, start, 0));
 }
 
 void tw_tunnel_go_on(tw_tunnel *tunnel) {
   const call_mark start = mark(tunnel);
-  ignore(tw_channel_saved(tunnel->channel));
+  ignore(tw_link_saved(&tunnel->link));
   settle_call(tunnel, start, output_grew(tunnel, start, 0));
 }
 
 void tw_tunnel_tick(tw_tunnel *tunnel) {
   const call_mark start = mark(tunnel);
-  ignore(tw_channel_tick(tunnel->channel, tw_tunnel_now(tunnel)));
+  ignore(tw_link_tick(&tunnel->link, tw_tunnel_now(tunnel)));
   settle_call(tunnel, start, output_grew(tunnel, start, 0));
 }
 
 void tw_tunnel_close_channel(tw_tunnel *tunnel) {
   if (tunnel->close_sent) return;
   tunnel->close_sent = true;
-  ignore(tw_channel_close(tunnel->channel));
+  ignore(tw_link_close(&tunnel->link));
   tw_tunnel_take_events(tunnel);
 }
 
 void tw_tunnel_write_done(tw_tunnel *tunnel, size_t n) {
   const call_mark start = mark(tunnel);
-  ignore(tw_channel_write_done(tunnel->channel, n));
+  ignore(tw_link_write_done(&tunnel->link, n));
   settle_call(tunnel, start, output_grew(tunnel, start, n + RECORD_OVERHEAD));
 }

@@ -2,6 +2,7 @@
 #ifndef TW_NET_TUNNEL_PARTS_H
 #define TW_NET_TUNNEL_PARTS_H
 
+#include "net/link.h"
 #include "net/tunnel.h"
 
 /* One descriptor and its readiness. `flags` are its status flags as we found them. */
@@ -14,7 +15,7 @@ typedef struct tw_end {
 typedef enum tw_tunnel_phase {
   TW_PHASE_DIALING = 1, /* the peer */
   TW_PHASE_RUNNING = 2,
-  TW_PHASE_FLUSHING = 3, /* the channel is closed; its last output is on its way */
+  TW_PHASE_FLUSHING = 3, /* the link is closed; its last output is on its way */
   TW_PHASE_DRAINING = 4, /* that was sent; a close with something unread would reset the connection and lose it */
   TW_PHASE_ENDED = 5,    /* everything is being closed */
   TW_PHASE_WAITING = 6   /* for the next try to reach the peer */
@@ -23,7 +24,10 @@ typedef enum tw_tunnel_phase {
 struct tw_tunnel {
   const tw_tunnel_setup *setup;
   uint64_t id;
-  tw_channel *channel;
+  tw_link link; /* a channel, or standard TLS in its place */
+  tw_standard
+      *standard;      /* connecting: what made the channel's ClientHello; NULL once it is the link, or is not needed */
+  tw_channel_tls tls; /* of the channel */
   tw_dial *dial;
   tw_end wire;
   tw_end app_in;
@@ -53,6 +57,7 @@ struct tw_tunnel {
   uint64_t wall_offset_ms; /* milliseconds since 1970 when uv_now was 0, as it looked when the tunnel began */
   uint64_t active_ms;      /* when application bytes last moved */
   uint64_t stop_ms;        /* when to wait no longer, 0: no end in sight */
+  uint64_t began_ms;       /* when the connection to the peer did */
   uint64_t give_up_ms;     /* when not to try again */
   uint64_t try_ms;         /* TW_PHASE_WAITING: when to */
   unsigned tries;          /* that failed */
@@ -72,6 +77,9 @@ uint64_t tw_tunnel_now(const tw_tunnel *tunnel);
 void tw_tunnel_error(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, uint8_t alert, const char *text);
 /* The application's side broke: `error` is errno. */
 void tw_tunnel_app_broke(tw_tunnel *tunnel, int error);
+/* tunnel_explain.c: a closed event in words. */
+enum { TW_TUNNEL_TEXT = 240 };
+void tw_tunnel_explain(const tw_tunnel *tunnel, const tw_channel_event *event, char out[TW_TUNNEL_TEXT]);
 /* No way on with the wire; the channel has not ended by itself. */
 void tw_tunnel_wire_broke(tw_tunnel *tunnel);
 
@@ -81,6 +89,15 @@ void tw_tunnel_drop_end(tw_tunnel *tunnel, tw_end *end);
 void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event);
 /* The channel is established: the application's turn. */
 void tw_tunnel_open_app(tw_tunnel *tunnel);
+
+/* tunnel_link.c: what protects the bytes. */
+/* A new channel, or with a session that is kept the next one. */
+TW_MUST_USE tw_err tw_tunnel_make_link(tw_tunnel *tunnel);
+/* The peer speaks TLS without MLS, and may. */
+void tw_tunnel_go_standard(tw_tunnel *tunnel);
+/* It does not. */
+void tw_tunnel_drop_standard(tw_tunnel *tunnel);
+void tw_tunnel_free_link(tw_tunnel *tunnel);
 
 /* tunnel_retry.c: reaching the peer, again if need be. */
 tw_err tw_tunnel_dial(tw_tunnel *tunnel);

@@ -32,7 +32,7 @@ static bool is_live(const tw_tunnel *tunnel) { return tunnel->phase == TW_PHASE_
  * interest. */
 static void flush_output(tw_tunnel *tunnel) {
   for (;;) {
-    const tw_bytes output = tw_channel_output(tunnel->channel);
+    const tw_bytes output = tw_link_output(&tunnel->link);
     if (output.len == 0) return;
     ssize_t sent = (ssize_t)output.len;
     if (!tunnel->wire_dead) sent = write_some(tunnel->wire.fd, output);
@@ -42,7 +42,7 @@ static void flush_output(tw_tunnel *tunnel) {
       if (tunnel->wire_error == 0) tunnel->wire_error = errno;
       continue;
     }
-    tw_channel_output_sent(tunnel->channel, (size_t)sent);
+    tw_link_output_sent(&tunnel->link, (size_t)sent);
     if (!tunnel->wire_dead && (size_t)sent < output.len) return;
   }
 }
@@ -54,7 +54,7 @@ static int app_out_fd(const tw_tunnel *tunnel) {
 /* What came in, to the application. */
 static void deliver(tw_tunnel *tunnel) {
   while (is_live(tunnel)) {
-    const tw_bytes data = tw_channel_data(tunnel->channel);
+    const tw_bytes data = tw_link_data(&tunnel->link);
     if (data.len == 0 || !tunnel->app_ready) return;
     const ssize_t written = write_some(app_out_fd(tunnel), data);
     if (written < 0 && would_block(errno)) {
@@ -80,14 +80,14 @@ static void push_end(tw_tunnel *tunnel) {
 /* After the peer's close_notify and the last byte: the application gets its end of file. */
 static void shut_app(tw_tunnel *tunnel) {
   if (!tunnel->peer_closed || tunnel->app_shut || !tunnel->app_ready) return;
-  if (tw_channel_data(tunnel->channel).len > 0) return;
+  if (tw_link_data(&tunnel->link).len > 0) return;
   tunnel->app_shut = true;
   (void)shutdown(app_out_fd(tunnel), SHUT_WR); /* a standard stream may be a socket, too */
   if (!tunnel->app_is_socket) tw_tunnel_drop_end(tunnel, &tunnel->app_out);
 }
 
 void tw_tunnel_push(tw_tunnel *tunnel) {
-  if (tunnel->channel == NULL || tunnel->phase == TW_PHASE_ENDED) return;
+  if (!tw_link_is_there(&tunnel->link) || tunnel->phase == TW_PHASE_ENDED) return;
   deliver(tunnel);
   push_end(tunnel);
   shut_app(tunnel);
@@ -98,8 +98,8 @@ void tw_tunnel_read_wire(tw_tunnel *tunnel) {
   for (int round = 0; round < ROUNDS && is_live(tunnel) && !tunnel->wire_ended; round++) {
     uint8_t *ptr;
     size_t room = 0;
-    if (tw_channel_data(tunnel->channel).len > 0) return;
-    if (tw_channel_input_buffer(tunnel->channel, &ptr, &room) != TW_OK) {
+    if (tw_link_data(&tunnel->link).len > 0) return;
+    if (tw_link_input_buffer(&tunnel->link, &ptr, &room) != TW_OK) {
       tw_tunnel_abort(tunnel, TW_ERR_NO_MEMORY);
       return;
     }
@@ -129,15 +129,15 @@ bool tw_tunnel_drain(tw_tunnel *tunnel) {
 }
 
 static bool may_read_app(const tw_tunnel *tunnel) {
-  return is_live(tunnel) && tunnel->app_ready && !tunnel->app_ended && tw_channel_output(tunnel->channel).len == 0 &&
-         tw_channel_writable(tunnel->channel);
+  return is_live(tunnel) && tunnel->app_ready && !tunnel->app_ended && tw_link_output(&tunnel->link).len == 0 &&
+         tw_link_writable(&tunnel->link);
 }
 
 /* One read, straight to where a record is sealed. False when there is no more for now. */
 static bool read_record(tw_tunnel *tunnel) {
   uint8_t *ptr;
   size_t room = 0;
-  if (tw_channel_write_buffer(tunnel->channel, &ptr, &room) != TW_OK) {
+  if (tw_link_write_buffer(&tunnel->link, &ptr, &room) != TW_OK) {
     tw_tunnel_abort(tunnel, TW_ERR_NO_MEMORY);
     return false;
   }
@@ -158,16 +158,16 @@ static bool read_record(tw_tunnel *tunnel) {
 void tw_tunnel_read_app(tw_tunnel *tunnel) {
   for (int round = 0; round < ROUNDS && may_read_app(tunnel); round++) {
     bool more = true;
-    while (more && is_live(tunnel) && tw_channel_writable(tunnel->channel)) more = read_record(tunnel);
+    while (more && is_live(tunnel) && tw_link_writable(&tunnel->link)) more = read_record(tunnel);
     tw_tunnel_push(tunnel);
     if (!more) return;
   }
 }
 
 void tw_tunnel_want(tw_tunnel *tunnel) {
-  if (tunnel->channel == NULL) return;
-  const size_t output = tw_channel_output(tunnel->channel).len;
-  const bool data = tw_channel_data(tunnel->channel).len > 0;
+  if (!tw_link_is_there(&tunnel->link)) return;
+  const size_t output = tw_link_output(&tunnel->link).len;
+  const bool data = tw_link_data(&tunnel->link).len > 0;
   const bool read_wire = is_live(tunnel) && !tunnel->wire_ended && !data && output < OUTPUT_HARD_MAX;
   const bool drain = tunnel->phase == TW_PHASE_DRAINING;
   tw_watch_want(&tunnel->wire.watch, read_wire || drain, output > 0 && !tunnel->wire_dead);

@@ -8,6 +8,7 @@
 #include "codec/writer.h"
 #include "crypto/suites.h"
 #include "mls/extension.h"
+#include "x509/tls.h"
 #include "x509/x509_internal.h"
 
 /* ---- the chain ---- */
@@ -154,8 +155,8 @@ static tw_err cannot_read(const char *source, const asking *ask, tw_report *repo
   return tw_report_fail(report, TW_ERR_STATE, "%.200s: the passphrase does not open it", source);
 }
 
-static tw_err take_key(const EVP_PKEY *key, const char *source, uint16_t *scheme, tw_buf *private_key,
-                       tw_report *report) {
+tw_err tw_x509_key_export(const EVP_PKEY *key, const char *source, uint16_t *scheme, tw_buf *private_key,
+                          tw_report *report) {
   const tw_signature *found = tw_x509_scheme_of(key);
   const char *type = EVP_PKEY_get0_type_name(key);
   if (found == NULL)
@@ -163,21 +164,30 @@ static tw_err take_key(const EVP_PKEY *key, const char *source, uint16_t *scheme
                           "%.200s: a key for %.40s; no cipher suite has that (Ed25519, Ed448, ECDSA with P-256, P-384 "
                           "or P-521, ML-DSA)",
                           source, type == NULL ? "something else" : type);
-  TW_TRY(export_key(key, found, source, private_key, report));
-  *scheme = found->id;
-  return TW_OK;
+  tw_x509_begin();
+  const tw_err err = export_key(key, found, source, private_key, report);
+  tw_x509_end();
+  if (err == TW_OK) *scheme = found->id;
+  return err;
+}
+
+tw_err tw_x509_key_open(tw_x509 *x509, const char *source, tw_bytes pem, tw_x509_passphrase passphrase,
+                        void *passphrase_ctx, EVP_PKEY **key, tw_report *report) {
+  asking ask = {.passphrase = passphrase, .ctx = passphrase_ctx};
+  tw_x509_begin();
+  BIO *bio = tw_x509_bio(pem);
+  *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey_ex(bio, NULL, on_passphrase, &ask, x509->lib, NULL);
+  const tw_err err = *key == NULL ? cannot_read(source, &ask, report) : TW_OK;
+  BIO_free(bio);
+  tw_x509_end();
+  return err;
 }
 
 tw_err tw_x509_key_read(tw_x509 *x509, const char *source, tw_bytes pem, tw_x509_passphrase passphrase,
                         void *passphrase_ctx, uint16_t *scheme, tw_buf *private_key, tw_report *report) {
-  asking ask = {.passphrase = passphrase, .ctx = passphrase_ctx};
-  tw_x509_begin();
-  BIO *bio = tw_x509_bio(pem);
-  EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey_ex(bio, NULL, on_passphrase, &ask, x509->lib, NULL);
-  const tw_err err = key == NULL ? cannot_read(source, &ask, report)
-                                 : take_key(key, source, scheme, private_key, report);
+  EVP_PKEY *key;
+  TW_TRY(tw_x509_key_open(x509, source, pem, passphrase, passphrase_ctx, &key, report));
+  const tw_err err = tw_x509_key_export(key, source, scheme, private_key, report);
   EVP_PKEY_free(key);
-  BIO_free(bio);
-  tw_x509_end();
   return err;
 }

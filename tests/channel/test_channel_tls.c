@@ -5,7 +5,11 @@
 
 #include "channel/channel_internal.h"
 #include "support/tw_test_wire.h"
+#include "tls/client_hello.h"
+#include "tls/message.h"
 #include "tls/protocol.h"
+#include "tls/server_hello.h"
+#include "tls/suite.h"
 
 static tw_test_wire wire;
 static tw_test_side *const alice = &wire.alice;
@@ -269,6 +273,65 @@ static void a_client_without_mls_is_for_another_library_if_there_is_one(void **s
   }
 }
 
+/* A library that makes ClientHellos; `again` is the first one. */
+typedef struct hello_maker {
+  tw_buf first;
+  unsigned made;
+} hello_maker;
+
+static tw_err make_second(const hello_maker *maker, tw_bytes retry, tw_buf *hello) {
+  tw_tls_message message;
+  tw_tls_server_hello asked;
+  tw_tls_client_hello first;
+  tw_bytes data;
+  tw_bytes cookie;
+  TW_TRY(tw_tls_message_decode(retry, &message));
+  TW_TRY(tw_tls_server_hello_decode(message.body, &asked));
+  assert_true(tw_tls_find_extension(asked.extensions, TW_TLS_EXT_COOKIE, &data));
+  TW_TRY(tw_tls_read_cookie(data, &cookie));
+  TW_TRY(tw_tls_message_decode(tw_buf_bytes(&maker->first), &message));
+  TW_TRY(tw_tls_client_hello_decode(message.body, &first));
+  return tw_tls_client_hello_again(&first, NULL, cookie, hello);
+}
+
+static tw_err make_hello(void *ctx, tw_bytes extension, tw_bytes retry, tw_buf *hello) {
+  hello_maker *maker = ctx;
+  maker->made++;
+  if (retry.len > 0) return make_second(maker, retry, hello);
+  static const uint8_t drawn[TW_TLS_RANDOM + TW_TLS_SESSION_ID_MAX + TW_TLS_GREASE_SEED] = {1, 2, 3};
+  tw_buf share = TW_BUF_INIT(&wire.test.alloc);
+  tw_err err = tw_tls_make_share(&wire.test.env, TW_TLS_X25519, &share);
+  const tw_tls_hello_parts parts = {.random = drawn,
+                                    .session_id = drawn,
+                                    .grease = drawn,
+                                    .suite = tw_tls_suite_by_id(0x1301),
+                                    .share = {TW_TLS_X25519, tw_buf_bytes(&share)},
+                                    .key_package = extension};
+  if (err == TW_OK) err = tw_tls_client_hello_make(&wire.test.env, &parts, hello);
+  if (err == TW_OK) err = tw_buf_assign(&maker->first, tw_buf_bytes(hello));
+  tw_buf_clear(&share);
+  return err;
+}
+
+static void a_hello_made_elsewhere_is_sent_and_a_second_one_too(void **state) {
+  (void)state;
+  static const uint8_t key[48] = {7};
+  for (unsigned retry = 0; retry < 2; retry++) {
+    (void)teardown(NULL);
+    (void)setup(NULL);
+    hello_maker maker = {.first = TW_BUF_INIT(&wire.test.alloc)};
+    of_alice.client_hello = make_hello;
+    of_alice.client_hello_ctx = &maker;
+    of_alice.standard = true;
+    of_bob.retry = retry == 1;
+    of_bob.cookie_key = TW_ARRAY(key);
+    tw_test_wire_establish(&wire);
+    assert_int_equal(maker.made, retry + 1);
+    assert_alive();
+    tw_buf_clear(&maker.first);
+  }
+}
+
 /* ---- sessions ---- */
 
 static void sessions_go_on_without_another_handshake(void **state) {
@@ -390,6 +453,7 @@ int main(void) {
       TEST(a_damaged_handshake_never_establishes_both),
       TEST(mls_tls_and_tls_do_not_mix),
       TEST(a_client_without_mls_is_for_another_library_if_there_is_one),
+      TEST(a_hello_made_elsewhere_is_sent_and_a_second_one_too),
       TEST(sessions_go_on_without_another_handshake),
       TEST(nothing_leaves_before_it_is_saved),
       TEST(sessions_of_one_protocol_are_no_good_in_the_other),

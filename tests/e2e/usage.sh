@@ -85,6 +85,16 @@ fails 1 "one --key or --cert" "${connect[@]}" "${mine[@]}" --ca ca/ca.pem --stdi
 fails 1 "one --name" "${connect[@]}" --ca ca/ca.pem --name a.example --name b.example --stdio localhost
 fails 1 "one --suite" connect "${mine[@]}" --suite MLKEM768_AES256GCM_SHA384_Ed25519 --suite DHKEMX25519_AES128GCM_SHA256_Ed25519 --ca ca/ca.pem --stdio localhost
 fails 1 "--name: 'bad_host..x'" "${connect[@]}" --ca ca/ca.pem --stdio bad_host..x
+fails 1 "either mls-tls or tls" "${listen[@]}" --stdio --proto ssl
+fails 1 "--alpn needs --proto tls" "${listen[@]}" --stdio --alpn h2
+fails 1 "--alpn: a name has 1 to 255 bytes" "${listen[@]}" --stdio --proto tls --alpn ""
+fails 1 "--retry-above needs --proto tls" "${listen[@]}" --stdio --retry-above 1
+fails 1 "--tls-standard needs --proto tls" "${listen[@]}" --stdio --tls-standard
+fails 1 "--tls-standard needs --cert FILE" "${listen[@]}" --stdio --proto tls --tls-standard
+fails 1 "--tls-standard needs --ca FILE, whose clients are let in" listen "${mine[@]}" --peers peers --stdio --proto tls --tls-standard
+fails 1 "--tls-standard-anyone needs --tls-standard" "${listen[@]}" --stdio --proto tls --tls-standard-anyone
+fails 1 "--tls-standard needs --ca FILE, by which" "${connect[@]}" --peer @a.pub --stdio --proto tls --tls-standard localhost
+fails 1 "unknown option --tls-standard-anyone" "${connect[@]}" --peer @a.pub --stdio --tls-standard-anyone localhost
 fails 2 "--ca none: No such file" "${listen[@]}" --ca none --stdio
 fails 2 "--ca peers: no certificate in it" "${listen[@]}" --ca peers --stdio
 fails 2 "--crl ca/ca.pem: no CRL in it" "${listen[@]}" --ca ca/ca.pem --crl ca/ca.pem --stdio
