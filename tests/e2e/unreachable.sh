@@ -30,9 +30,9 @@ expect 3 stdio
 wait_event a.ev error '"stage":"target"'
 finish listener
 
-# No listener behind `connect --listen`: the application is put off at once, and the next one, too.
+# No listener behind `connect --listen`, and no patience: the application is put off at once, and the next one, too.
 port=1
-connector
+connector --retry 0
 for _ in 1 2; do
   start client "$tcp" send "$local_port" </dev/null
   expect 3 client

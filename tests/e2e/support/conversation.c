@@ -85,7 +85,7 @@ static void begin(side *of, const tw_suite *suite, const char *name) {
                                    .durable = true,
                                    .session = find_session,
                                    .session_ctx = of};
-  if (at == 0 && key_log != NULL) of->config.keylog = log_line;
+  if (key_log != NULL) of->config.keylog = log_line;
 }
 
 /* ---- a connection ---- */
