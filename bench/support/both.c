@@ -28,10 +28,10 @@ void both_settle(both *pair, const both_options *options) {
 }
 
 /* The one session that there is. */
-static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, bool *in_use) {
+static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found) {
   const tw_buf *kept = ctx;
   (void)group_id;
-  *in_use = false;
+  *found = (tw_channel_found){0};
   return tw_buf_append(saved, tw_buf_bytes(kept));
 }
 

@@ -54,7 +54,7 @@ inline forget(i) {
 byte phase[2 * CONNECTIONS]; /* of party p at connection k: 2 * k + p */
 byte owner[2] = {NONE, NONE}; /* the connection that saved last */
 mtype = {request, response, update, confirmation, record};
-chan wire[2 * CONNECTIONS] = [2] of {mtype, byte}; /* to party p at connection k */
+chan wire[2 * CONNECTIONS] = [4] of {mtype, byte}; /* to party p at connection k */
 #define end_of(k, p) (2 * (k) + (p))
 
 inline cut_here(k, p) { /* p's end is gone; what is on its way to it, too */
@@ -113,8 +113,8 @@ inline take_request(i, p, c) {
   :: else -> skip
   fi;
   if
-  :: done == 1 -> state[i] = ANSWERED; applied_in_sight[i] = 1; in_sight[pending[i]] = 1
-  :: done == 2 -> state[i] = ASKING; in_sight[pending[i]] = 1
+  :: done == 1 -> state[i] = ANSWERED; applied_in_sight[i] = 1
+  :: done == 2 -> state[i] = ASKING
   :: else
   fi
 }
@@ -198,7 +198,7 @@ inline receive_request(k, p, c) {
      if
      :: !saved -> cut_here(k, p)
      :: else ->
-        phase[end_of(k, p)] = BEGUN;
+        phase[end_of(k, p)] = BEGUN; in_sight[pending[copy_of(k, p)]] = 1;
         if
         :: phase[end_of(k, 1 - p)] == DOWN || phase[end_of(k, 1 - p)] == ATTACKER -> skip /* goes nowhere */
         :: else ->

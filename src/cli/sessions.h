@@ -57,8 +57,8 @@ TW_MUST_USE tw_err tw_sessions_open(const tw_session_options *options, const tw_
 void tw_sessions_close(tw_sessions *sessions);
 size_t tw_sessions_count(const tw_sessions *sessions);
 
-/** For tw_channel_config.session. */
-tw_err tw_sessions_find(void *sessions, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
+/** For tw_channel_config.session; `ctx` is the tw_sessions. */
+tw_err tw_sessions_find(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
 /** For tw_service_config.resume: the session used last that no tunnel has. */
 bool tw_sessions_resume(tw_sessions *sessions, tw_tunnel *tunnel, tw_buf *saved, uint64_t *version);
 /** The tunnel's session is of no use to the other side: forget it. */

@@ -73,7 +73,7 @@ static void on_unsaved(void *ctx, tw_tunnel *tunnel) {
   tw_service *service = ctx;
   if (service->unsaved_count == service->unsaved_room) {
     const size_t room = service->unsaved_room == 0 ? 16 : 2 * service->unsaved_room;
-    tw_tunnel **grown = tw_alloc_resize_array(NULL, service->unsaved, room, sizeof *grown);
+    tw_tunnel **grown = tw_alloc_resize_array(NULL, (void *)service->unsaved, room, sizeof(tw_tunnel *));
     if (grown == NULL) {
       tw_tunnel_saved(tunnel, TW_ERR_NO_MEMORY, "out of memory");
       return;
@@ -308,7 +308,7 @@ tw_err tw_service_run(const tw_service_config *config, tw_report *report) {
   if (err != TW_OK || (!config->accepts && service->tunnels == NULL)) finish(service);
   (void)uv_run(&service->loop, UV_RUN_DEFAULT);
   (void)uv_loop_close(&service->loop);
-  tw_alloc_free(NULL, service->unsaved);
+  tw_alloc_free(NULL, (void *)service->unsaved);
   tw_alloc_free(NULL, service);
   return err;
 }

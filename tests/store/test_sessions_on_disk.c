@@ -58,7 +58,7 @@ static void save(side *s, const tw_pair *pair) {
 }
 
 static bool is_in(tw_bytes all, const noted *secret) {
-  return all.len >= secret->len && memmem(all.ptr, all.len, secret->bytes, secret->len) != NULL;
+  return all.ptr != NULL && all.len >= secret->len && memmem(all.ptr, all.len, secret->bytes, secret->len) != NULL;
 }
 
 static void read_files(const side *s, tw_buf *all) {
