@@ -246,7 +246,9 @@ static tw_err take_records(tw_channel *channel) {
     if (have == 0) return TW_OK;
     tw_record_header header;
     const tw_bytes rest = TW_BYTES(channel->input.ptr + channel->input_at, have);
-    const tw_err err = tw_record_peek(rest, tw_record_key_is_set(&channel->receive), &header);
+    /* Early data that we cannot open, and pass over, is protected as well: such records may be longer. */
+    const bool is_protected = tw_record_key_is_set(&channel->receive) || channel->skip_left > 0;
+    const tw_err err = tw_record_peek(rest, is_protected, &header);
     if (err == TW_ERR_TRUNCATED) return TW_OK;
     if (err != TW_OK) return fail_record(channel, err);
     /* Before waiting for all of it: strangers are told at once. */

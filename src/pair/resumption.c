@@ -20,7 +20,9 @@ static void begin_context(tw_pair *pair, const uint8_t nonce[TW_PAIR_NONCE]) {
   pair->context_len = TW_PAIR_NONCE;
 }
 
+/* A pair that was loaded meanwhile has no connection, and gets no context before it asks anew. */
 static void complete_context(tw_pair *pair, bool early_data, const uint8_t nonce[TW_PAIR_NONCE]) {
+  if (pair->context_len == 0) return;
   pair->context[TW_PAIR_NONCE] = early_data ? 1 : 0;
   memcpy(pair->context + TW_PAIR_NONCE + 1, nonce, TW_PAIR_NONCE);
   pair->context_len = TW_PAIR_CONTEXT_MAX;

@@ -188,6 +188,18 @@ static void a_lost_response_is_repeated_and_its_early_data_not_taken_again(void 
   tw_buf_clear(&again);
 }
 
+/* It was saved and loaded while it waited: the response still counts, but what asked for it is gone. */
+static void a_pair_that_was_loaded_has_no_connection(void **state) {
+  (void)state;
+  tw_buf message = ask(t.initiator, NULL);
+  (void)answer(t.responder, &message, NULL);
+  tw_test_pair_reload(&t, &t.initiator, &t.alice_config);
+  assert_int_equal(tw_test_pair_deliver(&t, t.initiator, &message).outcome, TW_PAIR_RESUMED);
+  assert_int_equal(tw_pair_context(t.initiator).len, 0);
+  resume(t.initiator, t.responder);
+  tw_buf_clear(&message);
+}
+
 static void after_a_response_that_was_taken_a_new_request_builds_on_it(void **state) {
   (void)state;
   tw_buf message = ask(t.initiator, NULL);
@@ -556,6 +568,7 @@ int main(void) {
       TEST(a_resumption_heals_both_sides),
       TEST(a_lost_request_is_repeated),
       TEST(a_lost_response_is_repeated_and_its_early_data_not_taken_again),
+      TEST(a_pair_that_was_loaded_has_no_connection),
       TEST(after_a_response_that_was_taken_a_new_request_builds_on_it),
       TEST(the_side_that_answered_can_ask_next),
       TEST(a_lost_update_goes_on_as_a_request),
