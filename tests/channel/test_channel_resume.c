@@ -203,6 +203,31 @@ static void early_data_is_not_sent_again_after_it_was_taken_elsewhere(void **sta
   tw_buf_clear(&flight);
 }
 
+/* Both have asked, neither was heard. Who hears the other's request and asks on passes over its early data, all of it.
+ */
+static void long_early_data_behind_a_request_that_crosses_arrives_once(void **state) {
+  (void)state;
+  static uint8_t data[TW_RECORD_PLAINTEXT_MAX + 1000];
+  memset(data, 'x', sizeof data);
+  bool crossed = false;
+  for (unsigned i = 0; i < 2; i++) {
+    tw_test_side *const first = i == 0 ? alice : bob, *const second = i == 0 ? bob : alice;
+    tw_test_wire_clear(&wire);
+    tw_test_wire_init(&wire, tw_suite_by_id(NULL, 1));
+    tw_test_wire_durable(&wire);
+    tw_test_wire_establish(&wire);
+    tw_test_wire_reopen(&wire, first);
+    tw_test_wire_reopen(&wire, second);
+    tw_test_side_write(second, TW_ARRAY(data));
+    (void)tw_test_wire_move(&wire, second, first, SIZE_MAX);
+    crossed |= first->received.len == 0;
+    run_resumption();
+    assert_received(first, TW_ARRAY(data));
+    assert_alive();
+  }
+  assert_true(crossed);
+}
+
 /* Bob's answer to a request that came to nothing, in place of one to the next request with the same commit. */
 static void an_answer_to_an_earlier_request_establishes_nobody(void **state) {
   (void)state;
@@ -554,6 +579,7 @@ int main(void) {
       TEST(early_data_that_may_be_a_replay_is_sent_again_after_the_response),
       TEST(a_replayed_first_flight_delivers_nothing),
       TEST(early_data_is_not_sent_again_after_it_was_taken_elsewhere),
+      TEST(long_early_data_behind_a_request_that_crosses_arrives_once),
       TEST(an_answer_to_an_earlier_request_establishes_nobody),
       TEST(early_records_kept_back_are_missed),
       TEST(a_damaged_first_flight_never_establishes_and_loses_nothing),
