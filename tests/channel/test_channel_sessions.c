@@ -241,7 +241,7 @@ static bool flip(void) {
   return true;
 }
 
-/* One record is kept back, the others go on. Where records begin shows on the tape. */
+/* One record is kept back, the others go on. Where records begin shows on the tape, as far as that is recorded. */
 static bool drop_record(void) {
   const unsigned direction = pick(2);
   tw_test_link *link = any_under_way(direction);
@@ -251,7 +251,8 @@ static bool drop_record(void) {
   size_t start = 0, size = 0;
   uint32_t seen = 0;
   tw_record_header header;
-  for (size_t at = 0; tw_record_peek(TW_BYTES(tape->ptr + at, tape->len - at), true, &header) == TW_OK;) {
+  for (size_t at = 0; at < tape->len;) {
+    if (tw_record_peek(TW_BYTES(tape->ptr + at, tape->len - at), true, &header) != TW_OK) break;
     if (at + header.size > link->arrived[direction] + queue->len) break;
     if (at >= link->arrived[direction] && pick(++seen) == 0) {
       start = at - link->arrived[direction];
