@@ -11,7 +11,8 @@
  * taken only where its parent is the receiver's epoch, as decryption has it), credentials, contents, the hellos, early
  * data, ties within a connection that stays up (tests/pair/test_pair.c). Bounds: COMMITS, CONNECTIONS.
  *
- * NO_VERSION, NEW_RESPONSE, NO_FRESH take one defence out each: spin finds what they are for.
+ * NO_VERSION and NEW_RESPONSE take one defence out each, and spin finds what they are for. NO_FRESH takes out the one that
+ * keeps a replay from costing a live connection: convergence does not need it, and spin finds nothing. tools/formal runs it.
  */
 #ifndef COMMITS
 #define COMMITS 7
