@@ -209,7 +209,7 @@ TW_API TW_MUST_USE tw_err tw_channel_data_done(tw_channel *channel, size_t n);
 /**
  * Send `data`: takes the first `*taken` bytes, 0 when the output stands at its high-water mark, when the channel is not
  * established yet, or while a used-up key waits for its successor. Try again after output_sent or an event.
- * Errors: TW_ERR_CLOSED after tw_channel_close or the end; TW_ERR_NO_MEMORY.
+ * Errors: TW_ERR_CLOSED after tw_channel_close or the end; TW_ERR_NO_MEMORY. What was taken before an error may arrive.
  */
 TW_API TW_MUST_USE tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken);
 /**

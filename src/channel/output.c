@@ -139,8 +139,8 @@ tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken) {
     const tw_err err = send_data(channel, take, padding);
     if (err != TW_OK) return tw_channel_fail_with(channel, err);
     done += take;
+    *taken = done; /* after an error as well: these may arrive */
   }
-  *taken = done;
   return TW_OK;
 }
 
