@@ -154,8 +154,8 @@ TW_API void tw_pair_take_back(tw_pair *pair);
 /**
  * Open the next connection with a pair of an earlier one (D5): appends the resumption_request, to which
  * resumption_response is the answer. It repeats our outstanding commit where there is one, else it makes one. Save the
- * pair before the request leaves. Errors: TW_ERR_STATE before the pair is confirmed; TW_ERR_NO_MEMORY and TW_ERR_RANDOM,
- * after which the pair is as it was but for a message key of the epoch that may be used up.
+ * pair before the request leaves. Errors: TW_ERR_STATE before the pair is confirmed; TW_ERR_NO_MEMORY and
+ * TW_ERR_RANDOM, after which the pair is as it was but for a message key of the epoch that may be used up.
  */
 TW_API TW_MUST_USE tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message);
 /**
