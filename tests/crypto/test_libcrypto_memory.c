@@ -1,5 +1,4 @@
 /* When libcrypto's own allocations fail: no crash, no leak of ours, and never an error that blames the peer. SPDX-License-Identifier: Apache-2.0 */
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,37 +6,7 @@
 #include "crypto/hpke.h"
 #include "support/tw_cmocka.h"
 #include "support/tw_test_env.h"
-
-static size_t fail_in;
-static bool failed;
-
-static bool fails(void) {
-  if (fail_in == 0 || --fail_in > 0) return false;
-  failed = true;
-  return true;
-}
-
-static void *counting_malloc(size_t size, const char *file, int line) {
-  (void)file;
-  (void)line;
-  return fails() ? NULL : malloc(size);
-}
-
-static void *counting_realloc(void *ptr, size_t size, const char *file, int line) {
-  (void)file;
-  (void)line;
-  if (size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  return fails() ? NULL : realloc(ptr, size);
-}
-
-static void counting_free(void *ptr, const char *file, int line) {
-  (void)file;
-  (void)line;
-  free(ptr);
-}
+#include "support/tw_test_libcrypto.h"
 
 typedef struct setting {
   tw_test_env test;
@@ -130,10 +99,9 @@ static bool acceptable(const setting *s, tw_err err, const char *name, bool setu
 static void fail_each(setting *s, tw_err (*operation)(setting *), const char *name, bool setup) {
   const bool slow = setup || s->suite->kem->private_size == 66 || s->suite->signature->private_size == 48;
   for (size_t n = 1; n < 20000; n += 1 + (slow ? n / 8 : 0)) {
-    failed = false;
-    fail_in = n;
+    tw_test_libcrypto_fail(n);
     const tw_err err = operation(s);
-    fail_in = 0;
+    const bool failed = tw_test_libcrypto_has_failed();
     if (!acceptable(s, err, name, setup))
       fail_msg("%s, %s: allocation %zu: %s", tw_suite_name(s->suite), name, n, tw_err_text(err));
     assert_int_equal(ERR_peek_error(), 0);
@@ -182,7 +150,7 @@ static void failures_are_never_the_peers(void **state) {
 }
 
 int main(void) {
-  if (CRYPTO_set_mem_functions(counting_malloc, counting_realloc, counting_free) != 1) return 77;
+  if (!tw_test_libcrypto_take()) return 77;
   const struct CMUnitTest tests[] = {cmocka_unit_test(failures_are_never_the_peers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

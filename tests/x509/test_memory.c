@@ -2,44 +2,12 @@
  * When libcrypto's own allocations fail: nobody is let in who should not be, no CRL and no CA is lost without a word,
  * and nothing crashes. label: no-valgrind (it would take minutes). SPDX-License-Identifier: Apache-2.0
  */
-#include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <stdlib.h>
 
 #include "support/tw_cmocka.h"
+#include "support/tw_test_libcrypto.h"
 #include "support/tw_test_x509.h"
 #include "x509/x509.h"
-
-static size_t fail_in;
-static bool failed;
-
-static bool fails(void) {
-  if (fail_in == 0 || --fail_in > 0) return false;
-  failed = true;
-  return true;
-}
-
-static void *counting_malloc(size_t size, const char *file, int line) {
-  (void)file;
-  (void)line;
-  return fails() ? NULL : malloc(size);
-}
-
-static void *counting_realloc(void *ptr, size_t size, const char *file, int line) {
-  (void)file;
-  (void)line;
-  if (size == 0) {
-    free(ptr);
-    return NULL;
-  }
-  return fails() ? NULL : realloc(ptr, size);
-}
-
-static void counting_free(void *ptr, const char *file, int line) {
-  (void)file;
-  (void)line;
-  free(ptr);
-}
 
 enum { LEAF_SERIAL = 9001, WORKED_AT_MOST = 100000 };
 
@@ -93,10 +61,9 @@ static tw_err verify(setting *s) {
 /* The same call with its first, second, … allocation failing, until none fails any more. */
 static void fail_each(setting *s, tw_err wanted, tw_err (*act)(setting *s)) {
   for (size_t n = 1; n < WORKED_AT_MOST; n++) {
-    failed = false;
-    fail_in = n;
+    tw_test_libcrypto_fail(n);
     const tw_err err = act(s);
-    fail_in = 0;
+    const bool failed = tw_test_libcrypto_has_failed();
     if (!failed) {
       assert_int_equal(err, wanted);
       return;
@@ -177,7 +144,7 @@ static void no_ca_and_no_crl_is_lost_without_a_word(void **state) {
 }
 
 int main(void) {
-  if (CRYPTO_set_mem_functions(counting_malloc, counting_realloc, counting_free) != 1) return 77;
+  if (!tw_test_libcrypto_take()) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nobody_slips_in_for_want_of_memory),
       cmocka_unit_test(a_stranger_does_not_either),
