@@ -135,7 +135,8 @@ static void check_integrity(const side *from) {
 static void check_agreement(void) {
   const tw_channel *a = sides[0].channel;
   const tw_channel *b = sides[1].channel;
-  if (!clean || a->closed || b->closed || !a->established || !b->established) return;
+  if (!clean || tw_channel_ended(a) || tw_channel_ended(b) || !tw_channel_established(a) || !tw_channel_established(b))
+    return;
   for (size_t i = 0; i < 2; i++) {
     const tw_channel *c = sides[i].channel;
     if (sides[i].pipe.len > 0 || tw_channel_output(c).len > 0 || c->data_len > 0) return;
@@ -192,7 +193,7 @@ static bool arrive(side *from, size_t most, bool copy) {
   uint8_t *ptr;
   size_t room;
   if (n == 0 || from->ended) return false;
-  if (to->channel->closed) {
+  if (tw_channel_ended(to->channel)) {
     from->pipe.len = 0;
     return false;
   }
@@ -247,7 +248,7 @@ static void write_copy(side *s, size_t len) {
   for (size_t i = 0; i < len; i++) data[i] = (uint8_t)((s->written.len + i) * 167 + ((s->written.len + i) >> 8));
   const bool writable = tw_channel_writable(s->channel);
   note(s, tw_channel_write(s->channel, TW_BYTES(data, len), &taken));
-  const bool early = !s->channel->established; /* less room than a full record's can be enough */
+  const bool early = !tw_channel_established(s->channel); /* less room than a full record's can be enough */
   TW_FUZZ_ASSERT(taken <= len && (taken > 0 || len == 0 || !writable || early || tw_fuzz_has_failed()));
   tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(data, taken)));
 }
@@ -268,15 +269,15 @@ static void write_in_place(side *s, size_t len) {
 }
 
 static void close_side(side *s) {
-  if (!s->channel->established) clean = false; /* gives up */
+  if (!tw_channel_established(s->channel)) clean = false; /* gives up */
   note(s, tw_channel_close(s->channel));
 }
 
 static void end_stream(side *from) {
   side *to = other(from);
-  if (!from->channel->closed && !from->channel->sent_close) clean = false;
+  if (!tw_channel_ended(from->channel) && !from->channel->sent_close) clean = false;
   if (from->pipe.len > 0 || tw_channel_output(from->channel).len > 0) clean = false;
-  if (!from->channel->closed) clean = false; /* key updates of the other's get no answer any more */
+  if (!tw_channel_ended(from->channel)) clean = false; /* key updates of the other's get no answer any more */
   from->ended = true;
   note(to, tw_channel_input_end(to->channel, now_ms));
 }
@@ -342,7 +343,7 @@ static bool may_seal(side *s) {
   save(s);
   while (send(s, SIZE_MAX)) {}
   rogue = true;
-  return !s->channel->closed && !s->ended && tw_channel_output(s->channel).len == 0 &&
+  return !tw_channel_ended(s->channel) && !s->ended && tw_channel_output(s->channel).len == 0 &&
          tw_record_key_is_set(&s->channel->send);
 }
 
@@ -527,7 +528,7 @@ static void attack(side *s, tw_reader *r) {
   s->in_use = true;
   tw_fuzz_must(tw_channel_accept(&s->config, now_ms, &channel));
   tw_fuzz_check_peer_error(tw_channel_input(channel, tw_buf_bytes(&bytes), now_ms, &taken));
-  TW_FUZZ_ASSERT(!channel->established && !tw_channel_unsaved(channel) && tw_channel_data(channel).len == 0);
+  TW_FUZZ_ASSERT(!tw_channel_established(channel) && !tw_channel_unsaved(channel) && tw_channel_data(channel).len == 0);
   tw_channel_free(channel);
   s->in_use = false;
 }

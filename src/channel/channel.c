@@ -72,6 +72,7 @@ static tw_err say_hello(tw_channel *channel) {
   const tw_pair_config config = tw_channel_pair_config(channel);
   tw_buf hello = TW_BUF_INIT(channel->alloc);
   tw_err err = tw_pair_initiate(&config, channel->now_ms, &channel->pair, &hello);
+  if (err == TW_OK) err = tw_channel_move_on(channel, TW_CHANNEL_GO_HELLO);
   if (err == TW_OK) err = tw_channel_log_first(channel, tw_buf_bytes(&hello));
   if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));
   tw_buf_clear(&hello);
@@ -105,9 +106,14 @@ tw_err tw_channel_accept(const tw_channel_config *config, uint64_t now_ms, tw_ch
 
 /* ---- end ---- */
 
+tw_err tw_channel_move_on(tw_channel *channel, tw_channel_move move) {
+  return tw_channel_machine_move(&channel->state, move) ? TW_OK : TW_ERR_UNEXPECTED;
+}
+
 /* Everything but what is to be sent and told still. */
 static void wipe(tw_channel *channel) {
-  channel->closed = true;
+  channel->was_established = channel->was_established || tw_channel_established(channel);
+  (void)tw_channel_machine_move(&channel->state, TW_CHANNEL_GO_END);
   channel->unsaved = false;
   channel->held_at = SIZE_MAX;
   tw_record_key_clear(&channel->send);
@@ -151,7 +157,7 @@ static void forget_held(tw_channel *channel) {
 }
 
 tw_err tw_channel_fail(tw_channel *channel, tw_err reason, int alert) {
-  if (channel->closed) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
   if (channel->unsaved) alert = -1;
   forget_held(channel);
   const bool said = alert >= 0 && tw_channel_put_alert(channel, TW_ALERT_LEVEL_FATAL, (uint8_t)alert) == TW_OK;
@@ -177,7 +183,7 @@ tw_err tw_channel_end_by_alert(tw_channel *channel, uint8_t description) {
 void tw_channel_finish(tw_channel *channel) { end(channel, TW_OK, TW_ALERT_CLOSE_NOTIFY); }
 
 void tw_channel_abort(tw_channel *channel, tw_err reason) {
-  if (!channel->closed) (void)tw_channel_fail_with(channel, reason);
+  if (!tw_channel_ended(channel)) (void)tw_channel_fail_with(channel, reason);
 }
 
 /* Before the peer is known: give up. Whoever has not heard from us need not hear of that either. */
@@ -192,13 +198,13 @@ static tw_err cancel(tw_channel *channel) {
 }
 
 tw_err tw_channel_close(tw_channel *channel) {
-  if (channel->closed) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
   if (channel->sent_close) return TW_OK;
   if (channel->unsaved) {
     channel->close_wanted = true;
     return TW_OK;
   }
-  if (!channel->established) return cancel(channel);
+  if (!tw_channel_established(channel)) return cancel(channel);
   const tw_err err = tw_channel_put_alert(channel, TW_ALERT_LEVEL_WARNING, TW_ALERT_CLOSE_NOTIFY);
   if (err != TW_OK) return tw_channel_fail_with(channel, err);
   channel->sent_close = true;
@@ -209,9 +215,10 @@ tw_err tw_channel_close(tw_channel *channel) {
 /* ---- time ---- */
 
 uint64_t tw_channel_deadline(const tw_channel *channel) {
-  if (channel->closed) return UINT64_MAX;
+  if (tw_channel_ended(channel)) return UINT64_MAX;
   uint64_t at = tw_channel_update_deadline(channel);
-  if (!channel->established && channel->options.handshake_timeout_ms > 0 && channel->handshake_deadline_ms < at) {
+  if (!tw_channel_established(channel) && channel->options.handshake_timeout_ms > 0 &&
+      channel->handshake_deadline_ms < at) {
     at = channel->handshake_deadline_ms;
   }
   if (tw_channel_holds_idle(channel) && channel->idle_deadline_ms < at) at = channel->idle_deadline_ms;
@@ -219,9 +226,9 @@ uint64_t tw_channel_deadline(const tw_channel *channel) {
 }
 
 tw_err tw_channel_tick(tw_channel *channel, uint64_t now_ms) {
-  if (channel->closed) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
   if (now_ms > channel->now_ms) channel->now_ms = now_ms;
-  const bool timed = !channel->established && channel->options.handshake_timeout_ms > 0;
+  const bool timed = !tw_channel_established(channel) && channel->options.handshake_timeout_ms > 0;
   if (timed && channel->now_ms >= channel->handshake_deadline_ms) return tw_channel_fail_with(channel, TW_ERR_TIMEOUT);
   tw_channel_consider_update(channel);
   if (channel->busy) {
@@ -238,8 +245,8 @@ tw_err tw_channel_tick(tw_channel *channel, uint64_t now_ms) {
 void tw_channel_get_status(const tw_channel *channel, tw_channel_status *status) {
   *status = (tw_channel_status){
       .connecting_side = channel->connecting,
-      .established = channel->established,
-      .closed = channel->closed,
+      .established = channel->was_established || tw_channel_established(channel),
+      .closed = tw_channel_ended(channel),
       .data_sent = channel->data_sent,
       .data_received = channel->data_received,
       .wire_sent = channel->wire_sent,

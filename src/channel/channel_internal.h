@@ -4,6 +4,7 @@
 
 #include <treewire/channel.h>
 
+#include "channel/machine.h"
 #include "record/record.h"
 #include "tls/protocol.h"
 #include "tls/tls.h"
@@ -49,9 +50,9 @@ struct tw_channel {
   tw_channel_config config;
   const tw_client **clients; /* config.clients, ours to free */
   tw_channel_options options;
+  tw_channel_state state;
+  bool was_established; /* before it ended */
   bool connecting;
-  bool established;
-  bool closed;     /* the end: nothing more goes in or out but the rest of the output */
   bool sent_close; /* our close_notify */
   bool got_close;  /* the peer's */
   bool stream_ended;
@@ -63,7 +64,6 @@ struct tw_channel {
   size_t held_at;    /* what stands in the output from here on is not sent before it is saved; SIZE_MAX: nothing */
 
   bool resumed;      /* by a resumption, not by hellos */
-  bool unconfirmed;  /* the pair waits for something of the peer's under its newest keys */
   size_t early_left; /* bytes of records that may still go out before the response */
   size_t skip_left;  /* bytes of records that may be the peer's early data, which we cannot or may not take */
   tw_buf early;      /* what was sent early, until it is known to be taken */
@@ -117,7 +117,17 @@ struct tw_channel {
   size_t event_first, event_count;
 };
 
+/* The end: nothing more goes in or out but the rest of the output. */
+static inline bool tw_channel_ended(const tw_channel *channel) { return channel->state == TW_CHANNEL_ENDED; }
+
+static inline bool tw_channel_established(const tw_channel *channel) {
+  return tw_channel_state_established(channel->state);
+}
+
 /* ---- channel.c ---- */
+
+/* As the table has it (machine.h); what it has not is TW_ERR_UNEXPECTED. */
+TW_MUST_USE tw_err tw_channel_move_on(tw_channel *channel, tw_channel_move move);
 
 /* End with an error: tells the peer by `alert` (< 0: not at all), wipes the keys. Returns `reason`. */
 tw_err tw_channel_fail(tw_channel *channel, tw_err reason, int alert);
@@ -190,10 +200,11 @@ tw_pair_config tw_channel_pair_config(const tw_channel *channel);
 /* A record with nothing in it: shows the peer that we hold the epoch, so that it can trust us (D13) or drop its old key
  * (D4). */
 TW_MUST_USE tw_err tw_channel_show_epoch(tw_channel *channel);
-/* The peer is who it should be, and holds the keys. */
+/* The peer is who it should be, and holds the keys: the channel is in a state that says so. */
 TW_MUST_USE tw_err tw_channel_establish(tw_channel *channel);
-/* A record of the peer's has opened: the first time this is D13's confirmation. */
-TW_MUST_USE tw_err tw_channel_confirm(tw_channel *channel);
+/* A record of the peer's has opened, TW_CHANNEL_GO_RECORD or TW_CHANNEL_GO_NEXT_RECORD: the first one establishes, and
+ * the first one under the newest keys is D13's confirmation. */
+TW_MUST_USE tw_err tw_channel_opened(tw_channel *channel, tw_channel_move how);
 
 /* ---- tls.c ---- */
 

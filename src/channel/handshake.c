@@ -24,7 +24,6 @@ tw_err tw_channel_show_epoch(tw_channel *channel) {
 }
 
 tw_err tw_channel_establish(tw_channel *channel) {
-  channel->established = true;
   const tw_channel_event event = {.kind = TW_CHANNEL_ESTABLISHED,
                                   .epoch = tw_group_epoch(tw_pair_traffic_group(channel->pair)),
                                   .handshake_bytes = channel->handshake_bytes,
@@ -35,15 +34,14 @@ tw_err tw_channel_establish(tw_channel *channel) {
   return tw_channel_repeat_early(channel);
 }
 
-/* While receive_next is on trial, it is early data that has opened: enough to know the peer, whose request was fresh.
- */
-tw_err tw_channel_confirm(tw_channel *channel) {
-  if (!channel->unconfirmed) return TW_OK;
-  if (!tw_record_key_is_set(&channel->receive_next)) {
-    channel->unconfirmed = false;
-    if (tw_pair_confirm(channel->pair)) tw_channel_hold(channel);
-  }
-  return channel->established ? TW_OK : tw_channel_establish(channel);
+/* Early data is enough to know the peer, whose request was fresh, and not to know that it has our response. */
+tw_err tw_channel_opened(tw_channel *channel, tw_channel_move how) {
+  const tw_channel_state before = channel->state;
+  TW_TRY(tw_channel_move_on(channel, how));
+  const bool confirmed = tw_channel_state_unconfirmed(before) && !tw_channel_state_unconfirmed(channel->state);
+  if (confirmed && tw_pair_confirm(channel->pair)) tw_channel_hold(channel);
+  if (tw_channel_state_established(before) || !tw_channel_established(channel)) return TW_OK;
+  return tw_channel_establish(channel);
 }
 
 /* ---- messages ---- */
@@ -66,8 +64,8 @@ static tw_err answer_hello(tw_channel *channel, tw_bytes message) {
   /* Keys first: whoever has our hello expects everything after it to be protected, our alerts too. */
   if (err == TW_OK) err = tw_channel_derive_keys(channel, &send, &receive);
   if (err == TW_OK) err = tw_channel_put_handshake(channel, tw_buf_bytes(&hello));
+  if (err == TW_OK) err = tw_channel_move_on(channel, TW_CHANNEL_GO_HELLO_ANSWERED);
   if (err == TW_OK) {
-    channel->unconfirmed = true;
     tw_record_key_move(&channel->send, &send);
     tw_record_key_move(&channel->receive, &receive);
   }
@@ -81,6 +79,7 @@ static tw_err after_join(tw_channel *channel) {
   TW_TRY(switch_keys(channel));
   tw_channel_hold(channel);
   TW_TRY(tw_channel_show_epoch(channel));
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_JOINED));
   return tw_channel_establish(channel);
 }
 
@@ -96,6 +95,7 @@ static tw_err after_peer_update(tw_channel *channel, tw_bytes reply, const tw_pa
   }
   tw_record_key_continue(&send, channel->send.sequence);
   tw_record_key_move(&channel->send, &send);
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_PEER_UPDATED));
   if (happened->own_dropped && channel->own_cause == TW_REKEY_CALLER) channel->update_wanted = true;
   tw_channel_raise_rekeyed(channel, happened->epoch, TW_REKEY_PEER);
   return TW_OK;
@@ -103,6 +103,7 @@ static tw_err after_peer_update(tw_channel *channel, tw_bytes reply, const tw_pa
 
 static tw_err after_own_update(tw_channel *channel, const tw_pair_event *happened) {
   TW_TRY(switch_keys(channel));
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_OWN_UPDATED));
   tw_channel_hold(channel);
   TW_TRY(tw_channel_show_epoch(channel));
   tw_channel_raise_rekeyed(channel, happened->epoch, channel->own_cause);
@@ -112,14 +113,18 @@ static tw_err after_own_update(tw_channel *channel, const tw_pair_event *happene
 /* Messages that a switch of the receive key follows must end a record, RFC 8446 section 5.1. */
 static bool switches_receive_key(tw_pair_message_type type) { return type != TW_PAIR_CONNECTION_UPDATE; }
 
+/* In TLS+MLS a resumption comes in place of the first ClientHello. */
+static tw_err leave_tls(tw_channel *channel) {
+  if (channel->connecting || tw_tls_state_of(channel->tls) != TW_TLS_WAIT_CLIENT_HELLO) return TW_ERR_UNEXPECTED;
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_LEAVE_TLS));
+  tw_tls_free(channel->tls);
+  channel->tls = NULL;
+  tw_buf_clear(&channel->raw);
+  return TW_OK;
+}
+
 static tw_err begin_connection(tw_channel *channel, tw_pair_message_type type, tw_bytes message) {
-  if (channel->tls != NULL) { /* in TLS+MLS only a resumption begins like that */
-    if (channel->connecting || type != TW_PAIR_RESUMPTION_REQUEST) return TW_ERR_UNEXPECTED;
-    if (tw_tls_state_of(channel->tls) != TW_TLS_WAIT_CLIENT_HELLO) return TW_ERR_UNEXPECTED;
-    tw_tls_free(channel->tls);
-    channel->tls = NULL;
-    tw_buf_clear(&channel->raw);
-  }
+  if (channel->state == TW_CHANNEL_IN_TLS) TW_TRY(leave_tls(channel));
   TW_TRY(tw_channel_log_first(channel, message));
   return type == TW_PAIR_RESUMPTION_REQUEST ? tw_channel_answer(channel, message) : answer_hello(channel, message);
 }
@@ -142,11 +147,8 @@ static tw_err take_message(tw_channel *channel, tw_bytes message, bool ends_reco
   tw_pair_message_type type;
   TW_TRY(tw_pair_message_peek(message, &type));
   if (!ends_record && switches_receive_key(type)) return TW_ERR_UNEXPECTED;
+  if (!tw_channel_machine_takes(channel->state, type)) return TW_ERR_UNEXPECTED;
   if (channel->pair == NULL) return begin_connection(channel, type, message);
-  /* The peer sends updates and their confirmation under the epoch that they are made in. */
-  if (tw_record_key_is_set(&channel->receive_next)) return TW_ERR_UNEXPECTED;
-  /* A connection is resumed once, before it has keys. */
-  if (type >= TW_PAIR_RESUMPTION_REQUEST && tw_record_key_is_set(&channel->receive)) return TW_ERR_UNEXPECTED;
   if (type == TW_PAIR_CONNECTION_UPDATE) TW_TRY(tw_channel_count_update(channel));
   tw_buf reply = TW_BUF_INIT(channel->alloc);
   tw_pair_event happened = {0};
@@ -181,7 +183,7 @@ tw_err tw_channel_take_handshake(tw_channel *channel, tw_bytes fragment) {
   while (at < channel->handshake.len) {
     size_t size;
     TW_TRY(take_framed(channel, at, &size));
-    if (channel->closed) return TW_OK; /* it is another library's to read */
+    if (tw_channel_ended(channel)) return TW_OK; /* it is another library's to read */
     if (size == 0) break;
     at += size;
     tw_channel_count_message(channel);

@@ -45,7 +45,7 @@ static bool leaves_answers(const tw_channel *channel) {
 tw_err tw_channel_input_buffer(tw_channel *channel, uint8_t **ptr, size_t *room) {
   *ptr = NULL;
   *room = 0;
-  if (channel->closed || channel->stream_ended || leaves_answers(channel)) return TW_OK;
+  if (tw_channel_ended(channel) || channel->stream_ended || leaves_answers(channel)) return TW_OK;
   tw_buf *in = &channel->input;
   if (channel->data_len == 0) {
     settle(channel);
@@ -70,7 +70,7 @@ static tw_err keep_raw(tw_channel *channel, tw_bytes bytes) {
 }
 
 tw_err tw_channel_input_done(tw_channel *channel, size_t n, uint64_t now_ms) {
-  if (channel->closed) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
   tw_buf *in = &channel->input;
   if (channel->stream_ended || n > in->cap - in->len) return TW_ERR_ARGUMENT;
   note_time(channel, now_ms);
@@ -87,7 +87,7 @@ tw_err tw_channel_input(tw_channel *channel, tw_bytes input, uint64_t now_ms, si
     uint8_t *ptr;
     size_t room;
     TW_TRY(tw_channel_input_buffer(channel, &ptr, &room));
-    if (room == 0) return channel->closed ? TW_ERR_CLOSED : TW_OK;
+    if (room == 0) return tw_channel_ended(channel) ? TW_ERR_CLOSED : TW_OK;
     const size_t left = input.len - *taken;
     const size_t take = left < room ? left : room;
     memcpy(ptr, input.ptr + *taken, take);
@@ -98,7 +98,7 @@ tw_err tw_channel_input(tw_channel *channel, tw_bytes input, uint64_t now_ms, si
 }
 
 tw_err tw_channel_input_end(tw_channel *channel, uint64_t now_ms) {
-  if (channel->closed) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
   note_time(channel, now_ms);
   channel->stream_ended = true;
   return tw_channel_pump(channel);
@@ -118,7 +118,8 @@ static tw_err fail_record(tw_channel *channel, tw_err err) {
  * The peer's switch has no mark in this direction (D4): a record that does not open under the old key opens under the
  * new one or is bad. The first try goes elsewhere, since it spoils what it is opened into.
  */
-static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content) {
+static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content,
+                            tw_channel_move *how) {
   TW_TRY(tw_channel_grow(&channel->trial, size));
   uint8_t *aside = channel->trial.ptr;
   const tw_err err = tw_record_open(&channel->receive, record, size, aside, content);
@@ -133,13 +134,17 @@ static tw_err open_on_trial(tw_channel *channel, uint8_t *record, size_t size, t
   tw_record_key_continue(&channel->receive_next, channel->receive.sequence);
   TW_TRY(tw_record_open(&channel->receive_next, record, size, record + TW_RECORD_HEADER, content));
   tw_record_key_move(&channel->receive, &channel->receive_next);
+  *how = TW_CHANNEL_GO_NEXT_RECORD;
   tw_buf_clear(&channel->trial);
   /* Handshake messages must not span key changes, RFC 8446 section 5.1. */
   return channel->handshake.len == 0 ? TW_OK : TW_ERR_UNEXPECTED;
 }
 
-static tw_err open_record(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content) {
-  if (tw_record_key_is_set(&channel->receive_next)) return open_on_trial(channel, record, size, content);
+/* `how` is TW_CHANNEL_GO_RECORD or TW_CHANNEL_GO_NEXT_RECORD. */
+static tw_err open_record(tw_channel *channel, uint8_t *record, size_t size, tw_record_content *content,
+                          tw_channel_move *how) {
+  *how = TW_CHANNEL_GO_RECORD;
+  if (tw_record_key_is_set(&channel->receive_next)) return open_on_trial(channel, record, size, content, how);
   return tw_record_open(&channel->receive, record, size, record + TW_RECORD_HEADER, content);
 }
 
@@ -153,7 +158,7 @@ static tw_err take_alert(tw_channel *channel, tw_bytes alert) {
   if (alert.len != TW_ALERT_SIZE) return tw_channel_fail(channel, TW_ERR_ENCODING, TW_ALERT_DECODE_ERROR);
   const uint8_t description = alert.ptr[1];
   if (description == TW_ALERT_USER_CANCELED) return take_idle(channel); /* close_notify follows, section 6.1 */
-  if (description != TW_ALERT_CLOSE_NOTIFY || !channel->established) {
+  if (description != TW_ALERT_CLOSE_NOTIFY || !tw_channel_established(channel)) {
     return tw_channel_end_by_alert(channel, description);
   }
   if (channel->got_close) return take_idle(channel);
@@ -190,8 +195,8 @@ static tw_err take_content(tw_channel *channel, uint8_t type, tw_bytes content, 
 /* Who cannot take our answer to its hello or request has no key to say so with. A server's answer is its own. */
 static bool may_be_plain(const tw_channel *channel, uint8_t outer_type) {
   if (!tw_record_key_is_set(&channel->receive)) return true;
-  const bool may_lack_key = !channel->connecting || channel->unconfirmed;
-  return may_lack_key && !channel->established && outer_type == TW_RECORD_ALERT;
+  const bool may_lack_key = !channel->connecting || tw_channel_state_unconfirmed(channel->state);
+  return may_lack_key && !tw_channel_established(channel) && outer_type == TW_RECORD_ALERT;
 }
 
 static bool is_expected(const tw_channel *channel, uint8_t outer_type) {
@@ -213,9 +218,10 @@ static bool pass_over(tw_channel *channel, const tw_record_header *header, bool 
 static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
   uint8_t *record = channel->input.ptr + channel->input_at;
   tw_record_content content;
+  tw_channel_move how = TW_CHANNEL_GO_RECORD;
   const bool plain = may_be_plain(channel, header->type);
   const tw_err err = plain ? tw_record_check_plain(record, header->size, &content)
-                           : open_record(channel, record, header->size, &content);
+                           : open_record(channel, record, header->size, &content, &how);
   if ((plain || err != TW_OK) && pass_over(channel, header, plain, err)) return TW_OK;
   if (err != TW_OK) return fail_record(channel, err);
   if (!plain && header->size - TW_RECORD_HEADER - TW_AEAD_TAG > channel->inner_max)
@@ -224,8 +230,8 @@ static tw_err take_record(tw_channel *channel, const tw_record_header *header) {
   channel->input_at += header->size;
   channel->wire_received += header->size;
   if (!plain) {
-    const tw_err confirmed = tw_channel_confirm(channel);
-    if (confirmed != TW_OK) return tw_channel_fail_with(channel, confirmed);
+    const tw_err opened = tw_channel_opened(channel, how);
+    if (opened != TW_OK) return tw_channel_fail_with(channel, opened);
   }
   return take_content(channel, content.type, TW_BYTES(record + TW_RECORD_HEADER, content.len), header->size);
 }
@@ -241,7 +247,7 @@ static tw_err drop_ccs(tw_channel *channel, const uint8_t *record, const tw_reco
 }
 
 static tw_err take_records(tw_channel *channel) {
-  while (!channel->closed && !channel->unsaved && channel->data_len == 0) {
+  while (!tw_channel_ended(channel) && !channel->unsaved && channel->data_len == 0) {
     const size_t have = channel->input.len - channel->input_at;
     if (have == 0) return TW_OK;
     tw_record_header header;
@@ -266,7 +272,7 @@ static tw_err take_records(tw_channel *channel) {
 
 tw_err tw_channel_pump(tw_channel *channel) {
   TW_TRY(take_records(channel));
-  if (channel->closed || channel->unsaved) return TW_OK;
+  if (tw_channel_ended(channel) || channel->unsaved) return TW_OK;
   if (channel->stream_ended && channel->data_len == 0 && !channel->got_close) {
     return tw_channel_fail(channel, TW_ERR_TRUNCATION, -1);
   }
@@ -282,7 +288,7 @@ tw_bytes tw_channel_data(const tw_channel *channel) {
 }
 
 tw_err tw_channel_data_done(tw_channel *channel, size_t n) {
-  if (channel->closed) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
   if (n > tw_channel_data(channel).len) return TW_ERR_ARGUMENT;
   channel->data_at += n;
   channel->data_len -= n;

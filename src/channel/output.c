@@ -84,8 +84,8 @@ tw_err tw_channel_put_alert(tw_channel *channel, uint8_t level, uint8_t descript
 /* ---- application data ---- */
 
 static bool takes_data(const tw_channel *channel, size_t need) {
-  if (channel->closed || channel->sent_close || channel->close_wanted) return false;
-  if (!channel->established && channel->early_left < need) return false;
+  if (tw_channel_ended(channel) || channel->sent_close || channel->close_wanted) return false;
+  if (!tw_channel_established(channel) && channel->early_left < need) return false;
   if (tw_record_key_left(&channel->send) <= TW_CHANNEL_RESERVED_RECORDS) return false;
   const size_t pending = unsent(channel);
   if (pending >= channel->options.output_high_water) return false;
@@ -105,7 +105,7 @@ static size_t padding_of(const tw_channel *channel, size_t content) {
 
 /* A copy of data that may have to be sent again (D6). */
 static tw_err keep_early(tw_channel *channel, size_t content, size_t padding) {
-  if (channel->established) return TW_OK;
+  if (tw_channel_established(channel)) return TW_OK;
   TW_TRY(
       tw_buf_append(&channel->early, TW_BYTES(channel->output.ptr + channel->output.len + TW_RECORD_HEADER, content)));
   channel->early_left -= tw_record_size(content, padding);
@@ -124,7 +124,7 @@ static tw_err send_data(tw_channel *channel, size_t content, size_t padding) {
 
 tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken) {
   *taken = 0;
-  if (channel->closed || channel->sent_close) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel) || channel->sent_close) return TW_ERR_CLOSED;
   size_t done = 0;
   while (done < data.len) {
     const size_t left = data.len - done;
@@ -147,7 +147,7 @@ tw_err tw_channel_write(tw_channel *channel, tw_bytes data, size_t *taken) {
 tw_err tw_channel_write_buffer(tw_channel *channel, uint8_t **ptr, size_t *room) {
   *ptr = NULL;
   *room = 0;
-  if (channel->closed || channel->sent_close) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel) || channel->sent_close) return TW_ERR_CLOSED;
   if (!takes_data(channel, FULL_RECORD)) return TW_OK;
   TW_TRY(make_room(channel, FULL_RECORD));
   *ptr = channel->output.ptr + channel->output.len + TW_RECORD_HEADER;
@@ -156,7 +156,7 @@ tw_err tw_channel_write_buffer(tw_channel *channel, uint8_t **ptr, size_t *room)
 }
 
 tw_err tw_channel_write_done(tw_channel *channel, size_t n) {
-  if (channel->closed || channel->sent_close) return TW_ERR_CLOSED;
+  if (tw_channel_ended(channel) || channel->sent_close) return TW_ERR_CLOSED;
   if (n == 0) return TW_OK;
   if (n > channel->content_max || channel->output.cap - channel->output.len < FULL_RECORD) return TW_ERR_ARGUMENT;
   const tw_err err = send_data(channel, n, padding_of(channel, n));

@@ -23,7 +23,8 @@ tw_err tw_channel_start_update(tw_channel *channel, tw_rekey_cause cause) {
 
 /* Whether an update of ours could go out and be answered. */
 static bool may_update(const tw_channel *channel, tw_pair_status *status) {
-  if (!channel->established || channel->closed || channel->stream_ended || channel->unsaved) return false;
+  if (!tw_channel_established(channel) || tw_channel_ended(channel) || channel->stream_ended || channel->unsaved)
+    return false;
   tw_pair_get_status(channel->pair, status);
   return status->state == TW_PAIR_STEADY;
 }
@@ -83,8 +84,8 @@ uint64_t tw_channel_update_deadline(const tw_channel *channel) {
 }
 
 tw_err tw_channel_rekey(tw_channel *channel, uint64_t now_ms) {
-  if (channel->closed) return TW_ERR_CLOSED;
-  if (!channel->established || channel->stream_ended) return TW_ERR_STATE;
+  if (tw_channel_ended(channel)) return TW_ERR_CLOSED;
+  if (!tw_channel_established(channel) || channel->stream_ended) return TW_ERR_STATE;
   if (now_ms > channel->now_ms) channel->now_ms = now_ms;
   return tw_channel_start_update(channel, TW_REKEY_CALLER);
 }

@@ -11,6 +11,7 @@ static tw_err put_plain(tw_channel *channel, tw_bytes message) {
 
 static tw_err send_request(tw_channel *channel, tw_buf *request) {
   TW_TRY(tw_pair_resume(channel->pair, channel->now_ms, request));
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_ASK));
   channel->resumed = true;
   tw_channel_hold(channel);
   TW_TRY(tw_channel_log_first(channel, tw_buf_bytes(request)));
@@ -44,8 +45,8 @@ tw_err tw_channel_after_resumed(tw_channel *channel, const tw_pair_event *happen
   channel->skip_left = 0;
   if (happened->early_data) tw_buf_clear(&channel->early);
   tw_channel_hold(channel);
-  /* The response may be one to an earlier request with the same commit: only the peer itself has this one's keys. */
-  channel->unconfirmed = true;
+  /* Not open yet: the response may be one to an earlier request with the same commit, whose keys are others. */
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_RESUMED));
   return tw_channel_show_epoch(channel);
 }
 
@@ -75,7 +76,9 @@ static tw_err load_session(tw_channel *channel, tw_bytes group_id, bool *in_use)
 /* Early data comes from the connecting side alone. Taken, it is followed without a mark by what comes under the new
  * key; not taken, it has to be told from that. */
 static tw_err take_keys(tw_channel *channel, bool early_data, tw_record_key *send) {
-  if (!early_data || channel->connecting) {
+  const bool early = early_data && !channel->connecting;
+  TW_TRY(tw_channel_move_on(channel, early ? TW_CHANNEL_GO_ASKED_EARLY : TW_CHANNEL_GO_ASKED));
+  if (!early) {
     tw_record_key_clear(&channel->receive);
     if (!channel->connecting) channel->skip_left = TW_EARLY_DATA_MAX;
     return tw_channel_derive_keys(channel, send, &channel->receive);
@@ -88,7 +91,6 @@ tw_err tw_channel_after_asked(tw_channel *channel, tw_bytes reply, const tw_pair
   tw_record_key send = {0};
   channel->early_left = 0;
   channel->resumed = true;
-  channel->unconfirmed = true;
   TW_TRY(take_keys(channel, happened->early_data, &send));
   if (happened->changed) tw_channel_hold(channel);
   const tw_err err = put_plain(channel, reply);
@@ -105,6 +107,7 @@ static tw_err take_request(tw_channel *channel, tw_bytes message, tw_buf *reply)
   TW_TRY(load_session(channel, group_id, &in_use));
   TW_TRY(tw_pair_receive(channel->pair, message, channel->now_ms, reply, &happened));
   if (happened.outcome == TW_PAIR_CROSSED) {
+    TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_ASK));
     channel->skip_left = TW_EARLY_DATA_MAX;
     channel->resumed = true;
     return tw_channel_put_handshake(channel, tw_buf_bytes(reply));

@@ -94,6 +94,7 @@ static tw_err do_steps(tw_channel *channel, tw_bytes taken) {
 
 tw_err tw_channel_begin_tls(tw_channel *channel) {
   const tw_tls_config config = tls_config(channel);
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_TLS));
   if (!channel->connecting) return tw_tls_server_new(&config, &channel->tls);
   TW_TRY(tw_tls_client_new(&config, channel->now_ms, &channel->tls));
   TW_TRY(start_client(channel, TW_NO_BYTES));
@@ -125,6 +126,7 @@ static tw_err finish(tw_channel *channel) {
   tw_tls_free(channel->tls);
   channel->tls = NULL;
   tw_buf_clear(&channel->raw);
+  TW_TRY(tw_channel_move_on(channel, TW_CHANNEL_GO_TLS_DONE));
   return tw_channel_establish(channel);
 }
 

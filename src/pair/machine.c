@@ -145,3 +145,5 @@ static const tw_pair_step table[TW_PAIR_ANSWERED + 1][TW_PAIR_INPUTS] =
 };
 
 tw_pair_step tw_pair_machine_step(tw_pair_state state, tw_pair_input input) { return table[state][input]; }
+
+void tw_pair_machine_move(tw_pair_state *state, tw_pair_input input) { *state = table[*state][input].next; }

@@ -58,5 +58,7 @@ typedef struct tw_pair_step {
 
 /* `state` and `input` are any of their enumerations' values. */
 tw_pair_step tw_pair_machine_step(tw_pair_state state, tw_pair_input input);
+/* Once the step's action has succeeded. */
+void tw_pair_machine_move(tw_pair_state *state, tw_pair_input input);
 
 #endif

@@ -75,7 +75,7 @@ tw_err tw_pair_receive(tw_pair *pair, tw_bytes encoded, uint64_t now_ms, tw_buf 
   const tw_pair_step step = tw_pair_machine_step(pair->state, input);
   tw_pair_event happened = {0};
   TW_TRY(act(pair, step.action, &message, now_ms, reply, &happened));
-  pair->state = step.next;
+  tw_pair_machine_move(&pair->state, input);
   happened.epoch = tw_group_epoch(tw_pair_traffic_group(pair));
   *event = happened;
   return TW_OK;
@@ -85,7 +85,7 @@ bool tw_pair_confirm(tw_pair *pair) {
   const tw_pair_step step = tw_pair_machine_step(pair->state, TW_PAIR_IN_CONFIRM);
   if (step.action == TW_PAIR_DO_NOTHING) return false;
   if (step.action == TW_PAIR_DO_ADOPT) tw_pair_adopt_pending(pair);
-  pair->state = step.next;
+  tw_pair_machine_move(&pair->state, TW_PAIR_IN_CONFIRM);
   return true;
 }
 
@@ -106,12 +106,13 @@ tw_err tw_pair_update(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
   if (step.action == TW_PAIR_DO_REFUSE_PENDING) return TW_ERR_PENDING;
   if (step.action != TW_PAIR_DO_UPDATE) return TW_ERR_STATE;
   TW_TRY(make_update(pair, now_ms, message));
-  pair->state = step.next;
+  tw_pair_machine_move(&pair->state, input);
   return TW_OK;
 }
 
 void tw_pair_take_back(tw_pair *pair) {
   const tw_pair_step step = tw_pair_machine_step(pair->state, TW_PAIR_IN_TAKE_BACK);
-  if (step.action == TW_PAIR_DO_DROP) tw_pair_drop_pending(pair);
-  pair->state = step.next;
+  if (step.action != TW_PAIR_DO_DROP) return;
+  tw_pair_drop_pending(pair);
+  tw_pair_machine_move(&pair->state, TW_PAIR_IN_TAKE_BACK);
 }

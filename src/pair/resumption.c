@@ -69,7 +69,7 @@ tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
     pair->tie_met = false; /* that was on a connection which is gone */
   }
   begin_context(pair, nonce);
-  pair->state = step.next;
+  tw_pair_machine_move(&pair->state, TW_PAIR_IN_RESUME);
   return TW_OK;
 }
 

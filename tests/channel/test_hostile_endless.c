@@ -192,7 +192,7 @@ static bool update(void) {
   tw_test_side_save(h.peer);
   tw_test_wire_run(&h.wire, SIZE_MAX);
   look();
-  if (!h.victim->channel->closed) {
+  if (!tw_channel_ended(h.victim->channel)) {
     h.victim->event_count = h.peer->event_count = 0;
     return true;
   }

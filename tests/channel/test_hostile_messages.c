@@ -35,7 +35,7 @@ static bool may_be_followed(void) {
   return phase == TW_TEST_UP || phase == TW_TEST_HALF_CLOSED || phase == TW_TEST_ENCRYPTED;
 }
 
-static bool is_established(void) { return h.victim->channel->established; }
+static bool is_established(void) { return tw_channel_established(h.victim->channel); }
 
 static tw_err give_due(tw_bytes content) { return tw_test_throw(&h, h.next_is_protected, h.next_type, content); }
 
@@ -67,10 +67,10 @@ static void refused_as_unexpected(tw_err err) {
 
 /* Time goes by second after second, with nothing or a byte of `content` in each. */
 static void wait_a_minute(tw_bytes record) {
-  for (size_t second = 0; second < 60 && !h.victim->channel->closed; second++) {
+  for (size_t second = 0; second < 60 && !tw_channel_ended(h.victim->channel); second++) {
     h.wire.now_ms += 1000;
     if (second < record.len) (void)tw_test_side_give(&h.wire, h.victim, TW_BYTES(record.ptr + second, 1));
-    const tw_err err = h.victim->channel->closed ? TW_OK : tw_channel_tick(h.victim->channel, h.wire.now_ms);
+    const tw_err err = tw_channel_ended(h.victim->channel) ? TW_OK : tw_channel_tick(h.victim->channel, h.wire.now_ms);
     if (err != TW_OK) h.victim->last = err;
     tw_test_side_take(h.victim);
   }

@@ -260,7 +260,7 @@ void tw_test_assert_ended(const tw_test_hostile *h, tw_err reason, int alert) {
   assert_int_equal(event->reason, reason);
   assert_int_equal(event->alert, alert < 0 ? 0 : alert);
   assert_int_equal(tw_test_side_count(h->victim, TW_CHANNEL_CLOSED), 1);
-  assert_true(channel->closed);
+  assert_true(tw_channel_ended(channel));
   assert_false(tw_record_key_is_set(&channel->send));
   assert_false(tw_record_key_is_set(&channel->receive));
   assert_false(tw_record_key_is_set(&channel->receive_next));
@@ -272,6 +272,6 @@ void tw_test_assert_ended(const tw_test_hostile *h, tw_err reason, int alert) {
 }
 
 void tw_test_assert_open(const tw_test_hostile *h) {
-  assert_false(h->victim->channel->closed);
+  assert_false(tw_channel_ended(h->victim->channel));
   assert_int_equal(tw_test_side_count(h->victim, TW_CHANNEL_CLOSED), 0);
 }

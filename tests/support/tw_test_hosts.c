@@ -279,8 +279,10 @@ static bool has_counterpart(const tw_test_hosts *w, const tw_test_end *e) {
 static void check_established(tw_test_hosts *w, unsigned end) {
   const tw_test_end *e = &w->end[end];
   TW_TEST_HOLDS(w, e->origin != TW_TEST_NOBODY);
-  /* By early data alone, the other side cannot have got the answer yet. */
-  if (e->origin == end || !e->channel->unconfirmed) TW_TEST_HOLDS(w, has_counterpart(w, e));
+  /* By early data alone, the other side cannot have got the answer yet; a channel that has ended does not tell. */
+  const tw_channel_state state = e->channel->state;
+  const bool confirmed = state == TW_CHANNEL_OPEN || state == TW_CHANNEL_SWITCHING;
+  if (e->origin == end || confirmed) TW_TEST_HOLDS(w, has_counterpart(w, e));
   for (unsigned i = 1; i < w->ends && !w->rolled_back; i++) {
     if (i == end || w->end[i].host != e->host || w->end[i].origin != e->origin) continue;
     TW_TEST_HOLDS(w, !w->end[i].heard_established);
