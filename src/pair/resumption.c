@@ -178,6 +178,7 @@ static void settle(tw_pair *pair, tw_pair_action action, prepared *answer, const
     memcpy(pair->request_nonce, nonce, TW_PAIR_NONCE);
   }
   pair->applied_in_sight = true;
+  pair->tie_met = false; /* on another connection */
   if (answer->made.next != NULL) tw_pair_commit_keep(pair, &answer->made, now_ms);
   if (event->changed) pair->resumptions++;
 }

@@ -191,6 +191,7 @@ static void forge(void) {
   const unsigned side = pick(2);
   (void)receive(side, tw_buf_bytes(&forged));
   lose_all();
+  tw_test_pair_reload(&t, pairs[side], side == INITIATOR ? &t.alice_config : &t.bob_config);
   if ((*pairs[1 - side])->state != TW_PAIR_UNCONFIRMED) resume(1 - side);
   tw_buf_clear(&forged);
 }

@@ -394,16 +394,22 @@ static void replayed_requests_are_refused_once_the_session_went_on(void **state)
   tw_buf_clear(&response);
 }
 
-/* Our commit came in sight in a response: anybody can send it as a request. It is told as what may be a replay. */
+/* A response as the request that anybody can make of it. */
+static tw_buf sent_back(const tw_buf *message) {
+  tw_buf forged = tw_test_pair_buf(&t);
+  const size_t head = 4 + TW_PAIR_NONCE;
+  assert_int_equal(tw_buf_append(&forged, TW_BYTES(message->ptr, head)), TW_OK);
+  forged.ptr[3] = TW_PAIR_RESUMPTION_REQUEST;
+  assert_int_equal(tw_buf_append(&forged, TW_BYTES(message->ptr + head + 1, message->len - head - 1)), TW_OK);
+  return forged;
+}
+
+/* Our commit came in sight in a response. It is told as what may be a replay. */
 static void a_response_sent_back_as_a_request_is_not_fresh(void **state) {
   (void)state;
   tw_buf message = ask(t.initiator, NULL);
   (void)answer(t.responder, &message, NULL);
-  tw_buf forged = tw_test_pair_buf(&t);
-  const size_t head = 4 + TW_PAIR_NONCE;
-  assert_int_equal(tw_buf_append(&forged, TW_BYTES(message.ptr, head)), TW_OK);
-  forged.ptr[3] = TW_PAIR_RESUMPTION_REQUEST;
-  assert_int_equal(tw_buf_append(&forged, TW_BYTES(message.ptr + head + 1, message.len - head - 1)), TW_OK);
+  tw_buf forged = sent_back(&message);
   finish(t.initiator, t.responder, &message);
   const tw_pair_event event = answer(t.initiator, &forged, NULL);
   assert_int_equal(event.outcome, TW_PAIR_ASKED);
@@ -415,6 +421,26 @@ static void a_response_sent_back_as_a_request_is_not_fresh(void **state) {
   assert_int_equal(answer(t.initiator, &request, NULL).outcome, TW_PAIR_CROSSED);
   assert_int_equal(answer(t.responder, &request, NULL).outcome, TW_PAIR_ASKED);
   finish(t.initiator, t.responder, &request);
+}
+
+/* The tie was on a connection that is gone: the update that stood there is repeated as a response. */
+static void a_request_after_a_tie_leaves_a_state_that_loads(void **state) {
+  (void)state;
+  tw_buf message = ask(t.initiator, NULL);
+  (void)answer(t.responder, &message, NULL);
+  tw_buf forged = sent_back(&message);
+  finish(t.initiator, t.responder, &message);
+  tw_buf won = tw_test_pair_buf(&t), lost = tw_test_pair_buf(&t);
+  assert_int_equal(tw_pair_update(t.initiator, TW_TEST_NOW_MS, &won), TW_OK);
+  assert_int_equal(tw_pair_update(t.responder, TW_TEST_NOW_MS, &lost), TW_OK);
+  assert_int_equal(tw_test_pair_deliver(&t, t.initiator, &lost).outcome, TW_PAIR_TIE_IGNORED);
+  assert_int_equal(answer(t.initiator, &forged, NULL).outcome, TW_PAIR_ASKED);
+  reload_both();
+  tw_test_pair_state(t.initiator, TW_PAIR_ANSWERED, 3);
+  tw_buf_clear(&won);
+  tw_buf_clear(&lost);
+  tw_buf_clear(&forged);
+  resume(t.initiator, t.responder);
 }
 
 static void damaged_requests_and_responses_change_nothing(void **state) {
@@ -583,6 +609,7 @@ int main(void) {
       TEST(an_old_copy_beside_the_peer_s_epoch_is_refused),
       TEST(replayed_requests_are_refused_once_the_session_went_on),
       TEST(a_response_sent_back_as_a_request_is_not_fresh),
+      TEST(a_request_after_a_tie_leaves_a_state_that_loads),
       TEST(damaged_requests_and_responses_change_nothing),
       TEST(changed_nonces_and_flags_give_other_keys),
       TEST(commits_that_do_more_than_update_are_no_requests),
