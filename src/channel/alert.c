@@ -1,43 +1,17 @@
 /* Errors and alerts: RFC 8446 section 6. SPDX-License-Identifier: Apache-2.0 */
 #include "channel/channel_internal.h"
 
-/* Where errors of one class need different alerts. */
-static int alert_of_one(tw_err reason) {
+/* What a TLS handshake cannot meet, or means otherwise by it; the rest is as there. */
+uint8_t tw_channel_alert_of(tw_err reason) {
   switch (reason) {
-  case TW_ERR_UNEXPECTED:
+  case TW_OK: return TW_ALERT_CLOSE_NOTIFY;
   case TW_ERR_OLD_EPOCH:
   case TW_ERR_FUTURE_EPOCH:
   case TW_ERR_OWN_MESSAGE: return TW_ALERT_UNEXPECTED_MESSAGE;
-  case TW_ERR_UNSUPPORTED:
-  case TW_ERR_CAPABILITY:
-  case TW_ERR_BINDING: return TW_ALERT_HANDSHAKE_FAILURE;
-  case TW_ERR_CREDENTIAL: return TW_ALERT_ACCESS_DENIED;
-  case TW_ERR_CERTIFICATE: return TW_ALERT_BAD_CERTIFICATE;
-  case TW_ERR_CERTIFICATE_USE: return TW_ALERT_UNSUPPORTED_CERTIFICATE;
-  case TW_ERR_CERTIFICATE_REVOKED: return TW_ALERT_CERTIFICATE_REVOKED;
-  case TW_ERR_CERTIFICATE_EXPIRED:
-  case TW_ERR_LIFETIME: return TW_ALERT_CERTIFICATE_EXPIRED;
-  case TW_ERR_UNKNOWN_CA: return TW_ALERT_UNKNOWN_CA;
-  case TW_ERR_LIMIT: return TW_ALERT_ILLEGAL_PARAMETER;
-  case TW_ERR_KEY: return TW_ALERT_ILLEGAL_PARAMETER;
   case TW_ERR_NO_SESSION: return TW_ALERT_UNKNOWN_PSK_IDENTITY;
   case TW_ERR_APART: return TW_ALERT_HANDSHAKE_FAILURE;
-  default: return -1;
-  }
-}
-
-uint8_t tw_channel_alert_of(tw_err reason) {
-  const int one = alert_of_one(reason);
-  if (one >= 0) return (uint8_t)one;
-  switch (tw_err_class_of(reason)) {
-  case TW_CLASS_OK: return TW_ALERT_CLOSE_NOTIFY;
-  case TW_CLASS_MALFORMED: return TW_ALERT_DECODE_ERROR;
-  case TW_CLASS_FORBIDDEN:
-  case TW_CLASS_STALE:
-  case TW_CLASS_DUPLICATE:
-  case TW_CLASS_RESYNC: return TW_ALERT_ILLEGAL_PARAMETER;
-  case TW_CLASS_CRYPTO: return TW_ALERT_DECRYPT_ERROR;
-  default: return TW_ALERT_INTERNAL_ERROR;
+  case TW_ERR_STATE: return TW_ALERT_INTERNAL_ERROR; /* a call of ours, not a message */
+  default: return tw_tls_alert_of(reason);
   }
 }
 

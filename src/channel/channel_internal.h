@@ -6,29 +6,10 @@
 
 #include "channel/machine.h"
 #include "record/record.h"
+#include "tls/alert.h"
 #include "tls/protocol.h"
 #include "tls/tls.h"
 
-/* enum AlertDescription, RFC 8446 section 6 and RFC 9846 section 6: those that are sent or told apart. */
-enum tw_alert {
-  TW_ALERT_CLOSE_NOTIFY = 0,
-  TW_ALERT_UNEXPECTED_MESSAGE = 10,
-  TW_ALERT_BAD_RECORD_MAC = 20,
-  TW_ALERT_RECORD_OVERFLOW = 22,
-  TW_ALERT_HANDSHAKE_FAILURE = 40,
-  TW_ALERT_BAD_CERTIFICATE = 42,
-  TW_ALERT_UNSUPPORTED_CERTIFICATE = 43,
-  TW_ALERT_CERTIFICATE_REVOKED = 44,
-  TW_ALERT_CERTIFICATE_EXPIRED = 45,
-  TW_ALERT_ILLEGAL_PARAMETER = 47,
-  TW_ALERT_UNKNOWN_CA = 48,
-  TW_ALERT_ACCESS_DENIED = 49,
-  TW_ALERT_DECODE_ERROR = 50,
-  TW_ALERT_DECRYPT_ERROR = 51,
-  TW_ALERT_INTERNAL_ERROR = 80,
-  TW_ALERT_USER_CANCELED = 90,
-  TW_ALERT_UNKNOWN_PSK_IDENTITY = 115
-};
 enum { TW_ALERT_LEVEL_WARNING = 1, TW_ALERT_LEVEL_FATAL = 2, TW_ALERT_SIZE = 2 };
 
 enum {

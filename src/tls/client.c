@@ -160,7 +160,7 @@ tw_err tw_tls_check_response(tw_tls *tls, tw_bytes block, tw_tls_place place) {
       return tw_tls_illegal(tls);
     }
     if (!known || !understood(tls->env, extension.type, place)) {
-      return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_UNSUPPORTED_EXTENSION);
+      return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_UNSUPPORTED_EXTENSION);
     }
   }
   return TW_OK;
@@ -173,12 +173,12 @@ tw_err tw_tls_check_server_hello(tw_tls *tls, const tw_tls_server_hello *hello) 
   uint16_t version;
   TW_TRY(tw_tls_own_hello(tls, &own, &offer));
   if (!tw_tls_find_extension(hello->extensions, TW_TLS_EXT_SUPPORTED_VERSIONS, &data)) {
-    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION);
+    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_MISSING_EXTENSION);
   }
   TW_TRY(tw_tls_read_one_u16(data, &version));
   if (version != TW_TLS_VERSION_13) return tw_tls_illegal(tls);
   if (hello->legacy_version != TW_TLS_VERSION_12) {
-    return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_PROTOCOL_VERSION);
+    return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_ALERT_PROTOCOL_VERSION);
   }
   if (!tw_bytes_equal(hello->legacy_session_id_echo, own.legacy_session_id)) return tw_tls_illegal(tls);
   if (hello->legacy_compression_method != 0) return tw_tls_illegal(tls);
@@ -202,7 +202,7 @@ static tw_err answer_old_version(tw_tls *tls, const tw_tls_server_hello *hello) 
   const uint8_t *end = hello->random.ptr + TW_TLS_RANDOM - sizeof sentinel - 1;
   if (memcmp(end, sentinel, sizeof sentinel) == 0 && end[sizeof sentinel] <= 1) return tw_tls_illegal(tls);
   if (tls->retried) return tw_tls_illegal(tls);
-  return answer_standard(tls, TW_TLS_ALERT_PROTOCOL_VERSION);
+  return answer_standard(tls, TW_ALERT_PROTOCOL_VERSION);
 }
 
 static tw_err join(tw_tls *tls, tw_bytes welcome, uint64_t now_ms) {
@@ -241,7 +241,7 @@ tw_err tw_tls_do_join(tw_tls *tls, tw_bytes message, tw_bytes body, uint64_t now
   }
   TW_TRY(tw_tls_check_server_hello(tls, &hello));
   TW_TRY(tw_tls_check_response(tls, hello.extensions, TW_TLS_IN_SERVER_HELLO));
-  if (!has_welcome) return answer_standard(tls, TW_TLS_ALERT_HANDSHAKE_FAILURE);
+  if (!has_welcome) return answer_standard(tls, TW_ALERT_HANDSHAKE_FAILURE);
   /* One key exchange, and the KeyPackage's suite. */
   if (tw_tls_find_extension(hello.extensions, TW_TLS_EXT_KEY_SHARE, &data)) return tw_tls_illegal(tls);
   if (tw_tls_find_extension(hello.extensions, TW_TLS_EXT_PRE_SHARED_KEY, &data)) return tw_tls_illegal(tls);

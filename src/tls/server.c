@@ -146,7 +146,7 @@ tw_err tw_tls_do_answer_hello(tw_tls *tls, tw_bytes message, tw_bytes body, uint
   if (offer.cookie.len > 0) {
     TW_TRY(take_cookie(tls, &hello, offer.cookie, now_ms));
   } else if (again) {
-    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION);
+    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_MISSING_EXTENSION);
   } else if (tls->config.retry) {
     return ask_again(tls, message, &hello, now_ms);
   }

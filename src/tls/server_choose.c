@@ -15,7 +15,7 @@ static tw_err check_pre_shared_key(tw_tls *tls, const tw_tls_client_hello *hello
   while (tw_tls_next_extension(&r, &last)) {}
   if (last.type != TW_TLS_EXT_PRE_SHARED_KEY) return tw_tls_illegal(tls);
   if (has(hello, TW_TLS_EXT_PSK_KEY_EXCHANGE_MODES)) return TW_OK;
-  return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION);
+  return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_MISSING_EXTENSION);
 }
 
 /* Section 9.2 */
@@ -38,7 +38,7 @@ static tw_err check_places(tw_tls *tls, const tw_tls_client_hello *hello) {
 tw_err tw_tls_check_client_hello(tw_tls *tls, const tw_tls_client_hello *hello, const tw_tls_offer *offer) {
   const bool offers_13 = tw_tls_list_has(offer->versions, TW_TLS_VERSION_13);
   if (!offers_13 || hello->legacy_version != TW_TLS_VERSION_12) {
-    return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_PROTOCOL_VERSION);
+    return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_ALERT_PROTOCOL_VERSION);
   }
   if (!tw_bytes_equal(hello->legacy_compression_methods, TW_LITERAL("\0"))) return tw_tls_illegal(tls);
   TW_TRY(check_places(tls, hello));
@@ -46,7 +46,7 @@ tw_err tw_tls_check_client_hello(tw_tls *tls, const tw_tls_client_hello *hello, 
   /* draft-housley-tls-using-mls-handshake, section 4 */
   if (offer->has_early_data) return tw_tls_illegal(tls);
   if (lacks_mandatory(hello, offer)) {
-    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION);
+    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_MISSING_EXTENSION);
   }
   return TW_OK;
 }
@@ -71,13 +71,13 @@ static tw_err choose_name(tw_tls *tls, const tw_tls_offer *offer) {
   const tw_tls_config *config = &tls->config;
   if (offer->server_name.len == 0) {
     if (!config->server_name_required) return TW_OK;
-    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION);
+    return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_MISSING_EXTENSION);
   }
   bool ours = config->server_name_count == 0;
   for (size_t i = 0; i < config->server_name_count && !ours; i++) {
     ours = tw_tls_names_equal(config->server_names[i], offer->server_name);
   }
-  if (!ours) return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_UNRECOGNIZED_NAME);
+  if (!ours) return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_ALERT_UNRECOGNIZED_NAME);
   return tw_buf_assign(&tls->server_name, offer->server_name);
 }
 
@@ -87,7 +87,7 @@ static tw_err choose_protocol(tw_tls *tls, const tw_tls_offer *offer) {
     const tw_bytes name = tls->config.protocols[i];
     if (tw_tls_protocols_have(offer->protocols, name)) return tw_buf_assign(&tls->protocol, name);
   }
-  return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_NO_APPLICATION_PROTOCOL);
+  return tw_tls_refuse(tls, TW_ERR_UNSUPPORTED, TW_ALERT_NO_APPLICATION_PROTOCOL);
 }
 
 /* RFC 8449 section 4: both say it, or neither is bound; more than the protocol's own maximum means that one. */

@@ -149,7 +149,7 @@ typedef struct tw_tls_step {
 bool tw_tls_next_step(tw_tls *tls, tw_tls_step *step);
 
 tw_tls_state tw_tls_state_of(const tw_tls *tls);
-/* After an error: the alert that tells the peer (enum tw_tls_alert). 0 before. */
+/* After an error: the alert that tells the peer (enum tw_alert). 0 before. */
 uint8_t tw_tls_alert_told(const tw_tls *tls);
 /* For tw_pair_peer and the like; NULL before there is one and after tw_tls_take. Borrowed. */
 const tw_pair *tw_tls_pair(const tw_tls *tls);

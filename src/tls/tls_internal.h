@@ -65,7 +65,7 @@ TW_MUST_USE tw_err tw_tls_refuse(tw_tls *tls, tw_err err, uint8_t alert);
 /* All that the handshake needs and nobody needs after it. */
 void tw_tls_drop_handshake(tw_tls *tls);
 static inline tw_err tw_tls_illegal(tw_tls *tls) {
-  return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_TLS_ALERT_ILLEGAL_PARAMETER);
+  return tw_tls_refuse(tls, TW_ERR_FORBIDDEN, TW_ALERT_ILLEGAL_PARAMETER);
 }
 
 /* ---- step.c ---- */

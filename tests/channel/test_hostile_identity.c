@@ -226,7 +226,7 @@ static void a_server_that_answers_without_mls_is_refused(void **state) {
   tw_test_tls_remove_extension(&h.next, MLS);
   tw_test_tls_remove_extension(&h.next, TW_TLS_EXT_SUPPORTED_VERSIONS);
   assert_int_equal(tw_test_throw(&h, false, TW_RECORD_HANDSHAKE, tw_buf_bytes(&h.next)), TW_ERR_UNSUPPORTED);
-  tw_test_assert_ended(&h, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_PROTOCOL_VERSION);
+  tw_test_assert_ended(&h, TW_ERR_UNSUPPORTED, TW_ALERT_PROTOCOL_VERSION);
   tw_test_hostile_done(&h);
 }
 

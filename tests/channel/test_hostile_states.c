@@ -257,7 +257,7 @@ static outcome expect_tls_message(kind what, bool is_protected) {
     return what == TLS_CLIENT_HELLO || what == TLS_SECOND_HELLO ? thrown_back() : unexpected;
   case TW_TEST_RETRIED:
     if (is_client) return what == TLS_SERVER_HELLO ? forbidden : unexpected;
-    if (what == TLS_CLIENT_HELLO) return (outcome){TW_ERR_FORBIDDEN, TW_TLS_ALERT_MISSING_EXTENSION};
+    if (what == TLS_CLIENT_HELLO) return (outcome){TW_ERR_FORBIDDEN, TW_ALERT_MISSING_EXTENSION};
     return what == TLS_SECOND_HELLO ? taken : unexpected;
   case TW_TEST_ENCRYPTED: return what == TLS_EXTENSIONS ? taken : unexpected;
   default: return what == TLS_FINISHED_OF_CLIENT || what == TLS_FINISHED_OF_SERVER ? does_not_verify : unexpected;

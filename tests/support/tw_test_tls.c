@@ -179,7 +179,7 @@ static void take_record(tw_test_tls_side *side, uint8_t *record, size_t size) {
   const tw_err err = is_plain ? tw_record_check_plain(record, size, &content)
                               : tw_record_open(&side->receive, record, size, record + TW_RECORD_HEADER, &content);
   if (err != TW_OK) {
-    fail_side(side, err, err == TW_ERR_DECRYPT ? 20 : TW_TLS_ALERT_UNEXPECTED_MESSAGE);
+    fail_side(side, err, err == TW_ERR_DECRYPT ? 20 : TW_ALERT_UNEXPECTED_MESSAGE);
     return;
   }
   if (!is_plain) side->got_protected = true;

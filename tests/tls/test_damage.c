@@ -75,7 +75,7 @@ static bool nobody_is_fooled(damage what) {
       assert_int_not_equal(tw_err_class_of(side->err), TW_CLASS_RESOURCE);
       if (side->err != TW_OK && side->err != TW_ERR_ALERT) {
         assert_int_not_equal(side->alert_sent, 0);
-        assert_int_not_equal(side->alert_sent, TW_TLS_ALERT_INTERNAL_ERROR);
+        assert_int_not_equal(side->alert_sent, TW_ALERT_INTERNAL_ERROR);
       }
     }
   }
@@ -210,7 +210,7 @@ static void a_replayed_server_flight_is_for_somebody_else(void **state) {
   memcpy(flight.ptr + 39, alice->first_message.ptr + 39, 32);
   assert_int_equal(tw_tls_receive(alice->tls, TW_TLS_PLAIN, tw_buf_bytes(&flight), true, both.now_ms),
                    TW_ERR_WRONG_GROUP);
-  assert_int_equal(tw_tls_alert_told(alice->tls), TW_TLS_ALERT_ILLEGAL_PARAMETER);
+  assert_int_equal(tw_tls_alert_told(alice->tls), TW_ALERT_ILLEGAL_PARAMETER);
   tw_buf_clear(&flight);
 }
 
@@ -236,7 +236,7 @@ static void a_key_package_of_mls_tls_is_refused(void **state) {
   tw_test_tls_open(&both);
   tw_test_tls_run(&both);
   assert_int_equal(bob->err, TW_ERR_BINDING);
-  assert_int_equal(bob->alert_sent, TW_TLS_ALERT_HANDSHAKE_FAILURE);
+  assert_int_equal(bob->alert_sent, TW_ALERT_HANDSHAKE_FAILURE);
   tw_pair_free(pair);
   tw_buf_clear(&hello);
   tw_buf_clear(&foreign);
@@ -282,7 +282,7 @@ static void one_has_failed(tw_err err) {
   assert_true((alice->err == err) != (bob->err == err));
   const tw_test_tls_side *failed = alice->err == err ? alice : bob;
   if (failed->tls != NULL && tw_tls_state_of(failed->tls) == TW_TLS_FAILED) {
-    assert_int_equal(failed->alert_sent, TW_TLS_ALERT_INTERNAL_ERROR);
+    assert_int_equal(failed->alert_sent, TW_ALERT_INTERNAL_ERROR);
   }
   assert_false(is_done(alice) && is_done(bob));
 }

@@ -449,14 +449,14 @@ static void a_server_without_mls_ends_it(void **state) {
   tw_test_tls_open(&both);
   tw_test_tls_run(&both);
   assert_int_equal(alice->err, TW_ERR_UNSUPPORTED);
-  assert_int_equal(alice->alert_sent, TW_TLS_ALERT_HANDSHAKE_FAILURE);
-  assert_int_equal(bob->alert_received, TW_TLS_ALERT_HANDSHAKE_FAILURE); /* unprotected, and yet it is taken */
+  assert_int_equal(alice->alert_sent, TW_ALERT_HANDSHAKE_FAILURE);
+  assert_int_equal(bob->alert_received, TW_ALERT_HANDSHAKE_FAILURE); /* unprotected, and yet it is taken */
   tw_test_tls_close(&both);
   /* To accept it, somebody else has to be able to go on. */
   alice->config.accept_standard = true;
   tw_test_tls_open(&both);
   tw_test_tls_run(&both);
-  assert_int_equal(alice->alert_sent, TW_TLS_ALERT_HANDSHAKE_FAILURE);
+  assert_int_equal(alice->alert_sent, TW_ALERT_HANDSHAKE_FAILURE);
   tw_test_tls_close(&both);
   tw_test_tls_open(&both);
   make_external();

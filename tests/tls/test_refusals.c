@@ -95,12 +95,12 @@ static void check(const refusal *cases, size_t count, tw_test_tls_side *by, size
 #define REMOVE(name, type)                                                                                             \
   static void name(tw_buf *m) { tw_test_tls_remove_extension(m, type); }
 #define FORBIDDEN TW_ERR_FORBIDDEN
-#define ILLEGAL TW_TLS_ALERT_ILLEGAL_PARAMETER
-#define DECODE TW_TLS_ALERT_DECODE_ERROR
-#define MISSING TW_TLS_ALERT_MISSING_EXTENSION
-#define UNSUPPORTED TW_TLS_ALERT_UNSUPPORTED_EXTENSION
-#define VERSION TW_TLS_ALERT_PROTOCOL_VERSION
-#define FAILURE TW_TLS_ALERT_HANDSHAKE_FAILURE
+#define ILLEGAL TW_ALERT_ILLEGAL_PARAMETER
+#define DECODE TW_ALERT_DECODE_ERROR
+#define MISSING TW_ALERT_MISSING_EXTENSION
+#define UNSUPPORTED TW_ALERT_UNSUPPORTED_EXTENSION
+#define VERSION TW_ALERT_PROTOCOL_VERSION
+#define FAILURE TW_ALERT_HANDSHAKE_FAILURE
 
 /* ---- ClientHello at the server ---- */
 
@@ -275,11 +275,11 @@ static void client_hellos_are_refused_by_the_right_alert(void **state) {
       {"a KeyPackage of an unknown suite", unknown_suite, NULL, TW_ERR_UNSUPPORTED, FAILURE},
       {"a KeyPackage of a suite that we lack", other_suite, NULL, TW_ERR_UNSUPPORTED, FAILURE},
       {"a KeyPackage of another version", other_mls_version, NULL, TW_ERR_UNSUPPORTED, FAILURE},
-      {"a KeyPackage with a bad signature", bad_signature, NULL, TW_ERR_SIGNATURE, TW_TLS_ALERT_DECRYPT_ERROR},
-      {"a credential that is refused", NULL, with_refusing_server, TW_ERR_CREDENTIAL, TW_TLS_ALERT_ACCESS_DENIED},
-      {"a name that is not ours", NULL, with_other_names, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_UNRECOGNIZED_NAME},
+      {"a KeyPackage with a bad signature", bad_signature, NULL, TW_ERR_SIGNATURE, TW_ALERT_DECRYPT_ERROR},
+      {"a credential that is refused", NULL, with_refusing_server, TW_ERR_CREDENTIAL, TW_ALERT_ACCESS_DENIED},
+      {"a name that is not ours", NULL, with_other_names, TW_ERR_UNSUPPORTED, TW_ALERT_UNRECOGNIZED_NAME},
       {"no name", NULL, with_name_required, FORBIDDEN, MISSING},
-      {"no common protocol", NULL, with_other_protocols, TW_ERR_UNSUPPORTED, TW_TLS_ALERT_NO_APPLICATION_PROTOCOL},
+      {"no common protocol", NULL, with_other_protocols, TW_ERR_UNSUPPORTED, TW_ALERT_NO_APPLICATION_PROTOCOL},
   };
   CHECK(cases, bob, 0);
 }
@@ -363,8 +363,8 @@ static void server_hellos_are_refused_by_the_right_alert(void **state) {
       {"a Welcome one byte short", short_welcome, NULL, TW_ERR_TRUNCATED, DECODE},
       {"a Welcome one byte long", long_welcome, NULL, TW_ERR_TRAILING, DECODE},
       {"a Welcome of another suite", welcome_of_another_suite, NULL, TW_ERR_UNSUPPORTED, FAILURE},
-      {"a Welcome with a flipped bit", bad_welcome, NULL, TW_ERR_DECRYPT, TW_TLS_ALERT_DECRYPT_ERROR},
-      {"a credential that is refused", NULL, with_refusing_client, TW_ERR_CREDENTIAL, TW_TLS_ALERT_ACCESS_DENIED},
+      {"a Welcome with a flipped bit", bad_welcome, NULL, TW_ERR_DECRYPT, TW_ALERT_DECRYPT_ERROR},
+      {"a credential that is refused", NULL, with_refusing_client, TW_ERR_CREDENTIAL, TW_ALERT_ACCESS_DENIED},
   };
   CHECK(cases, alice, 0);
 }
@@ -416,7 +416,7 @@ static void encrypted_extensions_are_refused_by_the_right_alert(void **state) {
       {"block one byte short", short_block, with_names, TW_ERR_TRAILING, DECODE},
       {"block one byte long", long_block, with_names, TW_ERR_TRUNCATED, DECODE},
       /* Allowed (section 4.2.7), and then the transcripts differ. */
-      {"supported_groups", groups_in_ee, NULL, TW_ERR_MAC, TW_TLS_ALERT_DECRYPT_ERROR},
+      {"supported_groups", groups_in_ee, NULL, TW_ERR_MAC, TW_ALERT_DECRYPT_ERROR},
   };
   CHECK(cases, alice, 1);
 }
@@ -438,7 +438,7 @@ static void empty_finished(tw_buf *m) {
 static void wrong_finished_ends_it(void **state) {
   (void)state;
   static const refusal cases[] = {
-      {"a flipped bit", flip_last, NULL, TW_ERR_MAC, TW_TLS_ALERT_DECRYPT_ERROR},
+      {"a flipped bit", flip_last, NULL, TW_ERR_MAC, TW_ALERT_DECRYPT_ERROR},
       {"one byte less", cut_finished, NULL, TW_ERR_ENCODING, DECODE},
       {"one byte more", lengthen_finished, NULL, TW_ERR_ENCODING, DECODE},
       {"nothing", empty_finished, NULL, TW_ERR_ENCODING, DECODE},
@@ -503,8 +503,7 @@ static void second_is_a_retry_too(tw_buf *m) {
 static void after_a_retry_the_client_is_stricter(void **state) {
   (void)state;
   static const refusal cases[] = {
-      {"a second HelloRetryRequest", second_is_a_retry_too, with_retry, TW_ERR_UNEXPECTED,
-       TW_TLS_ALERT_UNEXPECTED_MESSAGE},
+      {"a second HelloRetryRequest", second_is_a_retry_too, with_retry, TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
       {"another suite", suite_of_another_hash, with_retry, FORBIDDEN, ILLEGAL},
       {"another version", of_tls12, with_retry, FORBIDDEN, ILLEGAL},
   };
@@ -664,7 +663,7 @@ static void each_message_is_refused_in_each_state_but_its_own(void **state) {
         if (is_expected(states[i], types[t]) && level == (int)level_of(types[t])) continue;
         tw_test_tls_side *side = reach(states[i]);
         assert_int_equal(receive(side, (tw_tls_level)level, types[t], true), TW_ERR_UNEXPECTED);
-        assert_int_equal(tw_tls_alert_told(side->tls), TW_TLS_ALERT_UNEXPECTED_MESSAGE);
+        assert_int_equal(tw_tls_alert_told(side->tls), TW_ALERT_UNEXPECTED_MESSAGE);
         assert_int_equal(tw_tls_state_of(side->tls), TW_TLS_FAILED);
         tw_test_tls_close(&both);
       }
@@ -698,27 +697,27 @@ static void errors_have_their_alerts(void **state) {
                {TW_ERR_ENCODING, DECODE},
                {TW_ERR_FORBIDDEN, ILLEGAL},
                {TW_ERR_UNSUPPORTED, FAILURE},
-               {TW_ERR_CREDENTIAL, TW_TLS_ALERT_ACCESS_DENIED},
-               {TW_ERR_LIFETIME, TW_TLS_ALERT_CERTIFICATE_EXPIRED},
-               {TW_ERR_CERTIFICATE, TW_TLS_ALERT_BAD_CERTIFICATE},
-               {TW_ERR_CERTIFICATE_USE, TW_TLS_ALERT_UNSUPPORTED_CERTIFICATE},
-               {TW_ERR_CERTIFICATE_REVOKED, TW_TLS_ALERT_CERTIFICATE_REVOKED},
-               {TW_ERR_CERTIFICATE_EXPIRED, TW_TLS_ALERT_CERTIFICATE_EXPIRED},
-               {TW_ERR_UNKNOWN_CA, TW_TLS_ALERT_UNKNOWN_CA},
+               {TW_ERR_CREDENTIAL, TW_ALERT_ACCESS_DENIED},
+               {TW_ERR_LIFETIME, TW_ALERT_CERTIFICATE_EXPIRED},
+               {TW_ERR_CERTIFICATE, TW_ALERT_BAD_CERTIFICATE},
+               {TW_ERR_CERTIFICATE_USE, TW_ALERT_UNSUPPORTED_CERTIFICATE},
+               {TW_ERR_CERTIFICATE_REVOKED, TW_ALERT_CERTIFICATE_REVOKED},
+               {TW_ERR_CERTIFICATE_EXPIRED, TW_ALERT_CERTIFICATE_EXPIRED},
+               {TW_ERR_UNKNOWN_CA, TW_ALERT_UNKNOWN_CA},
                {TW_ERR_CAPABILITY, FAILURE},
                {TW_ERR_BINDING, FAILURE},
                {TW_ERR_KEY_REUSED, ILLEGAL},
                {TW_ERR_WRONG_GROUP, ILLEGAL},
-               {TW_ERR_UNEXPECTED, TW_TLS_ALERT_UNEXPECTED_MESSAGE},
-               {TW_ERR_SIGNATURE, TW_TLS_ALERT_DECRYPT_ERROR},
-               {TW_ERR_MAC, TW_TLS_ALERT_DECRYPT_ERROR},
-               {TW_ERR_DECRYPT, TW_TLS_ALERT_DECRYPT_ERROR},
+               {TW_ERR_UNEXPECTED, TW_ALERT_UNEXPECTED_MESSAGE},
+               {TW_ERR_SIGNATURE, TW_ALERT_DECRYPT_ERROR},
+               {TW_ERR_MAC, TW_ALERT_DECRYPT_ERROR},
+               {TW_ERR_DECRYPT, TW_ALERT_DECRYPT_ERROR},
                {TW_ERR_KEY, ILLEGAL},
                {TW_ERR_MISSING_TREE, ILLEGAL},
                {TW_ERR_LIMIT, ILLEGAL},
-               {TW_ERR_NO_MEMORY, TW_TLS_ALERT_INTERNAL_ERROR},
-               {TW_ERR_RANDOM, TW_TLS_ALERT_INTERNAL_ERROR},
-               {TW_ERR_INTERNAL, TW_TLS_ALERT_INTERNAL_ERROR}};
+               {TW_ERR_NO_MEMORY, TW_ALERT_INTERNAL_ERROR},
+               {TW_ERR_RANDOM, TW_ALERT_INTERNAL_ERROR},
+               {TW_ERR_INTERNAL, TW_ALERT_INTERNAL_ERROR}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     assert_int_equal(tw_tls_alert_of(cases[i].err), cases[i].alert);
   }
@@ -730,7 +729,7 @@ static void a_key_package_out_of_its_time_is_refused(void **state) {
   both.now_ms += UINT64_C(90) * 24 * 3600 * 1000;
   tw_test_tls_run(&both);
   assert_int_equal(bob->err, TW_ERR_LIFETIME);
-  assert_int_equal(bob->alert_sent, TW_TLS_ALERT_CERTIFICATE_EXPIRED);
+  assert_int_equal(bob->alert_sent, TW_ALERT_CERTIFICATE_EXPIRED);
 }
 
 int main(void) {

@@ -168,7 +168,7 @@ static void be_client(unsigned port) {
   while (read_record(fd)) {
     if (take_messages(fd, tls, &err)) continue;
     /* handshake_failure is what a ServerHello gets that is right but for our extension. */
-    if (err == TW_ERR_UNSUPPORTED && tw_tls_alert_told(tls) == TW_TLS_ALERT_HANDSHAKE_FAILURE) {
+    if (err == TW_ERR_UNSUPPORTED && tw_tls_alert_told(tls) == TW_ALERT_HANDSHAKE_FAILURE) {
       printf("standard %04x, %u ClientHello\n", cipher_suite(), hellos);
     } else {
       printf("refused %u: %s\n", tw_tls_alert_told(tls), tw_err_text(err));
