@@ -69,6 +69,10 @@ bool tw_gate_enter(tw_gate *gate, int fd, tw_pass **pass) {
   return false;
 }
 
+size_t tw_gate_half_open(const tw_gate *gate) {
+  return gate->admission != NULL ? tw_admission_half_open(gate->admission) : 0;
+}
+
 void tw_gate_entered(tw_gate *gate, tw_pass *pass, tw_tunnel *tunnel) {
   if (gate->admission == NULL) return;
   if (tunnel == NULL) {

@@ -35,6 +35,8 @@ void tw_gate_close(tw_gate *gate);
 
 /** A new connection: false when it is not let in, and closed then. `*pass` is for tw_tunnel_setup.pass. */
 bool tw_gate_enter(tw_gate *gate, int fd, tw_pass **pass);
+/** Connections that are let in and not established yet, one that has just entered included; 0 without a gate. */
+size_t tw_gate_half_open(const tw_gate *gate);
 /** It has become this tunnel (NULL: none). If there are too many now, the oldest is ended. */
 void tw_gate_entered(tw_gate *gate, tw_pass *pass, tw_tunnel *tunnel);
 /** After a connection: `acceptor` rests for a moment if there are more than their rate in all. */

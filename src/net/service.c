@@ -30,7 +30,6 @@ struct tw_service {
   uv_timer_t tidier;
   bool saver_is_open;
   uint64_t last_id;
-  uint64_t half_open; /* tunnels that are not established yet */
   bool stopping;
   bool chosen; /* TW_APP_STDIO: a tunnel has the standard streams */
 };
@@ -161,9 +160,7 @@ static void on_event(void *ctx, tw_tunnel *tunnel, const tw_tunnel_event *event)
   told.hushed = tw_gate_hushes(&service->gate, tunnel, event);
   service->config->event(service->config->ctx, tunnel, &told);
   tw_gate_note(&service->gate, tunnel, event);
-  const bool closed = event->kind == TW_TUNNEL_CLOSED;
-  if (event->kind == TW_TUNNEL_ESTABLISHED || (closed && !tw_tunnel_established(tunnel))) service->half_open--;
-  if (closed) forget_unsaved(service, tunnel);
+  if (event->kind == TW_TUNNEL_CLOSED) forget_unsaved(service, tunnel);
   if (event->kind == TW_TUNNEL_ESTABLISHED && service->setup.app == TW_APP_STDIO) choose(service, tunnel);
 }
 
@@ -174,20 +171,13 @@ static void on_freed(void *ctx, tw_tunnel *tunnel) {
   if (service->tunnels == NULL && (service->stopping || one_only)) finish(service);
 }
 
-/* There is no tunnel, and so no event of it. */
-static void fall_short(tw_service *service) {
-  service->half_open--;
-  service->config->fell_short(service->config->ctx, ENOMEM);
-}
-
 static void start_tunnel(tw_service *service, int wire_fd, int app_fd) {
   tw_tunnel *tunnel = NULL;
-  service->setup.retry_hello = service->half_open >= service->config->retry_above;
-  service->half_open++;
+  service->setup.retry_hello = tw_gate_half_open(&service->gate) > service->config->retry_above;
   if (tw_tunnel_start(&service->setup, ++service->last_id, wire_fd, app_fd, &tunnel) == TW_OK)
     link_tunnel(service, tunnel);
   else
-    fall_short(service);
+    service->config->fell_short(service->config->ctx, ENOMEM); /* there is no tunnel, and so no event of it */
   tw_gate_entered(&service->gate, service->setup.pass, tunnel);
 }
 
