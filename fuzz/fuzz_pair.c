@@ -6,6 +6,7 @@
 
 #include "fuzz_party.h"
 #include "mls/protocol.h"
+#include "pair/binding.h"
 #include "pair/message.h"
 #include "pair/pair_internal.h"
 
@@ -305,12 +306,15 @@ static void bent_hello(tw_reader *r) {
   tw_commit_result result = {0};
   tw_buf list = {0};
   tw_buf id = {0};
+  tw_buf binding = {0};
   tw_buf message = {0};
   if (config.label.len == 0) config.label = by->config.label;
   tw_fuzz_must(tw_pair_new(&config, config.clients[0], parameters, TW_PAIR_RESPONDER, &pair));
   tw_fuzz_must(tw_buf_append(&id, flags & 8 ? TW_LITERAL("test") : config.label));
   tw_fuzz_must(tw_buf_append(&id, flags & 4 ? tw_fuzz_chunk(r) : TW_LITERAL("0123456789abcdef")));
-  if (!(flags & 16)) tw_fuzz_must(tw_component_set(&list, 0x8001, tw_buf_bytes(&pair->binding)));
+  tw_fuzz_must(
+      tw_group_binding_encode(tw_buf_bytes(&pair->binding), tw_key_package_reference(to->pair->key_package), &binding));
+  if (!(flags & 16)) tw_fuzz_must(tw_component_set(&list, 0x8001, tw_buf_bytes(&binding)));
   if (flags & 32) tw_fuzz_must(tw_buf_append(&list, tw_fuzz_chunk(r)));
   tw_err err = tw_group_create(flags & 64 ? by->config.clients[0] : &pair->client, tw_buf_bytes(&id),
                                tw_buf_bytes(&list), now_ms / 1000, &group);
@@ -330,6 +334,7 @@ static void bent_hello(tw_reader *r) {
   tw_pair_free(pair);
   tw_buf_clear(&list);
   tw_buf_clear(&id);
+  tw_buf_clear(&binding);
   tw_buf_clear(&message);
 }
 

@@ -38,6 +38,26 @@ tw_err tw_channel_binding_check(const tw_env *env, tw_bytes extensions, tw_bytes
   return TW_OK;
 }
 
+/* struct { ChannelBinding responder; opaque key_package_ref<V>; } GroupBinding (D7) */
+tw_err tw_group_binding_encode(tw_bytes responder, tw_bytes key_package_ref, tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  tw_write_fixed(&w, responder);
+  tw_write_vector(&w, key_package_ref);
+  return tw_writer_end(&w);
+}
+
+tw_err tw_group_binding_check(const tw_env *env, tw_bytes extensions, tw_bytes responder, tw_bytes *key_package_ref) {
+  tw_bytes found;
+  if (!tw_component_lookup(extensions, tw_env_code_points(env)->channel_binding_component, &found))
+    return TW_ERR_BINDING;
+  tw_reader r = tw_reader_of(found);
+  const tw_bytes of_context = tw_read_fixed(&r, responder.len);
+  const tw_bytes reference = tw_read_vector(&r);
+  if (tw_reader_end(&r) != TW_OK || !tw_bytes_equal(of_context, responder)) return TW_ERR_BINDING;
+  *key_package_ref = reference;
+  return TW_OK;
+}
+
 tw_err tw_channel_binding_group_id(const tw_env *env, tw_bytes label, tw_buf *out) {
   uint8_t drawn[TW_PAIR_GROUP_ID_RANDOM];
   TW_TRY(tw_random(env, drawn, sizeof drawn));

@@ -83,12 +83,14 @@ static tw_err check_bindings(const tw_pair *pair, const tw_group *group) {
   tw_member initiator;
   if (!member_at(group, 0, &responder) || !member_at(group, 1, &initiator)) return TW_ERR_WRONG_GROUP;
   const tw_env *env = tw_pair_env(pair);
-  tw_bytes of_context;
   tw_bytes of_responder;
-  TW_TRY(tw_channel_binding_check(env, tw_group_extensions(group), pair->label, &of_context, NULL));
+  tw_bytes reference;
   TW_TRY(tw_channel_binding_check(env, responder.leaf_extensions, pair->label, &of_responder, NULL));
   TW_TRY(tw_channel_binding_check(env, initiator.leaf_extensions, pair->label, NULL, NULL));
-  return tw_bytes_equal(of_context, of_responder) ? TW_OK : TW_ERR_BINDING;
+  TW_TRY(tw_group_binding_check(env, tw_group_extensions(group), of_responder, &reference));
+  /* While it is ours to compare. No commit of a pair changes the GroupContext's extensions. */
+  const bool joining = pair->key_package != NULL;
+  return !joining || tw_bytes_equal(reference, tw_key_package_reference(pair->key_package)) ? TW_OK : TW_ERR_BINDING;
 }
 
 tw_err tw_pair_check_group(const tw_pair *pair, const tw_group *group) {

@@ -1,6 +1,7 @@
 /* Initial key agreement: draft-kohbrok-mls-two-party-profile-00. SPDX-License-Identifier: Apache-2.0 */
 #include "pair/pair_hello.h"
 #include "base/alloc.h"
+#include "crypto/crypto.h"
 #include "mls/framing.h"
 #include "pair/binding.h"
 #include "pair/message.h"
@@ -46,16 +47,27 @@ tw_err tw_pair_do_join(tw_pair *pair, tw_bytes welcome, uint64_t now_ms) {
 
 /* ---- responder ---- */
 
-/* A group of ourselves, with the binding of ours in its context. */
-static tw_err create_group(const tw_pair *pair, uint64_t now_ms, tw_group **group) {
+/* The GroupContext's extensions: our binding, and whose KeyPackage the group is for (D7). */
+static tw_err bind_context(const tw_pair *pair, tw_bytes key_package, tw_buf *extensions) {
+  const tw_env *env = tw_pair_env(pair);
+  uint8_t reference[TW_HASH_MAX];
+  tw_buf binding = TW_BUF_INIT(tw_env_alloc(env));
+  TW_TRY(tw_key_package_ref(env, pair->client.suite, key_package, reference));
+  tw_err err = tw_group_binding_encode(tw_buf_bytes(&pair->binding),
+                                       TW_BYTES(reference, pair->client.suite->hash->size), &binding);
+  const uint16_t component = tw_env_code_points(env)->channel_binding_component;
+  if (err == TW_OK) err = tw_component_set(extensions, component, tw_buf_bytes(&binding));
+  tw_buf_clear(&binding);
+  return err;
+}
+
+/* A group of ourselves, bound to the KeyPackage that is to be added. */
+static tw_err create_group(const tw_pair *pair, tw_bytes key_package, uint64_t now_ms, tw_group **group) {
   const tw_env *env = tw_pair_env(pair);
   tw_buf group_id = TW_BUF_INIT(tw_env_alloc(env));
   tw_buf extensions = TW_BUF_INIT(tw_env_alloc(env));
   tw_err err = tw_channel_binding_group_id(env, pair->label, &group_id);
-  if (err == TW_OK) {
-    const uint16_t component = tw_env_code_points(env)->channel_binding_component;
-    err = tw_component_set(&extensions, component, tw_buf_bytes(&pair->binding));
-  }
+  if (err == TW_OK) err = bind_context(pair, key_package, &extensions);
   if (err == TW_OK) {
     err = tw_group_create(&pair->client, tw_buf_bytes(&group_id), tw_buf_bytes(&extensions), now_ms / 1000, group);
   }
@@ -77,10 +89,11 @@ static tw_err add_initiator(tw_group *alone, tw_bytes key_package, uint64_t now_
   return err;
 }
 
-static tw_err start_responder(tw_pair *pair, tw_bytes key_package, uint64_t now_ms, tw_buf *message) {
+/* `key_package` in its MLSMessage, `bare` without. */
+static tw_err start_responder(tw_pair *pair, tw_bytes key_package, tw_bytes bare, uint64_t now_ms, tw_buf *message) {
   tw_group *alone = NULL;
   tw_commit_result result = {0};
-  tw_err err = create_group(pair, now_ms, &alone);
+  tw_err err = create_group(pair, bare, now_ms, &alone);
   if (err == TW_OK) err = add_initiator(alone, key_package, now_ms, tw_env_alloc(tw_pair_env(pair)), &result);
   if (err == TW_OK) err = tw_pair_check_group(pair, result.next);
   if (err == TW_OK) {
@@ -116,7 +129,7 @@ tw_err tw_pair_respond(const tw_pair_config *config, tw_bytes client_hello, uint
   TW_TRY(tw_channel_binding_check(env, package->leaf_node.extensions, config->label, NULL, NULL));
   tw_pair *pair;
   TW_TRY(tw_pair_new(config, client, config->parameters, TW_PAIR_RESPONDER, &pair));
-  const tw_err err = start_responder(pair, hello.mls, now_ms, message);
+  const tw_err err = start_responder(pair, hello.mls, package->encoded, now_ms, message);
   if (err != TW_OK) {
     tw_pair_free(pair);
     return err;

@@ -6,11 +6,11 @@
 #include "pair/binding.h"
 #include "pair/pair_internal.h"
 
-enum { MAGIC = 0x54575052, VERSION = 3 };
+enum { MAGIC = 0x54575052, VERSION = 4 };
 
 /*
  * struct {
- *   uint32 magic = "TWPR"; uint16 version = 3; uint16 cipher_suite; uint8 role; uint8 state; uint8 tie_met;
+ *   uint32 magic = "TWPR"; uint16 version = 4; uint16 cipher_suite; uint8 role; uint8 state; uint8 tie_met;
  *   opaque binding<V>;      -- our ChannelBinding
  *   uint64 own_leaf_since_ms, peer_leaf_since_ms, pending_since_ms, own_updates, peer_updates, ties, resumptions;
  *   opaque applied<V>; uint8 applied_in_sight;

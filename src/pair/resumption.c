@@ -45,9 +45,7 @@ tw_group *tw_pair_early_group(const tw_pair *pair) {
 
 /* ---- asking ---- */
 
-/* The request with `commit`; the nonce that it got. */
-static tw_err encode_request(const tw_pair *pair, tw_bytes commit, uint8_t nonce[TW_PAIR_NONCE], tw_buf *message) {
-  TW_TRY(tw_random(tw_pair_env(pair), nonce, TW_PAIR_NONCE));
+static tw_err encode_request(tw_bytes commit, const uint8_t nonce[TW_PAIR_NONCE], tw_buf *message) {
   const tw_pair_message request = {
       .type = TW_PAIR_RESUMPTION_REQUEST, .nonce = TW_BYTES(nonce, TW_PAIR_NONCE), .mls = commit};
   return tw_pair_message_encode(&request, message);
@@ -57,15 +55,16 @@ tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
   const tw_pair_step step = tw_pair_machine_step(pair->state, TW_PAIR_IN_RESUME);
   if (step.action == TW_PAIR_DO_REFUSE_STATE) return TW_ERR_STATE;
   uint8_t nonce[TW_PAIR_NONCE];
+  TW_TRY(tw_random(tw_pair_env(pair), nonce, sizeof nonce)); /* before the commit, which uses up a message key */
   if (step.action == TW_PAIR_DO_ASK) {
     tw_pair_commit made = {0};
     TW_TRY(tw_pair_commit_make(pair->group, now_ms, &made));
-    const tw_err err = encode_request(pair, tw_buf_bytes(&made.message), nonce, message);
+    const tw_err err = encode_request(tw_buf_bytes(&made.message), nonce, message);
     if (err == TW_OK) tw_pair_commit_keep(pair, &made, now_ms);
     tw_pair_commit_clear(&made);
     TW_TRY(err);
   } else {
-    TW_TRY(encode_request(pair, tw_buf_bytes(&pair->pending_commit), nonce, message));
+    TW_TRY(encode_request(tw_buf_bytes(&pair->pending_commit), nonce, message));
     pair->tie_met = false; /* that was on a connection which is gone */
   }
   begin_context(pair, nonce);
@@ -200,7 +199,8 @@ static tw_err do_answer(tw_pair *pair, tw_pair_action action, const tw_pair_mess
 
 static tw_err do_cross(tw_pair *pair, tw_buf *reply, tw_pair_event *event) {
   uint8_t nonce[TW_PAIR_NONCE];
-  TW_TRY(encode_request(pair, tw_buf_bytes(&pair->pending_commit), nonce, reply));
+  TW_TRY(tw_random(tw_pair_env(pair), nonce, sizeof nonce));
+  TW_TRY(encode_request(tw_buf_bytes(&pair->pending_commit), nonce, reply));
   begin_context(pair, nonce);
   pair->tie_met = false;
   pair->ties++;

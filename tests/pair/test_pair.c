@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "codec/writer.h"
 #include "crypto/crypto.h"
 #include "pair/machine.h"
 #include "pair/message.h"
+#include "pair/pair_internal.h"
 #include "support/tw_test_pair.h"
 
 static tw_test_pair t;
@@ -244,16 +246,20 @@ typedef struct odd_group {
   const char *leaf_label;
   const char *id;
   bool third_member;
+  bool other_key_package; /* the context is about another one than the Welcome is for */
 } odd_group;
 
-static void bind_extensions(tw_buf *extensions, const char *label) {
-  uint8_t data[64];
-  const size_t len = strlen(label);
-  data[0] = (uint8_t)len;
-  memcpy(data + 1, label, len);
-  data[1 + len] = 0;
-  assert_int_equal(tw_component_set(extensions, t.test.code_points.channel_binding_component, TW_BYTES(data, len + 2)),
+/* A ChannelBinding without parameters; with a reference to a KeyPackage that of a GroupContext. */
+static void bind_extensions(tw_buf *extensions, const char *label, tw_bytes reference) {
+  tw_buf data = tw_test_pair_buf(&t);
+  tw_writer w = tw_writer_to(&data);
+  tw_write_vector(&w, TW_BYTES((const uint8_t *)label, strlen(label)));
+  tw_write_vector(&w, TW_NO_BYTES);
+  if (reference.len > 0) tw_write_vector(&w, reference);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  assert_int_equal(tw_component_set(extensions, t.test.code_points.channel_binding_component, tw_buf_bytes(&data)),
                    TW_OK);
+  tw_buf_clear(&data);
 }
 
 static tw_err join_odd(const odd_group *odd) {
@@ -261,8 +267,12 @@ static tw_err join_odd(const odd_group *odd) {
          proposals = tw_test_pair_buf(&t), answer = tw_test_pair_buf(&t);
   tw_pair_free(t.initiator);
   assert_int_equal(tw_pair_initiate(&t.alice_config, TW_TEST_NOW_MS, &t.initiator, &hello), TW_OK);
-  if (odd->context_label != NULL) bind_extensions(&context, odd->context_label);
-  if (odd->leaf_label != NULL) bind_extensions(&leaf, odd->leaf_label);
+  uint8_t reference[TW_HASH_MAX];
+  const tw_bytes ours = tw_key_package_reference(t.initiator->key_package);
+  memcpy(reference, ours.ptr, ours.len);
+  if (odd->other_key_package) reference[ours.len - 1] ^= 1;
+  if (odd->context_label != NULL) bind_extensions(&context, odd->context_label, TW_BYTES(reference, ours.len));
+  if (odd->leaf_label != NULL) bind_extensions(&leaf, odd->leaf_label, TW_NO_BYTES);
   tw_client odd_client = t.bob.client;
   odd_client.leaf_extensions = tw_buf_bytes(&leaf);
   tw_group *group = NULL;
@@ -301,22 +311,24 @@ static tw_err join_odd(const odd_group *odd) {
 static void groups_that_are_not_a_pair_of_ours_are_refused(void **state) {
   (void)state;
   const char *good = "test0123456789abcdef";
-  const odd_group fine = {"test", "test", good, false};
+  const odd_group fine = {"test", "test", good, false, false};
   assert_int_equal(join_odd(&fine), TW_OK);
-  const odd_group unbound = {NULL, "test", good, false};
+  const odd_group unbound = {NULL, "test", good, false, false};
   assert_int_equal(join_odd(&unbound), TW_ERR_BINDING);
-  const odd_group other_context = {"tesu", "test", good, false};
+  const odd_group other_context = {"tesu", "test", good, false, false};
   assert_int_equal(join_odd(&other_context), TW_ERR_BINDING);
-  const odd_group other_leaf = {"test", "tesu", good, false};
+  const odd_group other_leaf = {"test", "tesu", good, false, false};
   assert_int_equal(join_odd(&other_leaf), TW_ERR_BINDING);
-  const odd_group no_leaf = {"test", NULL, good, false};
+  const odd_group no_leaf = {"test", NULL, good, false, false};
   assert_int_equal(join_odd(&no_leaf), TW_ERR_BINDING);
-  const odd_group other_id = {"test", "test", "tesu0123456789abcdef", false};
+  const odd_group other_id = {"test", "test", "tesu0123456789abcdef", false, false};
   assert_int_equal(join_odd(&other_id), TW_ERR_BINDING);
-  const odd_group short_id = {"test", "test", "test0123456789abcde", false};
+  const odd_group short_id = {"test", "test", "test0123456789abcde", false, false};
   assert_int_equal(join_odd(&short_id), TW_ERR_BINDING);
-  const odd_group three = {"test", "test", good, true};
+  const odd_group three = {"test", "test", good, true, false};
   assert_int_equal(join_odd(&three), TW_ERR_WRONG_GROUP);
+  const odd_group other_package = {"test", "test", good, false, true};
+  assert_int_equal(join_odd(&other_package), TW_ERR_BINDING);
 }
 
 /* ---- updates ---- */
@@ -571,7 +583,7 @@ static void commits_that_do_more_than_update_are_refused(void **state) {
   assert_int_equal(odd_commit(t.initiator, t.responder, &open), TW_ERR_UNEXPECTED);
   /* A new leaf that is bound to something else. */
   tw_buf leaf = tw_test_pair_buf(&t);
-  bind_extensions(&leaf, "test");
+  bind_extensions(&leaf, "test", TW_NO_BYTES);
   tw_client rebound = t.alice.client;
   rebound.leaf_extensions = tw_buf_bytes(&leaf);
   const tw_commit_options other_leaf = {.client = &rebound};
