@@ -1,6 +1,7 @@
 # tests/<room>/test_<name>.c    one cmocka program each, test_<room>_<name>, labelled with its room; with the comment
 #                               "label: slow" in its first lines also labelled slow (left out of quick runs and of
-#                               valgrind), with "label: no-valgrind" left out of valgrind alone
+#                               valgrind), with "label: no-valgrind" left out of valgrind alone; with "label: moves"
+#                               what pairs and channels do is held against the models (tests/support/tw_test_moves.h)
 # tests/<room>/<name>/*.c        further parts of that program
 # tests/support/*.c             helpers for all of them
 # tests/vectors_main/*.c        the vector runner, <build>/tests/vectors
@@ -54,6 +55,12 @@ function(tw_add_test source)
   target_link_libraries(${name} PRIVATE tests_support)
   if(room IN_LIST program_rooms AND TARGET tw_program)
     target_link_libraries(${name} PRIVATE tw_program)
+  endif()
+
+  tw_has_mark(moves "${source}" moves)
+  if(moves)
+    target_link_options(${name} PRIVATE LINKER:--wrap=tw_pair_machine_move,--wrap=tw_channel_machine_move
+      LINKER:--undefined=__wrap_tw_pair_machine_move) # from the helpers, though the test itself does not ask for it
   endif()
 
   set(labels ${room})

@@ -132,9 +132,20 @@ static void check_integrity(const side *from) {
   TW_FUZZ_ASSERT(status.wire_received <= from->barred);
 }
 
+/* The keys that there are are those that the state speaks of. */
+static void check_keys(const tw_channel *c) {
+  const bool has_key = c->state >= TW_CHANNEL_ANSWERED && c->state <= TW_CHANNEL_SWITCHING;
+  const bool has_next = c->state == TW_CHANNEL_EARLY || c->state == TW_CHANNEL_EARLY_OPENED ||
+                        c->state == TW_CHANNEL_SWITCHING;
+  TW_FUZZ_ASSERT(c->state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&c->receive) == has_key);
+  TW_FUZZ_ASSERT(tw_record_key_is_set(&c->receive_next) == has_next);
+}
+
 static void check_agreement(void) {
   const tw_channel *a = sides[0].channel;
   const tw_channel *b = sides[1].channel;
+  check_keys(a);
+  check_keys(b);
   if (!clean || tw_channel_ended(a) || tw_channel_ended(b) || !tw_channel_established(a) || !tw_channel_established(b))
     return;
   for (size_t i = 0; i < 2; i++) {

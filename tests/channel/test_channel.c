@@ -1,4 +1,5 @@
 /* MLS-TLS channels: handshake, data, updates, ends. SPDX-License-Identifier: Apache-2.0 */
+/* label: moves */
 #include "tw_cmocka.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
  * an application gets
  * is a beginning of what the other one sent, and an end that looks clean comes after all of it. SPDX-License-Identifier: Apache-2.0
  */
+/* label: moves */
 #include "tw_cmocka.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* Channels that go on with a session: D5, D6, adopt, save, send. SPDX-License-Identifier: Apache-2.0 */
+/* label: moves */
 #include "tw_cmocka.h"
 
 #include <string.h>

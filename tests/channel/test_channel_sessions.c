@@ -1,5 +1,5 @@
 /* Sessions over crashes, losses and attacks: two hosts against a model of what may come of it. SPDX-License-Identifier: Apache-2.0 */
-/* label: slow */
+/* label: slow label: moves */
 #include "tw_cmocka.h"
 
 #include <stdio.h>
@@ -439,6 +439,7 @@ static void check_open(const tw_test_link *link) {
 static void stop_attacks(void) {
   for (unsigned i = 0; i < TW_TEST_LINKS; i++) {
     tw_test_link *link = &w.link[i];
+    if (!link->used) continue;
     for (unsigned d = 0; d < 2; d++) {
       const bool to_come = d == TW_TEST_BACK && link->end[d] == TW_TEST_NOBODY;
       if (w.end[link->end[d]].channel == NULL && !to_come) link->ended[d] = true;

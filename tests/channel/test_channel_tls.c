@@ -1,4 +1,5 @@
 /* Channels that begin with a TLS 1.3 handshake: TLS+MLS, D10 to D12. SPDX-License-Identifier: Apache-2.0 */
+/* label: moves */
 #include "tw_cmocka.h"
 
 #include <string.h>

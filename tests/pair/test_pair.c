@@ -1,4 +1,5 @@
 /* 2PMLS: agreement, updates, ties, durable state. SPDX-License-Identifier: Apache-2.0 */
+/* label: moves */
 #include "tw_cmocka.h"
 
 #include <string.h>

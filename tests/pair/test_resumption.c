@@ -1,4 +1,5 @@
 /* Resumption of pairs: D5 and D6. SPDX-License-Identifier: Apache-2.0 */
+/* label: moves */
 #include "tw_cmocka.h"
 
 #include <string.h>

@@ -307,6 +307,15 @@ static void check_closed(tw_test_hosts *w, unsigned end) {
   }
 }
 
+/* A channel has the keys that its state speaks of, and no others. */
+static void check_keys(tw_test_hosts *w, const tw_channel *channel) {
+  const tw_channel_state state = channel->state;
+  const bool has_key = state >= TW_CHANNEL_ANSWERED && state <= TW_CHANNEL_SWITCHING;
+  const bool has_next = state == TW_CHANNEL_EARLY || state == TW_CHANNEL_EARLY_OPENED || state == TW_CHANNEL_SWITCHING;
+  TW_TEST_HOLDS(w, state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&channel->receive) == has_key);
+  TW_TEST_HOLDS(w, tw_record_key_is_set(&channel->receive_next) == has_next);
+}
+
 static void take_event(tw_test_hosts *w, unsigned end, const tw_channel_event *event) {
   tw_test_end *e = &w->end[end];
   tw_test_host *host = &w->host[e->host];
@@ -352,6 +361,7 @@ void tw_test_end_look(tw_test_hosts *w, unsigned end) {
   if (e->channel == NULL) return;
   tw_channel_event event;
   note_context(e);
+  check_keys(w, e->channel);
   while (tw_channel_next_event(e->channel, &event)) take_event(w, end, &event);
   while (!e->stalled) {
     const tw_bytes data = tw_channel_data(e->channel);

@@ -1,21 +1,15 @@
-/* What channels and pairs did, held against the models' transitions (formal/spin). SPDX-License-Identifier: Apache-2.0 */
+/* What pairs and channels did, held against the transitions of the models in formal/spin. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TW_TESTS_TEST_MOVES_H
 #define TW_TESTS_TEST_MOVES_H
 
-#include <treewire/channel.h>
-
 /*
- * A test with the comment "label: moves" in its first lines notes each move of each channel and pair in it
- * (tw_channel_machine_move, tw_pair_machine_move), from its first one on. Each fails the test at once where the model
- * lacks it.
+ * In a test with "label: moves" in its first lines, every move of a pair (tw_pair_machine_move) and of a channel
+ * (tw_channel_machine_move) is noted, and one that the model lacks fails the test at once.
  */
 
-/** Fails unless every transition that the model of a pair has was taken. */
-void tw_test_pair_moves_complete(void);
-/** The same of channels. */
-void tw_test_channel_moves_complete(void);
-
-/** The keys that a channel has are those that its state is about (src/channel/machine.h). */
-void tw_test_keys_fit(const tw_channel *channel);
+/** Fails unless each transition of formal/spin/pair.transitions was taken. */
+void tw_test_pair_moves_are_all(void);
+/** The same of formal/spin/channel.transitions. */
+void tw_test_channel_moves_are_all(void);
 
 #endif
