@@ -1,6 +1,6 @@
 # For people: the verbs of this project. The build itself is CMakeLists.txt; `make help` lists what is here.
 .DEFAULT_GOAL := help
-.PHONY: help deps all demo test bench fuzz formal lint format valgrind install clean
+.PHONY: help deps all demo test bench fuzz prove lint format valgrind install clean
 
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
@@ -31,8 +31,9 @@ fuzz: deps ## every fuzz target for FUZZ_SECONDS
 	@tools/build fuzz
 	@tools/fuzz
 
-formal: ## the protocol models in formal/, with spin (to be installed by hand)
-	@tools/formal
+prove: ## the models and proofs in formal/, with those of spin, Frama-C and ProVerif that are installed
+	@tools/deps --proofs
+	@tools/prove
 
 lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, luacheck, exported symbols
 	@tools/lint

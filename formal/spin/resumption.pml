@@ -3,17 +3,37 @@
  *
  * Two parties, each with a disk and up to two connections between them at a time; a connection may be cut at any moment,
  * with what is on its way in either direction; messages of one connection come in order, those of different ones in any.
- * A crash is the loss of all connections, since everything is on the disk before it leaves. An attacker sends any commit
- * that was in sight as a request on a connection of his own. At any moment an auditor stops all that and has one side
- * resume over a good connection: that has to end in one epoch, without a refusal.
+ * A crash is the loss of all connections, since everything is on the disk before it leaves; a party that comes back has
+ * what is on its disk. It may begin with a responder that has seen nothing of the initiator's but its hello. An attacker
+ * sends any commit that was in sight as a request, on a connection of his own or to who connects to him, and as a
+ * response. At any moment an auditor stops all that and has one side resume over a good connection: that has to end in
+ * one epoch, without a refusal. A connection that is live at both ends, and quiet, has one epoch.
  *
- * A commit is a number; the epoch that it makes has the same one. What is left out: signatures and encryption (a commit is
- * taken only where its parent is the receiver's epoch, as decryption has it), credentials, contents, the hellos, early
- * data, ties within a connection that stays up (tests/pair/test_pair.c). Bounds: COMMITS, CONNECTIONS.
+ * A commit is a number; the epoch that it makes has the same one, its number in the protocol is its depth. What is left
+ * out: signatures and encryption (a commit is taken only where its parent is the receiver's epoch, as decryption has it),
+ * credentials, contents, the hellos, early data, nonces but in NO_NONCE, ties within a connection that stays up
+ * (ties.pml). Bounds: COMMITS, CONNECTIONS.
  *
- * NO_VERSION and NEW_RESPONSE take one defence out each, and spin finds what they are for. NO_FRESH takes out the one that
- * keeps a replay from costing a live connection: convergence does not need it, and spin finds nothing. tools/formal runs it.
+ * ROLLBACK: once, the disk of one party goes back to what it was at some earlier moment. No refusal is promised then, but
+ * that a request which is answered still ends in one epoch: an old copy is refused or does no harm.
+ *
+ * Mutants, each with a violation that `run` wants to see:
+ *   NO_VERSION       without the compare-and-set of what is saved
+ *   NEW_RESPONSE     a request that comes again gets a new response
+ *   SEND_FIRST       a crash may come after a message was sent and before what it depends on is on the disk
+ *   NO_APART         a request that fits none of our epochs is answered (with ROLLBACK)
+ *   NO_NONCE         the keys of a connection come from its epoch alone: no two connections may have the same
+ * and one without: NO_FRESH takes out what keeps a replay from costing a live connection. Convergence does not need it.
+ *
+ * On a connection of honest parties nothing is refused but a response (it may be the attacker's), so that of the model as
+ * it is no search reaches these, after a record, an update, a confirmation and a request:
+ * unreached: :: else -> cut = 1
+ * unreached: :: else -> cut = 1
+ * unreached: :: else -> cut = 1
+ * unreached: :: else -> cut = 1
  */
+#include "pair.h"
+
 #ifndef COMMITS
 #define COMMITS 7
 #endif
@@ -26,12 +46,16 @@ byte maker[COMMITS];
 bit in_sight[COMMITS]; /* was sent as a request or response */
 byte made = 1;         /* 0: the Welcome's epoch, of nobody */
 
-/* ---- a pair: on the disk of party p at index p, of connection k at party p at 2 + 2 * k + p ---- */
+/* ---- a pair: on the disk of party p at index p, of connection k at party p at 2 + 2 * k + p, in a backup at BACKUP ---- */
+#ifdef ROLLBACK
+#define COPIES (3 + 2 * CONNECTIONS)
+#define BACKUP (COPIES - 1)
+byte backed = NONE; /* the party that the backup is of */
+bit rolled;
+#else
 #define COPIES (2 + 2 * CONNECTIONS)
-#define STEADY 0
-#define WAITING 1 /* LEADING or YIELDING, by the party */
-#define ASKING 2
-#define ANSWERED 3
+#define rolled false
+#endif
 byte state[COPIES], epoch[COPIES], pending[COPIES], applied[COPIES];
 bit applied_in_sight[COPIES];
 bit stale[COPIES]; /* the session was saved by another connection since this copy was loaded: tw_channel_version */
@@ -59,32 +83,55 @@ chan wire[2 * CONNECTIONS] = [4] of {mtype, byte}; /* to party p at connection k
 #define end_of(k, p) (2 * (k) + (p))
 
 inline cut_here(k, p) { /* p's end is gone; what is on its way to it, too */
-  phase[end_of(k, p)] = DOWN; forget(copy_of(k, p));
-  do :: nempty(wire[end_of(k, p)]) -> wire[end_of(k, p)]?_,_ :: empty(wire[end_of(k, p)]) -> break od;
-  if :: owner[p] == k -> owner[p] = NONE :: else fi
+  phase[end_of(k, p)] = DOWN;
+  forget(copy_of(k, p));
+  do
+  :: nempty(wire[end_of(k, p)]) -> wire[end_of(k, p)]?_,_
+  :: empty(wire[end_of(k, p)]) -> break
+  od;
+  if
+  :: owner[p] == k -> owner[p] = NONE
+  :: else
+  fi
+}
+
+inline send(k, p, what, c) { /* to the other end, if it is there */
+  if
+  :: phase[end_of(k, 1 - p)] != DOWN && phase[end_of(k, 1 - p)] != ATTACKER -> wire[end_of(k, 1 - p)]!what, c
+  :: else
+  fi
 }
 
 /* ---- making a commit ---- */
-byte fresh;
-inline make(p, from) {
-  fresh = made; parent[made] = from; depth[made] = depth[from] + 1; maker[made] = (p); made++
+inline make(i, p) { /* on the epoch of copy i; it is pending */
+  parent[made] = epoch[i];
+  depth[made] = depth[epoch[i]] + 1;
+  maker[made] = (p);
+  pending[i] = made;
+  made++
 }
 #define can_make(n) (made + (n) <= COMMITS)
 
+#ifdef NO_NONCE
+bit keyed[2 * COMMITS]; /* by party and epoch */
+inline use_key(p, e) {
+  assert(!keyed[2 * (e) + (p)]);
+  keyed[2 * (e) + (p)] = 1
+}
+#else
+#define use_key(p, e) skip
+#endif
+
 /* ---- what a request is ---- */
-#define REPEATED 0
-#define AHEAD 1
-#define LEVEL 2
-#define APART 3
 byte kind;
-inline classify(i, c) {
+inline classify(i, p, c) {
   if
-  :: applied[i] != NONE && applied[i] == c -> kind = REPEATED
+  :: applied[i] != NONE && applied[i] == c -> kind = IN_REQUEST_REPEATED
   :: else ->
      if
-     :: depth[parent[c]] == depth[epoch[i]] -> kind = LEVEL
-     :: depth[parent[c]] == depth[epoch[i]] + 1 && pending[i] != NONE -> kind = AHEAD
-     :: else -> kind = APART
+     :: depth[parent[c]] == depth[epoch[i]] -> kind = in_level(p)
+     :: depth[parent[c]] == depth[epoch[i]] + 1 && pending[i] != NONE -> kind = IN_REQUEST_AHEAD
+     :: else -> kind = 0
      fi
   fi
 }
@@ -93,221 +140,354 @@ inline classify(i, c) {
 byte done;
 bit fresh_request, changed;
 inline take_request(i, p, c) {
-  done = 0; changed = 1; fresh_request = 1;
-  classify(i, c);
+  done = 1;
+  changed = 1;
+  fresh_request = 1;
+  classify(i, p, c);
   if
-  :: kind == REPEATED ->
+  :: kind == IN_REQUEST_REPEATED ->
      fresh_request = !applied_in_sight[i];
      if
-     :: pending[i] == NONE -> make(p, epoch[i]); pending[i] = fresh; done = 1
+     :: pending[i] == NONE -> make(i, p)
      :: else ->
 #ifdef NEW_RESPONSE
-        if :: state[i] == ANSWERED && can_make(1) -> make(p, epoch[i]); pending[i] = fresh :: else fi;
+        if
+        :: state[i] == ANSWERED && can_make(1) -> make(i, p)
+        :: else
+        fi;
 #endif
-        changed = (state[i] != ANSWERED); done = 1
+        changed = (state[i] != ANSWERED)
      fi
-  :: kind == LEVEL && parent[c] == epoch[i] && maker[c] == 1 - (p) && (pending[i] == NONE || (p) == 1) ->
-     epoch[i] = c; make(p, c); pending[i] = fresh; applied[i] = c; done = 1
-  :: kind == LEVEL && pending[i] != NONE && (p) == 0 -> done = 2; changed = 0
-  :: kind == AHEAD && parent[c] == pending[i] && maker[c] == 1 - (p) ->
-     epoch[i] = c; make(p, c); pending[i] = fresh; applied[i] = c; done = 1
-  :: else -> skip
+  :: kind == in_level(p) && pending[i] != NONE && (p) == 0 ->
+     done = 2;
+     changed = 0
+  :: kind == in_level(p) && (pending[i] == NONE || (p) == 1) && parent[c] == epoch[i] && maker[c] == 1 - (p) ->
+     epoch[i] = c;
+     make(i, p);
+     applied[i] = c
+  :: kind == IN_REQUEST_AHEAD && parent[c] == pending[i] && maker[c] == 1 - (p) ->
+     epoch[i] = c;
+     make(i, p);
+     applied[i] = c
+  :: else ->
+#ifdef NO_APART
+     if
+     :: kind == 0 && pending[i] == NONE && can_make(1) -> make(i, p)
+     :: kind == 0 && pending[i] != NONE
+     :: else -> done = 0
+     fi
+#else
+     done = 0
+#endif
   fi;
   if
-  :: done == 1 -> state[i] = ANSWERED; applied_in_sight[i] = 1
-  :: done == 2 -> state[i] = ASKING
+  :: done == 1 ->
+     NOTE(state[i], kind, ANSWERED);
+     state[i] = ANSWERED;
+     applied_in_sight[i] = 1;
+     use_key(p, pending[i])
+  :: done == 2 ->
+     NOTE(state[i], kind, ASKING);
+     state[i] = ASKING
   :: else
   fi
 }
 
 bit good;
-inline take_response(i, c) {
-  good = 0;
+inline take_response(i, p, c) {
+  good = (state[i] == ASKING && parent[c] == pending[i] && maker[c] == 1 - (p));
   if
-  :: state[i] == ASKING && parent[c] == pending[i] ->
-     epoch[i] = c; pending[i] = NONE; applied[i] = c; applied_in_sight[i] = 1; state[i] = STEADY; good = 1
+  :: good ->
+     NOTE(ASKING, IN_RESUMPTION_RESPONSE, STEADY);
+     epoch[i] = c;
+     pending[i] = NONE;
+     applied[i] = c;
+     applied_in_sight[i] = 1;
+     state[i] = STEADY;
+     use_key(p, c)
   :: else
   fi
 }
-inline confirm(i) {
-  if
-  :: state[i] == ANSWERED -> epoch[i] = pending[i]; pending[i] = NONE; applied[i] = NONE; applied_in_sight[i] = 0;
-     state[i] = STEADY; changed = 1
-  :: else -> changed = 0
-  fi
+inline adopt(i) {
+  epoch[i] = pending[i];
+  pending[i] = NONE;
+  applied[i] = NONE;
+  applied_in_sight[i] = 0;
+  state[i] = STEADY
 }
+inline ask(i, p) {
+  if
+  :: pending[i] == NONE -> make(i, p)
+  :: else
+  fi;
+  NOTE(state[i], IN_RESUME, ASKING);
+  state[i] = ASKING
+}
+#define may_ask(i) (state[i] != UNCONFIRMED)
 
 /* Adopt, save, send: a compare-and-set; the connection that had the session before ends. */
-bit saved;
+byte other; /* a scratch */
+bit cut;    /* the connection at hand is to be cut at p when the step is done */
 inline save(k, p) {
   if
 #ifndef NO_VERSION
-  :: stale[copy_of(k, p)] -> saved = 0
+  :: stale[copy_of(k, p)] -> cut = 1
 #endif
+#ifdef SEND_FIRST
+  :: !stale[copy_of(k, p)] -> crash = 1
+  :: !stale[copy_of(k, p)] ->
+#else
   :: else ->
-     if :: owner[p] != NONE && owner[p] != k -> other = owner[p]; cut_here(other, p) :: else fi;
-     if :: phase[end_of(1 - (k), p)] != DOWN -> stale[copy_of(1 - (k), p)] = 1 :: else fi;
+#endif
+     if
+     :: owner[p] != NONE && owner[p] != k ->
+        other = owner[p];
+        cut_here(other, p)
+     :: else
+     fi;
+     if
+     :: phase[end_of(1 - (k), p)] != DOWN -> stale[copy_of(1 - (k), p)] = 1
+     :: else
+     fi;
      load(p, copy_of(k, p));
-     owner[p] = k; saved = 1
+     owner[p] = k
   fi
 }
+#ifdef SEND_FIRST
+bit crash;
+#endif
 
-byte other; /* a scratch */
 bit audited;
 
 /* ---- the auditor: one honest reconnection by party a, over copies 2 and 3 ---- */
-inline audit(a) {
-  load(2, a); load(3, 1 - a);
-  /* ask */
-  if :: pending[2] == NONE -> make(a, epoch[2]); pending[2] = fresh :: else fi;
-  state[2] = ASKING;
+inline audit() {
+  load(2, a);
+  load(3, 1 - a);
+  ask(2, a);
   take_request(3, 1 - a, pending[2]);
-  assert(done != 0);
+  asker = 2;
   if
   :: done == 2 -> /* crossed: it is turned around */
      take_request(2, a, pending[3]);
-     assert(done == 1);
-     take_response(3, pending[2]);
-     assert(good);
-     confirm(2)
-  :: else ->
-     take_response(2, pending[3]);
-     assert(good);
-     confirm(3)
+     asker = 3;
+     a = 1 - a
+  :: else
   fi;
-  assert(epoch[2] == epoch[3]);
-  assert(pending[2] == NONE && pending[3] == NONE)
+  assert(done == 1 || rolled);
+  if
+  :: done == 1 ->
+     take_response(asker, a, pending[5 - asker]);
+     assert(good);
+     NOTE(ANSWERED, IN_CONFIRM, STEADY);
+     adopt(5 - asker);
+     assert(epoch[2] == epoch[3] && pending[2] == NONE && pending[3] == NONE)
+  :: else /* an old copy, noticed */
+  fi
 }
 
 /* ---- what happens ---- */
 bit in_use;
-inline receive_request(k, p, c) {
+inline receive_request(k, p, i, c) {
   in_use = (owner[p] != NONE && owner[p] != k);
   if
-  :: phase[end_of(k, p)] == OPEN -> load(copy_of(k, p), p)
+  :: phase[end_of(k, p)] == OPEN -> load(i, p)
   :: else
   fi;
-  take_request(copy_of(k, p), p, c);
+  take_request(i, p, c);
   if
-  :: done == 0 -> cut_here(k, p)
+  :: done == 0 -> cut = 1
 #ifndef NO_FRESH
-  :: done == 1 && in_use && changed && !fresh_request -> cut_here(k, p)
+  :: done == 1 && in_use && changed && !fresh_request -> cut = 1
 #endif
   :: else ->
-     saved = 1;
-     if :: done == 1 && changed -> save(k, p) :: else fi;
      if
-     :: !saved -> cut_here(k, p)
+     :: done == 1 && changed -> save(k, p)
+     :: else
+     fi;
+     if
+     :: cut
      :: else ->
-        phase[end_of(k, p)] = BEGUN; in_sight[pending[copy_of(k, p)]] = 1;
+        phase[end_of(k, p)] = BEGUN;
+        in_sight[pending[i]] = 1;
         if
-        :: phase[end_of(k, 1 - p)] == DOWN || phase[end_of(k, 1 - p)] == ATTACKER -> skip /* goes nowhere */
-        :: else ->
-           if
-           :: done == 1 -> wire[end_of(k, 1 - p)]!response, pending[copy_of(k, p)]
-           :: done == 2 -> wire[end_of(k, 1 - p)]!request, pending[copy_of(k, p)]
-           fi
+        :: done == 1 -> send(k, p, response, pending[i])
+        :: done == 2 -> send(k, p, request, pending[i])
         fi
      fi
   fi
 }
 
+inline receive_response(k, p, i, c) {
+  take_response(i, p, c);
+  if
+  :: !good -> cut = 1
+  :: else ->
+     save(k, p);
+     if
+     :: cut
+     :: else ->
+        phase[end_of(k, p)] = LIVE;
+        send(k, p, record, epoch[i])
+     fi
+  fi
+}
+
+/* It opens under the epoch of our response alone. */
+inline receive_record(k, p, i, c) {
+  if
+  :: phase[end_of(k, p)] == BEGUN && state[i] == ANSWERED && pending[i] == c ->
+     NOTE(ANSWERED, IN_CONFIRM, STEADY);
+     adopt(i);
+     save(k, p);
+     if
+     :: cut
+     :: else -> phase[end_of(k, p)] = LIVE
+     fi
+  :: else -> cut = 1
+  fi
+}
+
+inline receive_update(k, p, i, c) {
+  if
+  :: state[i] == LEADING -> NOTE(LEADING, IN_CONNECTION_UPDATE, LEADING) /* the tie is ours */
+  :: phase[end_of(k, p)] == LIVE && parent[c] == epoch[i] && (state[i] == STEADY || state[i] == YIELDING) ->
+     NOTE(state[i], IN_CONNECTION_UPDATE, STEADY);
+     epoch[i] = c;
+     pending[i] = NONE;
+     applied[i] = c;
+     applied_in_sight[i] = 0;
+     state[i] = STEADY;
+     save(k, p);
+     if
+     :: cut
+     :: else -> send(k, p, confirmation, c)
+     fi
+  :: else -> cut = 1
+  fi
+}
+
+inline receive_confirmation(k, p, i, c) {
+  if
+  :: state[i] == waiting(p) && pending[i] == c ->
+     NOTE(state[i], IN_EPOCH_KEY_UPDATE, STEADY);
+     adopt(i);
+     save(k, p)
+  :: else -> cut = 1
+  fi
+}
+
+/* The party and end that the step is about. */
+#define here phase[end_of(k, p)]
+#define there phase[end_of(k, 1 - p)]
+
 active proctype world() {
-  byte k, p, c, i;
-  /* both hold the Welcome's epoch */
+  byte k, p, c, i, a, asker;
   d_step {
-    state[0] = STEADY; state[1] = STEADY; pending[0] = NONE; pending[1] = NONE; applied[0] = NONE; applied[1] = NONE;
+    pending[0] = NONE; pending[1] = NONE; applied[0] = NONE; applied[1] = NONE;
     parent[0] = NONE; maker[0] = NONE
   }
+  /* Both hold the Welcome's epoch; the responder may not know that. */
+  state[0] = STEADY;
+  if
+  :: state[1] = STEADY
+  :: state[1] = UNCONFIRMED
+  fi;
   do
   :: audited == 0 -> atomic {
-       /* choose where */
        if :: k = 0 :: k = 1 fi;
        if :: p = 0 :: p = 1 fi;
        i = copy_of(k, p);
        if
        /* the end of everything: does it converge? */
-       :: can_make(2) -> if :: audit(0) :: audit(1) fi; audited = 1
+       :: can_make(2) && k == 0 && may_ask(p) ->
+          a = p;
+          audit();
+          a = 0; asker = 0;
+          audited = 1
        /* a crash, or a loss that one side notices */
-       :: phase[end_of(k, p)] != DOWN && phase[end_of(k, p)] != ATTACKER -> cut_here(k, p)
+       :: here != DOWN && here != ATTACKER -> cut = 1
+#ifdef ROLLBACK
+       :: backed == NONE ->
+          load(BACKUP, p);
+          backed = p
+       :: backed == p && !rolled ->
+          cut_here(0, p);
+          cut_here(1, p);
+          load(p, BACKUP);
+          forget(BACKUP);
+          rolled = 1
+#endif
        /* open a connection and ask */
-       :: phase[end_of(k, 0)] == DOWN && phase[end_of(k, 1)] == DOWN && can_make(3) ->
+       :: here == DOWN && there == DOWN && can_make(3) && may_ask(p) ->
           load(i, p);
-          if :: owner[p] != NONE -> other = owner[p]; cut_here(other, p) :: else fi;
-          if :: pending[i] == NONE -> make(p, epoch[i]); pending[i] = fresh :: else fi;
-          state[i] = ASKING; in_sight[pending[i]] = 1;
-          phase[end_of(k, p)] = BEGUN; phase[end_of(k, 1 - p)] = OPEN;
-          save(k, p); assert(saved);
-          wire[end_of(k, 1 - p)]!request, pending[i]
-       /* the attacker does, with what he has seen */
-       :: phase[end_of(k, 0)] == DOWN && phase[end_of(k, 1)] == DOWN && can_make(3) ->
+          if
+          :: owner[p] != NONE ->
+             other = owner[p];
+             cut_here(other, p)
+          :: else
+          fi;
+          ask(i, p);
+          in_sight[pending[i]] = 1;
+          here = BEGUN;
+          if
+          :: there = OPEN
+          :: there = ATTACKER
+          fi;
+          save(k, p);
+          send(k, p, request, pending[i])
+       /* the attacker opens one */
+       :: here == DOWN && there == DOWN && can_make(3) ->
+          here = OPEN;
+          there = ATTACKER
+       /* and speaks, with what he has seen */
+       :: there == ATTACKER && (here == OPEN || (here == BEGUN && state[i] == ASKING)) && can_make(2) ->
           if :: c = 1 :: c = 2 :: c = 3 :: c = 4 fi;
           if
-          :: c < made && in_sight[c] ->
-             phase[end_of(k, p)] = OPEN; phase[end_of(k, 1 - p)] = ATTACKER;
-             receive_request(k, p, c)
+          :: c < made && in_sight[c] -> receive_request(k, p, i, c)
+          :: c < made && in_sight[c] && here == BEGUN -> receive_response(k, p, i, c)
           :: else
           fi
        /* and leaves */
-       :: phase[end_of(k, 1 - p)] == ATTACKER -> phase[end_of(k, 1 - p)] = DOWN; cut_here(k, p)
+       :: there == ATTACKER ->
+          there = DOWN;
+          cut = 1
        /* an update on a live connection */
-       :: phase[end_of(k, p)] == LIVE && phase[end_of(k, 1 - p)] == LIVE && state[i] == STEADY && can_make(3) ->
-          make(p, epoch[i]); pending[i] = fresh; state[i] = WAITING;
+       :: here == LIVE && there == LIVE && state[i] == STEADY && can_make(3) ->
+          make(i, p);
+          NOTE(STEADY, in_update(p), waiting(p));
+          state[i] = waiting(p);
           save(k, p);
-          if :: saved -> wire[end_of(k, 1 - p)]!update, pending[i] :: else -> cut_here(k, p) fi
+          if
+          :: cut
+          :: else -> send(k, p, update, pending[i])
+          fi
        /* take a message */
-       :: phase[end_of(k, p)] != ATTACKER && nempty(wire[end_of(k, p)]) && can_make(2) ->
+       :: here != ATTACKER && nempty(wire[end_of(k, p)]) && can_make(2) ->
           if
           :: wire[end_of(k, p)]?request, c ->
              if
-             :: phase[end_of(k, p)] == OPEN || (phase[end_of(k, p)] == BEGUN && state[i] == ASKING) -> receive_request(k, p, c)
-             :: else -> cut_here(k, p)
+             :: here == OPEN || (here == BEGUN && state[i] == ASKING) -> receive_request(k, p, i, c)
+             :: else -> cut = 1
              fi
-          :: wire[end_of(k, p)]?response, c ->
-             take_response(i, c);
-             if
-             :: !good -> cut_here(k, p)
-             :: else ->
-                save(k, p);
-                if
-                :: !saved -> cut_here(k, p)
-                :: else ->
-                   phase[end_of(k, p)] = LIVE;
-                   if :: phase[end_of(k, 1 - p)] != DOWN -> wire[end_of(k, 1 - p)]!record, epoch[i] :: else fi
-                fi
-             fi
-          :: wire[end_of(k, p)]?record, c ->
-             /* opens under the epoch of our response alone */
-             if
-             :: phase[end_of(k, p)] == BEGUN && state[i] == ANSWERED && pending[i] == c ->
-                confirm(i); save(k, p);
-                if :: saved -> phase[end_of(k, p)] = LIVE :: else -> cut_here(k, p) fi
-             :: else -> cut_here(k, p)
-             fi
-          :: wire[end_of(k, p)]?update, c ->
-             if
-             :: state[i] == WAITING && p == 0 -> skip /* the tie is ours */
-             :: phase[end_of(k, p)] == LIVE && parent[c] == epoch[i] && (state[i] == STEADY || (state[i] == WAITING && p == 1)) ->
-                epoch[i] = c; pending[i] = NONE; applied[i] = c; applied_in_sight[i] = 0; state[i] = STEADY;
-                save(k, p);
-                if
-                :: saved -> if :: phase[end_of(k, 1 - p)] != DOWN -> wire[end_of(k, 1 - p)]!confirmation, c :: else fi
-                :: else -> cut_here(k, p)
-                fi
-             :: else -> cut_here(k, p)
-             fi
-          :: wire[end_of(k, p)]?confirmation, c ->
-             if
-             :: state[i] == WAITING && pending[i] == c ->
-                epoch[i] = c; pending[i] = NONE; applied[i] = NONE; applied_in_sight[i] = 0; state[i] = STEADY;
-                save(k, p);
-                if :: saved :: else -> cut_here(k, p) fi
-             :: else -> cut_here(k, p)
-             fi
+          :: wire[end_of(k, p)]?response, c -> receive_response(k, p, i, c)
+          :: wire[end_of(k, p)]?record, c -> receive_record(k, p, i, c)
+          :: wire[end_of(k, p)]?update, c -> receive_update(k, p, i, c)
+          :: wire[end_of(k, p)]?confirmation, c -> receive_confirmation(k, p, i, c)
           fi
        :: skip
        fi;
-       fresh = 0; kind = 0; done = 0; changed = 0; fresh_request = 0; good = 0; saved = 0; other = 0; in_use = 0; c = 0; i = 0; k = 0; p = 0
+#ifdef SEND_FIRST
+       cut = cut || crash;
+       crash = 0;
+#endif
+       if
+       :: cut -> cut_here(k, p)
+       :: else
+       fi;
+       i = copy_of(k, p);
+       assert(here != LIVE || there != LIVE || state[i] != STEADY || state[copy_of(k, 1 - p)] != STEADY ||
+              nempty(wire[end_of(k, p)]) || nempty(wire[end_of(k, 1 - p)]) || epoch[i] == epoch[copy_of(k, 1 - p)]);
+       kind = 0; done = 0; changed = 0; fresh_request = 0; good = 0; cut = 0; other = 0; in_use = 0; c = 0; i = 0; k = 0; p = 0
      }
   :: audited == 1 -> break
   od
