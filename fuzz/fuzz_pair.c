@@ -412,6 +412,7 @@ static void confirm(side *s) {
 static void lose_all(void) {
   for (size_t i = 0; i < 2; i++) {
     while (sides[i].queued > 0) remove_at(&sides[i], 0);
+    if (sides[i].pair != NULL) tw_pair_disconnect(sides[i].pair);
   }
   lost = true;
 }

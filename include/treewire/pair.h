@@ -159,6 +159,11 @@ TW_API void tw_pair_take_back(tw_pair *pair);
  */
 TW_API TW_MUST_USE tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message);
 /**
+ * The connection has ended. To be called before anything is received on one that the peer opens, if the pair was not
+ * loaded in the meantime: what we asked on the last one does not cross what it asks on this one.
+ */
+TW_API void tw_pair_disconnect(tw_pair *pair);
+/**
  * The group that a resumption_request asks for, to find the saved pair by; borrowed from the message. Nothing but the
  * encoding is checked. TW_ERR_UNEXPECTED: another message; malformed.
  */

@@ -89,6 +89,9 @@ static tw_err take_keys(tw_channel *channel, bool early_data, tw_record_key *sen
 
 tw_err tw_channel_after_asked(tw_channel *channel, tw_bytes reply, const tw_pair_event *happened) {
   tw_record_key send = {0};
+  /* While a request of ours is out, only one that wins the tie against it comes from who has heard nothing of ours. Any
+   * other would be of somebody who may have taken our early data on another connection. */
+  if (channel->state == TW_CHANNEL_ASKING && !happened->own_dropped) return TW_ERR_UNEXPECTED;
   channel->early_left = 0;
   channel->resumed = true;
   TW_TRY(take_keys(channel, happened->early_data, &send));

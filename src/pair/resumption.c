@@ -15,15 +15,22 @@
 
 /* ---- the connection's context ---- */
 
-static void begin_context(tw_pair *pair, const uint8_t nonce[TW_PAIR_NONCE]) {
+static void begin_context(tw_pair *pair, const uint8_t nonce[TW_PAIR_NONCE], bool crossed) {
   memcpy(pair->context, nonce, TW_PAIR_NONCE);
   pair->context_len = TW_PAIR_NONCE;
+  pair->crossed = crossed;
 }
 
-/* A pair that was loaded meanwhile has no connection, and gets no context before it asks anew. */
+enum { EARLY_DATA = 1, CROSSED = 2 };
+
+/*
+ * A pair that was loaded meanwhile has no connection, and gets no context before it asks anew. Whether the request
+ * crossed another one each side knows by itself: without it somebody could join two connections that the two sides have
+ * opened, and both would take the client's key.
+ */
 static void complete_context(tw_pair *pair, bool early_data, const uint8_t nonce[TW_PAIR_NONCE]) {
   if (pair->context_len == 0) return;
-  pair->context[TW_PAIR_NONCE] = early_data ? 1 : 0;
+  pair->context[TW_PAIR_NONCE] = (uint8_t)((early_data ? EARLY_DATA : 0) | (pair->crossed ? CROSSED : 0));
   memcpy(pair->context + TW_PAIR_NONCE + 1, nonce, TW_PAIR_NONCE);
   pair->context_len = TW_PAIR_CONTEXT_MAX;
 }
@@ -32,6 +39,16 @@ tw_bytes tw_pair_context(const tw_pair *pair) { return TW_BYTES(pair->context, p
 
 tw_bytes tw_pair_early_context(const tw_pair *pair) {
   return TW_BYTES(pair->context, pair->context_len < TW_PAIR_NONCE ? pair->context_len : TW_PAIR_NONCE);
+}
+
+/* Whether we have asked on this connection and are not answered yet. */
+static bool is_asking_here(const tw_pair *pair) {
+  return pair->state == TW_PAIR_ASKING && pair->context_len == TW_PAIR_NONCE;
+}
+
+void tw_pair_disconnect(tw_pair *pair) {
+  pair->context_len = 0;
+  pair->crossed = false;
 }
 
 tw_group *tw_pair_traffic_group(const tw_pair *pair) {
@@ -67,7 +84,7 @@ tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
     TW_TRY(encode_request(tw_buf_bytes(&pair->pending_commit), nonce, message));
     pair->tie_met = false; /* that was on a connection which is gone */
   }
-  begin_context(pair, nonce);
+  begin_context(pair, nonce, false);
   tw_pair_machine_move(&pair->state, TW_PAIR_IN_RESUME);
   return TW_OK;
 }
@@ -185,11 +202,12 @@ static void settle(tw_pair *pair, tw_pair_action action, prepared *answer, const
 static tw_err do_answer(tw_pair *pair, tw_pair_action action, const tw_pair_message *request, uint64_t now_ms,
                         tw_buf *reply, tw_pair_event *event) {
   prepared answer = {0};
+  const bool crossed = is_asking_here(pair);
   tw_err err = prepare(pair, action, request, now_ms, &answer);
   if (err == TW_OK) err = encode_response(pair, &answer, reply);
   if (err == TW_OK) {
     settle(pair, action, &answer, request->nonce.ptr, now_ms, event);
-    begin_context(pair, request->nonce.ptr);
+    begin_context(pair, request->nonce.ptr, crossed);
     complete_context(pair, answer.early_data, answer.nonce);
   }
   tw_group_free(answer.applied);
@@ -201,7 +219,7 @@ static tw_err do_cross(tw_pair *pair, tw_buf *reply, tw_pair_event *event) {
   uint8_t nonce[TW_PAIR_NONCE];
   TW_TRY(tw_random(tw_pair_env(pair), nonce, sizeof nonce));
   TW_TRY(encode_request(tw_buf_bytes(&pair->pending_commit), nonce, reply));
-  begin_context(pair, nonce);
+  begin_context(pair, nonce, true);
   pair->tie_met = false;
   pair->ties++;
   event->outcome = TW_PAIR_CROSSED;

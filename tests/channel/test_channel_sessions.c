@@ -199,6 +199,32 @@ static bool lead_astray(void) {
   return false;
 }
 
+static bool is_unheard_opener(const tw_test_link *link) {
+  const tw_test_end *opener = &w.end[link->end[0]];
+  return link->used && opener->channel != NULL && !opener->heard_end && link->end[1] == TW_TEST_NOBODY &&
+         link->arrived[0] == 0 && link->tape[0].len < TW_TEST_TAPE && !link->cut[0];
+}
+
+/* Two connections, one opened by either host, become one. */
+static bool join_openers(void) {
+  for (unsigned i = 0; i < TW_TEST_LINKS * TW_TEST_LINKS; i++) {
+    tw_test_link *to = &w.link[i % TW_TEST_LINKS], *from = &w.link[i / TW_TEST_LINKS];
+    if (!is_unheard_opener(to) || !is_unheard_opener(from)) continue;
+    const unsigned moved = from->end[0];
+    if (w.end[moved].host == w.end[to->end[0]].host) continue;
+    to->end[1] = moved;
+    w.end[moved].link = (int)(to - w.link);
+    tw_buf_clear(&to->queue[1]);
+    tw_buf_clear(&to->tape[1]);
+    to->queue[1] = copy_of(tw_buf_bytes(&from->tape[0]));
+    to->tape[1] = copy_of(tw_buf_bytes(&from->tape[0]));
+    from->end[0] = TW_TEST_NOBODY;
+    from->touched = to->touched = true;
+    return true;
+  }
+  return false;
+}
+
 /* What the same opener has sent since then follows there, too. */
 static bool follow(void) {
   for (unsigned i = 0; i < TW_TEST_LINKS; i++) {
@@ -376,7 +402,7 @@ static bool roll_back(unsigned seed, tw_buf backup[2]) {
 }
 
 static bool attack_somehow(void) {
-  switch (pick(15)) {
+  switch (pick(17)) {
   case 0:
   case 1:
   case 2: return replay();
@@ -391,6 +417,8 @@ static bool attack_somehow(void) {
   case 11: return inject();
   case 12:
   case 13: return answer_with_old();
+  case 14:
+  case 15: return join_openers();
   default: return lose();
   }
 }

@@ -107,6 +107,7 @@ static void lose_all(void) {
       tw_buf lost = take(side, 0);
       tw_buf_clear(&lost);
     }
+    tw_pair_disconnect(*pairs[side]);
   }
 }
 

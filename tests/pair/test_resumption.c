@@ -323,10 +323,28 @@ static void requests_that_cross_converge(void **state) {
   assert_int_equal(answer(t.initiator, &of_responder, NULL).outcome, TW_PAIR_CROSSED);
   tw_buf_clear(&of_responder);
   /* On its own connection, the initiator's request is taken. */
+  tw_pair_disconnect(t.responder);
   tw_buf again = ask(t.initiator, NULL);
   assert_true(answer(t.responder, &again, NULL).own_dropped);
   finish(t.initiator, t.responder, &again);
   tw_buf_clear(&of_initiator);
+}
+
+/* Each has opened a connection, and somebody passes the initiator's request and its response on between the two. */
+static void connections_that_are_joined_by_another_have_no_key_in_common(void **state) {
+  (void)state;
+  tw_buf of_initiator = ask(t.initiator, NULL), of_responder = ask(t.responder, NULL);
+  assert_int_equal(answer(t.responder, &of_initiator, NULL).outcome, TW_PAIR_ASKED);
+  assert_int_equal(tw_test_pair_deliver(&t, t.initiator, &of_initiator).outcome, TW_PAIR_RESUMED);
+  uint8_t of_a[32], of_b[32];
+  export(tw_pair_traffic_group(t.initiator), tw_pair_context(t.initiator), of_a);
+  export(tw_pair_traffic_group(t.responder), tw_pair_context(t.responder), of_b);
+  assert_memory_not_equal(of_a, of_b, sizeof of_a);
+  tw_buf_clear(&of_initiator);
+  tw_buf_clear(&of_responder);
+  /* On a connection of one of the two they find together. */
+  reload_both();
+  resume(t.initiator, t.responder);
 }
 
 static void a_responder_that_nobody_confirmed_learns_it_from_a_request(void **state) {
@@ -605,6 +623,7 @@ int main(void) {
       TEST(in_a_tie_the_initiators_request_stands),
       TEST(in_a_tie_the_responders_request_is_turned_around),
       TEST(requests_that_cross_converge),
+      TEST(connections_that_are_joined_by_another_have_no_key_in_common),
       TEST(a_responder_that_nobody_confirmed_learns_it_from_a_request),
       TEST(old_copies_are_told_apart_on_either_side),
       TEST(an_old_copy_beside_the_peer_s_epoch_is_refused),

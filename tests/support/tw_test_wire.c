@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "channel/channel_internal.h"
 #include "support/tw_cmocka.h"
 
 static void side_init(tw_test_wire *wire, tw_test_side *side, const tw_suite *suite, const char *name) {
@@ -86,6 +87,21 @@ void tw_test_wire_reopen(tw_test_wire *wire, tw_test_side *opener) {
   assert_int_equal(tw_channel_connect(&config, wire->now_ms, &opener->channel), TW_OK);
   assert_int_equal(tw_channel_accept(&other->config, wire->now_ms, &other->channel), TW_OK);
   tw_test_side_save(opener);
+}
+
+static void put_length(uint8_t *two_bytes, size_t length) {
+  two_bytes[0] = (uint8_t)(length >> 8);
+  two_bytes[1] = (uint8_t)length;
+}
+
+void tw_test_forge_request(tw_bytes output, tw_buf *forged) {
+  enum { MESSAGE = TW_RECORD_HEADER + TW_CHANNEL_HANDSHAKE_HEADER, HEAD = MESSAGE + 4 + TW_PAIR_NONCE };
+  const size_t size = TW_RECORD_HEADER + ((size_t)output.ptr[3] << 8 | output.ptr[4]);
+  assert_int_equal(tw_buf_append(forged, TW_BYTES(output.ptr, HEAD)), TW_OK);
+  assert_int_equal(tw_buf_append(forged, TW_BYTES(output.ptr + HEAD + 1, size - HEAD - 1)), TW_OK);
+  forged->ptr[MESSAGE + 3] = TW_PAIR_RESUMPTION_REQUEST;
+  put_length(forged->ptr + 3, forged->len - TW_RECORD_HEADER);
+  put_length(forged->ptr + TW_RECORD_HEADER + 2, forged->len - MESSAGE);
 }
 
 static void note(tw_test_side *side, tw_err err) {

@@ -50,6 +50,9 @@ void tw_test_wire_reopen(tw_test_wire *wire, tw_test_side *opener);
 /** What is due to be saved is saved. */
 void tw_test_side_save(tw_test_side *side);
 
+/** The response that `output` begins with, as the request that anybody can make of it. Appended. */
+void tw_test_forge_request(tw_bytes output, tw_buf *forged);
+
 /** Up to `most` bytes from one side's output to the other's input; true if any went. Then takes data and events. */
 bool tw_test_wire_move(tw_test_wire *wire, tw_test_side *from, tw_test_side *to, size_t most);
 /** Moves pieces of up to `piece` bytes in both directions until nothing moves any more. */
