@@ -31,6 +31,9 @@
  *   RESTART          numbers begin at 0 with each key, as in TLS (with DROPS)
  *   TAKES_SWITCHING  messages are taken while the peer's switch is still to come (with BREAKS_RULE)
  *   NO_SHOW          who has joined does not send a record at once: who answered may wait for ever
+ *
+ * What only an end that breaks the rule brings about:
+ * unreached: :: else -> assert(broke)
  */
 #include "channel.h"
 
@@ -246,7 +249,7 @@ inline take_answer(p) {
      begin_numbers(receive_number[p]);
      move(p, GO_OWN_UPDATED, OPEN);
      put(p, data, 0)
-  :: else -> assert(broke) /* that end does as it likes */
+  :: else -> assert(broke)
   fi
 }
 

@@ -4,8 +4,9 @@
  *
  * Two parties, each with a disk and up to ENDS ends of connections; either party connects and accepts, with early data
  * from who connects. There is no network but an attacker without keys, who has each end receive what he wants of all that
- * was ever sent, whenever he wants: any request and response, their commits with other nonces, too, to any end, so that
- * an end may face one of another connection, or of its own kind; and any record. A record that does not fit is not
+ * was ever sent, whenever he wants: any request and response, their commits with other nonces, too, and as each other, to
+ * any end, so that an end may face one of another connection, or of its own kind; what has the head of a commit of any
+ * epoch, and is none; and any record. A record that does not fit is not
  * modelled: it ends the connection, or is passed over. Any end may be cut at any moment, which is also a crash, as all is
  * on the disk before it leaves. A reliable stream is one way of his to behave; at any moment an auditor stops him, and
  * one side resumes over such a stream, with or without early data, both ways round: that has to end open on both sides,
@@ -50,7 +51,7 @@
 #define REQUESTS 2
 #endif
 #ifndef ANSWERS
-#define ANSWERS 3
+#define ANSWERS 2
 #endif
 #ifndef EARLY_RECORDS
 #define EARLY_RECORDS 2
@@ -474,8 +475,14 @@ inline receive_record(e) {
   :: state[e] == OPEN ->
      /* the early data of who connected, once more */
      move(e, GO_RECORD, OPEN);
-     assert(early_taken[repeats[receives_on(e)]] == 0);
-     early_taken[repeats[receives_on(e)]] = all_of(repeats[receives_on(e)]);
+     if
+#if defined(TRUSTS_RESPONSE) || defined(TRUSTS_REQUEST)
+     :: number[e] == first_number[receives_on(e)]
+#endif
+     :: number[e] == first_number[receives_on(e)] + 1 ->
+        assert(early_taken[repeats[receives_on(e)]] == 0);
+        early_taken[repeats[receives_on(e)]] = all_of(repeats[receives_on(e)])
+     fi;
      number[e]++
   fi
 }
@@ -591,14 +598,18 @@ active proctype world() {
           if
           :: asked > 0 -> x = 0
           :: asked > 1 -> x = 1
+#if REQUESTS > 2
           :: asked > 2 -> x = 2
+#endif
           :: x = FOREIGN
           fi;
           if
           :: in_sight[1] -> c = 1
           :: in_sight[2] -> c = 2
+#if COMMITS > 6
           :: in_sight[3] -> c = 3
           :: in_sight[4] -> c = 4
+#endif
           :: x == FOREIGN -> c = FOREIGN
           :: else
           fi;
@@ -615,7 +626,9 @@ active proctype world() {
           if
           :: answered > 0 && answers(0, e) -> x = 0
           :: answered > 1 && answers(1, e) -> x = 1
+#if ANSWERS > 2
           :: answered > 2 && answers(2, e) -> x = 2
+#endif
           :: else -> x = ANSWERS
           fi;
           c = answer_with[x]; /* 0: there is none */
@@ -638,7 +651,9 @@ active proctype world() {
           :: in_sight[1] -> c = 1
           :: in_sight[2] -> c = 2
           :: in_sight[3] -> c = 3
+#if COMMITS > 6
           :: in_sight[4] -> c = 4
+#endif
           :: else
           fi;
           skip;
