@@ -498,10 +498,13 @@ static void reload(side *s) {
   const tw_err err = tw_pair_load(&s->config, tw_buf_bytes(&saved), &pair);
   TW_FUZZ_ASSERT(err == TW_OK || (tw_fuzz_has_failed() && (err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM)));
   if (err != TW_OK) return;
+  const bool asked_here = s->pair->state == TW_PAIR_ASKING && tw_pair_context(s->pair).len > 0;
   tw_pair_free(s->pair);
   s->pair = pair;
   snapshot(s, &again);
   TW_FUZZ_ASSERT(tw_bytes_equal(tw_buf_bytes(&saved), tw_buf_bytes(&again)));
+  /* What has asked on a connection, and what may cross that, goes with it. */
+  if (asked_here) lose_all();
 }
 
 static void reload_damaged(side *s, tw_reader *r) {
