@@ -11,8 +11,9 @@
  * Sources: src/record/record_key.c src/codec/writer.c src/base/secret.c
  * Options: -eva -eva-slevel 1000 -eva-slevel-function main:1,expand:1 -eva-split-return full
  * Options: -metrics -metrics-eva-cover
- * Reaches: 100 tw_hkdf_expand_label tw_record_key_init records_allowed tw_record_key_continue tw_record_key_clear
- * tw_record_key_move Mutant: src/record/record_key.c | prefix_len + label_len > 255 | prefix_len + label_len > 256
+ * Reaches: 100 tw_hkdf_expand_label tw_record_key_init records_allowed
+ * Reaches: 100 tw_record_key_continue tw_record_key_clear tw_record_key_move
+ * Mutant: src/record/record_key.c | prefix_len + label_len > 255 | prefix_len + label_len > 256
  * Mutant: src/record/record_key.c | context.len > 255 | context.len > 256
  * Mutant: src/record/record_key.c | len > UINT16_MAX | len > 65536
  * Mutant: src/record/record_key.c | head[2] = (uint8_t)(prefix_len + label_len); | ;
