@@ -79,6 +79,13 @@ static void early_data_is_not_sent_again_over_a_request_that_is_built_on_ours(vo
   tw_buf_clear(&crossed);
 }
 
+/* Alice gets the first record that Bob has to send, his response, and nothing behind it. */
+static void give_response(void) {
+  const tw_bytes response = tw_channel_output(bob->channel);
+  const size_t size = TW_RECORD_HEADER + ((size_t)response.ptr[3] << 8 | response.ptr[4]);
+  assert_int_equal(tw_test_side_give(&wire, alice, TW_BYTES(response.ptr, size)), TW_OK);
+}
+
 /* What each has sent last: an empty record, which looks the same under the same key and number. */
 static void assert_other_records(tw_test_side *a, tw_test_side *b) {
   enum { EMPTY_RECORD = TW_RECORD_HEADER + 1 + TW_AEAD_TAG };
@@ -98,9 +105,7 @@ static void two_that_connect_have_no_key_in_common(void **state) {
   tw_test_side_save(bob);
   tw_buf request = flight_of(alice), other = flight_of(bob);
   assert_int_equal(tw_test_side_give(&wire, bob, tw_buf_bytes(&request)), TW_OK);
-  const tw_bytes response = tw_channel_output(bob->channel);
-  const size_t size = TW_RECORD_HEADER + ((size_t)response.ptr[3] << 8 | response.ptr[4]);
-  assert_int_equal(tw_test_side_give(&wire, alice, TW_BYTES(response.ptr, size)), TW_OK);
+  give_response();
   assert_other_records(alice, bob);
   tw_buf_clear(&request);
   tw_buf_clear(&other);
@@ -123,9 +128,7 @@ static void two_that_were_asked_have_no_key_in_common(void **state) {
   tw_buf crossed = flight_of(alice);
   assert_int_equal(tw_channel_accept(&bob->config, wire.now_ms, &bob->channel), TW_OK);
   assert_int_equal(tw_test_side_give(&wire, bob, tw_buf_bytes(&crossed)), TW_OK);
-  const tw_bytes response = tw_channel_output(bob->channel);
-  const size_t size = TW_RECORD_HEADER + ((size_t)response.ptr[3] << 8 | response.ptr[4]);
-  assert_int_equal(tw_test_side_give(&wire, alice, TW_BYTES(response.ptr, size)), TW_OK);
+  give_response();
   assert_other_records(alice, bob);
   tw_buf_clear(&of_bob);
   tw_buf_clear(&crossed);
