@@ -134,11 +134,9 @@ static void check_integrity(const side *from) {
 
 /* The keys that there are are those that the state speaks of. */
 static void check_keys(const tw_channel *c) {
-  const bool has_key = c->state >= TW_CHANNEL_ANSWERED && c->state <= TW_CHANNEL_SWITCHING;
-  const bool has_next = c->state == TW_CHANNEL_EARLY || c->state == TW_CHANNEL_EARLY_OPENED ||
-                        c->state == TW_CHANNEL_SWITCHING;
-  TW_FUZZ_ASSERT(c->state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&c->receive) == has_key);
-  TW_FUZZ_ASSERT(tw_record_key_is_set(&c->receive_next) == has_next);
+  const bool keyed = tw_channel_state_keyed(c->state);
+  TW_FUZZ_ASSERT(c->state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&c->receive) == keyed);
+  TW_FUZZ_ASSERT(tw_record_key_is_set(&c->receive_next) == tw_channel_state_on_trial(c->state));
 }
 
 static void check_agreement(void) {

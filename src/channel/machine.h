@@ -60,4 +60,14 @@ static inline bool tw_channel_state_unconfirmed(tw_channel_state state) {
   return state >= TW_CHANNEL_ANSWERED && state <= TW_CHANNEL_EARLY_OPENED;
 }
 
+/* There are keys of the pair's for what comes in; in a TLS handshake there may be its own. */
+static inline bool tw_channel_state_keyed(tw_channel_state state) {
+  return state >= TW_CHANNEL_ANSWERED && state <= TW_CHANNEL_SWITCHING;
+}
+
+/* And the key that follows, on trial. */
+static inline bool tw_channel_state_on_trial(tw_channel_state state) {
+  return state == TW_CHANNEL_EARLY || state == TW_CHANNEL_EARLY_OPENED || state == TW_CHANNEL_SWITCHING;
+}
+
 #endif

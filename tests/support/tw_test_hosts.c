@@ -310,10 +310,9 @@ static void check_closed(tw_test_hosts *w, unsigned end) {
 /* A channel has the keys that its state speaks of, and no others. */
 static void check_keys(tw_test_hosts *w, const tw_channel *channel) {
   const tw_channel_state state = channel->state;
-  const bool has_key = state >= TW_CHANNEL_ANSWERED && state <= TW_CHANNEL_SWITCHING;
-  const bool has_next = state == TW_CHANNEL_EARLY || state == TW_CHANNEL_EARLY_OPENED || state == TW_CHANNEL_SWITCHING;
-  TW_TEST_HOLDS(w, state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&channel->receive) == has_key);
-  TW_TEST_HOLDS(w, tw_record_key_is_set(&channel->receive_next) == has_next);
+  const bool keyed = tw_channel_state_keyed(state);
+  TW_TEST_HOLDS(w, state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&channel->receive) == keyed);
+  TW_TEST_HOLDS(w, tw_record_key_is_set(&channel->receive_next) == tw_channel_state_on_trial(state));
 }
 
 static void take_event(tw_test_hosts *w, unsigned end, const tw_channel_event *event) {
