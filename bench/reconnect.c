@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/key_text.h"
+#include "keys/key_text.h"
 #include "loopback.h"
 #include "program.h"
 #include "world.h"

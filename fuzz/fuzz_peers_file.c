@@ -1,8 +1,8 @@
 /* Peers files and key files: whatever they hold, they are read or refused. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "cli/key_text.h"
 #include "cli/peers.h"
+#include "keys/key_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

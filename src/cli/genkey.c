@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/harden.h"
-#include "cli/key_text.h"
+#include "keys/key_text.h"
 
 static const tw_option options[] = {{"suite", 's', "NAME"}};
 

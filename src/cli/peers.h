@@ -2,7 +2,7 @@
 #ifndef TW_CLI_PEERS_H
 #define TW_CLI_PEERS_H
 
-#include "cli/key_text.h"
+#include "keys/key_text.h"
 
 /*
  * One peer a line: a public key or a fingerprint (key_text.h), then optionally a name, which goes on to the line's end.

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/key_text.h"
+#include "keys/key_text.h"
 
 static tw_env env;
 

@@ -1,16 +1,15 @@
 /* Keys as text. SPDX-License-Identifier: Apache-2.0 */
-#ifndef TW_CLI_KEY_TEXT_H
-#define TW_CLI_KEY_TEXT_H
+#ifndef TW_KEYS_KEY_TEXT_H
+#define TW_KEYS_KEY_TEXT_H
 
 #include <treewire/env.h>
 
 #include "net/report.h"
 
 /*
- * public key    SUITE:BASE64                 one token; SUITE is the registry name, the bytes are
- * LeafNode.signature_key fingerprint   sha256:HEX                   SHA-256 of the public key's token, so that
- * sha256sum can check it private key   treewire-key-1 SUITE BASE64  one line; the bytes are as tw_signer_export gives
- * them
+ * public key    SUITE:BASE64                 one token; SUITE is the registry name, the bytes LeafNode.signature_key
+ * fingerprint   sha256:HEX                   SHA-256 of the public key's token, so that sha256sum can check it
+ * private key   treewire-key-1 SUITE BASE64  one line; the bytes are as tw_signer_export gives them
  */
 #define TW_PRIVATE_KEY_MARK "treewire-key-1"
 

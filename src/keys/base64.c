@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/base64.h"
+#include "keys/base64.h"
 
 /* Private keys pass through here: no table lookup and no branch depends on a character's value. */
 

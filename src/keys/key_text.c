@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/key_text.h"
+#include "keys/key_text.h"
 
 #include <string.h>
 
-#include "cli/base64.h"
 #include "crypto/crypto.h"
+#include "keys/base64.h"
 
 enum { SUITE_NAME_MAX = 80 };
 static const tw_bytes fingerprint_mark = {(const uint8_t *)"sha256:", 7};

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/base64.h"
+#include "keys/base64.h"
 
 static tw_bytes text_of(const char *text) { return TW_BYTES((const uint8_t *)text, strlen(text)); }
 

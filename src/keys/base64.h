@@ -1,6 +1,6 @@
 /* Base64 (RFC 4648 section 4), in time that depends on the length alone. SPDX-License-Identifier: Apache-2.0 */
-#ifndef TW_CLI_BASE64_H
-#define TW_CLI_BASE64_H
+#ifndef TW_KEYS_BASE64_H
+#define TW_KEYS_BASE64_H
 
 #include <treewire/bytes.h>
 
