@@ -53,8 +53,9 @@ TW_API extern const tw_limits tw_limits_default;
 typedef struct tw_code_points {
   uint16_t pq_suites[TW_PQ_SUITES];   /* TBD1 … TBD11 of draft-ietf-mls-pq-ciphersuites, default 0xF101 … 0xF10B */
   uint16_t channel_binding_component; /* D7, default 0x8001 */
-  uint8_t mls_handshake_type;         /* TLS HandshakeType, D8 and D10, default 0xF4 */
-  uint16_t tls_using_mls_handshake;   /* TLS ExtensionType, D10, default 0xFF4D */
+  uint16_t welcome_key_packages_component; /* default 0x8002: tw_commit_options.names_key_packages */
+  uint8_t mls_handshake_type;              /* TLS HandshakeType, D8 and D10, default 0xF4 */
+  uint16_t tls_using_mls_handshake;        /* TLS ExtensionType, D10, default 0xFF4D */
 } tw_code_points;
 
 /** The defaults named above. */

@@ -195,6 +195,12 @@ typedef struct tw_join_options {
   tw_bytes ratchet_tree;        /* where the Welcome or GroupInfo has none: as from tw_group_ratchet_tree */
   const tw_bytes *self_removes; /* external joins: all SelfRemoves of the epoch, MLSMessages as they came */
   size_t self_remove_count;
+  /**
+   * Welcomes: the signed GroupInfo has to name our KeyPackage, else TW_ERR_BINDING. Nothing else in a Welcome that is
+   * signed names our init key: without this, whoever has stolen our signature key can pass a KeyPackage off as ours
+   * that has our leaf and his init key, read the Welcome, and encrypt it again for us (docs/security.md).
+   */
+  bool wants_to_be_named;
   const tw_group *origin; /* the group that this one must be the successor or a branch of (sections 11.2 and 11.3) */
 } tw_join_options;
 
@@ -326,6 +332,11 @@ typedef struct tw_commit_options {
   bool plaintext;         /* PublicMessage */
   bool tree_outside;      /* keep the ratchet tree out of the Welcome and GroupInfo: tw_group_ratchet_tree gives it */
   bool want_group_info;   /* also a GroupInfo of the new epoch for external joins */
+  /**
+   * The Welcome's signed GroupInfo names the KeyPackages that it was made for (a component of its app_data_dictionary,
+   * docs/protocols.md), for joiners that insist: see tw_join_options.
+   */
+  bool names_key_packages;
   tw_bytes group_info_extensions; /* list */
   tw_bytes authenticated_data;    /* as in tw_message_options */
   const tw_client

@@ -91,6 +91,21 @@ static tw_err check_confirmation(tw_group *group, tw_bytes expected) {
   return tw_secret_equal(tw_group_hash_bytes(group, group->confirmation_tag), expected) ? TW_OK : TW_ERR_MAC;
 }
 
+/* The signed GroupInfo names our KeyPackage among those that the Welcome was made for. */
+static tw_err check_named(const join_work *work) {
+  const uint16_t component = tw_env_code_points(work->client->env)->welcome_key_packages_component;
+  tw_bytes data;
+  if (!tw_component_lookup(work->info.extensions, component, &data)) return TW_ERR_BINDING;
+  tw_reader r = tw_reader_of(data);
+  tw_reader refs = tw_reader_of(tw_read_vector(&r));
+  TW_TRY(tw_reader_end(&r));
+  while (tw_reader_more(&refs)) {
+    const tw_bytes reference = tw_read_vector(&refs);
+    if (tw_bytes_equal(reference, tw_key_package_reference(work->key_package))) return TW_OK;
+  }
+  return TW_ERR_BINDING;
+}
+
 static tw_err enter(const join_work *work, tw_group *group) {
   TW_TRY(find_own_leaf(work, group));
   TW_TRY(tw_capabilities_meet(&work->key_package->view.leaf_node.capabilities, group->context.extensions));
@@ -114,7 +129,8 @@ static tw_err join(join_work *work, tw_bytes message, tw_group **out) {
   tw_group *group;
   TW_TRY(tw_group_from_info(client, &work->info, work->options->ratchet_tree, work->key_package->view.leaf_node.encoded,
                             work->now, &group));
-  const tw_err err = enter(work, group);
+  tw_err err = work->options->wants_to_be_named ? check_named(work) : TW_OK;
+  if (err == TW_OK) err = enter(work, group);
   if (err != TW_OK) {
     tw_group_free(group);
     return err;

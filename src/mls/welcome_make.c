@@ -64,12 +64,50 @@ tw_err tw_group_info_message(const tw_group *group, bool with_tree, tw_bytes ext
   return err;
 }
 
+/* struct { KeyPackageRef refs<V>; }: those whom the Welcome is for, see tw_commit_options.names_key_packages. */
+static tw_err write_references(const tw_commit_work *work, const tw_group *next, tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  const tw_vector_mark refs = tw_write_open(&w);
+  tw_err err = TW_OK;
+  for (uint32_t i = 0; err == TW_OK && i < work->list.count; i++) {
+    const tw_proposal *proposal = &work->list.items[i].proposal;
+    if (proposal->type != TW_PROPOSAL_ADD) continue;
+    uint8_t reference[TW_HASH_MAX];
+    err = tw_key_package_ref(next->env, next->suite, proposal->u.add.encoded, reference);
+    tw_write_vector(&w, tw_group_hash_bytes(next, reference));
+  }
+  tw_write_close(&w, refs);
+  const tw_err end = tw_writer_end(&w);
+  return err != TW_OK ? err : end;
+}
+
+static tw_err append_references(const tw_commit_work *work, const tw_group *next, tw_buf *extensions) {
+  const uint16_t component = tw_env_code_points(next->env)->welcome_key_packages_component;
+  tw_buf references = TW_BUF_INIT(tw_env_alloc(next->env));
+  tw_err err = write_references(work, next, &references);
+  if (err == TW_OK) err = tw_component_set(extensions, component, tw_buf_bytes(&references));
+  tw_buf_clear(&references);
+  return err;
+}
+
+static tw_err build_welcome_info(const tw_commit_work *work, const tw_group *next, tw_buf *out) {
+  const bool with_tree = !work->options->tree_outside;
+  if (!work->options->names_key_packages) {
+    return tw_group_info_build(next, with_tree, false, work->options->group_info_extensions, out);
+  }
+  tw_buf extensions = TW_BUF_INIT(tw_env_alloc(next->env));
+  tw_err err = tw_buf_append(&extensions, work->options->group_info_extensions);
+  if (err == TW_OK) err = append_references(work, next, &extensions);
+  if (err == TW_OK) err = tw_group_info_build(next, with_tree, false, tw_buf_bytes(&extensions), out);
+  tw_buf_clear(&extensions);
+  return err;
+}
+
 static tw_err encrypt_group_info(const tw_commit_work *work, const tw_group *next, tw_buf *encrypted) {
   const tw_env *env = next->env;
   uint8_t key[TW_AEAD_KEY_MAX];
   uint8_t nonce[TW_AEAD_NONCE];
-  TW_TRY(
-      tw_group_info_build(next, !work->options->tree_outside, false, work->options->group_info_extensions, encrypted));
+  TW_TRY(build_welcome_info(work, next, encrypted));
   TW_TRY(tw_buf_reserve(encrypted, TW_AEAD_TAG));
   TW_TRY(tw_welcome_key(env, next->suite, tw_secret_bytes(&work->joiner_secret), tw_secret_bytes(&work->psk_secret),
                         key, nonce));

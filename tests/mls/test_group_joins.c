@@ -172,12 +172,74 @@ static void an_external_joiner_takes_self_removes_along(void **state) {
   tw_test_people_clear(&p);
 }
 
+/* Adds the last two people; `options` says what the GroupInfo has. Both of them try to join and want to be named. */
+typedef struct welcome_case {
+  bool names;
+  tw_bytes component; /* by hand; empty: none */
+  tw_err expected;
+} welcome_case;
+
+static void try_welcome(const welcome_case *c) {
+  tw_test_people p;
+  tw_buf proposals = {0};
+  tw_buf extensions = {0};
+  tw_commit_result result = {0};
+  tw_test_people_init(&p, 1);
+  tw_test_found(p.all[0], TW_NO_BYTES);
+  tw_key_package *const packages[] = {tw_test_key_package(p.all[1]), tw_test_key_package(p.all[2])};
+  for (int i = 0; i < 2; i++) assert_int_equal(tw_propose_add(&proposals, tw_key_package_message(packages[i])), TW_OK);
+  if (c->component.len > 0) {
+    const uint16_t id = tw_code_points_default.welcome_key_packages_component;
+    assert_int_equal(tw_component_set(&extensions, id, c->component), TW_OK);
+  }
+  const tw_commit_options options = {.proposals = tw_buf_bytes(&proposals),
+                                     .names_key_packages = c->names,
+                                     .group_info_extensions = tw_buf_bytes(&extensions)};
+  assert_int_equal(tw_group_commit(p.all[0]->group, &options, TW_TEST_NOW, &result), TW_OK);
+  const tw_join_options join = {.wants_to_be_named = true};
+  for (int i = 0; i < 2; i++) {
+    tw_group *group = NULL;
+    assert_int_equal(
+        tw_group_join(&p.all[1 + i]->client, packages[i], tw_buf_bytes(&result.welcome), &join, TW_TEST_NOW, &group),
+        c->expected);
+    if (c->expected != TW_OK) {
+      assert_null(group); /* it is the naming alone that is wrong */
+      assert_int_equal(
+          tw_group_join(&p.all[1 + i]->client, packages[i], tw_buf_bytes(&result.welcome), NULL, TW_TEST_NOW, &group),
+          TW_OK);
+    }
+    tw_group_free(group);
+    tw_key_package_free(packages[i]);
+  }
+  tw_commit_result_clear(&result);
+  tw_buf_clear(&extensions);
+  tw_buf_clear(&proposals);
+  tw_test_people_clear(&p);
+}
+
+static void who_wants_to_be_named_takes_no_other_welcome(void **state) {
+  static const uint8_t other[] = {5, 4, 1, 2, 3, 4};
+  static const uint8_t cut[] = {40, 33, 1};
+  static const uint8_t trailing[] = {0, 0};
+  const welcome_case cases[] = {
+      {true, TW_NO_BYTES, TW_OK},
+      {false, TW_NO_BYTES, TW_ERR_BINDING},
+      {false, TW_ARRAY(other), TW_ERR_BINDING},
+      {false, TW_ARRAY(cut), TW_ERR_TRUNCATED},
+      {false, TW_ARRAY(trailing), TW_ERR_TRAILING},
+      {true, TW_ARRAY(other), TW_OK}, /* ours takes its place */
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) try_welcome(&cases[i]);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(external_commits_join_and_resync),
       cmocka_unit_test(outsiders_propose),
       cmocka_unit_test(a_self_remove_is_committed_by_others_and_by_joiners),
       cmocka_unit_test(an_external_joiner_takes_self_removes_along),
+      cmocka_unit_test(who_wants_to_be_named_takes_no_other_welcome),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
