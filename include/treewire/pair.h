@@ -173,6 +173,11 @@ TW_API TW_MUST_USE tw_err tw_pair_request_group(const tw_env *env, tw_bytes mess
 TW_API tw_group *tw_pair_group(const tw_pair *pair);
 /** The epoch whose keys protect the connection: that of our response in TW_PAIR_ANSWERED, else as tw_pair_group. */
 TW_API tw_group *tw_pair_traffic_group(const tw_pair *pair);
+/**
+ * The epoch of our outstanding update, else NULL: the peer's keys in it may be in use before its epoch_key_update is
+ * here, where the two do not travel in one stream. Borrowed likewise.
+ */
+TW_API tw_group *tw_pair_next_group(const tw_pair *pair);
 /** The exporter context of these keys: empty on a connection that began with hellos. Valid until the next message. */
 TW_API tw_bytes tw_pair_context(const tw_pair *pair);
 /** The epoch of data that follows a request at once (D6): TW_PAIR_ASKING and TW_PAIR_ANSWERED, else NULL. */

@@ -107,6 +107,10 @@ tw_err tw_pair_check_group(const tw_pair *pair, const tw_group *group) {
 
 tw_group *tw_pair_group(const tw_pair *pair) { return pair->group; }
 
+tw_group *tw_pair_next_group(const tw_pair *pair) {
+  return pair->state == TW_PAIR_LEADING || pair->state == TW_PAIR_YIELDING ? pair->pending : NULL;
+}
+
 bool tw_pair_peer(const tw_pair *pair, tw_member *peer) {
   return pair->group != NULL && member_at(pair->group, tw_pair_peer_leaf(pair->role), peer);
 }

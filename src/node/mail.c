@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/mail.h"
+
+#include <string.h>
+
+/* struct { uint8 kind; opaque ref[16]; opaque body<V>; } NodeMail */
+tw_err tw_mail_decode(tw_bytes encoded, tw_mail *out) {
+  tw_reader r = tw_reader_of(encoded);
+  const uint8_t kind = tw_read_u8(&r);
+  const tw_bytes ref = tw_read_fixed(&r, TW_MAIL_REF);
+  const tw_bytes body = tw_read_vector(&r);
+  TW_TRY(tw_reader_end(&r));
+  if (kind != TW_MAIL_PAIR) return TW_ERR_UNSUPPORTED;
+  *out = (tw_mail){.kind = (tw_mail_kind)kind, .body = body};
+  memcpy(out->ref, ref.ptr, TW_MAIL_REF);
+  return TW_OK;
+}
+
+tw_err tw_mail_encode(const tw_mail *mail, tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  tw_write_u8(&w, (uint8_t)mail->kind);
+  tw_write_fixed(&w, TW_ARRAY(mail->ref));
+  tw_write_vector(&w, mail->body);
+  return tw_writer_end(&w);
+}

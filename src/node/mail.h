@@ -1,0 +1,30 @@
+/* What nodes write to each other by the relay's mailboxes. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_MAIL_H
+#define TW_NODE_MAIL_H
+
+#include "codec/reader.h"
+#include "codec/writer.h"
+
+enum { TW_MAIL_REF = 16 };
+
+/** The numbers are on the wire. */
+typedef enum tw_mail_kind {
+  TW_MAIL_PAIR = 1 /* a TwoPartyMLSMessage */
+} tw_mail_kind;
+
+/**
+ * struct { uint8 kind; opaque ref[16]; opaque body<V>; } NodeMail. `ref` says which pair it is for: of a server_hello
+ * the first 16 bytes of SHA-256 of the client_hello that it answers, else the last 16 bytes of the group's id.
+ */
+typedef struct tw_mail {
+  tw_mail_kind kind;
+  uint8_t ref[TW_MAIL_REF];
+  tw_bytes body;
+} tw_mail;
+
+/** A view. Malformed errors; TW_ERR_UNSUPPORTED for another kind. */
+TW_MUST_USE tw_err tw_mail_decode(tw_bytes encoded, tw_mail *out);
+/** Appended. TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_mail_encode(const tw_mail *mail, tw_buf *out);
+
+#endif

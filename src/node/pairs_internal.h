@@ -1,0 +1,105 @@
+/* The inside of pairs. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_PAIRS_INTERNAL_H
+#define TW_NODE_PAIRS_INTERNAL_H
+
+#include "node/hellos.h"
+#include "node/pairs.h"
+
+enum { TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
+#define TW_PAIRS_TAG (UINT64_C(1) << 56)
+#define TW_PAIRS_REPEAT_MAX_MS (UINT64_C(24) * 3600 * 1000)
+#define TW_PAIRS_TAKE_AGAIN_MS UINT64_C(5000)
+#define TW_PAIRS_STOCK_MS (UINT64_C(3600) * 1000)
+/* Two that begin at once know of it after so long. */
+#define TW_PAIRS_CROSSING_MS UINT64_C(60000)
+#define TW_PAIRS_NOBODY UINT32_MAX
+
+/* What a request was for: in its tag, with a peer's slot. */
+typedef enum tw_pairs_ask {
+  TW_PAIRS_ASK_STOCK = 1,
+  TW_PAIRS_ASK_PUBLISH = 2,
+  TW_PAIRS_ASK_TAKE = 3,
+  TW_PAIRS_ASK_SEND = 4
+} tw_pairs_ask;
+
+typedef struct tw_pairs_peer {
+  tw_client_id id;
+  uint32_t number; /* the caller's */
+  uint32_t slot;   /* in the table, and in tags */
+  tw_pair *pair;   /* NULL: none */
+  tw_buf context;  /* of its traffic keys (tw_pair_context), which a loaded pair has not */
+  tw_buf unsent;   /* NodeMails, each opaque<V>, that the relay has not confirmed; saved with the pair */
+  uint32_t unsent_count;
+  bool in_flight;      /* the first of them was given to the relay on this connection */
+  uint64_t stamp;      /* of the keys that the peer should be using, or begin to use */
+  uint64_t next_stamp; /* of our outstanding update's */
+  bool send_later;     /* answered a resumption: ours go under the new keys once the peer's do (D5) */
+  bool taking;         /* a client_hello of the peer's was asked for */
+  bool wanted;         /* there is traffic */
+  uint64_t take_at_ms; /* not before */
+  uint64_t send_at_ms; /* the relay was full */
+  uint64_t made_ms;    /* when the pair began */
+  uint64_t rekey_at_ms;
+  uint64_t repeat_at_ms; /* UINT64_MAX: nothing is waited for */
+  uint64_t repeat_ms;
+  uint32_t repeats;
+} tw_pairs_peer;
+
+struct tw_pairs {
+  tw_pairs_config config;
+  tw_pair_config pair;
+  const tw_env *env;
+  tw_hellos hellos;
+  tw_pairs_peer **peers; /* by slot; NULL: a free one */
+  size_t count;
+  bool stocking; /* the relay was asked about our hellos */
+  uint64_t stock_at_ms;
+  uint32_t generation; /* of the connection: answers to an earlier one's requests do not count */
+};
+
+/* ---- pairs.c: peers and the relay ---- */
+
+tw_pairs_peer *tw_pairs_find_id(const tw_pairs *pairs, const tw_client_id *id);
+/* Without a pair, as in the beginning. */
+void tw_pairs_peer_reset(tw_pairs_peer *peer);
+/* Give the relay the next message, if there is one. */
+void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer);
+/* Ask for a client_hello of the peer's, unless that was a moment ago. */
+void tw_pairs_take(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
+void tw_pairs_tell(const tw_pairs *pairs, uint32_t number, const char *what, tw_err err);
+
+/* ---- pairs_begin.c: how a pair begins ---- */
+
+/* With a client_hello of the peer's. */
+void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hello, uint64_t now_ms);
+/* With a server_hello to one of ours. */
+void tw_pairs_join(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, uint64_t now_ms);
+
+/* ---- pairs_go_on.c: how it goes on ---- */
+
+/* Every other message of it. */
+void tw_pairs_receive(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, uint64_t now_ms);
+/* Renew our leaf, if the pair's state allows it. */
+void tw_pairs_update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
+/* An answer is overdue. */
+void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
+/* When what has to happen next, after a change. */
+void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
+/* A message to be kept until the relay has it; TW_ERR_LIMIT: there are too many. */
+TW_MUST_USE tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes body);
+/* The pair as it is now, and `more` with it. */
+TW_MUST_USE tw_err tw_pairs_save(const tw_pairs *pairs, const tw_pairs_peer *peer, const tw_store_change *more,
+                                 size_t count);
+/* Take packets under its traffic keys; remembers their stamp. */
+TW_MUST_USE tw_err tw_pairs_take_keys(const tw_pairs *pairs, tw_pairs_peer *peer);
+TW_MUST_USE tw_err tw_pairs_send_under(const tw_pairs *pairs, const tw_pairs_peer *peer, bool nudge);
+
+/* ---- pair_record.c: what is saved of a peer ---- */
+
+/* A copy as it is saved; the caller clears it. */
+TW_MUST_USE tw_err tw_pair_record_encode(const tw_pairs_peer *peer, tw_buf *value);
+/* Into a peer without a pair. */
+TW_MUST_USE tw_err tw_pair_record_decode(const tw_pair_config *config, tw_bytes value, tw_client_id *id, tw_pair **pair,
+                                         tw_buf *context, tw_buf *unsent);
+
+#endif
