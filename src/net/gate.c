@@ -73,20 +73,38 @@ size_t tw_gate_half_open(const tw_gate *gate) {
   return gate->admission != NULL ? tw_admission_half_open(gate->admission) : 0;
 }
 
+void *tw_gate_hold(tw_gate *gate, tw_pass *pass, void *owner) {
+  if (gate->admission == NULL) return NULL;
+  if (owner != NULL && pass != NULL) pass->owner = owner;
+  tw_pass *surplus = tw_admission_surplus(gate->admission);
+  if (surplus == NULL || surplus->owner == NULL) return NULL;
+  surplus->lines = TW_PASS_UNTOLD;
+  count(gate, &gate->tally.pushed_out);
+  return surplus->owner;
+}
+
+void tw_gate_leave(tw_gate *gate, tw_pass **pass) {
+  if (*pass == NULL) return;
+  tw_admission_leave(gate->admission, *pass);
+  *pass = NULL;
+}
+
+bool tw_gate_hushes_pass(tw_gate *gate, tw_pass *pass) {
+  if (pass == NULL) return false;
+  const bool fresh = pass->lines == TW_PASS_FRESH;
+  if (tw_admission_tells(gate->admission, pass, now_us())) return false;
+  if (fresh) count(gate, &gate->tally.untold);
+  return true;
+}
+
 void tw_gate_entered(tw_gate *gate, tw_pass *pass, tw_tunnel *tunnel) {
-  if (gate->admission == NULL) return;
   if (tunnel == NULL) {
-    tw_admission_leave(gate->admission, pass);
+    tw_gate_leave(gate, &pass);
     return;
   }
   /* It may have ended already. */
-  tw_pass *held = *tw_tunnel_pass(tunnel);
-  if (held != NULL) held->owner = tunnel;
-  tw_pass *surplus = tw_admission_surplus(gate->admission);
-  if (surplus == NULL || surplus->owner == NULL) return;
-  surplus->lines = TW_PASS_UNTOLD;
-  count(gate, &gate->tally.pushed_out);
-  tw_tunnel_push_out(surplus->owner, "pushed out by newer connections");
+  tw_tunnel *surplus = tw_gate_hold(gate, *tw_tunnel_pass(tunnel), tunnel);
+  if (surplus != NULL) tw_tunnel_push_out(surplus, "pushed out by newer connections");
 }
 
 static void on_rested(uv_timer_t *timer) {
@@ -104,18 +122,10 @@ void tw_gate_throttle(tw_gate *gate, tw_acceptor *acceptor) {
 }
 
 bool tw_gate_hushes(tw_gate *gate, tw_tunnel *tunnel, const tw_tunnel_event *event) {
-  tw_pass *pass = *tw_tunnel_pass(tunnel);
-  if (pass == NULL || event->kind == TW_TUNNEL_ESTABLISHED) return false;
-  const bool fresh = pass->lines == TW_PASS_FRESH;
-  if (tw_admission_tells(gate->admission, pass, now_us())) return false;
-  if (fresh) count(gate, &gate->tally.untold);
-  return true;
+  return event->kind != TW_TUNNEL_ESTABLISHED && tw_gate_hushes_pass(gate, *tw_tunnel_pass(tunnel));
 }
 
 void tw_gate_note(tw_gate *gate, tw_tunnel *tunnel, const tw_tunnel_event *event) {
-  if (event->kind != TW_TUNNEL_ESTABLISHED && event->kind != TW_TUNNEL_CLOSED) return;
-  tw_pass *pass = *tw_tunnel_pass(tunnel);
-  if (pass == NULL) return;
-  *tw_tunnel_pass(tunnel) = NULL;
-  tw_admission_leave(gate->admission, pass);
+  if (event->kind == TW_TUNNEL_ESTABLISHED || event->kind == TW_TUNNEL_CLOSED)
+    tw_gate_leave(gate, tw_tunnel_pass(tunnel));
 }

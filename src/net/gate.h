@@ -33,14 +33,25 @@ TW_MUST_USE tw_err tw_gate_open(tw_gate *gate, uv_loop_t *loop, const tw_admissi
 /** Tells what is left, and stops. The memory is used until the loop has run once more. */
 void tw_gate_close(tw_gate *gate);
 
-/** A new connection: false when it is not let in, and closed then. `*pass` is for tw_tunnel_setup.pass. */
+/** A new connection: false when it is not let in, and closed then. `*pass` is NULL without a gate. */
 bool tw_gate_enter(tw_gate *gate, int fd, tw_pass **pass);
 /** Connections that are let in and not established yet, one that has just entered included; 0 without a gate. */
 size_t tw_gate_half_open(const tw_gate *gate);
-/** It has become this tunnel (NULL: none). If there are too many now, the oldest is ended. */
-void tw_gate_entered(tw_gate *gate, tw_pass *pass, tw_tunnel *tunnel);
+/** `owner` has the pass, both NULL: it was given back already. If there are too many now, the oldest one's owner, who
+ * has to go; else NULL. */
+void *tw_gate_hold(tw_gate *gate, tw_pass *pass, void *owner);
+/** Established, or gone: half open no more. `*pass` is NULL then; nothing happens where it was. */
+void tw_gate_leave(tw_gate *gate, tw_pass **pass);
+/** Whether nothing is to be said of one that comes to nothing, since there are too many like it; then it is counted. */
+bool tw_gate_hushes_pass(tw_gate *gate, tw_pass *pass);
+
 /** After a connection: `acceptor` rests for a moment if there are more than their rate in all. */
 void tw_gate_throttle(tw_gate *gate, tw_acceptor *acceptor);
+
+/* ---- the same for tunnels, whose setup has the pass ---- */
+
+/** It has become this tunnel (NULL: none). If there are too many now, the oldest is ended. */
+void tw_gate_entered(tw_gate *gate, tw_pass *pass, tw_tunnel *tunnel);
 /** Before an event is told: true when nothing is to be said of it, since there are too many like it. */
 bool tw_gate_hushes(tw_gate *gate, tw_tunnel *tunnel, const tw_tunnel_event *event);
 /** After it: who is established, or gone, is half open no more. */

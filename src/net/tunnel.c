@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "net/tunnel_parts.h"
+#include "net/wire.h"
 
 /* An alert that the peer does not take is not waited for any longer than this. */
 enum { LAST_WORDS_MS = 1000 };
@@ -18,12 +18,6 @@ enum { LAST_WORDS_MS = 1000 };
 /* Runs evenly while a tunnel lives. Each one looks at the clock anew: it may have been set, or the machine have slept.
  */
 uint64_t tw_tunnel_now(const tw_tunnel *tunnel) { return tunnel->wall_offset_ms + uv_now(tunnel->setup->loop); }
-
-static uint64_t wall_ms(void) {
-  struct timespec now;
-  if (clock_gettime(CLOCK_REALTIME, &now) != 0) return 0;
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 uint64_t tw_tunnel_id(const tw_tunnel *tunnel) { return tunnel->id; }
 const char *tw_tunnel_remote(const tw_tunnel *tunnel) { return tunnel->remote; }
@@ -98,9 +92,7 @@ static int open_end(tw_tunnel *tunnel, tw_end *end, int fd, tw_watch_ready ready
 
 /* A reset in place of an end of file, so that the application does not take what it has for all there is. */
 static void reset_app(const tw_tunnel *tunnel) {
-  const struct linger now = {.l_onoff = 1, .l_linger = 0};
-  if (tunnel->app_is_socket && tunnel->app_in.fd >= 0)
-    (void)setsockopt(tunnel->app_in.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  if (tunnel->app_is_socket && tunnel->app_in.fd >= 0) tw_wire_reset_at_close(tunnel->app_in.fd);
 }
 
 static void close_app(tw_tunnel *tunnel) {
@@ -145,12 +137,6 @@ void tw_tunnel_channel_closed(tw_tunnel *tunnel, const tw_channel_event *event) 
   if (tw_tunnel_try_again(tunnel, stage, event->reason, event->alert, text)) return;
   tunnel->why = "error";
   tw_tunnel_error(tunnel, stage, event->reason, event->alert, text);
-}
-
-/* Who is told nothing else is told so. */
-static void reset_wire(const tw_tunnel *tunnel) {
-  const struct linger now = {.l_onoff = 1, .l_linger = 0};
-  if (tunnel->wire.fd >= 0) (void)setsockopt(tunnel->wire.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 void tw_tunnel_app_broke(tw_tunnel *tunnel, int error) {
@@ -252,11 +238,12 @@ static void begin_drain(tw_tunnel *tunnel) {
   close_app(tunnel);
   tunnel->phase = TW_PHASE_DRAINING;
   if (tw_link_is_silent(&tunnel->link)) {
-    reset_wire(tunnel);
+    if (tunnel->wire.fd >= 0) tw_wire_reset_at_close(tunnel->wire.fd);
     tw_tunnel_end(tunnel);
     return;
   }
-  if (tunnel->wire_ended || tunnel->wire_dead || shutdown(tunnel->wire.fd, SHUT_WR) != 0 || !tw_tunnel_drain(tunnel))
+  if (tunnel->wire_ended || tunnel->wire_dead || shutdown(tunnel->wire.fd, SHUT_WR) != 0 ||
+      !tw_wire_drain(tunnel->wire.fd))
     tw_tunnel_end(tunnel);
 }
 
@@ -316,7 +303,7 @@ static void on_timer(uv_timer_t *timer) {
 static void on_wire(void *ctx, bool readable, bool writable) {
   tw_tunnel *tunnel = ctx;
   if (tunnel->phase == TW_PHASE_DRAINING) {
-    if (!tw_tunnel_drain(tunnel)) tw_tunnel_end(tunnel);
+    if (!tw_wire_drain(tunnel->wire.fd)) tw_tunnel_end(tunnel);
     return;
   }
   tunnel->calling = true;
@@ -449,7 +436,7 @@ tw_err tw_tunnel_start(const tw_tunnel_setup *setup, uint64_t id, int wire_fd, i
   made->id = id;
   made->wire.fd = made->app_in.fd = made->app_out.fd = -1;
   made->armed_ms = UINT64_MAX;
-  made->wall_offset_ms = wall_ms() - uv_now(setup->loop);
+  made->wall_offset_ms = tw_wall_ms() - uv_now(setup->loop);
   made->phase = TW_PHASE_DIALING;
   made->handles = 1; /* the timer */
   (void)snprintf(made->remote, sizeof made->remote, "?");

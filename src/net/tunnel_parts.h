@@ -127,8 +127,6 @@ void tw_tunnel_go_on(tw_tunnel *tunnel);
 /* tunnel_pump.c: moving bytes. */
 void tw_tunnel_read_wire(tw_tunnel *tunnel);
 void tw_tunnel_read_app(tw_tunnel *tunnel);
-/* Drop what still comes; false at its end. */
-bool tw_tunnel_drain(tw_tunnel *tunnel);
 /* Everything that can go out now, in both directions. */
 void tw_tunnel_push(tw_tunnel *tunnel);
 /* Tell the loop what we wait for. */

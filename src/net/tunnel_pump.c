@@ -1,50 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "net/tunnel_parts.h"
+#include "net/wire.h"
 
-enum {
-  ROUNDS = 8,                   /* reads of one side before other tunnels have their turn */
-  OUTPUT_HARD_MAX = 1024 * 1024 /* of answers to the peer that it does not take: then nothing more is read from it */
-};
-
-static bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
-static ssize_t read_some(int fd, uint8_t *ptr, size_t len) {
-  ssize_t got;
-  do got = read(fd, ptr, len);
-  while (got < 0 && errno == EINTR);
-  return got;
-}
-
-static ssize_t write_some(int fd, tw_bytes bytes) {
-  ssize_t written;
-  do written = write(fd, bytes.ptr, bytes.len);
-  while (written < 0 && errno == EINTR);
-  return written;
-}
+/* Of answers to the peer that it does not take: then nothing more is read from it. */
+enum { OUTPUT_HARD_MAX = 1024 * 1024 };
 
 static bool is_live(const tw_tunnel *tunnel) { return tunnel->phase == TW_PHASE_RUNNING; }
 
 /* The channel's output to the wire. What cannot be sent any more is dropped: the peer's last words are still of
  * interest. */
 static void flush_output(tw_tunnel *tunnel) {
-  for (;;) {
-    const tw_bytes output = tw_link_output(&tunnel->link);
-    if (output.len == 0) return;
-    ssize_t sent = (ssize_t)output.len;
-    if (!tunnel->wire_dead) sent = write_some(tunnel->wire.fd, output);
-    if (sent < 0 && would_block(errno)) return;
-    if (sent < 0) {
-      tunnel->wire_dead = true;
-      if (tunnel->wire_error == 0) tunnel->wire_error = errno;
-      continue;
-    }
-    tw_link_output_sent(&tunnel->link, (size_t)sent);
-    if (!tunnel->wire_dead && (size_t)sent < output.len) return;
+  if (!tunnel->wire_dead) {
+    const int error = tw_wire_flush(&tunnel->link, tunnel->wire.fd);
+    tunnel->wire_dead = error != 0;
+    if (tunnel->wire_error == 0) tunnel->wire_error = error;
   }
+  if (tunnel->wire_dead) tw_link_output_sent(&tunnel->link, tw_link_output(&tunnel->link).len);
 }
 
 static int app_out_fd(const tw_tunnel *tunnel) {
@@ -56,8 +30,8 @@ static void deliver(tw_tunnel *tunnel) {
   while (is_live(tunnel)) {
     const tw_bytes data = tw_link_data(&tunnel->link);
     if (data.len == 0 || !tunnel->app_ready) return;
-    const ssize_t written = write_some(app_out_fd(tunnel), data);
-    if (written < 0 && would_block(errno)) {
+    const ssize_t written = tw_wire_write(app_out_fd(tunnel), data);
+    if (written < 0 && tw_wire_would_block(errno)) {
       tunnel->app_blocked = true;
       return;
     }
@@ -95,7 +69,7 @@ void tw_tunnel_push(tw_tunnel *tunnel) {
 }
 
 void tw_tunnel_read_wire(tw_tunnel *tunnel) {
-  for (int round = 0; round < ROUNDS && is_live(tunnel) && !tunnel->wire_ended; round++) {
+  for (int round = 0; round < TW_WIRE_ROUNDS && is_live(tunnel) && !tunnel->wire_ended; round++) {
     uint8_t *ptr;
     size_t room = 0;
     if (tw_link_data(&tunnel->link).len > 0) return;
@@ -104,8 +78,8 @@ void tw_tunnel_read_wire(tw_tunnel *tunnel) {
       return;
     }
     if (room == 0) return;
-    const ssize_t got = read_some(tunnel->wire.fd, ptr, room);
-    if (got < 0 && would_block(errno)) return;
+    const ssize_t got = tw_wire_read(tunnel->wire.fd, ptr, room);
+    if (got < 0 && tw_wire_would_block(errno)) return;
     if (got <= 0) {
       if (got < 0 && tunnel->wire_error == 0) tunnel->wire_error = errno;
       tunnel->wire_ended = true;
@@ -116,16 +90,6 @@ void tw_tunnel_read_wire(tw_tunnel *tunnel) {
     tw_tunnel_push(tunnel);
     if ((size_t)got < room) return;
   }
-}
-
-bool tw_tunnel_drain(tw_tunnel *tunnel) {
-  uint8_t dropped[4096];
-  for (int round = 0; round < ROUNDS; round++) {
-    const ssize_t got = read_some(tunnel->wire.fd, dropped, sizeof dropped);
-    if (got < 0 && would_block(errno)) return true;
-    if (got <= 0) return false;
-  }
-  return true;
 }
 
 static bool may_read_app(const tw_tunnel *tunnel) {
@@ -142,10 +106,10 @@ static bool read_record(tw_tunnel *tunnel) {
     return false;
   }
   if (room == 0) return false;
-  const ssize_t got = read_some(tunnel->app_in.fd, ptr, room);
+  const ssize_t got = tw_wire_read(tunnel->app_in.fd, ptr, room);
   const int error = errno;
   tw_tunnel_write_done(tunnel, got > 0 ? (size_t)got : 0);
-  if (got < 0 && !would_block(error)) tw_tunnel_app_broke(tunnel, error);
+  if (got < 0 && !tw_wire_would_block(error)) tw_tunnel_app_broke(tunnel, error);
   if (got == 0) tunnel->app_ended = true;
   if (got > 0) {
     tunnel->active_ms = tw_tunnel_now(tunnel);
@@ -156,7 +120,7 @@ static bool read_record(tw_tunnel *tunnel) {
 
 /* Records are collected up to the channel's high-water mark, then sent in one piece. */
 void tw_tunnel_read_app(tw_tunnel *tunnel) {
-  for (int round = 0; round < ROUNDS && may_read_app(tunnel); round++) {
+  for (int round = 0; round < TW_WIRE_ROUNDS && may_read_app(tunnel); round++) {
     bool more = true;
     while (more && is_live(tunnel) && tw_link_writable(&tunnel->link)) more = read_record(tunnel);
     tw_tunnel_push(tunnel);

@@ -1,21 +1,10 @@
 /* Reaching the peer, again and again if need be. SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
 
 #include "net/tunnel_parts.h"
+#include "net/wire.h"
 
-/* Waits double from the first to the most; each is drawn from its upper half, so that those who lost the same peer do
- * not all come back in the same moment. */
-enum { FIRST_WAIT_MS = 250, MOST_WAIT_MS = 30000, DOUBLINGS = 7 };
-
-static uint64_t next_wait(unsigned tries) {
-  uint64_t most = (uint64_t)FIRST_WAIT_MS << (tries < DOUBLINGS ? tries : DOUBLINGS);
-  if (most > MOST_WAIT_MS) most = MOST_WAIT_MS;
-  uint16_t drawn = 0;
-  if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn) drawn = 0;
-  return most / 2 + most / 2 * drawn / UINT16_MAX;
-}
+enum { FIRST_WAIT_MS = 250, MOST_WAIT_MS = 30000 };
 
 static void on_peer(void *ctx, int fd, const tw_report *report) {
   tw_tunnel *tunnel = ctx;
@@ -75,7 +64,7 @@ bool tw_tunnel_try_again(tw_tunnel *tunnel, tw_tunnel_stage stage, tw_err err, u
     return true;
   }
   if (tunnel->app_taken) return false;
-  const uint64_t wait = next_wait(tunnel->tries);
+  const uint64_t wait = tw_backoff_ms(FIRST_WAIT_MS, MOST_WAIT_MS, tunnel->tries);
   if (!is_passing(stage, err) || tw_tunnel_now(tunnel) + wait > tunnel->give_up_ms) return false;
   tunnel->tries++;
   wait_for_next(tunnel, wait, &failed);
