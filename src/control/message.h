@@ -105,6 +105,7 @@ typedef struct tw_control_location {
 
 typedef struct tw_control_publish {
   tw_control_pool pool;
+  bool replace;          /* what is there is of no use any more: their private keys were lost */
   tw_bytes key_packages; /* opaque each<V>: tw_control_opaque_next */
   tw_bytes last_resort;  /* empty: what is there stays */
 } tw_control_publish;

@@ -14,9 +14,10 @@ static void fail_if(tw_reader *r, const tw_reader *walk) {
   if (tw_reader_err(walk) != TW_OK) tw_reader_fail(r, tw_reader_err(walk));
 }
 
-/* struct { uint8 pool; opaque key_packages<V> each opaque<V>; opaque last_resort<V>; } publish */
+/* struct { uint8 pool; uint8 replace; opaque key_packages<V> each opaque<V>; opaque last_resort<V>; } publish */
 static void read_publish(tw_reader *r, tw_control_publish *out) {
   out->pool = read_pool(r);
+  out->replace = tw_read_present(r);
   out->key_packages = tw_read_vector(r);
   tw_reader walk = tw_reader_of(out->key_packages);
   tw_bytes each;
@@ -27,6 +28,7 @@ static void read_publish(tw_reader *r, tw_control_publish *out) {
 
 static void write_publish(tw_writer *w, const tw_control_publish *publish) {
   tw_write_u8(w, (uint8_t)publish->pool);
+  tw_write_u8(w, publish->replace);
   tw_write_vector(w, publish->key_packages);
   tw_write_vector(w, publish->last_resort);
 }

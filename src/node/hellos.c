@@ -79,6 +79,7 @@ typedef struct batch {
   size_t change_count;
   tw_buf key_packages;
   tw_buf last_resort;
+  bool replaces; /* what the relay has is of no use */
 } batch;
 
 static void batch_clear(batch *b) {
@@ -155,20 +156,30 @@ static bool has_last_resort(const tw_hellos *hellos, uint64_t now_ms) {
 }
 
 static tw_err save_and_ask(tw_hellos *hellos, batch *b, uint64_t tag) {
-  const tw_control_request request = {
-      .type = TW_CONTROL_PUBLISH,
-      .body.publish = {TW_CONTROL_POOL_PAIR, tw_buf_bytes(&b->key_packages), tw_buf_bytes(&b->last_resort)}};
+  const tw_control_request request = {.type = TW_CONTROL_PUBLISH,
+                                      .body.publish = {TW_CONTROL_POOL_PAIR, b->replaces,
+                                                       tw_buf_bytes(&b->key_packages), tw_buf_bytes(&b->last_resort)}};
   TW_TRY(hellos->port->save(hellos->port->ctx, b->changes, b->change_count));
   for (size_t i = 0; i < b->count; i++) hellos->list[hellos->count++] = b->made[i];
   return hellos->port->request(hellos->port->ctx, &request, tag);
 }
 
+/* Those that are used once. */
+static size_t count_single(const tw_hellos *hellos) {
+  size_t count = 0;
+  for (size_t i = 0; i < hellos->count; i++) count += !hellos->list[i].last_resort;
+  return count;
+}
+
 tw_err tw_hellos_publish(tw_hellos *hellos, uint32_t stock, uint64_t now_ms, uint64_t tag, bool *asked) {
+  /* More than we know of, or none of ours: our state was lost, and nobody should be given one of those. */
+  const bool replaces = hellos->count == 0 || stock > count_single(hellos);
+  if (replaces) stock = 0;
   const size_t wanted = stock < TW_HELLOS_WANTED ? TW_HELLOS_WANTED - stock : 0;
-  const bool last_resort = !has_last_resort(hellos, now_ms);
+  const bool last_resort = replaces || !has_last_resort(hellos, now_ms);
   *asked = false;
   if (wanted == 0 && !last_resort) return TW_OK;
-  batch b = {0};
+  batch b = {.replaces = replaces};
   tw_err err = TW_OK;
   for (size_t i = 0; err == TW_OK && i < wanted; i++) err = make(hellos, &b, false, now_ms);
   if (err == TW_OK && last_resort) err = make(hellos, &b, true, now_ms);

@@ -37,6 +37,14 @@ static tw_err check_unsent(tw_bytes unsent) {
   return count <= TW_PAIRS_UNSENT_MAX ? TW_OK : TW_ERR_ENCODING;
 }
 
+void tw_pairs_put_saved(tw_pairs_peer *peer, tw_pair *pair, tw_buf context, tw_buf unsent) {
+  peer->pair = pair;
+  peer->context = context;
+  peer->unsent = unsent;
+  tw_reader r = tw_reader_of(tw_buf_bytes(&unsent));
+  for (peer->unsent_count = 0; tw_reader_more(&r); peer->unsent_count++) (void)tw_read_vector(&r);
+}
+
 tw_err tw_pair_record_decode(const tw_pair_config *config, tw_bytes value, tw_client_id *id, tw_pair **pair,
                              tw_buf *context, tw_buf *unsent) {
   tw_reader r = tw_reader_of(value);

@@ -176,6 +176,7 @@ void tw_pairs_connected(tw_pairs *pairs, uint64_t now_ms) {
     if (peer == NULL) continue;
     peer->in_flight = false;
     peer->taking = false;
+    tw_pairs_hurry(pairs, peer, now_ms);
     tw_pairs_flush(pairs, peer);
     peer->take_at_ms = 0;
     if (peer->wanted && peer->pair == NULL) tw_pairs_take(pairs, peer, now_ms);

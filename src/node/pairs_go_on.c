@@ -79,6 +79,12 @@ void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_
   peer->repeat_at_ms = now_ms + peer->repeat_ms;
 }
 
+void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+  if (peer->repeat_at_ms == UINT64_MAX || status_of(peer).state == TW_PAIR_UNCONFIRMED) return;
+  peer->repeat_ms = 0;
+  tw_pairs_schedule(pairs, peer, now_ms);
+}
+
 /* What is waiting for the relay is of no use any more. */
 static void drop_unsent(tw_pairs_peer *peer) {
   tw_buf_consume(&peer->unsent, peer->unsent.len);
@@ -129,6 +135,39 @@ static tw_err keep_reply(tw_pairs_peer *peer, const tw_pair_event *event, tw_byt
   return reply.len == 0 ? TW_OK : tw_pairs_keep(peer, ref_of(peer), reply);
 }
 
+/*
+ * The pair could not be saved, and nothing of its new state was released: back to what the disk has. Whoever waits for
+ * what was not sent asks again.
+ */
+static void revert(tw_pairs *pairs, tw_pairs_peer *peer, tw_err why, uint64_t now_ms) {
+  tw_pairs_tell(pairs, peer->number, "its pair could not be saved", why);
+  peer->reverting = true;
+  const tw_node_port *port = pairs->config.port;
+  tw_client_id id;
+  tw_pair *pair = NULL;
+  tw_buf value = {0};
+  tw_buf context = {0};
+  tw_buf unsent = {0};
+  tw_err err = port->load(port->ctx, TW_STORE_SESSION, tw_group_id(tw_pair_group(peer->pair)), &value);
+  if (err == TW_OK) err = tw_pair_record_decode(&pairs->pair, tw_buf_bytes(&value), &id, &pair, &context, &unsent);
+  tw_buf_clear(&value);
+  if (err != TW_OK) { /* once more, before anything else happens to it */
+    tw_buf_clear(&context);
+    tw_buf_clear(&unsent);
+    peer->repeat_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
+    peer->rekey_at_ms = UINT64_MAX;
+    return;
+  }
+  tw_pair_free(peer->pair);
+  tw_buf_clear(&peer->context);
+  tw_buf_clear(&peer->unsent);
+  tw_pairs_put_saved(peer, pair, context, unsent);
+  peer->in_flight = false;
+  peer->reverting = false;
+  tw_pairs_schedule(pairs, peer, now_ms);
+  if (peer->repeat_at_ms == UINT64_MAX) peer->rekey_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
+}
+
 static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_event *event, tw_bytes reply,
                         uint64_t now_ms) {
   const bool resumes = event->outcome == TW_PAIR_ASKED || event->outcome == TW_PAIR_RESUMED;
@@ -136,10 +175,7 @@ static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_even
   if (err == TW_OK) err = keep_reply(peer, event, reply);
   if (err == TW_OK) err = tw_pairs_save(pairs, peer, NULL, 0);
   if (err != TW_OK) {
-    /* The disk has what was before, and so has the peer: the saved pair is taken up again by the next start. Until then
-     * nothing of the new epoch is released. */
-    tw_pairs_tell(pairs, peer->number, "its pair could not be saved", err);
-    drop_unsent(peer);
+    revert(pairs, peer, err, now_ms);
     return;
   }
   err = put_to_use(pairs, peer, event);
@@ -160,6 +196,7 @@ void tw_pairs_receive(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail,
     stranger(pairs, peer, now_ms);
     return;
   }
+  if (peer->reverting) return; /* its sender asks again */
   tw_buf reply = {0};
   tw_pair_event event;
   const tw_err err = tw_pair_receive(peer->pair, mail->body, now_ms, &reply, &event);
@@ -198,10 +235,13 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
   for (size_t i = 0; i < pairs->count; i++) {
     if (pairs->peers[i] != NULL && pairs->peers[i]->number == number) peer = pairs->peers[i];
   }
-  if (peer == NULL || peer->pair == NULL || stamp != peer->stamp) return;
+  if (peer == NULL || peer->pair == NULL || peer->reverting || stamp != peer->stamp) return;
   if (tw_pair_confirm(peer->pair)) {
     const tw_err err = tw_pairs_save(pairs, peer, NULL, 0);
-    if (err != TW_OK) tw_pairs_tell(pairs, number, "its pair could not be saved", err);
+    if (err != TW_OK) {
+      revert(pairs, peer, err, now_ms);
+      return;
+    }
     tw_pairs_schedule(pairs, peer, now_ms);
   }
   keys->settle(keys->ctx, number, stamp);
@@ -224,24 +264,19 @@ static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
       err = keys->receive(keys->ctx, peer->number, tw_pair_next_group(peer->pair), tw_buf_bytes(&peer->context),
                           &peer->next_stamp);
     }
-    if (err != TW_OK) {
-      drop_unsent(peer);
-      tw_pair_take_back(peer->pair);
-    }
   }
   tw_buf_clear(&message);
   return err;
 }
 
 void tw_pairs_update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  if (status_of(peer).state != TW_PAIR_STEADY) {
+  if (peer->reverting || status_of(peer).state != TW_PAIR_STEADY) {
     peer->rekey_at_ms = UINT64_MAX;
     return;
   }
   const tw_err err = update(pairs, peer, now_ms);
   if (err != TW_OK) {
-    tw_pairs_tell(pairs, peer->number, "its keys could not be renewed", err);
-    peer->rekey_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
+    revert(pairs, peer, err, now_ms);
     return;
   }
   tw_pairs_schedule(pairs, peer, now_ms);
@@ -261,6 +296,10 @@ static tw_err ask_again(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
 }
 
 void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+  if (peer->reverting) {
+    revert(pairs, peer, TW_ERR_STATE, now_ms);
+    return;
+  }
   peer->repeats++;
   if (peer->repeat_ms < TW_PAIRS_REPEAT_MAX_MS / 2) peer->repeat_ms *= 2;
   peer->repeat_at_ms = now_ms + peer->repeat_ms;
@@ -270,7 +309,10 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
     return;
   }
   const tw_err err = ask_again(pairs, peer, now_ms);
-  if (err != TW_OK) tw_pairs_tell(pairs, peer->number, "a resumption could not be asked for", err);
+  if (err != TW_OK) {
+    revert(pairs, peer, err, now_ms);
+    return;
+  }
   tw_pairs_flush(pairs, peer);
 }
 
@@ -290,11 +332,7 @@ static tw_err load_pair(tw_pairs *pairs, tw_bytes value, uint64_t now_ms) {
     tw_buf_clear(&unsent);
     return err;
   }
-  peer->pair = pair;
-  peer->context = context;
-  peer->unsent = unsent;
-  tw_reader r = tw_reader_of(tw_buf_bytes(&unsent));
-  for (peer->unsent_count = 0; tw_reader_more(&r); peer->unsent_count++) (void)tw_read_vector(&r);
+  tw_pairs_put_saved(peer, pair, context, unsent);
   const tw_pair_status status = status_of(peer);
   if (tw_pair_next_group(pair) != NULL) {
     const tw_node_keys *keys = pairs->config.keys;

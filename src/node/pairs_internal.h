@@ -34,6 +34,7 @@ typedef struct tw_pairs_peer {
   uint64_t stamp;      /* of the keys that the peer should be using, or begin to use */
   uint64_t next_stamp; /* of our outstanding update's */
   bool send_later;     /* answered a resumption: ours go under the new keys once the peer's do (D5) */
+  bool reverting;      /* it could not be saved: what it was before has to be loaded */
   bool taking;         /* a client_hello of the peer's was asked for */
   bool wanted;         /* there is traffic */
   uint64_t take_at_ms; /* not before */
@@ -85,6 +86,8 @@ void tw_pairs_update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 /* When what has to happen next, after a change. */
 void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
+/* The link is new: who waits for an answer asks again before long. */
+void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 /* A message to be kept until the relay has it; TW_ERR_LIMIT: there are too many. */
 TW_MUST_USE tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes body);
 /* The pair as it is now, and `more` with it. */
@@ -101,5 +104,8 @@ TW_MUST_USE tw_err tw_pair_record_encode(const tw_pairs_peer *peer, tw_buf *valu
 /* Into a peer without a pair. */
 TW_MUST_USE tw_err tw_pair_record_decode(const tw_pair_config *config, tw_bytes value, tw_client_id *id, tw_pair **pair,
                                          tw_buf *context, tw_buf *unsent);
+
+/* What was decoded becomes the peer's. */
+void tw_pairs_put_saved(tw_pairs_peer *peer, tw_pair *pair, tw_buf context, tw_buf unsent);
 
 #endif

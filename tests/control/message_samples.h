@@ -122,8 +122,8 @@ static inline tw_err add_requests(control_samples *samples, const tw_buf lists[5
   const tw_bytes name = TW_LITERAL("net.example");
   const tw_bytes id = TW_LITERAL("group id");
   const tw_control_request requests[] = {
-      {.type = TW_CONTROL_PUBLISH, .body.publish = {TW_CONTROL_POOL_PAIR, packages, TW_LITERAL("last")}},
-      {.type = TW_CONTROL_PUBLISH, .body.publish = {TW_CONTROL_POOL_NETWORK, TW_NO_BYTES, TW_NO_BYTES}},
+      {.type = TW_CONTROL_PUBLISH, .body.publish = {TW_CONTROL_POOL_PAIR, false, packages, TW_LITERAL("last")}},
+      {.type = TW_CONTROL_PUBLISH, .body.publish = {TW_CONTROL_POOL_NETWORK, true, TW_NO_BYTES, TW_NO_BYTES}},
       {.type = TW_CONTROL_STOCK, .body.stock = TW_CONTROL_POOL_NETWORK},
       {.type = TW_CONTROL_TAKE, .body.take = {sample_client(9), TW_CONTROL_POOL_PAIR}},
       {.type = TW_CONTROL_SEND, .body.send = {sample_client(8), TW_LITERAL("message")}},

@@ -199,7 +199,7 @@ static void the_longest_message_fits_request_and_answer_and_no_longer_one(void *
   assert_int_equal(tw_control_answer_encode(&answer, &out), TW_OK);
   tw_buf_clear(&out);
   request = (tw_control_request){.type = TW_CONTROL_PUBLISH,
-                                 .body.publish = {TW_CONTROL_POOL_PAIR, tw_buf_bytes(&list), longest}};
+                                 .body.publish = {TW_CONTROL_POOL_PAIR, false, tw_buf_bytes(&list), longest}};
   assert_int_equal(encode(request), TW_ERR_LIMIT);
   tw_buf_clear(&list);
   free(zeros);

@@ -36,7 +36,7 @@ typedef struct key {
   uint32_t peer;
   uint64_t stamp;
   bool opened;
-  bool settled; /* given up soon */
+  uint64_t until_ms; /* given up then; 0: not yet */
 } key;
 
 typedef struct letter {
@@ -170,7 +170,8 @@ static tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes con
 static void settle(void *ctx, uint32_t peer, uint64_t stamp) {
   node *n = ctx;
   for (size_t i = 0; i < n->key_count; i++) {
-    if (n->keys[i].peer == peer && n->keys[i].stamp < stamp) n->keys[i].settled = true;
+    key *k = &n->keys[i];
+    if (k->peer == peer && k->stamp < stamp && k->until_ms == 0) k->until_ms = now_ms + 30000;
   }
 }
 
@@ -178,6 +179,7 @@ static void withdraw(void *ctx, uint32_t peer, uint64_t stamp) {
   node *n = ctx;
   for (size_t i = 0; i < n->key_count; i++) {
     if (n->keys[i].peer == peer && n->keys[i].stamp == stamp) {
+      if (n->keys[i].opened) print_message("withdrawn %u %u stamp %u\n", n->index, peer, (unsigned)stamp);
       assert_false(n->keys[i].opened);
       drop_key(n, i);
       return;
@@ -218,6 +220,7 @@ static void take_from(node *owner, tw_control_answer *answer, tw_buf *held) {
 }
 
 static void publish(node *n, const tw_control_publish *p) {
+  while (p->replace && n->pool_count > 0) tw_buf_clear(&n->pool[--n->pool_count]);
   tw_reader walk = tw_reader_of(p->key_packages);
   tw_bytes one;
   while (tw_control_opaque_next(&walk, &one)) {
@@ -263,6 +266,7 @@ static void deliver(node *n) {
   if (n->letters == 0) return;
   letter l = n->mailbox[0];
   memmove(n->mailbox, n->mailbox + 1, --n->letters * sizeof l);
+  if (getenv("TREEWIRE_TELL")) print_message("mail %u from %u: %x\n", n->index, by_id(&l.from)->index, l.message.ptr[20+l.message.len*0]);
   tw_pairs_mail(n->pairs, &l.from, tw_buf_bytes(&l.message), now_ms);
   tw_buf_clear(&l.message);
 }
@@ -274,11 +278,17 @@ static bool packet(node *from, node *to) {
   if (k == NULL) return false;
   const bool first = !k->opened;
   k->opened = true;
+  if (first && getenv("TREEWIRE_TELL")) print_message("opened %u %u stamp %u\n", to->index, from->index, (unsigned)k->stamp);
   if (first) tw_pairs_opened(to->pairs, from->index, k->stamp, now_ms);
   return true;
 }
 
 /* ---- the world ---- */
+
+static void tell(void *ctx, uint32_t peer, const char *what, tw_err err) {
+  const node *n = ctx;
+  if (getenv("TREEWIRE_TELL") != NULL) print_message("%u: %u: %s: %s\n", n->index, peer, what, tw_err_text(err));
+}
 
 static void open_node(node *n) {
   const tw_pairs_config config = {.clients = &n->client,
@@ -287,7 +297,9 @@ static void open_node(node *n) {
                                   .port = &ports[n->index],
                                   .keys = &sinks[n->index],
                                   .rekey_after_ms = 120000,
-                                  .repeat_ms = 10000};
+                                  .repeat_ms = 10000,
+                                  .tell = tell,
+                                  .ctx = n};
   assert_int_equal(tw_pairs_new(&config, &n->pairs), TW_OK);
   for (uint32_t i = 0; i < NODES; i++) {
     if (i != n->index) assert_int_equal(tw_pairs_add(n->pairs, i, &nodes[i].id), TW_OK);
@@ -369,6 +381,15 @@ static void end(void) {
   tw_test_env_clear(&test);
 }
 
+static void pass_time(uint64_t ms) {
+  now_ms += ms;
+  for (size_t i = 0; i < NODES; i++) {
+    for (size_t k = nodes[i].key_count; k-- > 0;) {
+      if (nodes[i].keys[k].until_ms != 0 && nodes[i].keys[k].until_ms < now_ms) drop_key(&nodes[i], k);
+    }
+  }
+}
+
 static void calm(void) {
   for (int round = 0; round < 200; round++) {
     for (uint32_t i = 0; i < NODES; i++) {
@@ -382,7 +403,7 @@ static void calm(void) {
 static void expect_understanding(const char *what) {
   bool all = false;
   for (int round = 0; round < 400 && !all; round++) {
-    now_ms += 1000;
+    pass_time(1000 + 100 * (uint64_t)round);
     for (uint32_t i = 0; i < NODES; i++) tw_pairs_tick(nodes[i].pairs, now_ms);
     all = true;
     for (uint32_t i = 0; i < NODES; i++) {
@@ -496,7 +517,7 @@ static void random_step(void) {
   case 8: tw_pairs_want(n->pairs, other, now_ms); break;
   case 9: tw_pairs_rekey(n->pairs, other, now_ms); break;
   case 10:
-    now_ms += roll(8000);
+    pass_time(roll(8000));
     tw_pairs_tick(n->pairs, now_ms);
     break;
   default: break;
@@ -506,13 +527,13 @@ static void random_step(void) {
 static void rarely(void) {
   node *n = &nodes[roll(NODES)];
   switch (roll(6)) {
-  case 0: crash(n); break;
+  case 0: if (getenv("TREEWIRE_TELL")) print_message("crash %u\n", n->index); crash(n); break;
   case 1:
     break_link(n);
     tw_pairs_connected(n->pairs, now_ms);
     break;
   case 2: n->online = !n->online; break;
-  case 3: n->disk_fails = !n->disk_fails; break;
+  case 3: n->disk_fails = !n->disk_fails; if (getenv("TREEWIRE_TELL")) print_message("disk %u %d\n", n->index, n->disk_fails); break;
   case 4: /* the relay loses a letter, or repeats one */
     if (n->letters > 0 && roll(2)) {
       tw_buf_clear(&n->mailbox[0].message);
@@ -529,7 +550,7 @@ static void rarely(void) {
 
 static void whatever_happened_all_understand_each_other_in_the_end(void **state) {
   (void)state;
-  const unsigned rounds = tw_test_rounds(30, 1);
+  const unsigned rounds = tw_test_rounds(300, 1);
   const char *wanted = getenv("TREEWIRE_SEED");
   for (uint64_t seed = 10; seed < 10 + rounds; seed++) {
     if (wanted != NULL && strtoull(wanted, NULL, 10) != seed) continue;
@@ -546,7 +567,7 @@ static void whatever_happened_all_understand_each_other_in_the_end(void **state)
       break_link(&nodes[i]);
       tw_pairs_connected(nodes[i].pairs, now_ms);
     }
-    now_ms += 61000;
+    pass_time(61000);
     expect_understanding(what);
     end();
   }
