@@ -193,6 +193,7 @@ TW_API TW_MUST_USE tw_err tw_group_create(const tw_client *client, tw_bytes grou
 /** Zero-initialised: the tree is in the message, and the group is no branch or successor. */
 typedef struct tw_join_options {
   tw_bytes ratchet_tree;        /* where the Welcome or GroupInfo has none: as from tw_group_ratchet_tree */
+  bool replaces_self;           /* external joins: a leaf with our signature key, our former self, is removed */
   const tw_bytes *self_removes; /* external joins: all SelfRemoves of the epoch, MLSMessages as they came */
   size_t self_remove_count;
   /**

@@ -63,12 +63,21 @@ static tw_err append_self_removes(tw_commit_work *work, const tw_join_options *j
   return tw_commit_work_append_collected(work);
 }
 
-static tw_err run(tw_commit_work *work, const tw_group_info *info, const tw_join_options *join,
+/* The Remove proposal of the leaf with our signature key, if there is one, into `proposal`. */
+static tw_err remove_former_self(const tw_commit_work *work, tw_buf *proposal) {
+  uint32_t index;
+  if (!tw_tree_find_signature_key(work->from->tree, tw_signer_public_key(work->client->signer), &index)) return TW_OK;
+  return tw_propose_remove(proposal, index);
+}
+
+static tw_err run(tw_commit_work *work, const tw_group_info *info, const tw_join_options *join, tw_buf *former_self,
                   tw_commit_result *result) {
   tw_bytes external_pub;
   TW_TRY(find_external_pub(info, &external_pub));
   TW_TRY(append_external_init(work, external_pub, &work->from->secrets.init_secret));
   TW_TRY(tw_commit_work_append(work, work->options->proposals));
+  if (join->replaces_self) TW_TRY(remove_former_self(work, former_self));
+  TW_TRY(tw_commit_work_append(work, tw_buf_bytes(former_self)));
   TW_TRY(append_self_removes(work, join));
   return tw_commit_work_run(work, result);
 }
@@ -93,8 +102,10 @@ tw_err tw_group_join_external(const tw_client *client, tw_bytes group_info, cons
       .now = now,
       .external_kem_output = TW_BUF_INIT(tw_env_alloc(client->env)),
   };
-  const tw_err err = run(&work, info, join, result);
+  tw_buf former_self = TW_BUF_INIT(tw_env_alloc(client->env)); /* outlives the work's list */
+  const tw_err err = run(&work, info, join, &former_self, result);
   tw_commit_work_clear(&work);
+  tw_buf_clear(&former_self);
   tw_group_free(from);
   return err;
 }

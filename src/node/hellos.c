@@ -13,7 +13,12 @@ static void put_id(const uint8_t ref[TW_MAIL_REF], uint8_t id[ID_SIZE]) {
   memcpy(id + 1, ref, TW_MAIL_REF);
 }
 
-bool tw_hellos_is_id(tw_bytes id) { return id.len == ID_SIZE && id.ptr[0] == 'p'; }
+/* Stands in the store as long as the relay has not confirmed the newest ones. */
+static const uint8_t unsure_id[] = {'p', '?'};
+
+static bool is_unsure_id(tw_bytes id) { return tw_bytes_equal(id, TW_ARRAY(unsure_id)); }
+
+bool tw_hellos_is_id(tw_bytes id) { return (id.len == ID_SIZE && id.ptr[0] == 'p') || is_unsure_id(id); }
 
 tw_err tw_hello_ref(const tw_env *env, tw_bytes client_hello, uint8_t ref[TW_MAIL_REF]) {
   const tw_suite *sha256 = tw_suite_by_name("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519");
@@ -59,8 +64,12 @@ static tw_err encode(const saved_hello *hello, tw_bytes joined_now, tw_buf *out)
 
 tw_err tw_hellos_load(tw_hellos *hellos, tw_bytes id, tw_bytes value) {
   saved_hello saved;
-  TW_TRY(decode(value, &saved));
   if (!tw_hellos_is_id(id)) return TW_ERR_ENCODING;
+  if (is_unsure_id(id)) {
+    hellos->unsure = true;
+    return TW_OK;
+  }
+  TW_TRY(decode(value, &saved));
   if (hellos->count == TW_HELLOS_KEPT) return TW_ERR_LIMIT;
   tw_hello *hello = &hellos->list[hellos->count++];
   *hello = (tw_hello){.last_resort = saved.last_resort, .made_ms = saved.made_ms};
@@ -74,7 +83,7 @@ typedef struct batch {
   tw_hello made[TW_HELLOS_WANTED + 1];
   uint8_t ids[TW_HELLOS_WANTED + 1 + TW_HELLOS_KEPT][ID_SIZE];
   tw_buf values[TW_HELLOS_WANTED + 1];
-  tw_store_change changes[TW_HELLOS_WANTED + 1 + TW_HELLOS_KEPT];
+  tw_store_change changes[TW_HELLOS_WANTED + 2 + TW_HELLOS_KEPT];
   size_t count; /* made */
   size_t change_count;
   tw_buf key_packages;
@@ -159,7 +168,10 @@ static tw_err save_and_ask(tw_hellos *hellos, batch *b, uint64_t tag) {
   const tw_control_request request = {.type = TW_CONTROL_PUBLISH,
                                       .body.publish = {TW_CONTROL_POOL_PAIR, b->replaces,
                                                        tw_buf_bytes(&b->key_packages), tw_buf_bytes(&b->last_resort)}};
+  b->changes[b->change_count++] = (tw_store_change){
+      .kind = TW_STORE_KEY_PACKAGE, .id = TW_ARRAY(unsure_id), .value = TW_LITERAL("?")};
   TW_TRY(hellos->port->save(hellos->port->ctx, b->changes, b->change_count));
+  hellos->unsure = true;
   for (size_t i = 0; i < b->count; i++) hellos->list[hellos->count++] = b->made[i];
   return hellos->port->request(hellos->port->ctx, &request, tag);
 }
@@ -173,7 +185,7 @@ static size_t count_single(const tw_hellos *hellos) {
 
 tw_err tw_hellos_publish(tw_hellos *hellos, uint32_t stock, uint64_t now_ms, uint64_t tag, bool *asked) {
   /* More than we know of, or none of ours: our state was lost, and nobody should be given one of those. */
-  const bool replaces = hellos->count == 0 || stock > count_single(hellos);
+  const bool replaces = hellos->unsure || hellos->count == 0 || stock > count_single(hellos);
   if (replaces) stock = 0;
   const size_t wanted = stock < TW_HELLOS_WANTED ? TW_HELLOS_WANTED - stock : 0;
   const bool last_resort = replaces || !has_last_resort(hellos, now_ms);
@@ -190,6 +202,11 @@ tw_err tw_hellos_publish(tw_hellos *hellos, uint32_t stock, uint64_t now_ms, uin
   *asked = err == TW_OK;
   batch_clear(&b);
   return err;
+}
+
+void tw_hellos_published(tw_hellos *hellos) {
+  const tw_store_change sure = {.kind = TW_STORE_KEY_PACKAGE, .id = TW_ARRAY(unsure_id), .remove = true};
+  if (hellos->port->save(hellos->port->ctx, &sure, 1) == TW_OK) hellos->unsure = false;
 }
 
 /* ---- an answer ---- */

@@ -28,6 +28,7 @@ typedef struct tw_hellos {
   const tw_env *env;
   tw_hello list[TW_HELLOS_KEPT];
   size_t count;
+  bool unsure; /* the relay may not have got the last ones: it is told to replace all that it has */
 } tw_hellos;
 
 /** One of the store's values of kind TW_STORE_KEY_PACKAGE that begins with 'p'. Errors: not such a value. */
@@ -40,6 +41,9 @@ bool tw_hellos_is_id(tw_bytes id);
  * whether it was asked.
  */
 TW_MUST_USE tw_err tw_hellos_publish(tw_hellos *hellos, uint32_t stock, uint64_t now_ms, uint64_t tag, bool *asked);
+
+/** The relay has confirmed what it was asked to publish. */
+void tw_hellos_published(tw_hellos *hellos);
 
 /**
  * A server_hello that answers the one with `ref`: `*pair` is the new pair, and `change` what has to be saved with it

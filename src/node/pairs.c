@@ -199,7 +199,16 @@ static void stocked(tw_pairs *pairs, const tw_control_answer *answer, uint64_t n
   bool asked;
   const tw_err err = tw_hellos_publish(&pairs->hellos, answer->body.stock, now_ms,
                                        tag_of(pairs, TW_PAIRS_ASK_PUBLISH, 0), &asked);
-  if (err != TW_OK) tw_pairs_tell(pairs, TW_PAIRS_NOBODY, "its client_hellos could not be published", err);
+  if (err == TW_OK) return;
+  tw_pairs_tell(pairs, TW_PAIRS_NOBODY, "our client_hellos could not be published", err);
+  pairs->stock_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
+}
+
+static void published(tw_pairs *pairs, const tw_control_answer *answer, uint64_t now_ms) {
+  if (answer != NULL && answer->status == TW_CONTROL_DONE)
+    tw_hellos_published(&pairs->hellos);
+  else
+    pairs->stock_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
 }
 
 static void sent(tw_pairs *pairs, tw_pairs_peer *peer, const tw_control_answer *answer, uint64_t now_ms) {
@@ -230,7 +239,7 @@ void tw_pairs_answer(tw_pairs *pairs, uint64_t tag, const tw_control_answer *ans
   const uint32_t slot = (uint32_t)tag;
   switch ((tw_pairs_ask)(tag >> 48 & 0xff)) {
   case TW_PAIRS_ASK_STOCK: stocked(pairs, answer, now_ms); return;
-  case TW_PAIRS_ASK_PUBLISH: return; /* what is missing shows the next time */
+  case TW_PAIRS_ASK_PUBLISH: published(pairs, answer, now_ms); return;
   case TW_PAIRS_ASK_TAKE:
   case TW_PAIRS_ASK_SEND: break;
   default: return;

@@ -3,7 +3,9 @@
 
 #include "tw_test_bent.h"
 
-/* Joins with GroupInfo; `remove` >= 0: replaces that leaf, our former self. */
+enum { FORMER_SELF = -2 };
+
+/* Joins with GroupInfo; `remove` >= 0: replaces that leaf, our former self; FORMER_SELF: the library finds it. */
 static void join_externally(tw_test_member *joiner, const tw_test_member *from, int remove,
                             tw_test_member *const *others, size_t count) {
   tw_buf info = {0};
@@ -12,7 +14,9 @@ static void join_externally(tw_test_member *joiner, const tw_test_member *from, 
   assert_int_equal(tw_group_info_message(from->group, true, TW_NO_BYTES, &info), TW_OK);
   if (remove >= 0) assert_int_equal(tw_propose_remove(&proposals, (uint32_t)remove), TW_OK);
   const tw_commit_options options = {.proposals = tw_buf_bytes(&proposals)};
-  const tw_err err = tw_group_join_external(&joiner->client, tw_buf_bytes(&info), NULL, &options, TW_TEST_NOW, &result);
+  const tw_join_options join = {.replaces_self = remove == FORMER_SELF};
+  const tw_err err = tw_group_join_external(&joiner->client, tw_buf_bytes(&info), &join, &options, TW_TEST_NOW,
+                                            &result);
   if (err != TW_OK) fail_msg("external join: %s", tw_err_text(err));
   tw_received received = {0};
   assert_int_equal(tw_group_receive(others[0]->group, tw_buf_bytes(&result.commit), TW_TEST_NOW, &received), TW_OK);
@@ -39,8 +43,16 @@ static void external_commits_join_and_resync(void **state) {
                   (tw_test_member *[]){p.all[0], p.all[2], p.all[3]}, 3);
   tw_test_agree(p.all, 4);
   tw_test_talk(p.all, 4);
-  tw_test_commit(p.all[1], NULL, (tw_test_member *[]){p.all[0], p.all[2], p.all[3]}, 3, NULL);
-  tw_test_agree(p.all, 4);
+  for (uint32_t i = 0; i < 2; i++) {
+    join_externally(p.all[1], p.all[0], FORMER_SELF, (tw_test_member *[]){p.all[0], p.all[2], p.all[3]}, 3);
+    assert_int_equal(tw_group_member_count(p.all[0]->group), 4);
+    tw_test_agree(p.all, 4);
+  }
+  join_externally(p.all[4], p.all[0], FORMER_SELF, p.all, 4); /* there is none */
+  assert_int_equal(tw_group_member_count(p.all[0]->group), 5);
+  tw_test_agree(p.all, 5);
+  tw_test_commit(p.all[1], NULL, (tw_test_member *[]){p.all[0], p.all[2], p.all[3], p.all[4]}, 4, NULL);
+  tw_test_agree(p.all, 5);
   tw_test_people_clear(&p);
 }
 
