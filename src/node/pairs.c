@@ -18,7 +18,12 @@ tw_err tw_pairs_new(const tw_pairs_config *config, tw_pairs **out) {
   pairs->env = env;
   pairs->pair = (tw_pair_config){
       .clients = config->clients, .client_count = config->client_count, .label = TW_LITERAL(TW_PAIRS_LABEL)};
-  pairs->hellos = (tw_hellos){.port = config->port, .pair = &pairs->pair, .env = env};
+  pairs->hellos = (tw_stock){.port = config->port,
+                             .pool = TW_CONTROL_POOL_PAIR,
+                             .prefix = 'p',
+                             .wanted = TW_PAIRS_HELLOS,
+                             .make = tw_pairs_make_hello,
+                             .ctx = pairs};
   pairs->stock_at_ms = UINT64_MAX;
   *out = pairs;
   return TW_OK;
@@ -196,9 +201,8 @@ static void stocked(tw_pairs *pairs, const tw_control_answer *answer, uint64_t n
   pairs->stocking = false;
   pairs->stock_at_ms = now_ms + TW_PAIRS_STOCK_MS;
   if (answer == NULL || answer->status != TW_CONTROL_DONE) return;
-  bool asked;
-  const tw_err err = tw_hellos_publish(&pairs->hellos, answer->body.stock, now_ms,
-                                       tag_of(pairs, TW_PAIRS_ASK_PUBLISH, 0), &asked);
+  const tw_err err = tw_stock_publish(&pairs->hellos, answer->body.stock, now_ms,
+                                      tag_of(pairs, TW_PAIRS_ASK_PUBLISH, 0));
   if (err == TW_OK) return;
   tw_pairs_tell(pairs, TW_PAIRS_NOBODY, "our client_hellos could not be published", err);
   pairs->stock_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
@@ -206,7 +210,7 @@ static void stocked(tw_pairs *pairs, const tw_control_answer *answer, uint64_t n
 
 static void published(tw_pairs *pairs, const tw_control_answer *answer, uint64_t now_ms) {
   if (answer != NULL && answer->status == TW_CONTROL_DONE)
-    tw_hellos_published(&pairs->hellos);
+    tw_stock_published(&pairs->hellos);
   else
     pairs->stock_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
 }

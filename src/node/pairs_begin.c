@@ -1,7 +1,29 @@
 /* How a pair begins: one side answers a client_hello that the other has left at the relay. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "crypto/crypto.h"
 #include "node/pairs_internal.h"
+
+/* The first bytes of SHA-256 of a client_hello. */
+static tw_err hello_ref(const tw_env *env, tw_bytes client_hello, uint8_t ref[TW_MAIL_REF]) {
+  const tw_suite *sha256 = tw_suite_by_name("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519");
+  uint8_t digest[TW_HASH_MAX];
+  TW_TRY(tw_hash_parts(env, sha256, &client_hello, 1, digest));
+  memcpy(ref, digest, TW_MAIL_REF);
+  return TW_OK;
+}
+
+tw_err tw_pairs_make_hello(void *ctx, bool last_resort, uint64_t now_ms, tw_buf *published, tw_buf *kept,
+                           uint8_t ref[TW_STOCK_REF]) {
+  const tw_pairs *pairs = ctx;
+  tw_pair *pair = NULL;
+  (void)last_resort;
+  TW_TRY(tw_pair_initiate(&pairs->pair, now_ms, &pair, published));
+  tw_err err = hello_ref(pairs->env, tw_buf_bytes(published), ref);
+  if (err == TW_OK) err = tw_pair_save(pair, kept);
+  tw_pair_free(pair);
+  return err;
+}
 
 /* Whose leaf it is, by its signature key: what the relay says about senders is not to be relied on. */
 static tw_err identify(const tw_pairs *pairs, const tw_pair *pair, tw_client_id *id) {
@@ -79,7 +101,7 @@ void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hell
     tw_pair_free(pair);
     err = TW_ERR_CREDENTIAL;
   } else if (err == TW_OK) {
-    err = tw_hello_ref(pairs->env, client_hello, ref);
+    err = hello_ref(pairs->env, client_hello, ref);
     if (err == TW_OK)
       err = begin(pairs, peer, pair, ref, tw_buf_bytes(&message), NULL, now_ms);
     else
@@ -111,25 +133,44 @@ static tw_err hear_out(tw_pairs *pairs, const tw_pairs_peer *peer, tw_pair *pair
   return err;
 }
 
+/* The pair that comes of a server_hello, and what has to be saved of the hello that it answers. */
+static tw_err answer(const tw_pairs *pairs, const tw_mail *mail, uint64_t now_ms, tw_stock_use *use, tw_pair **pair) {
+  tw_pair *loaded = NULL;
+  tw_pair_event event;
+  tw_buf reply = {0};
+  TW_TRY(tw_stock_find(&pairs->hellos, mail->ref, use));
+  TW_TRY(tw_pair_load(&pairs->pair, use->kept, &loaded));
+  tw_err err = tw_pair_receive(loaded, mail->body, now_ms, &reply, &event);
+  tw_buf_clear(&reply);
+  if (err == TW_OK) {
+    const tw_bytes group_id = tw_group_id(tw_pair_group(loaded));
+    err = tw_stock_take(use, group_id.ptr + group_id.len - TW_STOCK_RANDOM);
+  }
+  if (err != TW_OK) {
+    tw_pair_free(loaded);
+    return err;
+  }
+  *pair = loaded;
+  return TW_OK;
+}
+
 void tw_pairs_join(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, uint64_t now_ms) {
   tw_pair *pair = NULL;
-  tw_store_change change;
-  tw_buf id = {0};
-  tw_buf value = {0};
-  tw_err err = tw_hellos_join(&pairs->hellos, mail->ref, mail->body, now_ms, &pair, &change, &id, &value);
+  tw_stock_use use = {0};
+  tw_err err = answer(pairs, mail, now_ms, &use, &pair);
   if (err == TW_OK && !is_theirs(pairs, pair, peer)) {
     tw_pair_free(pair);
     err = TW_ERR_CREDENTIAL;
   } else if (err == TW_OK) {
     const bool stands = new_one_stands(pairs, peer, now_ms);
-    err = stands ? begin(pairs, peer, pair, NULL, TW_NO_BYTES, &change, now_ms) : hear_out(pairs, peer, pair, &change);
-    if (err == TW_OK) {
-      tw_hellos_joined(&pairs->hellos, mail->ref, &change);
-      pairs->stock_at_ms = now_ms + 1000;
-    }
+    err = stands ? begin(pairs, peer, pair, NULL, TW_NO_BYTES, &use.change, now_ms)
+                 : hear_out(pairs, peer, pair, &use.change);
   }
-  tw_buf_clear(&id);
-  tw_buf_clear(&value);
+  if (err == TW_OK) {
+    tw_stock_taken(&pairs->hellos, &use);
+    pairs->stock_at_ms = now_ms + 1000;
+  }
+  tw_stock_use_clear(&use);
   if (err == TW_ERR_STATE) return; /* a repeated one */
   tw_pairs_tell(pairs, peer->number, err == TW_OK ? "a pair is begun by the peer" : "its server_hello is of no use",
                 err);

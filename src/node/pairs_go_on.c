@@ -345,7 +345,7 @@ static tw_err load_pair(tw_pairs *pairs, tw_bytes value, uint64_t now_ms) {
 }
 
 tw_err tw_pairs_load(tw_pairs *pairs, tw_store_kind kind, tw_bytes id, tw_bytes value, uint64_t now_ms, bool *ours) {
-  *ours = kind == TW_STORE_SESSION || (kind == TW_STORE_KEY_PACKAGE && tw_hellos_is_id(id));
+  *ours = kind == TW_STORE_SESSION || (kind == TW_STORE_KEY_PACKAGE && tw_stock_is_id(&pairs->hellos, id));
   if (!*ours) return TW_OK;
-  return kind == TW_STORE_SESSION ? load_pair(pairs, value, now_ms) : tw_hellos_load(&pairs->hellos, id, value);
+  return kind == TW_STORE_SESSION ? load_pair(pairs, value, now_ms) : tw_stock_load(&pairs->hellos, id, value);
 }

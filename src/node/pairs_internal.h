@@ -2,10 +2,11 @@
 #ifndef TW_NODE_PAIRS_INTERNAL_H
 #define TW_NODE_PAIRS_INTERNAL_H
 
-#include "node/hellos.h"
+#include "node/mail.h"
 #include "node/pairs.h"
+#include "node/stock.h"
 
-enum { TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
+enum { TW_PAIRS_HELLOS = 8, TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
 #define TW_PAIRS_TAG (UINT64_C(1) << 56)
 #define TW_PAIRS_REPEAT_MAX_MS (UINT64_C(24) * 3600 * 1000)
 #define TW_PAIRS_TAKE_AGAIN_MS UINT64_C(5000)
@@ -50,7 +51,7 @@ struct tw_pairs {
   tw_pairs_config config;
   tw_pair_config pair;
   const tw_env *env;
-  tw_hellos hellos;
+  tw_stock hellos;       /* client_hellos at the relay */
   tw_pairs_peer **peers; /* by slot; NULL: a free one */
   size_t count;
   bool stocking; /* the relay was asked about our hellos */
@@ -71,6 +72,9 @@ void tw_pairs_tell(const tw_pairs *pairs, uint32_t number, const char *what, tw_
 
 /* ---- pairs_begin.c: how a pair begins ---- */
 
+/* For the stock of hellos: a client_hello and the pair that waits for its answer. */
+tw_err tw_pairs_make_hello(void *ctx, bool last_resort, uint64_t now_ms, tw_buf *published, tw_buf *kept,
+                           uint8_t ref[TW_STOCK_REF]);
 /* With a client_hello of the peer's. */
 void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hello, uint64_t now_ms);
 /* With a server_hello to one of ours. */
