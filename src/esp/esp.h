@@ -5,8 +5,6 @@
 #ifndef TW_ESP_ESP_H
 #define TW_ESP_ESP_H
 
-#include <treewire/mls.h>
-
 #include "crypto/crypto.h"
 #include "esp/window.h"
 
@@ -34,7 +32,7 @@ enum tw_esp_next_header {
 
 /* ---- keys ---- */
 
-/* What keys one SA. The owner clears it. */
+/* What keys one SA: as from tw_esp_keys_derive (esp/keys.h). The owner clears it. */
 typedef struct tw_esp_keys {
   const tw_suite *suite;
   uint32_t spi;
@@ -42,11 +40,6 @@ typedef struct tw_esp_keys {
   uint8_t salt[TW_ESP_SALT];
 } tw_esp_keys;
 
-/*
- * The keys by which the member at `leaf_index` sends in this epoch, equal at all members: from the group's exporter.
- * `lane`: 0, or more for a sender with several SAs (as RFC 9611). That there is such a member is the caller's to check.
- */
-TW_MUST_USE tw_err tw_esp_keys_derive(const tw_group *group, uint32_t leaf_index, uint16_t lane, tw_esp_keys *keys);
 void tw_esp_keys_clear(tw_esp_keys *keys);
 
 /* ---- limits ---- */

@@ -1,9 +1,10 @@
-/* Keys of SAs from the MLS exporter. SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/keys.h"
+
 #include <string.h>
 
 #include "codec/reader.h"
 #include "codec/writer.h"
-#include "esp/esp.h"
 
 /* struct { uint32 leaf_index; uint16 lane; uint8 again[again > 0]; } context */
 enum { CONTEXT_MIN = 6, CONTEXT_MAX = CONTEXT_MIN + 1 };
