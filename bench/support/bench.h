@@ -91,6 +91,7 @@ void bench_part_trees(void);
 void bench_part_adding(void);
 void bench_part_proposals(void);
 void bench_part_records(void);
+void bench_part_esp(void);
 void bench_part_stream(void);
 void bench_part_program(void);
 void bench_part_memory(void);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp/keys.h"
+
+#include <string.h>
+
+#include "codec/reader.h"
+#include "codec/writer.h"
+
+/* struct { uint32 leaf_index; uint16 lane; uint8 again[again > 0]; } context */
+enum { CONTEXT_MIN = 6, CONTEXT_MAX = CONTEXT_MIN + 1 };
+
+/* struct { uint32 spi; opaque key[Nk]; opaque salt[4]; } */
+static tw_err export_once(const tw_group *group, tw_bytes context, tw_esp_keys *keys) {
+  uint8_t raw[4 + TW_AEAD_KEY_MAX + TW_ESP_SALT];
+  const size_t key_size = keys->suite->aead->key_size;
+  const size_t len = 4 + key_size + TW_ESP_SALT;
+  const tw_err err = tw_group_export(group, TW_LITERAL("treewire esp"), context, raw, len);
+  if (err == TW_OK) {
+    tw_reader r = tw_reader_of(TW_BYTES(raw, 4));
+    keys->spi = tw_read_u32(&r);
+    memcpy(keys->key, raw + 4, key_size);
+    memcpy(keys->salt, raw + 4 + key_size, TW_ESP_SALT);
+  }
+  tw_wipe(raw, sizeof raw);
+  return err;
+}
+
+tw_err tw_esp_keys_derive(const tw_group *group, uint32_t leaf_index, uint16_t lane, tw_esp_keys *keys) {
+  uint8_t context[CONTEXT_MAX];
+  tw_put_u32(context, leaf_index);
+  tw_put_u16(context + 4, lane);
+  memset(keys, 0, sizeof *keys);
+  keys->suite = tw_group_suite(group);
+  tw_err err = TW_OK;
+  /* An SPI is a reserved one once in 2^24 times. */
+  for (unsigned again = 0; err == TW_OK && keys->spi < TW_ESP_SPI_MIN; again++) {
+    context[CONTEXT_MIN] = (uint8_t)again;
+    if (again > UINT8_MAX)
+      err = TW_ERR_INTERNAL;
+    else
+      err = export_once(group, TW_BYTES(context, again == 0 ? CONTEXT_MIN : CONTEXT_MAX), keys);
+  }
+  if (err != TW_OK) tw_esp_keys_clear(keys);
+  return err;
+}
+
+void tw_esp_keys_clear(tw_esp_keys *keys) { tw_wipe(keys, sizeof *keys); }

@@ -1,0 +1,15 @@
+/* Keys of SAs from a group. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_ESP_KEYS_H
+#define TW_ESP_KEYS_H
+
+#include <treewire/mls.h>
+
+#include "esp/esp.h"
+
+/*
+ * The keys by which the member at `leaf_index` sends in this epoch, equal at all members: from the group's exporter.
+ * `lane`: 0, or more for a sender with several SAs (as RFC 9611). That there is such a member is the caller's to check.
+ */
+TW_MUST_USE tw_err tw_esp_keys_derive(const tw_group *group, uint32_t leaf_index, uint16_t lane, tw_esp_keys *keys);
+
+#endif
