@@ -11,7 +11,7 @@
 #include "net/udp.h"
 #include "support/tw_test_env.h"
 
-enum { SLOTS = 64, SIZE = 1200 };
+enum { SLOTS = 128, SIZE = 1200 };
 
 /* ---- system calls with a will of their own ---- */
 
