@@ -52,12 +52,13 @@ bool tw_netdev_host_of(uint8_t family, tw_bytes value, tw_netdev_host *out) {
 }
 
 tw_err tw_netdev_explain(const tw_netdev *netdev, tw_err err, tw_report *report, const char *what, ...) {
+  const tw_netlink *netlink = &netdev->netlink;
+  if (report == NULL) return netlink->refused != 0 ? TW_ERR_STATE : err;
   char raw[TW_REPORT_MAX / 2];
   va_list args;
   va_start(args, what);
   (void)vsnprintf(raw, sizeof raw, what, args);
   va_end(args);
-  const tw_netlink *netlink = &netdev->netlink;
   if (netlink->refused == 0) return tw_report_fail(report, err, "cannot %s: netlink: %s", raw, tw_err_text(err));
   const char *help = netlink->refused == EPERM ? " (start as root, or with CAP_NET_ADMIN)" : "";
   const bool has_words = netlink->words[0] != '\0';

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { ERRNO_MAX = 4095 };
+
 /* ---- a request ---- */
 
 static size_t padded(size_t len) { return (len + 3) & ~(size_t)3; }
@@ -166,14 +168,20 @@ static void take_words(tw_netlink *netlink, const tw_netlink_message *message, t
   }
 }
 
+/* An errno of the kernel's, negative; nothing else is one. */
+static tw_err take_errno(tw_netlink *netlink, int error) {
+  if (error > 0 || error < -ERRNO_MAX) return TW_ERR_ENCODING;
+  netlink->refused = -error;
+  return error == 0 ? TW_OK : TW_ERR_STATE;
+}
+
 static tw_err take_error(tw_netlink *netlink, const tw_netlink_message *message) {
   struct nlmsgerr error;
   tw_bytes rest = message->body;
   TW_TRY(tw_netlink_take(&rest, &error, sizeof error));
-  if (error.error == 0) return TW_OK;
-  netlink->refused = -error.error;
-  take_words(netlink, message, rest, error.msg.nlmsg_len);
-  return TW_ERR_STATE;
+  const tw_err err = take_errno(netlink, error.error);
+  if (err != TW_OK) take_words(netlink, message, rest, error.msg.nlmsg_len);
+  return err;
 }
 
 /* A list's end has the error of what was not listed. */
@@ -181,9 +189,7 @@ static tw_err take_end(tw_netlink *netlink, const tw_netlink_message *message) {
   int error = 0;
   tw_bytes rest = message->body;
   if (rest.len >= sizeof error) TW_TRY(tw_netlink_take(&rest, &error, sizeof error));
-  if (error == 0) return TW_OK;
-  netlink->refused = -error;
-  return TW_ERR_STATE;
+  return take_errno(netlink, error);
 }
 
 typedef struct conversation {

@@ -83,7 +83,7 @@ typedef tw_err (*tw_netlink_visit)(void *ctx, const tw_netlink_message *message)
 /**
  * Send a request and read the answer to its end. `visit` NULL: the answer is done or not done. Errors:
  * TW_ERR_STATE: refused, see `refused` and `words`, or the socket failed (then refused is 0).
- * TW_ERR_TRUNCATED: an answer that does not parse. TW_ERR_LIMIT: request too long.
+ * TW_ERR_TRUNCATED, TW_ERR_ENCODING: an answer that does not parse. TW_ERR_LIMIT: request too long.
  * TW_ERR_PENDING: what was listed changed meanwhile; forget what was visited and ask again.
  */
 TW_MUST_USE tw_err tw_netlink_ask(tw_netlink *netlink, tw_netlink_request *request, tw_netlink_visit visit, void *ctx);

@@ -211,6 +211,20 @@ static void a_refusal_has_the_kernels_words(void **state) {
   }
 }
 
+static void an_error_that_is_none_is_not_taken_for_one(void **state) {
+  (void)state;
+  tw_netdev netdev;
+  static const int errors[] = {1, INT32_MAX, INT32_MIN, -4096};
+  for (size_t i = 0; i < 4; i++) {
+    open_netdev(&netdev);
+    const struct nlmsgerr body = {.error = errors[i]};
+    answer(NLMSG_ERROR, NLM_F_CAPPED, &body, sizeof body);
+    assert_int_equal(tw_netdev_set_mtu(&netdev, 5, 1, NULL), TW_ERR_ENCODING);
+    assert_int_equal(netdev.netlink.refused, 0);
+    tw_netdev_close(&netdev);
+  }
+}
+
 static void a_list_that_changes_meanwhile_is_read_again(void **state) {
   (void)state;
   tw_netdev netdev;
@@ -349,6 +363,7 @@ int main(void) {
       cmocka_unit_test(an_answer_is_read_to_its_end),
       cmocka_unit_test(answers_to_earlier_questions_are_passed_over),
       cmocka_unit_test(a_refusal_has_the_kernels_words),
+      cmocka_unit_test(an_error_that_is_none_is_not_taken_for_one),
       cmocka_unit_test(a_list_that_changes_meanwhile_is_read_again),
       cmocka_unit_test(more_than_there_is_room_for_is_counted),
       cmocka_unit_test(an_answer_cut_or_damaged_at_any_byte_does_no_harm),

@@ -1,4 +1,7 @@
-/* Giving up rights, each time in a child. SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Giving up rights, each time in a child. SPDX-License-Identifier: Apache-2.0
+ * label: no-valgrind (the children end without clearing up)
+ */
 #include "support/tw_cmocka.h"
 
 #include <errno.h>
@@ -21,7 +24,7 @@ enum { SOMEBODY = 61234 };
 static const tw_rights_user nobody_else = {0};
 static const tw_rights_user somebody = {true, SOMEBODY, SOMEBODY + 1};
 
-/* ---- children: they end with 0, or with the number of the line that was not as it should be ---- */
+/* ---- children: they end with 0, or say which line was not as it should be ---- */
 
 #define CHECK(expr)                                                                                                    \
   do {                                                                                                                 \
