@@ -73,7 +73,7 @@ tw_err tw_udp_batch_add(tw_udp_batch *batch, const tw_udp_address *to, uint8_t t
   if (datagram.len > TW_UDP_DATAGRAM_MAX) return TW_ERR_ARGUMENT;
   tw_udp_slot *slot = find_slot(batch, to);
   if (slot == NULL || !has_room(slot, tos, datagram.len)) {
-    if (batch->count == batch->capacity) return TW_ERR_LIMIT;
+    if (batch->slots == NULL || batch->count == batch->capacity) return TW_ERR_LIMIT;
     slot = &batch->slots[batch->count++];
     *slot = (tw_udp_slot){.peer = *to, .tos = tos, .segment = (uint16_t)datagram.len};
   }

@@ -8,10 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "net/netdev.h"
 #include "net/udp.h"
 #include "support/tw_test_env.h"
+#include "support/tw_test_netns.h"
 
-enum { SLOTS = 128, SIZE = 1200 };
+enum { SLOTS = 128, SIZE = 1200, LARGE = 2000 };
+
+static bool in_netns;
 
 /* ---- system calls with a will of their own ---- */
 
@@ -170,6 +174,11 @@ static size_t all_alike(size_t i) {
   return SIZE;
 }
 
+static size_t large(size_t i) {
+  (void)i;
+  return LARGE;
+}
+
 static size_t mixed(size_t i) { return i % 7 == 6 ? 1 + i % 50 : 100 + 300 * (i % 3 == 0); }
 
 /* ---- offloads on, off, half ---- */
@@ -261,14 +270,14 @@ static void a_slot_takes_what_a_segmented_message_can_be(void **state) {
   assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 3, TW_BYTES(w.bytes, 51)), TW_OK);
   assert_int_equal(w.batch.count, 7); /* another TOS */
   tw_udp_batch_reset(&w.batch);
-  static uint8_t large[TW_UDP_DATAGRAM_MAX + 1];
+  static uint8_t long_one[TW_UDP_DATAGRAM_MAX + 1];
   for (size_t i = 0; i < 3; i++)
-    assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 0, TW_BYTES(large, 30000)), TW_OK);
+    assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 0, TW_BYTES(long_one, 30000)), TW_OK);
   assert_int_equal(w.batch.count, 2); /* 65,507 bytes at most */
-  assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 0, TW_BYTES(large, sizeof large)), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 0, TW_BYTES(long_one, sizeof long_one)), TW_ERR_ARGUMENT);
   tw_udp_batch_reset(&w.batch);
   for (size_t i = 0; i < SLOTS; i++) add(&w, 0, 0);
-  assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 0, TW_BYTES(large, 0)), TW_ERR_LIMIT);
+  assert_int_equal(tw_udp_batch_add(&w.batch, &w.to_at, 0, TW_BYTES(long_one, 0)), TW_ERR_LIMIT);
   assert_int_equal(w.batch.count, SLOTS);
   send_all(&w);
   close_world(&w);
@@ -365,6 +374,42 @@ static void an_address_that_is_refused_either_way_says_nothing_about_the_offload
   assert_int_equal(w.from.segment_limit, TW_UDP_DATAGRAM_MAX);
   expect(&w, 4, all_alike);
   close_world(&w);
+}
+
+/* By the kernel itself: segments have to fit the device, datagrams that are sent alone are fragmented. */
+static void segments_that_do_not_fit_the_device_are_sent_as_fragments(void **state) {
+  (void)state;
+  if (!in_netns) skip();
+  tw_netdev netdev;
+  world w;
+  assert_int_equal(tw_netdev_open(&netdev, NULL, NULL), TW_OK);
+  assert_int_equal(tw_netdev_set_mtu(&netdev, 1, 1280, NULL), TW_OK); /* the loopback device is always the first */
+  for (int six = 0; six < 2; six++) {
+    open_world(&w, (tw_udp_config){.local = loopback(six ? AF_INET6 : AF_INET)});
+    if (!w.from.send_offload) skip();
+    for (size_t i = 0; i < 10; i++) add(&w, i, LARGE);
+    assert_int_equal(w.batch.count, 1);
+    send_all(&w);
+    assert_int_equal(w.batch.slots[0].error, 0);
+    expect(&w, 10, large);
+    assert_int_equal(w.from.counts.apart, 1);
+    assert_true(w.from.send_offload);
+    assert_int_equal(w.from.segment_limit, LARGE - 1);
+    close_world(&w);
+  }
+  /* Where they must not be fragmented, the peer's slot has the error, and smaller ones pass. */
+  open_world(&w, (tw_udp_config){.df = TW_UDP_DF_PROBE});
+  add(&w, 0, LARGE);
+  add(&w, 1, LARGE);
+  add(&w, 0, SIZE);
+  assert_int_equal(w.batch.count, 1);
+  send_all(&w);
+  assert_int_equal(w.batch.slots[0].error, EMSGSIZE);
+  assert_int_equal(w.from.counts.failed, 2);
+  expect(&w, 1, all_alike);
+  close_world(&w);
+  assert_int_equal(tw_netdev_set_mtu(&netdev, 1, 65536, NULL), TW_OK);
+  tw_netdev_close(&netdev);
 }
 
 /* ---- refusals of single peers, sockets that are full ---- */
@@ -665,6 +710,7 @@ int main(void) {
       cmocka_unit_test(an_offload_that_fails_is_done_without),
       cmocka_unit_test(a_refused_segment_size_is_tried_again_later),
       cmocka_unit_test(an_address_that_is_refused_either_way_says_nothing_about_the_offload),
+      cmocka_unit_test(segments_that_do_not_fit_the_device_are_sent_as_fragments),
       cmocka_unit_test(a_peer_that_cannot_be_reached_does_not_stop_the_others),
       cmocka_unit_test(what_a_full_socket_does_not_take_stays_in_the_batch),
       cmocka_unit_test(a_closed_socket_is_told),
@@ -679,5 +725,6 @@ int main(void) {
       cmocka_unit_test(sockets_share_a_port_when_both_ask_for_it),
       cmocka_unit_test(without_memory_nothing_is_opened),
   };
+  in_netns = tw_test_netns_enter(); /* the loopback device of others does as well, but for one test */
   return cmocka_run_group_tests_name("udp", tests, NULL, NULL);
 }
