@@ -1,0 +1,121 @@
+/* UDP socket: opening, options, addresses. SPDX-License-Identifier: Apache-2.0 */
+#include "net/udp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const tw_udp_calls system_calls = {recvmmsg, sendmmsg, setsockopt};
+
+bool tw_udp_address_equal(const tw_udp_address *a, const tw_udp_address *b) {
+  if (a->any.sa_family != b->any.sa_family) return false;
+  if (a->any.sa_family == AF_INET)
+    return a->in4.sin_port == b->in4.sin_port && a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
+  return a->in6.sin6_port == b->in6.sin6_port && a->in6.sin6_scope_id == b->in6.sin6_scope_id &&
+         memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof a->in6.sin6_addr) == 0;
+}
+
+socklen_t tw_udp_address_len(const tw_udp_address *address) {
+  return address->any.sa_family == AF_INET ? (socklen_t)sizeof address->in4 : (socklen_t)sizeof address->in6;
+}
+
+static void address_text(const tw_udp_address *address, char *out, size_t size) {
+  char host[INET6_ADDRSTRLEN] = "?";
+  const bool six = address->any.sa_family == AF_INET6;
+  const void *from = six ? (const void *)&address->in6.sin6_addr : (const void *)&address->in4.sin_addr;
+  (void)inet_ntop(six ? AF_INET6 : AF_INET, from, host, sizeof host);
+  (void)snprintf(out, size, six ? "[%s]:%u" : "%s:%u", host, (unsigned)ntohs(address->in4.sin_port));
+}
+
+static bool set_option(const tw_udp *udp, int level, int name, int value) {
+  return udp->calls->set_option(udp->fd, level, name, &value, sizeof value) == 0;
+}
+
+/* IP options of a socket for both families are set for each. */
+static bool set_ip_option(const tw_udp *udp, int name4, int name6, int value) {
+  if (udp->family == AF_INET) return set_option(udp, IPPROTO_IP, name4, value);
+  return set_option(udp, IPPROTO_IPV6, name6, value) && set_option(udp, IPPROTO_IP, name4, value);
+}
+
+tw_err tw_udp_set_df(const tw_udp *udp, tw_udp_df df) {
+  int value = IP_PMTUDISC_DONT;
+  switch (df) {
+  case TW_UDP_DF_SYSTEM: value = IP_PMTUDISC_WANT; break;
+  case TW_UDP_DF_NEVER: break;
+  case TW_UDP_DF_PROBE: value = IP_PMTUDISC_PROBE; break;
+  case TW_UDP_DF_ALWAYS: value = IP_PMTUDISC_DO; break;
+  }
+  return set_ip_option(udp, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, value) ? TW_OK : TW_ERR_STATE;
+}
+
+/* The limit of ordinary users (net.core.rmem_max) is often 208 KiB: two milliseconds at a gigabit. */
+static void enlarge_buffers(const tw_udp *udp, int bytes) {
+  if (!set_option(udp, SOL_SOCKET, SO_RCVBUFFORCE, bytes)) (void)set_option(udp, SOL_SOCKET, SO_RCVBUF, bytes);
+  if (!set_option(udp, SOL_SOCKET, SO_SNDBUFFORCE, bytes)) (void)set_option(udp, SOL_SOCKET, SO_SNDBUF, bytes);
+}
+
+/* A size of 0 changes nothing, but a kernel that does not know the option refuses it. */
+static void probe_offloads(tw_udp *udp, const tw_udp_config *config) {
+  udp->receive_offload = !config->no_receive_offload && set_option(udp, SOL_UDP, UDP_GRO, 1);
+  udp->send_offload = !config->no_send_offload && set_option(udp, SOL_UDP, UDP_SEGMENT, 0);
+  udp->segment_limit = TW_UDP_DATAGRAM_MAX;
+}
+
+/* What fails, for the report; NULL when nothing does. */
+static const char *prepare(tw_udp *udp, const tw_udp_config *config) {
+  if (udp->family == AF_INET6 && !set_option(udp, IPPROTO_IPV6, IPV6_V6ONLY, config->both_families ? 0 : 1))
+    return "cannot be for both families";
+  if (config->reuse_port && !set_option(udp, SOL_SOCKET, SO_REUSEPORT, 1)) return "cannot share its port";
+  if (config->mark != 0 && !set_option(udp, SOL_SOCKET, SO_MARK, (int)config->mark))
+    return "cannot have a mark (that takes CAP_NET_ADMIN)";
+  if (config->df != TW_UDP_DF_SYSTEM && tw_udp_set_df(udp, config->df) != TW_OK) return "cannot set Don't Fragment";
+  udp->tos = config->tos && set_ip_option(udp, IP_RECVTOS, IPV6_RECVTCLASS, 1);
+  if (config->buffer > 0) enlarge_buffers(udp, config->buffer);
+  probe_offloads(udp, config);
+  return NULL;
+}
+
+tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report) {
+  *udp = (tw_udp){.fd = -1, .family = config->local.any.sa_family};
+  udp->calls = config->calls != NULL ? config->calls : &system_calls;
+  char text[INET6_ADDRSTRLEN + 9];
+  address_text(&config->local, text, sizeof text);
+  udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (udp->fd < 0) return tw_report_fail(report, TW_ERR_STATE, "no UDP socket for %s: %s", text, strerror(errno));
+  udp->is_open = true;
+  const char *what = prepare(udp, config);
+  if (what == NULL && bind(udp->fd, &config->local.any, tw_udp_address_len(&config->local)) != 0)
+    what = "cannot be bound";
+  if (what != NULL) {
+    const int error = errno;
+    tw_udp_close(udp);
+    return tw_report_fail(report, TW_ERR_STATE, "the UDP socket for %s %s: %s", text, what, strerror(error));
+  }
+  socklen_t len = sizeof udp->receive_buffer;
+  (void)getsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &udp->receive_buffer, &len);
+  return TW_OK;
+}
+
+void tw_udp_close(tw_udp *udp) {
+  if (udp == NULL || !udp->is_open) return;
+  (void)close(udp->fd);
+  udp->is_open = false;
+  udp->fd = -1;
+}
+
+tw_err tw_udp_local(const tw_udp *udp, tw_udp_address *local) {
+  tw_udp_address found = {.in6 = {0}};
+  socklen_t len = sizeof found;
+  if (getsockname(udp->fd, &found.any, &len) != 0) return TW_ERR_STATE;
+  *local = found;
+  return TW_OK;
+}
+
+uint8_t *tw_udp_datagram(const tw_udp_slot *slot, size_t n, size_t *len) {
+  const size_t at = n * slot->segment;
+  *len = n + 1 < slot->datagrams ? slot->segment : slot->len - at;
+  return slot->data + at;
+}
