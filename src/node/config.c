@@ -185,8 +185,8 @@ tw_err tw_node_config_settle(tw_node_config *config, const tw_fingerprint *own, 
     else if (config->self == TW_NODE_NONE)
       config->self = i;
     else
-      tw_problems_add(problems, config->source, peer->line, "this node is [Peer] a second time; the first is in line %zu",
-                      config->peers[config->self].line);
+      tw_problems_add(problems, config->source, peer->line,
+                      "this node is [Peer] a second time; the first is in line %zu", config->peers[config->self].line);
   }
   return problems->count == before ? TW_OK : TW_ERR_ENCODING;
 }
@@ -203,9 +203,9 @@ static void clear_peer(const tw_alloc *alloc, tw_node_peer *peer) {
 void tw_node_config_clear(tw_node_config *config) {
   const tw_alloc *alloc = config->alloc;
   tw_node_interface *interface = &config->interface;
-  char *const strings[] = {config->source,     interface->identity, interface->certificate,      interface->certificate_key,
-                           interface->ca,      interface->state,    config->relay.endpoint.host, config->relay.name,
-                           config->network.group};
+  char *const strings[] = {
+      config->source,   interface->identity,         interface->certificate, interface->certificate_key, interface->ca,
+      interface->state, config->relay.endpoint.host, config->relay.name,     config->network.group};
   for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) tw_alloc_free(alloc, strings[i]);
   for (size_t i = 0; i < interface->crl_count; i++) tw_alloc_free(alloc, interface->crls[i]);
   for (size_t i = 0; i < config->peer_count; i++) clear_peer(alloc, &config->peers[i]);

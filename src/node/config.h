@@ -159,8 +159,8 @@ TW_MUST_USE tw_err tw_node_config_survey(const tw_env *env, const char *name, co
  * share one list. It is then neither a peer nor routed to. `own_names` are those of our certificate (`own_name_count`
  * may be 0). Problems: another peer's AllowedIPs are exactly one of our own addresses; TW_ERR_ENCODING then.
  */
-TW_MUST_USE tw_err tw_node_config_settle(tw_node_config *config, const tw_fingerprint *own, const char *const *own_names,
-                                         size_t own_name_count, tw_problems *problems);
+TW_MUST_USE tw_err tw_node_config_settle(tw_node_config *config, const tw_fingerprint *own,
+                                         const char *const *own_names, size_t own_name_count, tw_problems *problems);
 /** What to call a peer: its name, its certificate's, or its fingerprint, for which `out` has TW_FINGERPRINT_TEXT. */
 const char *tw_node_peer_label(const tw_node_peer *peer, char *out);
 /** May be called twice. */

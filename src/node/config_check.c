@@ -69,8 +69,8 @@ static void check_peer(tw_config_parse *parse, const tw_node_peer *peer) {
 static void check_suite(tw_config_parse *parse, size_t line, const char *section, const tw_node_key *key) {
   const tw_suite *suite = parse->config->network.suite;
   if (!key->given || key->suite == NULL || key->suite == suite) return;
-  PROBLEM(parse, line, "[%s]: PublicKey is one of suite %s, and the network's is %s", section, tw_suite_name(key->suite),
-          tw_suite_name(suite));
+  PROBLEM(parse, line, "[%s]: PublicKey is one of suite %s, and the network's is %s", section,
+          tw_suite_name(key->suite), tw_suite_name(suite));
 }
 
 tw_err tw_config_check_whole(tw_config_parse *parse) {
@@ -148,14 +148,14 @@ static bool differ(const trait *by, const tw_node_peer *a, const tw_node_peer *b
 }
 
 static void check_peers_twice(tw_config_parse *parse, const tw_node_peer **order) {
-  static const trait traits[] = {{"PublicKey", has_key, by_key},
-                                 {"Certificate", has_certificate, by_certificate},
-                                 {"Name", has_name, by_name}};
+  static const trait traits[] = {
+      {"PublicKey", has_key, by_key}, {"Certificate", has_certificate, by_certificate}, {"Name", has_name, by_name}};
   for (size_t k = 0; k < sizeof traits / sizeof traits[0]; k++) {
     const size_t count = put_in_order(parse->config, &traits[k], order);
     for (size_t i = 1; i < count; i++)
       if (!differ(&traits[k], order[i - 1], order[i]))
-        PROBLEM(parse, order[i]->line, "[Peer]: the same %s as the peer in line %zu", traits[k].word, order[i - 1]->line);
+        PROBLEM(parse, order[i]->line, "[Peer]: the same %s as the peer in line %zu", traits[k].word,
+                order[i - 1]->line);
   }
 }
 

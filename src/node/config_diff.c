@@ -7,9 +7,21 @@
 #include "base/alloc.h"
 
 const char *tw_setting_name(tw_setting setting) {
-  static const char *const names[TW_SETTING_COUNT] = {
-      "Address", "Identity, Certificate", "CA, CRL",    "MTU",       "ListenPort", "State",  "Table, Metric", "[Relay]",
-      "Group",   "Suite",                 "RekeyAfter, RekeyBytes, RekeyPackets, Grace", "Keepalive", "Sign",       "Admins", "[Multicast]"};
+  static const char *const names[TW_SETTING_COUNT] = {"Address",
+                                                      "Identity, Certificate",
+                                                      "CA, CRL",
+                                                      "MTU",
+                                                      "ListenPort",
+                                                      "State",
+                                                      "Table, Metric",
+                                                      "[Relay]",
+                                                      "Group",
+                                                      "Suite",
+                                                      "RekeyAfter, RekeyBytes, RekeyPackets, Grace",
+                                                      "Keepalive",
+                                                      "Sign",
+                                                      "Admins",
+                                                      "[Multicast]"};
   for (unsigned i = 0; i < TW_SETTING_COUNT; i++)
     if ((unsigned)setting == 1u << i) return names[i];
   return "?";

@@ -157,9 +157,9 @@ static const tw_ini_key network_keys[] = {
     {"Sign", TW_INI_ONCE, NULL},
     {"Admins", TW_INI_MANY | TW_INI_EMPTY, NULL},
 };
-static const tw_config_setter network_setters[] = {set_group,         set_suite, set_rekey_after, set_rekey_bytes,
-                                                   set_rekey_packets, set_grace, set_keepalive,   set_sign,
-                                                   set_admins};
+static const tw_config_setter network_setters[] = {set_group,       set_suite,         set_rekey_after,
+                                                   set_rekey_bytes, set_rekey_packets, set_grace,
+                                                   set_keepalive,   set_sign,          set_admins};
 const tw_config_section tw_config_network_section = {
     {"Network", false, network_keys, sizeof network_keys / sizeof network_keys[0]}, network_setters};
 

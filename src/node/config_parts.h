@@ -19,7 +19,7 @@ typedef struct tw_config_parse {
   tw_node_peer *peer; /* whose section we are in */
   size_t line;
   const char *key;
-  size_t prefixes;           /* AllowedIPs so far */
+  size_t prefixes;             /* AllowedIPs so far */
   const size_t *section_lines; /* by section, 0: not in the file */
   bool groups_given;
   tw_config_admin *admins;

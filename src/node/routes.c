@@ -46,8 +46,7 @@ static range range_of(const tw_route_entry *entry, size_t rank) {
   const uint64_t high_mask = length == 0 ? UINT64_MAX : length >= 64 ? 0 : UINT64_MAX >> length;
   const uint64_t low_mask = length <= 64 ? UINT64_MAX : length == 128 ? 0 : UINT64_MAX >> (length - 64);
   const tw_route_key first = load_key(entry->prefix.address);
-  return (range){first, {first.high | high_mask, first.low | low_mask}, entry->prefix.length, rank,
-                 pack(entry->route)};
+  return (range){first, {first.high | high_mask, first.low | low_mask}, entry->prefix.length, rank, pack(entry->route)};
 }
 
 /* A range comes before those inside it. */

@@ -45,8 +45,8 @@ typedef struct tw_routes {
 
 /**
  * The table of a configuration: AllowedIPs of all peers but ourselves; multicast by [Multicast] Groups and, with
- * `broadcast` there, 255.255.255.255 and the last addresses of our IPv4 subnets; our own addresses. Multicast that is in no
- * group leads nowhere, and not to who has 0.0.0.0/0 or ::/0. On success `*routes` is replaced. TW_ERR_NO_MEMORY.
+ * `broadcast` there, 255.255.255.255 and the last addresses of our IPv4 subnets; our own addresses. Multicast that is
+ * in no group leads nowhere, and not to who has 0.0.0.0/0 or ::/0. On success `*routes` is replaced. TW_ERR_NO_MEMORY.
  */
 TW_MUST_USE tw_err tw_routes_of(const tw_alloc *alloc, const tw_node_config *config, tw_routes *routes);
 /** The table of these entries. Likewise; peers' numbers are below 2^30 (TW_ERR_ARGUMENT). */

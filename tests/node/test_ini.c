@@ -98,14 +98,29 @@ static void only_text_is_read(void **state) {
     size_t len;
     bool good;
   } cases[] = {
-      {"a\0b", 3, false},          {"\x01", 1, false},         {"\x7f", 1, false},
-      {"\x1b[1m", 4, false},       {"a\tb", 3, false},         {"\xc2\x80", 2, false},
-      {"\xc2\xa0", 2, true},       {"\xc0\x80", 2, false},     {"\xc1\xbf", 2, false},
-      {"\xe0\x9f\xbf", 3, false},  {"\xe0\xa0\x80", 3, true},  {"\xed\xa0\x80", 3, false},
-      {"\xef\xbf\xbf", 3, true},   {"\xf0\x8f\xbf\xbf", 4, false},
-      {"\xf0\x90\x80\x80", 4, true}, {"\xf4\x8f\xbf\xbf", 4, true}, {"\xf4\x90\x80\x80", 4, false},
-      {"\xf5\x80\x80\x80", 4, false}, {"\xe2\x82", 2, false},   {"\x80", 1, false},
-      {"\xc3(", 2, false},         {"\xff", 1, false},         {"", 0, true},
+      {"a\0b", 3, false},
+      {"\x01", 1, false},
+      {"\x7f", 1, false},
+      {"\x1b[1m", 4, false},
+      {"a\tb", 3, false},
+      {"\xc2\x80", 2, false},
+      {"\xc2\xa0", 2, true},
+      {"\xc0\x80", 2, false},
+      {"\xc1\xbf", 2, false},
+      {"\xe0\x9f\xbf", 3, false},
+      {"\xe0\xa0\x80", 3, true},
+      {"\xed\xa0\x80", 3, false},
+      {"\xef\xbf\xbf", 3, true},
+      {"\xf0\x8f\xbf\xbf", 4, false},
+      {"\xf0\x90\x80\x80", 4, true},
+      {"\xf4\x8f\xbf\xbf", 4, true},
+      {"\xf4\x90\x80\x80", 4, false},
+      {"\xf5\x80\x80\x80", 4, false},
+      {"\xe2\x82", 2, false},
+      {"\x80", 1, false},
+      {"\xc3(", 2, false},
+      {"\xff", 1, false},
+      {"", 0, true},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char text[64];

@@ -59,8 +59,8 @@ static tw_route search(const tw_route_entry *entries, size_t count, const tw_pre
 
 static void compare(const tw_routes *routes, const tw_route_entry *entries, size_t count, const tw_prefix *host) {
   const tw_route right = search(entries, count, host);
-  const tw_route found =
-      host->family == 4 ? tw_routes_find4(routes, host->address) : tw_routes_find6(routes, host->address);
+  const tw_route found = host->family == 4 ? tw_routes_find4(routes, host->address)
+                                           : tw_routes_find6(routes, host->address);
   assert_int_equal(found.kind, right.kind);
   assert_int_equal(found.peer, right.peer);
   const bool mine = right.kind == TW_ROUTE_PEER;
@@ -189,10 +189,9 @@ static void read_config(const char *text, tw_node_config *config) {
 
 static void leads(const tw_routes *routes, const char *address, tw_route_kind kind, uint32_t peer) {
   const tw_prefix host = prefix_of(address);
-  const tw_route found =
-      host.family == 4 ? tw_routes_find4(routes, host.address) : tw_routes_find6(routes, host.address);
-  if (found.kind != kind || found.peer != peer)
-    fail_msg("%s: %d %u", address, (int)found.kind, (unsigned)found.peer);
+  const tw_route found = host.family == 4 ? tw_routes_find4(routes, host.address)
+                                          : tw_routes_find6(routes, host.address);
+  if (found.kind != kind || found.peer != peer) fail_msg("%s: %d %u", address, (int)found.kind, (unsigned)found.peer);
 }
 
 static void peers_groups_and_our_own_addresses_are_told_apart(void **state) {
@@ -259,11 +258,11 @@ static void without_memory_the_old_table_stays(void **state) {
 static void prefixes_are_read_and_written(void **state) {
   (void)state;
   static const char *const good[][2] = {
-      {"10.7.0.1/24", "10.7.0.1/24"}, {"0.0.0.0/0", "0.0.0.0/0"},     {"1.2.3.4", "1.2.3.4/32"}, {"::/0", "::/0"},
+      {"10.7.0.1/24", "10.7.0.1/24"}, {"0.0.0.0/0", "0.0.0.0/0"},     {"1.2.3.4", "1.2.3.4/32"},       {"::/0", "::/0"},
       {"FD07::1/64", "fd07::1/64"},   {"fd07:0:0::1", "fd07::1/128"}, {"::1.2.3.4/96", "::1.2.3.4/96"}};
-  static const char *const bad[] = {"",         "/",         "1.2.3/8",   "1.2.3.4/",   "1.2.3.4/33",  "1.2.3.4/08",
-                                    "::/129",   "1.2.3.4/-1", "1.2.3.4/1x", "1.2.3.4//8", "a.example/8", "1.2.3.4 /8",
-                                    "fe80::1%1", "01.2.3.4",  "1.2.3.4.5", "::1::",      "1.2.3.4/0008"};
+  static const char *const bad[] = {"",          "/",          "1.2.3/8",    "1.2.3.4/",   "1.2.3.4/33",  "1.2.3.4/08",
+                                    "::/129",    "1.2.3.4/-1", "1.2.3.4/1x", "1.2.3.4//8", "a.example/8", "1.2.3.4 /8",
+                                    "fe80::1%1", "01.2.3.4",   "1.2.3.4.5",  "::1::",      "1.2.3.4/0008"};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     char shown[TW_PREFIX_TEXT];
     const tw_prefix prefix = prefix_of(good[i][0]);
