@@ -67,7 +67,9 @@ tw_err tw_certificates_check(const tw_certificates *certificates, tw_report *rep
 
 /* ---- whom we trust ---- */
 
-static tw_err add_file(tw_x509_trust *trust, const char *path, bool is_crl, tw_report *report) {
+static tw_err add_file(const tw_certificates *certificates, tw_x509_trust *trust, const char *path, bool is_crl,
+                       tw_report *report) {
+  const char *option = certificates->from_file ? "" : is_crl ? "--crl " : "--ca ";
   tw_buf text = {0};
   tw_report why = {"out of memory"};
   tw_err err = tw_file_read(path, TW_X509_FILE_MAX, &text, &why);
@@ -76,15 +78,15 @@ static tw_err add_file(tw_x509_trust *trust, const char *path, bool is_crl, tw_r
   else if (err == TW_OK)
     err = tw_x509_trust_add_anchors(trust, path, tw_buf_bytes(&text), &why);
   tw_buf_clear(&text);
-  return err == TW_OK ? TW_OK : tw_report_fail(report, err, "%s %s", is_crl ? "--crl" : "--ca", why.text);
+  return err == TW_OK ? TW_OK : tw_report_fail(report, err, "%s%s", option, why.text);
 }
 
 tw_err tw_certificates_read_trust(const tw_certificates *certificates, tw_x509_trust **trust, tw_report *report) {
   tw_x509_trust *made = NULL;
   TW_TRY(tw_x509_trust_new(certificates->x509, &made));
-  tw_err err = add_file(made, certificates->ca_path, false, report);
+  tw_err err = add_file(certificates, made, certificates->ca_path, false, report);
   for (size_t i = 0; err == TW_OK && i < certificates->crl_count; i++)
-    err = add_file(made, certificates->crl_paths[i], true, report);
+    err = add_file(certificates, made, certificates->crl_paths[i], true, report);
   if (err != TW_OK) {
     tw_x509_trust_free(made);
     return err;
@@ -115,6 +117,8 @@ static tw_err read_chain(tw_certificates *certificates, tw_report *report) {
 static tw_err say_passphrase(void *ctx, tw_buf *passphrase, tw_report *report) {
   const tw_certificates *certificates = ctx;
   if (certificates->pass_path != NULL) return tw_passphrase_file_read(certificates->pass_path, passphrase, report);
+  if (certificates->from_file)
+    return tw_report_fail(report, TW_ERR_STATE, "it is encrypted, and there is nobody to ask for its passphrase");
   return tw_passphrase_ask(certificates->key_path, "--cert-key-pass", passphrase, report);
 }
 

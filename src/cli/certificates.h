@@ -52,6 +52,8 @@ typedef struct tw_certificates {
   tw_x509 *x509;
   tw_x509_trust *trust; /* NULL without --ca */
   tw_buf chain;         /* our own */
+  bool from_file;       /* paths are out of a configuration file: reports name no options, and nobody can be asked for a
+                           passphrase */
   bool keep_key;        /* libssl needs it */
   EVP_PKEY *key;        /* that one; NULL: it was not kept */
 } tw_certificates;

@@ -20,6 +20,7 @@ extern const tw_verb tw_verb_suites;
 extern const tw_verb tw_verb_listen;
 extern const tw_verb tw_verb_connect;
 extern const tw_verb tw_verb_ca;
+extern const tw_verb tw_verb_check;
 
 /** "treewire: …" on stderr, one line; returns `code`. */
 tw_exit tw_cli_fail(tw_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));

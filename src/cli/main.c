@@ -6,8 +6,8 @@
 
 #include "cli/cli.h"
 
-static const tw_verb *const verbs[] = {&tw_verb_genkey, &tw_verb_pubkey,  &tw_verb_suites,
-                                       &tw_verb_listen, &tw_verb_connect, &tw_verb_ca};
+static const tw_verb *const verbs[] = {&tw_verb_genkey,  &tw_verb_pubkey, &tw_verb_suites, &tw_verb_listen,
+                                       &tw_verb_connect, &tw_verb_ca,     &tw_verb_check};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static const char help[] = "treewire " TW_VERSION ": TCP connections through channels whose keys MLS "
@@ -24,6 +24,7 @@ static const char help[] = "treewire " TW_VERSION ": TCP connections through cha
                            "ADDR:PORT | --stdio)\n"
                            "  treewire ca init|issue|revoke|crl|show DIR  a small CA, for --cert and --ca "
                            "in place of --key and --peers\n"
+                           "  treewire check NAME|FILE                    look at a node's configuration\n"
                            "\n"
                            "`treewire VERB --help` tells more, and so does treewire(1).\n"
                            "\n"
@@ -55,7 +56,7 @@ int main(int argc, char **argv) {
   (void)signal(SIGPIPE, SIG_IGN);
   if (argc < 2)
     return (int)tw_cli_fail(TW_EXIT_USAGE, "a verb is missing (genkey, pubkey, suites, "
-                                           "listen, connect, ca); see treewire --help");
+                                           "listen, connect, ca, check); see treewire --help");
   if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return (int)tw_cli_print(help);
   if (strcmp(argv[1], "--version") == 0) return (int)tw_cli_print("treewire " TW_VERSION "\n");
   for (size_t i = 0; i < VERBS; i++) {
