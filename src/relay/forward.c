@@ -23,6 +23,7 @@ const char *tw_forward_reason_text(tw_forward_reason reason) {
       [TW_FORWARD_NOT_MEMBER] = "not a member",
       [TW_FORWARD_OVER_RATE] = "over rate",
       [TW_FORWARD_OVER_SHARE] = "over share",
+      [TW_FORWARD_PUSHED_OUT] = "pushed out",
       [TW_FORWARD_GONE] = "gone",
       [TW_FORWARD_UNSENT] = "unsent",
   };
@@ -41,7 +42,7 @@ static tw_err settle(tw_forward_options *o) {
   if (o->slots > SLOTS_MAX || o->spare_slots >= o->slots) return TW_ERR_ARGUMENT;
   or_default(&o->runs, 8 * o->slots);
   or_default(&o->messages, 64);
-  or_default(&o->quantum, MESSAGE_COST);
+  or_default(&o->quantum, 16384);
   or_default64(&o->token_us, 30 * (uint64_t)SECOND_US);
   or_default64(&o->binding_us, 180 * (uint64_t)SECOND_US);
   if (o->runs > RUNS_MAX || o->messages > MESSAGES_MAX) return TW_ERR_ARGUMENT;
@@ -119,7 +120,8 @@ void tw_forward_drop(tw_forward *forward, tw_forward_peer *from, tw_forward_reas
   /* Whoever is not at the client's address is not the client. */
   if (from == NULL || reason == TW_FORWARD_WRONG_SOURCE || reason == TW_FORWARD_BAD_TOKEN) return;
   tw_forward_add(&from->in_dropped, packets, bytes);
-  if (reason == TW_FORWARD_OVER_RATE || reason == TW_FORWARD_OVER_SHARE) tw_forward_add(&from->over, packets, bytes);
+  if (reason == TW_FORWARD_OVER_RATE || reason == TW_FORWARD_OVER_SHARE || reason == TW_FORWARD_PUSHED_OUT)
+    tw_forward_add(&from->over, packets, bytes);
 }
 
 static tw_err make_room(tw_forward *forward) {

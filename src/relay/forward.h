@@ -34,8 +34,8 @@
  * happens to come when the socket's buffer is full.
  *
  * What is queued goes out by deficit round robin over the bytes that each client makes the relay send, replicas
- * counted. A client may hold as many slots (and runs) as are still free for queueing: one that floods takes at most
- * half of them, and who stays below the share finds room.
+ * counted. Where there is no free slot for more, the client that holds most loses its oldest: one that floods may have
+ * all slots as long as nobody else wants one, and who stays below its share loses nothing to it.
  *
  * One thread at a time. After tw_forward_new the packet path (take, batch, sent) allocates nothing.
  */
@@ -69,7 +69,7 @@ typedef struct tw_forward_options {
   uint32_t spare_slots; /* of them, never queued in: always free to receive into; default an eighth, at least 1 */
   uint32_t runs;        /* what may be queued: runs of segments alike from one datagram; default 8 for each slot */
   uint32_t messages;    /* most of one batch; default 64 */
-  uint32_t quantum;     /* bytes of one turn, at least 1500; default 68,608: a whole message */
+  uint32_t quantum;     /* bytes of one turn, at least 1500; default 16,384 */
   uint64_t token_us;    /* how long a bind token can be used; default 30 s */
   uint64_t binding_us;  /* silence after which nothing is sent to an address until it is heard again; default 180 s */
   uint64_t rate;        /* bytes a second that a client may make the relay send, 10^3 … 10^10; default none */
@@ -85,7 +85,8 @@ typedef enum tw_forward_reason {
   TW_FORWARD_NO_DESTINATION, /* no such client or group, not bound, or the sender itself */
   TW_FORWARD_NOT_MEMBER,     /* the sender is not in the group */
   TW_FORWARD_OVER_RATE,      /* the client's rate is used up */
-  TW_FORWARD_OVER_SHARE,     /* the client's share of what can be queued is used up */
+  TW_FORWARD_OVER_SHARE,     /* no room, and no other client holds more than this one */
+  TW_FORWARD_PUSHED_OUT,     /* was queued, and had to make room for a client that held less */
   TW_FORWARD_GONE,           /* sender or destination went away, or left the group, while it was queued */
   TW_FORWARD_UNSENT,         /* the socket refused it */
   TW_FORWARD_REASONS
@@ -115,7 +116,7 @@ typedef struct tw_forward_client_stats {
 typedef struct tw_forward_totals {
   tw_forward_count in;                          /* queued */
   tw_forward_count out;                         /* sent, replicas counted */
-  tw_forward_count dropped[TW_FORWARD_REASONS]; /* GONE and UNSENT: of those in `in`, and replicas */
+  tw_forward_count dropped[TW_FORWARD_REASONS]; /* PUSHED_OUT, GONE, UNSENT: of those in `in`, and replicas */
   uint64_t bound;                               /* tokens that were used */
   uint64_t keepalives;
   uint32_t clients;

@@ -36,16 +36,10 @@ static void put_message(making *m, tw_forward_peer *from, tw_forward_peer *to, t
   *m->budget -= cost;
 }
 
-static void drop_head(tw_forward *forward, tw_forward_peer *from) {
-  const uint32_t number = from->head;
-  tw_forward_queue_pop(forward, from);
-  tw_forward_runs_release(forward, number, 1);
-}
-
-static void drop_head_as_gone(tw_forward *forward, tw_forward_peer *from) {
-  const tw_forward_run *run = &forward->runs[from->head];
-  tw_forward_drop(forward, from, TW_FORWARD_GONE, run->count, tw_forward_run_bytes(run));
-  drop_head(forward, from);
+/* Whether the deficit reaches. Where nobody else waits it always does: one turn follows the other. */
+static bool affords(const tw_forward *forward, tw_forward_peer *from, int64_t cost) {
+  if (from->deficit < cost && forward->active_first == forward->active_last) from->deficit = cost;
+  return from->deficit >= cost;
 }
 
 /* ---- to one client ---- */
@@ -71,11 +65,11 @@ static bool send_to_client(making *m, tw_forward_peer *from) {
   const tw_forward_run *first = &forward->runs[from->head];
   tw_forward_peer *to = receiver(m, first);
   if (to == NULL) {
-    drop_head_as_gone(forward, from);
+    tw_forward_queue_drop(forward, from, TW_FORWARD_GONE);
     return true;
   }
   uint32_t cost = tw_forward_run_cost(first);
-  if (from->deficit < cost) return false;
+  if (!affords(forward, from, cost)) return false;
   tw_forward_message message = {.parts = &forward->parts[forward->parts_used],
                                 .destination = first->destination,
                                 .run = from->head,
@@ -86,7 +80,7 @@ static bool send_to_client(making *m, tw_forward_peer *from) {
   uint32_t last = first->last;
   for (uint32_t next = first->next; next != TW_FORWARD_NONE; next = forward->runs[next].next) {
     const tw_forward_run *run = &forward->runs[next];
-    if (!joins(&message, first, last, run) || from->deficit < (int64_t)cost + tw_forward_run_cost(run)) break;
+    if (!joins(&message, first, last, run) || !affords(forward, from, (int64_t)cost + tw_forward_run_cost(run))) break;
     put_parts(forward, run);
     cost += tw_forward_run_cost(run);
     message.part_count += run->count;
@@ -116,7 +110,7 @@ static bool send_to_group(making *m, tw_forward_peer *from) {
   tw_forward_run *run = &forward->runs[number];
   const tw_forward_group *group = tw_forward_group_of(forward, run->destination);
   if (group == NULL || !tw_forward_group_has(group, from->number)) {
-    drop_head_as_gone(forward, from);
+    tw_forward_queue_drop(forward, from, TW_FORWARD_GONE);
     return true;
   }
   const uint32_t cost = tw_forward_run_cost(run);
@@ -135,16 +129,19 @@ static bool send_to_group(making *m, tw_forward_peer *from) {
     if (to == from) continue;
     if (to == NULL || !tw_forward_reachable(forward, to, m->now_us)) {
       from->deficit -= TW_FORWARD_OVERHEAD;
-      if (from->deficit < 0) return false;
+      if (!affords(forward, from, 0)) return false;
       continue;
     }
-    if (from->deficit < cost) return false;
+    if (!affords(forward, from, cost)) return false;
     if (!listed) put_parts(forward, run);
     listed = true;
     put_message(m, from, to, message, cost);
     run->refs++;
   }
-  if (at == group->count) drop_head(forward, from);
+  if (at == group->count) {
+    tw_forward_queue_pop(forward, from);
+    tw_forward_runs_release(forward, number, 1);
+  }
   return true;
 }
 

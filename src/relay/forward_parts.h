@@ -28,7 +28,9 @@ typedef struct tw_forward_peer {
   uint32_t head;    /* runs, the oldest first */
   uint32_t tail;
   uint32_t runs;
-  uint32_t slots; /* that they are in */
+  uint32_t slots;                       /* that they are in */
+  struct tw_forward_peer *before_alike; /* among those with as many slots */
+  struct tw_forward_peer *after_alike;
   int64_t deficit;
   struct tw_forward_peer *next; /* in the round */
   struct tw_forward_peer *next_telling;
@@ -78,6 +80,8 @@ struct tw_forward {
   tw_forward_slot *slots;
   uint32_t *free_slots;
   uint32_t free_slot_count;
+  tw_forward_peer **by_slots; /* peers with so many slots in their queues, 0 left out */
+  uint32_t most_slots;        /* of a peer */
   tw_forward_run *runs;
   uint32_t free_run; /* by `next` */
   uint32_t free_run_count;
@@ -120,6 +124,8 @@ void tw_forward_queue_clear(tw_forward *forward);
 bool tw_forward_queue_add(tw_forward *forward, tw_forward_peer *from, const tw_forward_run *run);
 /* The oldest run of `from` is queued no more. */
 void tw_forward_queue_pop(tw_forward *forward, tw_forward_peer *from);
+/* The same, and it is dropped for this reason. */
+void tw_forward_queue_drop(tw_forward *forward, tw_forward_peer *from, tw_forward_reason reason);
 /* All of them are dropped as gone, and it leaves the round. */
 void tw_forward_queue_empty(tw_forward *forward, tw_forward_peer *from);
 /* One holder less of a run and of those that follow it, `count` in all. */

@@ -11,7 +11,14 @@
 #include "relay/forward.h"
 #include "tw_test_env.h"
 
-enum { KIT_SLOTS = 64, KIT_SLOT_SIZE = 65536, KIT_CLIENTS = 300, KIT_DELIVERIES = 8192, KIT_SECOND = 1000000 };
+enum {
+  KIT_SLOTS = 64,
+  KIT_SLOTS_MAX = 128,
+  KIT_SLOT_SIZE = 65536,
+  KIT_CLIENTS = 300,
+  KIT_DELIVERIES = 8192,
+  KIT_SECOND = 1000000
+};
 #define KIT_GROUP (TW_FORWARD_GROUP_BIT | 7)
 
 typedef struct kit_client {
@@ -31,6 +38,7 @@ typedef struct kit {
   tw_test_env test;
   tw_forward *forward;
   uint64_t now_us;
+  uint32_t slots;
   uint8_t (*memory)[KIT_SLOT_SIZE];
   kit_client clients[KIT_CLIENTS]; /* by number */
   kit_delivery deliveries[KIT_DELIVERIES];
@@ -48,13 +56,15 @@ static inline bool kit_same_address(const tw_forward_address *a, const tw_forwar
          memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
+/* With KIT_SLOTS slots unless the options have another number. */
 static inline kit *kit_open(const tw_forward_options *options) {
   kit *k = calloc(1, sizeof *k);
   assert_non_null(k);
   tw_forward_options chosen = options != NULL ? *options : (tw_forward_options){0};
-  chosen.slots = KIT_SLOTS;
+  k->slots = chosen.slots = chosen.slots != 0 ? chosen.slots : KIT_SLOTS;
+  assert_true(k->slots <= KIT_SLOTS_MAX);
   tw_test_env_init(&k->test, 1);
-  k->memory = malloc((size_t)KIT_SLOTS * KIT_SLOT_SIZE);
+  k->memory = malloc((size_t)k->slots * KIT_SLOT_SIZE);
   assert_non_null(k->memory);
   k->now_us = 77 * (uint64_t)KIT_SECOND;
   assert_int_equal(tw_forward_new(&k->test.env, &chosen, &k->forward), TW_OK);
@@ -181,10 +191,10 @@ static inline void kit_flush_all(kit *k) {
   kit_flush(k, INT64_MAX);
   assert_false(tw_forward_waiting(k->forward));
   /* Every slot is free again. */
-  uint32_t slots[KIT_SLOTS];
-  bool seen[KIT_SLOTS] = {false};
-  assert_int_equal(tw_forward_free_slots(k->forward, slots, KIT_SLOTS), KIT_SLOTS);
-  for (uint32_t i = 0; i < KIT_SLOTS; i++) {
+  uint32_t slots[KIT_SLOTS_MAX];
+  bool seen[KIT_SLOTS_MAX] = {false};
+  assert_int_equal(tw_forward_free_slots(k->forward, slots, KIT_SLOTS_MAX), k->slots);
+  for (uint32_t i = 0; i < k->slots; i++) {
     assert_false(seen[slots[i]]);
     seen[slots[i]] = true;
   }
