@@ -82,6 +82,14 @@ static void unsettle(history *h) {
   for (uint32_t i = 0; i < h->packet_count; i++) h->packets[i].sure = false;
 }
 
+static void pass_time(history *h, uint64_t us) {
+  uint32_t before = 0, after = 0;
+  for (uint32_t n = 1; n <= CLIENTS; n++) before |= reachable(h, n) ? bit(n) : 0;
+  h->k->now_us += us;
+  for (uint32_t n = 1; n <= CLIENTS; n++) after |= reachable(h, n) ? bit(n) : 0;
+  if (before != after) unsettle(h);
+}
+
 /* ---- what control connections do ---- */
 
 static void do_grant(history *h) {
@@ -104,7 +112,7 @@ static void do_grant(history *h) {
   }
   if (waiting == TW_FORWARD_TOKENS) oldest->client = 0;
   *place = made;
-  h->k->now_us += 1; /* no two tokens of the same moment: which one is older is told by the time */
+  pass_time(h, 1); /* no two tokens of the same moment: which one is older is told by the time */
 }
 
 static void void_tokens(history *h, uint32_t client) {
@@ -308,10 +316,7 @@ static void step(history *h) {
   case 7:
   case 8:
   case 9: do_token(h); break;
-  case 10:
-    h->k->now_us += draw(h, 4) == 0 ? BINDING_US : 100000;
-    unsettle(h);
-    break;
+  case 10: pass_time(h, draw(h, 4) == 0 ? BINDING_US : 100000); break;
   case 11:
   case 12: do_flush(h, false); break;
   case 13: do_flush(h, true); break;
