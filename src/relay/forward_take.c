@@ -1,0 +1,214 @@
+/* What comes in: who sent it, and whether it may go on. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/secret.h"
+#include "codec/reader.h"
+#include "relay/forward_parts.h"
+
+enum { REASON_NONE = TW_FORWARD_REASONS, SECOND_NS = 1000000000 };
+
+/* A datagram on its way through, and the run that is being collected. */
+typedef struct intake {
+  tw_forward *forward;
+  const tw_forward_address *source;
+  uint64_t now_us;
+  tw_forward_run run; /* count 0: none */
+  tw_forward_peer *from;
+  uint32_t replicas;
+  unsigned reason; /* why it is dropped; REASON_NONE: it is not */
+} intake;
+
+static bool same_host(const tw_forward_address *a, const tw_forward_address *b) {
+  return a->family == b->family && a->scope == b->scope && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+/* The socket may differ: sockets that share a port get their datagrams by the system's choice. */
+static bool is_from(const tw_forward_peer *peer, const tw_forward_address *source) {
+  return peer->bound && peer->address.port == source->port && same_host(&peer->address, source);
+}
+
+/* ---- tokens ---- */
+
+/* All are compared, in constant time: how far a guess came is nobody's business. */
+static bool use_token(tw_forward_peer *peer, tw_bytes given, const tw_forward_address *source, uint64_t now_us) {
+  bool used = false;
+  for (unsigned i = 0; i < TW_FORWARD_TOKENS; i++) {
+    tw_forward_pending_token *pending = &peer->tokens[i];
+    if (!tw_secret_equal(TW_ARRAY(pending->token), given) || pending->until_us == 0) continue;
+    if (pending->only.family != 0 && !same_host(&pending->only, source)) continue;
+    used = used || now_us < pending->until_us;
+    tw_wipe(pending, sizeof *pending);
+  }
+  return used;
+}
+
+static void bind_peer(tw_forward *forward, tw_forward_peer *peer, const tw_forward_address *source, uint64_t now_us) {
+  peer->bound = true;
+  peer->address = *source;
+  peer->heard_us = now_us;
+  forward->totals.bound++;
+  if (peer->telling) return;
+  peer->telling = true;
+  peer->next_telling = NULL;
+  if (forward->telling_last != NULL)
+    forward->telling_last->next_telling = peer;
+  else
+    forward->telling_first = peer;
+  forward->telling_last = peer;
+}
+
+/* Destination 0. */
+static void take_for_relay(intake *in, tw_forward_peer *from, tw_bytes rest) {
+  tw_forward *forward = in->forward;
+  if (rest.len == TW_FORWARD_TOKEN) {
+    const bool somewhere = in->source->family != 0 && in->source->port != 0;
+    if (somewhere && use_token(from, rest, in->source, in->now_us))
+      bind_peer(forward, from, in->source, in->now_us);
+    else
+      tw_forward_drop(forward, from, TW_FORWARD_BAD_TOKEN, 1, rest.len);
+    return;
+  }
+  if (!is_from(from, in->source)) {
+    tw_forward_drop(forward, from, TW_FORWARD_WRONG_SOURCE, 1, rest.len);
+  } else if (rest.len > 0) {
+    tw_forward_drop(forward, from, TW_FORWARD_MALFORMED, 1, rest.len);
+  } else {
+    from->heard_us = in->now_us;
+    forward->totals.keepalives++;
+  }
+}
+
+/* ---- runs ---- */
+
+static uint64_t ns_of(const tw_forward_options *options, uint64_t bytes) {
+  return bytes / options->rate * SECOND_NS + bytes % options->rate * SECOND_NS / options->rate;
+}
+
+/* How many of `count` packets that cost `cost` bytes each the client's rate allows; the last one may overdraw it, so
+ * that what costs more than the burst gets through at times. */
+static uint16_t within_rate(const tw_forward *forward, tw_forward_peer *from, uint16_t count, uint64_t cost,
+                            uint64_t now_us) {
+  const tw_forward_options *options = &forward->options;
+  if (options->rate == 0) return count;
+  const uint64_t now_ns = now_us * 1000;
+  const uint64_t burst_ns = ns_of(options, options->burst);
+  const uint64_t each_ns = ns_of(options, cost) > 0 ? ns_of(options, cost) : 1;
+  if (from->full_ns < now_ns) from->full_ns = now_ns;
+  if (from->full_ns - now_ns >= burst_ns) return 0;
+  const uint64_t allowed = (burst_ns - (from->full_ns - now_ns) + each_ns - 1) / each_ns;
+  const uint16_t taken = allowed < count ? (uint16_t)allowed : count;
+  from->full_ns += taken * each_ns;
+  return taken;
+}
+
+/* The run goes into its sender's queue, as much of it as the rate allows. */
+static void admit(intake *in) {
+  tw_forward_run *run = &in->run;
+  const uint64_t each = run->segment - (uint64_t)TW_FORWARD_HEADER + TW_FORWARD_OVERHEAD;
+  const uint32_t bytes = tw_forward_run_bytes(run);
+  const uint16_t count = run->count;
+  const uint16_t kept = within_rate(in->forward, in->from, count, each * in->replicas, in->now_us);
+  uint32_t kept_bytes = 0;
+  if (kept > 0) {
+    if (kept < count) run->last = run->segment;
+    run->count = kept;
+    kept_bytes = tw_forward_run_bytes(run);
+    if (tw_forward_queue_add(in->forward, in->from, run)) {
+      tw_forward_add(&in->from->in, kept, kept_bytes);
+      tw_forward_add(&in->forward->totals.in, kept, kept_bytes);
+    } else {
+      tw_forward_drop(in->forward, in->from, TW_FORWARD_OVER_SHARE, kept, kept_bytes);
+    }
+  }
+  if (kept < count)
+    tw_forward_drop(in->forward, in->from, TW_FORWARD_OVER_RATE, (uint64_t)(count - kept), bytes - kept_bytes);
+}
+
+static void end_run(intake *in) {
+  if (in->run.count == 0) return;
+  if (in->reason == REASON_NONE)
+    admit(in);
+  else
+    tw_forward_drop(in->forward, in->from, (tw_forward_reason)in->reason, in->run.count,
+                    tw_forward_run_bytes(&in->run));
+  in->run.count = 0;
+}
+
+/* Where to; REASON_NONE or why not. */
+static unsigned find_destination(intake *in, uint32_t destination) {
+  const tw_forward *forward = in->forward;
+  if ((destination & TW_FORWARD_GROUP_BIT) != 0) {
+    const tw_forward_group *group = tw_forward_group_of(forward, destination);
+    if (group == NULL) return TW_FORWARD_NO_DESTINATION;
+    if (!tw_forward_group_has(group, in->from->number)) return TW_FORWARD_NOT_MEMBER;
+    in->replicas = group->count > 1 ? group->count - 1 : 1;
+    return REASON_NONE;
+  }
+  tw_forward_peer *to = tw_forward_peer_of(forward, destination);
+  if (to == NULL || to == in->from || !tw_forward_reachable(forward, to, in->now_us)) return TW_FORWARD_NO_DESTINATION;
+  in->run.to = to;
+  in->replicas = 1;
+  return REASON_NONE;
+}
+
+static void begin_run(intake *in, tw_bytes segment, uint32_t slot) {
+  tw_reader r = tw_reader_of(segment);
+  const uint64_t session = tw_read_u64(&r);
+  const uint32_t destination = tw_read_u32(&r);
+  const tw_bytes rest = tw_read_rest(&r);
+  if (tw_reader_err(&r) != TW_OK) {
+    tw_forward_drop(in->forward, NULL, TW_FORWARD_MALFORMED, 1, 0);
+    return;
+  }
+  tw_forward_peer *from = tw_forward_table_get(&in->forward->sessions, session);
+  if (from != NULL && destination == 0) {
+    take_for_relay(in, from, rest);
+    return;
+  }
+  in->from = from;
+  in->run = (tw_forward_run){.at = segment.ptr,
+                             .destination = destination,
+                             .slot = slot,
+                             .segment = (uint16_t)segment.len,
+                             .last = (uint16_t)segment.len,
+                             .count = 1};
+  if (from == NULL) {
+    in->reason = TW_FORWARD_NO_SESSION;
+  } else if (!is_from(from, in->source)) {
+    in->reason = TW_FORWARD_WRONG_SOURCE;
+  } else if (rest.len < TW_FORWARD_PACKET_MIN) {
+    in->reason = TW_FORWARD_MALFORMED;
+  } else {
+    from->heard_us = in->now_us;
+    in->reason = find_destination(in, destination);
+  }
+}
+
+/* Most segments go the way of the one before: nothing is looked up for them. */
+static bool continues(const intake *in, tw_bytes segment) {
+  const tw_forward_run *run = &in->run;
+  return run->count > 0 && run->count < TW_FORWARD_SEGMENTS_MAX && run->last == run->segment &&
+         segment.len <= run->segment && segment.len >= TW_FORWARD_HEADER + TW_FORWARD_PACKET_MIN &&
+         memcmp(segment.ptr, run->at, TW_FORWARD_HEADER) == 0;
+}
+
+tw_err tw_forward_take(tw_forward *forward, uint32_t slot, tw_bytes datagram, uint32_t segment,
+                       const tw_forward_address *source, uint64_t now_us) {
+  intake in = {.forward = forward, .source = source, .now_us = now_us};
+  if (slot >= forward->options.slots || forward->slots[slot].refs > 0) return TW_ERR_ARGUMENT;
+  if (datagram.len > TW_FORWARD_DATAGRAM_MAX) return TW_ERR_ARGUMENT;
+  if (datagram.len == 0) tw_forward_drop(forward, NULL, TW_FORWARD_MALFORMED, 1, 0);
+  if (segment == 0 || segment > datagram.len) segment = (uint32_t)datagram.len;
+  for (size_t at = 0; at < datagram.len; at += segment) {
+    const tw_bytes one = TW_BYTES(datagram.ptr + at, datagram.len - at < segment ? datagram.len - at : segment);
+    if (continues(&in, one)) {
+      in.run.last = (uint16_t)one.len;
+      in.run.count++;
+      continue;
+    }
+    end_run(&in);
+    begin_run(&in, one, slot);
+  }
+  end_run(&in);
+  return TW_OK;
+}

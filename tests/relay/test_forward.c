@@ -1,0 +1,548 @@
+/* The rules of the packet relay: sessions, tokens, addresses, destinations. SPDX-License-Identifier: Apache-2.0 */
+#include "forward_kit.h"
+
+static void a_packet_goes_to_the_address_that_its_receiver_bound(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 3);
+  kit_send(k, 1, 2, 42, 100);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 1);
+  assert_int_equal(k->deliveries[0].len, 100);
+  assert_true(kit_got(k, 2, 42));
+  const tw_forward_client_stats sender = kit_stats(k, 1), receiver = kit_stats(k, 2);
+  assert_true(sender.in.packets == 1 && sender.in.bytes == 100 && sender.out.packets == 0);
+  assert_true(sender.charged == 100 + TW_FORWARD_OVERHEAD);
+  assert_true(receiver.out.packets == 1 && receiver.out.bytes == 100 && receiver.in.packets == 0);
+  assert_true(receiver.charged == 0);
+  kit_close(k);
+}
+
+static void nothing_goes_to_who_has_not_bound(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind(k, 1);
+  kit_grant(k, 2); /* known, has a token, did not use it */
+  kit_send(k, 1, 2, 1, 100);
+  kit_send(k, 1, 3, 2, 100);          /* not known */
+  kit_send(k, 1, 0x7fffffff, 3, 100); /* not known */
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_NO_DESTINATION), 3);
+  assert_false(kit_stats(k, 2).bound);
+  /* It sends before it has bound: nothing either. */
+  kit_send(k, 2, 1, 4, 100);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 1);
+  kit_close(k);
+}
+
+static void nothing_goes_back_to_its_sender(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  kit_set_group(k, 2);
+  kit_send(k, 1, 1, 1, 100);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_NO_DESTINATION), 1);
+  kit_send(k, 1, KIT_GROUP, 2, 100);
+  kit_send(k, 1, 0, 0, 0); /* keepalive */
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 1);
+  assert_true(kit_got(k, 2, 2));
+  assert_int_equal(kit_totals(k).keepalives, 1);
+  kit_close(k);
+}
+
+static void a_spoofed_source_is_dropped(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 3);
+  const tw_forward_address real = k->clients[1].address;
+  for (unsigned i = 0; i < 7; i++) {
+    tw_forward_address source = real;
+    if (i < 4) source.ip[i] ^= 1;
+    if (i == 4) source.port++;
+    if (i == 5) source.family = 6;
+    if (i == 6) source = k->clients[3].address; /* another client's, even */
+    kit_send_from(k, source, k->clients[1].session, 2, i, 100);
+    kit_send_from(k, source, k->clients[1].session, 0, i, 0); /* nor as a keepalive */
+  }
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 14);
+  assert_int_equal(kit_totals(k).keepalives, 0);
+  /* Not laid to the client's charge. */
+  assert_true(kit_stats(k, 1).in_dropped.packets == 0);
+  kit_close(k);
+}
+
+static void scope_is_part_of_an_address_and_the_local_socket_is_not(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  k->clients[1].address = (tw_forward_address){
+      .ip = {0xfe, 0x80, [15] = 1}, .scope = 3, .port = 500, .family = 6, .socket = 2};
+  kit_bind_all(k, 2);
+  tw_forward_address source = k->clients[1].address;
+  source.scope = 4;
+  kit_send_from(k, source, k->clients[1].session, 2, 1, 100);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 1);
+  source.scope = 3;
+  source.socket = 0;
+  kit_send_from(k, source, k->clients[1].session, 2, 2, 100);
+  kit_send(k, 2, 1, 3, 100);
+  kit_flush_all(k);
+  assert_true(kit_got(k, 2, 2));
+  assert_true(kit_got(k, 1, 3)); /* by the socket that it bound by */
+  kit_close(k);
+}
+
+static void a_wrong_session_is_dropped(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  for (unsigned bit = 0; bit < 64; bit++)
+    kit_send_from(k, k->clients[1].address, k->clients[1].session ^ (UINT64_C(1) << bit), 2, bit, 100);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_NO_SESSION), 64);
+  /* One's own session from one's own address does not speak for another. */
+  kit_send_from(k, k->clients[1].address, k->clients[2].session, 2, 0, 100);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 1);
+  kit_close(k);
+}
+
+/* ---- tokens ---- */
+
+static void no_token_but_the_one_that_was_given_binds(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_grant(k, 1);
+  kit_grant(k, 2);
+  for (unsigned bit = 0; bit < 8 * TW_FORWARD_TOKEN; bit++) {
+    uint8_t token[TW_FORWARD_TOKEN];
+    memcpy(token, k->clients[1].token, sizeof token);
+    token[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    kit_send_token(k, k->clients[1].session, token, k->clients[1].address);
+  }
+  const uint8_t zeros[TW_FORWARD_TOKEN] = {0};
+  kit_send_token(k, k->clients[1].session, zeros, k->clients[1].address); /* what an unused place holds */
+  kit_send_token(k, k->clients[1].session, k->clients[2].token, k->clients[1].address);
+  kit_send_token(k, k->clients[2].session, k->clients[1].token, k->clients[1].address);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 8 * TW_FORWARD_TOKEN + 3);
+  kit_send_token(k, k->clients[1].session ^ 1, k->clients[1].token, k->clients[1].address);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_NO_SESSION), 1);
+  tw_forward_bound bound;
+  assert_false(tw_forward_next_bound(k->forward, &bound));
+  assert_false(kit_stats(k, 1).bound || kit_stats(k, 2).bound);
+  /* None of it has used the tokens up. */
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, k->clients[1].address);
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_true(kit_stats(k, 1).bound);
+  kit_close(k);
+}
+
+static void a_token_works_once(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  /* Whoever saw it and sends it again from elsewhere. */
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, kit_address(200));
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, k->clients[1].address);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 2);
+  kit_send(k, 2, 1, 5, 100);
+  kit_flush_all(k);
+  assert_true(kit_got(k, 1, 5));
+  kit_close(k);
+}
+
+static void a_token_expires(void **state) {
+  (void)state;
+  kit *k = kit_open(&(tw_forward_options){.token_us = 5 * KIT_SECOND});
+  kit_grant(k, 1);
+  kit_grant(k, 2);
+  k->now_us += 5 * KIT_SECOND - 1;
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, k->clients[1].address);
+  assert_true(kit_stats(k, 1).bound);
+  k->now_us++;
+  kit_send_token(k, k->clients[2].session, k->clients[2].token, k->clients[2].address);
+  assert_false(kit_stats(k, 2).bound);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 1);
+  kit_close(k);
+}
+
+static void the_newest_tokens_count(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  uint8_t tokens[TW_FORWARD_TOKENS + 1][TW_FORWARD_TOKEN];
+  for (unsigned i = 0; i <= TW_FORWARD_TOKENS; i++) {
+    k->now_us += 1000;
+    kit_grant(k, 1);
+    memcpy(tokens[i], k->clients[1].token, TW_FORWARD_TOKEN);
+  }
+  kit_send_token(k, k->clients[1].session, tokens[0], k->clients[1].address);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 1);
+  for (unsigned i = 1; i <= TW_FORWARD_TOKENS; i++)
+    kit_send_token(k, k->clients[1].session, tokens[i], k->clients[1].address);
+  assert_int_equal(kit_totals(k).bound, TW_FORWARD_TOKENS);
+  kit_close(k);
+}
+
+static void a_token_for_one_host_works_from_there_alone(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_client *client = &k->clients[1];
+  tw_forward_address host = client->address;
+  host.port = 0;
+  assert_int_equal(tw_forward_grant(k->forward, 1, &host, k->now_us, &client->session, client->token), TW_OK);
+  kit_send_token(k, client->session, client->token, kit_address(200));
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 1);
+  assert_false(kit_stats(k, 1).bound);
+  kit_send_token(k, client->session, client->token, client->address);
+  assert_true(kit_stats(k, 1).bound);
+  kit_close(k);
+}
+
+static void what_is_no_address_is_not_bound(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_grant(k, 1);
+  tw_forward_address source = k->clients[1].address;
+  source.port = 0;
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, source);
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, (tw_forward_address){0});
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 2);
+  assert_false(kit_stats(k, 1).bound);
+  kit_close(k);
+}
+
+/* ---- addresses ---- */
+
+static void a_client_that_roams_binds_anew(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  const tw_forward_address before = k->clients[1].address;
+  const uint64_t session = k->clients[1].session;
+  k->clients[1].address = kit_address(200);
+  kit_send(k, 1, 2, 1, 100); /* before it has */
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 1);
+  kit_send(k, 2, 1, 2, 100); /* queued on the way, and sent to the new address */
+  kit_bind(k, 1);
+  assert_true(k->clients[1].session == session);
+  kit_send(k, 1, 2, 3, 100);
+  kit_send_from(k, before, session, 2, 4, 100);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 2);
+  assert_true(kit_got(k, 1, 2) && kit_got(k, 2, 3));
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 2);
+  kit_close(k);
+}
+
+static void a_silent_address_is_not_sent_to_until_it_is_heard(void **state) {
+  (void)state;
+  kit *k = kit_open(&(tw_forward_options){.binding_us = 60 * KIT_SECOND});
+  kit_bind_all(k, 2);
+  k->now_us += 60 * KIT_SECOND;
+  kit_send(k, 1, 2, 1, 100);
+  k->now_us++; /* while it is queued */
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_GONE), 1);
+  assert_false(kit_stats(k, 2).bound);
+  kit_send(k, 1, 2, 2, 100);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_NO_DESTINATION), 1);
+  kit_send(k, 2, 0, 0, 0); /* a keepalive from there */
+  kit_send(k, 1, 2, 3, 100);
+  kit_flush_all(k);
+  assert_true(kit_got(k, 2, 3));
+  kit_close(k);
+}
+
+static void who_is_unbound_is_sent_nothing(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  kit_grant(k, 2);
+  kit_send(k, 1, 2, 1, 100);
+  tw_forward_unbind(k->forward, 2);
+  tw_forward_unbind(k->forward, 99); /* not known */
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_GONE), 1);
+  kit_send(k, 2, 1, 2, 100);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 1);
+  /* The token of before is void. */
+  kit_send_token(k, k->clients[2].session, k->clients[2].token, k->clients[2].address);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_BAD_TOKEN), 1);
+  kit_bind(k, 2);
+  kit_send(k, 1, 2, 3, 100);
+  kit_flush_all(k);
+  assert_true(kit_got(k, 2, 3));
+  kit_close(k);
+}
+
+static void a_removed_client_is_forgotten(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 3);
+  const uint64_t session = k->clients[2].session;
+  kit_send(k, 1, 2, 1, 100); /* to it */
+  kit_send(k, 2, 1, 2, 100); /* from it */
+  tw_forward_remove(k->forward, 2);
+  tw_forward_remove(k->forward, 2);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 0);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_GONE), 2);
+  kit_send(k, 2, 1, 3, 100);
+  assert_int_equal(kit_dropped(k, TW_FORWARD_NO_SESSION), 1);
+  tw_forward_client_stats stats;
+  assert_false(tw_forward_client(k->forward, 2, k->now_us, &stats));
+  /* It comes back with another session; another client that took its memory in between gets none of its packets. */
+  kit_send(k, 1, 3, 4, 100);
+  tw_forward_remove(k->forward, 3);
+  kit_bind(k, 4);
+  kit_bind(k, 2);
+  assert_true(k->clients[2].session != session);
+  kit_send(k, 1, 2, 5, 100);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 1);
+  assert_true(kit_got(k, 2, 5));
+  kit_close(k);
+}
+
+static void each_binding_is_told_once_in_order(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  tw_forward_bound bound;
+  for (uint32_t n = 1; n <= 5; n++) {
+    kit_grant(k, n);
+    kit_send_token(k, k->clients[n].session, k->clients[n].token, k->clients[n].address);
+  }
+  tw_forward_remove(k->forward, 3);
+  tw_forward_unbind(k->forward, 4);
+  tw_forward_remove(k->forward, 5);
+  k->clients[1].address = kit_address(201);
+  kit_grant(k, 1); /* twice before it is told: the newer one */
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, k->clients[1].address);
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_int_equal(bound.client, 1);
+  assert_true(kit_same_address(&bound.address, &k->clients[1].address));
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_int_equal(bound.client, 2);
+  assert_false(tw_forward_next_bound(k->forward, &bound));
+  kit_bind(k, 6);
+  tw_forward_remove(k->forward, 6);
+  assert_false(tw_forward_next_bound(k->forward, &bound));
+  kit_close(k);
+}
+
+/* ---- what is malformed ---- */
+
+static void what_is_cut_or_too_long_is_dropped(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  uint8_t datagram[200];
+  for (size_t len = 0; len < TW_FORWARD_HEADER + TW_FORWARD_PACKET_MIN; len++) {
+    (void)kit_put(datagram, k->clients[1].session, 2, 1, 100);
+    /* In memory of its own size, so that a read past its end shows. */
+    uint8_t *exact = malloc(len > 0 ? len : 1);
+    assert_non_null(exact);
+    memcpy(exact, datagram, len);
+    uint32_t slot;
+    assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
+    assert_int_equal(tw_forward_take(k->forward, slot, TW_BYTES(exact, len), 0, &k->clients[1].address, k->now_us),
+                     TW_OK);
+    kit_flush_all(k);
+    free(exact);
+    assert_int_equal(kit_dropped(k, TW_FORWARD_MALFORMED), len + 1);
+  }
+  const uint64_t before = kit_dropped(k, TW_FORWARD_MALFORMED);
+  uint64_t wrong = 0;
+  for (size_t len = 1; len < 64; len++) {
+    if (len == TW_FORWARD_TOKEN) continue;
+    kit_send(k, 1, 0, 1, len); /* destination 0 with anything but a token */
+    wrong++;
+  }
+  assert_int_equal(kit_dropped(k, TW_FORWARD_MALFORMED), before + wrong);
+  kit_send(k, 1, 2, 9, TW_FORWARD_PACKET_MIN);
+  kit_flush_all(k);
+  assert_true(kit_got(k, 2, 9));
+  kit_close(k);
+}
+
+static void a_slot_is_taken_once(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 2);
+  uint32_t slot;
+  static uint8_t datagram[TW_FORWARD_DATAGRAM_MAX + 1];
+  const tw_bytes packet = TW_BYTES(datagram, kit_put(datagram, k->clients[1].session, 2, 1, 100));
+  assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
+  assert_int_equal(tw_forward_take(k->forward, slot, packet, 0, &k->clients[1].address, k->now_us), TW_OK);
+  assert_int_equal(tw_forward_take(k->forward, slot, packet, 0, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_take(k->forward, KIT_SLOTS, packet, 0, &k->clients[1].address, k->now_us),
+                   TW_ERR_ARGUMENT);
+  uint32_t other;
+  assert_int_equal(tw_forward_free_slots(k->forward, &other, 1), 1);
+  assert_true(other != slot);
+  assert_int_equal(tw_forward_take(k->forward, other, TW_ARRAY(datagram), 0, &k->clients[1].address, k->now_us),
+                   TW_ERR_ARGUMENT);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 1);
+  kit_close(k);
+}
+
+/* ---- what the caller may do wrong, and what may fail ---- */
+
+static void options_and_numbers_out_of_range_are_refused(void **state) {
+  (void)state;
+  tw_test_env test;
+  tw_test_env_init(&test, 1);
+  const tw_forward_options bad[] = {{.slots = 8, .spare_slots = 8},
+                                    {.slots = 1},
+                                    {.slots = (1 << 20) + 1},
+                                    {.runs = (1 << 24) + 1},
+                                    {.messages = 4097},
+                                    {.quantum = 1499},
+                                    {.rate = 999},
+                                    {.rate = UINT64_C(10000000001)},
+                                    {.burst = 1000},
+                                    {.quantum = UINT32_MAX},
+                                    {.rate = 5000, .burst = UINT64_C(10000000001)}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    tw_forward *forward = NULL;
+    assert_int_equal(tw_forward_new(&test.env, &bad[i], &forward), TW_ERR_ARGUMENT);
+    assert_null(forward);
+  }
+  tw_test_env_clear(&test);
+  kit *k = kit_open(NULL);
+  uint64_t session;
+  uint8_t token[TW_FORWARD_TOKEN];
+  const uint32_t wrong[] = {0, TW_FORWARD_GROUP_BIT, UINT32_MAX};
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(tw_forward_grant(k->forward, wrong[i], NULL, k->now_us, &session, token), TW_ERR_ARGUMENT);
+    assert_int_equal(tw_forward_group_set(k->forward, KIT_GROUP, &wrong[i], 1), TW_ERR_ARGUMENT);
+  }
+  const uint32_t fine = 1;
+  assert_int_equal(tw_forward_group_set(k->forward, 7, &fine, 1), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_group_set(k->forward, KIT_GROUP, &fine, TW_FORWARD_MEMBERS_MAX + 1), TW_ERR_ARGUMENT);
+  assert_int_equal(kit_totals(k).groups, 0);
+  assert_int_equal(kit_totals(k).clients, 0);
+  kit_close(k);
+}
+
+static void every_reason_has_a_text(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < TW_FORWARD_REASONS; i++)
+    assert_true(strlen(tw_forward_reason_text((tw_forward_reason)i)) > 1);
+  assert_string_equal(tw_forward_reason_text(TW_FORWARD_REASONS), "?");
+  tw_forward_free(NULL);
+}
+
+static void failing_memory_and_randomness_change_nothing(void **state) {
+  (void)state;
+  tw_test_env test;
+  tw_forward *forward;
+  tw_test_env_init(&test, 3);
+  for (size_t n = 1;; n++) {
+    tw_test_fail_alloc(&test, n);
+    const tw_err err = tw_forward_new(&test.env, NULL, &forward);
+    if (!test.alloc_failed) break;
+    assert_int_equal(err, TW_ERR_NO_MEMORY);
+    assert_null(forward);
+  }
+  tw_forward_free(forward);
+  tw_test_fail_random(&test, 1);
+  tw_test_fail_alloc(&test, 0);
+  assert_int_equal(tw_forward_new(&test.env, NULL, &forward), TW_ERR_RANDOM);
+  assert_int_equal(tw_forward_new(&test.env, NULL, &forward), TW_OK);
+  uint64_t session;
+  uint8_t token[TW_FORWARD_TOKEN];
+  uint32_t members[100];
+  for (uint32_t client = 1; client <= 100; client++) {
+    const uint32_t group = TW_FORWARD_GROUP_BIT | client;
+    members[client - 1] = client;
+    tw_test_fail_random(&test, 1);
+    assert_int_equal(tw_forward_grant(forward, client, NULL, 0, &session, token), TW_ERR_RANDOM);
+    for (size_t n = 1;; n++) {
+      tw_forward_totals totals;
+      tw_test_fail_alloc(&test, n);
+      const tw_err err = tw_forward_grant(forward, client, NULL, 0, &session, token);
+      if (!test.alloc_failed) break;
+      assert_int_equal(err, TW_ERR_NO_MEMORY);
+      tw_forward_total(forward, &totals);
+      assert_int_equal(totals.clients, client - 1);
+    }
+    for (size_t n = 1;; n++) {
+      tw_test_fail_alloc(&test, n);
+      const tw_err err = tw_forward_group_set(forward, group, members, client);
+      if (!test.alloc_failed) break;
+      assert_int_equal(err, TW_ERR_NO_MEMORY);
+    }
+  }
+  tw_test_fail_alloc(&test, 0);
+  tw_forward_totals totals;
+  tw_forward_total(forward, &totals);
+  assert_int_equal(totals.clients, 100);
+  assert_int_equal(totals.groups, 100);
+  assert_int_equal(totals.memory, test.alloc_bytes); /* what it says of itself is so */
+  tw_forward_group_remove(forward, TW_FORWARD_GROUP_BIT | 1);
+  tw_forward_group_remove(forward, TW_FORWARD_GROUP_BIT | 1);
+  tw_forward_total(forward, &totals);
+  assert_int_equal(totals.memory, test.alloc_bytes);
+  tw_forward_free(forward);
+  tw_test_env_clear(&test);
+}
+
+static void a_client_takes_less_than_512_bytes(void **state) {
+  (void)state;
+  enum { CLIENTS = 20000 };
+  tw_test_env test;
+  tw_forward *forward;
+  tw_test_env_init(&test, 3);
+  assert_int_equal(tw_forward_new(&test.env, NULL, &forward), TW_OK);
+  const size_t before = test.alloc_bytes;
+  size_t worst = 0;
+  for (uint32_t client = 1; client <= CLIENTS; client++) {
+    uint64_t session;
+    uint8_t token[TW_FORWARD_TOKEN];
+    assert_int_equal(tw_forward_grant(forward, client, NULL, 0, &session, token), TW_OK);
+    if (client >= 1000 && (test.alloc_bytes - before) / client > worst) worst = (test.alloc_bytes - before) / client;
+  }
+  print_message("%zu bytes for each of %u clients, at most %zu on the way\n", (test.alloc_bytes - before) / CLIENTS,
+                CLIENTS, worst);
+  assert_true(worst < 512);
+  tw_forward_free(forward);
+  tw_test_env_clear(&test);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_packet_goes_to_the_address_that_its_receiver_bound),
+      cmocka_unit_test(nothing_goes_to_who_has_not_bound),
+      cmocka_unit_test(nothing_goes_back_to_its_sender),
+      cmocka_unit_test(a_spoofed_source_is_dropped),
+      cmocka_unit_test(scope_is_part_of_an_address_and_the_local_socket_is_not),
+      cmocka_unit_test(a_wrong_session_is_dropped),
+      cmocka_unit_test(no_token_but_the_one_that_was_given_binds),
+      cmocka_unit_test(a_token_works_once),
+      cmocka_unit_test(a_token_expires),
+      cmocka_unit_test(the_newest_tokens_count),
+      cmocka_unit_test(a_token_for_one_host_works_from_there_alone),
+      cmocka_unit_test(what_is_no_address_is_not_bound),
+      cmocka_unit_test(a_client_that_roams_binds_anew),
+      cmocka_unit_test(a_silent_address_is_not_sent_to_until_it_is_heard),
+      cmocka_unit_test(who_is_unbound_is_sent_nothing),
+      cmocka_unit_test(a_removed_client_is_forgotten),
+      cmocka_unit_test(each_binding_is_told_once_in_order),
+      cmocka_unit_test(what_is_cut_or_too_long_is_dropped),
+      cmocka_unit_test(a_slot_is_taken_once),
+      cmocka_unit_test(options_and_numbers_out_of_range_are_refused),
+      cmocka_unit_test(every_reason_has_a_text),
+      cmocka_unit_test(failing_memory_and_randomness_change_nothing),
+      cmocka_unit_test(a_client_takes_less_than_512_bytes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
