@@ -98,9 +98,9 @@ static bool may_ask(const tw_delivery_limits *limits, tw_delivery_peer *peer, ui
   const uint64_t most_us = now_us + cost_us * limits->requests_at_once;
   uint64_t spent_us = peer->spent_us < now_us ? now_us : peer->spent_us;
   if (spent_us > most_us) spent_us = most_us; /* the clock was put back */
-  if (spent_us + cost_us > most_us) return false;
-  peer->spent_us = spent_us + cost_us;
-  return true;
+  const bool may = spent_us + cost_us <= most_us;
+  peer->spent_us = may ? spent_us + cost_us : spent_us;
+  return may;
 }
 
 static tw_err count_stock(tw_delivery_asking *asking) {
