@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/store_internal.h"
+#include "store/database.h"
 
 static tw_err fail_errno(const char *dir, const char *name, tw_report *report) {
   return tw_report_fail(report, TW_ERR_STATE, "%.200s%s%s: %s", dir, name[0] == '\0' ? "" : "/", name, strerror(errno));

@@ -1,7 +1,7 @@
 /* SQLite's results as errors and words. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "store/store_internal.h"
+#include "store/database.h"
 
 tw_err tw_store_sql_fail(sqlite3 *db, int result, const char *where, tw_report *report) {
   const int cause = db == NULL ? 0 : sqlite3_system_errno(db);

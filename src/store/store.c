@@ -34,11 +34,6 @@ static int note_pages(void *ctx, sqlite3 *db, const char *name, int pages) {
 }
 
 static tw_err create(tw_store *store, const tw_store_key *key, tw_report *report) {
-  bool log;
-  TW_TRY(tw_store_place_has(&store->place, TW_STORE_LOG, &log, report));
-  if (log)
-    return tw_report_fail(report, TW_ERR_ENCODING, "%.200s: damaged, " TW_STORE_DB " is missing beside its log",
-                          store->place.path);
   const tw_err err = tw_random(store->env, store->seal.name, sizeof store->seal.name);
   if (err != TW_OK) return tw_report_fail(report, err, "%s", tw_err_text(err));
   TW_TRY(tw_store_seal_make(store->env, key, &store->seal, report));

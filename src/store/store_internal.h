@@ -2,27 +2,9 @@
 #ifndef TW_STORE_STORE_INTERNAL_H
 #define TW_STORE_STORE_INTERNAL_H
 
-#include <sqlite3.h>
-
 #include "crypto/crypto.h"
+#include "store/database.h"
 #include "store/store.h"
-
-/* ---- place.c: the directory and who holds it ---- */
-
-#define TW_STORE_DB "state.db"
-#define TW_STORE_LOG "state.db-wal"
-#define TW_STORE_NEW "state.new" /* a database that is being made: renamed once it is whole */
-
-typedef struct tw_store_place {
-  char *path; /* absolute, without links; malloc's */
-  int dir;
-  int lock;
-} tw_store_place;
-
-TW_MUST_USE tw_err tw_store_place_take(const char *dir, tw_store_place *place, tw_report *report);
-void tw_store_place_leave(tw_store_place *place);
-/* Whether the file is there; TW_ERR_FORBIDDEN and TW_ERR_STATE as tw_store_open. */
-TW_MUST_USE tw_err tw_store_place_has(const tw_store_place *place, const char *name, bool *found, tw_report *report);
 
 /* ---- seal.c: one value on its way to the file and back ---- */
 
@@ -63,17 +45,10 @@ TW_MUST_USE tw_err tw_store_seal_make(const tw_env *env, const tw_store_key *key
 TW_MUST_USE tw_err tw_store_seal_derive(const tw_env *env, const tw_store_key *key, tw_store_seal *seal,
                                         tw_report *report);
 
-/* ---- schema.c: the database and its versions ---- */
+/* ---- schema.c: what is in the database of a node ---- */
 
-/* One step leads from the version before it to its own: the first of a table from 0 to 1, and so on. */
-typedef struct tw_store_step {
-  const char *sql;
-} tw_store_step;
 enum { TW_STORE_APPLICATION = 0x54575354 }; /* "TWST" */
 
-/* All steps that are missing, in one transaction. TW_ERR_UNSUPPORTED for a database that is past the last step. */
-TW_MUST_USE tw_err tw_store_migrate(sqlite3 *db, const tw_store_step *steps, size_t count, const char *where,
-                                    tw_report *report);
 /* A new database with `seal` in it, at its place. */
 TW_MUST_USE tw_err tw_store_schema_create(const tw_store_place *place, const tw_env *env, const tw_store_seal *seal,
                                           tw_report *report);
@@ -82,18 +57,6 @@ TW_MUST_USE tw_err tw_store_schema_open(const tw_store_place *place, sqlite3 **d
 /* The encoded seal, replacing the content of `out`; and another one in its place. */
 TW_MUST_USE tw_err tw_store_seal_read(sqlite3 *db, const char *where, tw_buf *out, tw_report *report);
 TW_MUST_USE tw_err tw_store_seal_write(sqlite3 *db, const char *where, tw_bytes encoded, tw_report *report);
-
-/* ---- sql.c ---- */
-
-/* The error of a result of SQLite's, told in `report`. */
-TW_MUST_USE tw_err tw_store_sql_fail(sqlite3 *db, int result, const char *where, tw_report *report);
-/* Statements without results. */
-TW_MUST_USE tw_err tw_store_sql_run(sqlite3 *db, const char *sql, const char *where, tw_report *report);
-/* The one number that `sql` yields. */
-TW_MUST_USE tw_err tw_store_sql_number(sqlite3 *db, const char *sql, int64_t *number, const char *where,
-                                       tw_report *report);
-/* Back to before `begin`, whatever happened; gives `err`. */
-TW_MUST_USE tw_err tw_store_sql_undo(sqlite3 *db, tw_err err);
 
 /* ---- store.c ---- */
 

@@ -1,0 +1,265 @@
+/* The delivery service's batches: requests are done, and answered after a flush. SPDX-License-Identifier: Apache-2.0 */
+#include "relay/delivery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "crypto/crypto.h"
+#include "relay/delivery_parts.h"
+
+enum {
+  FULL_ANSWERS = 1024,
+  FULL_BYTES = 4 << 20,
+  KEPT_BYTES = 1 << 16, /* of buffers, between batches */
+  SWEPT_AT_ONCE = 64
+};
+#define DAY_MS UINT64_C(86400000)
+
+const tw_delivery_limits tw_delivery_limits_default = {
+    .message_bytes = (4 << 20) - 1024,
+    .key_package_bytes = 64 << 10,
+    .key_packages = 100,
+    .groups = 16,
+    .members = 16384,
+    .locates = 1024,
+    .mailbox_bytes = 32 << 20,
+    .mailbox_entries = 8192,
+    .requests_per_second = 50,
+    .requests_at_once = 200,
+    .fetch_entries = 256,
+    .fetch_bytes = 1 << 20,
+    .remembered_commits = 64,
+    .epochs_behind = 1,
+    .mail_ms = 60 * DAY_MS,
+    .packages_ms = 90 * DAY_MS,
+    .unseen_ms = 180 * DAY_MS,
+};
+
+tw_err tw_delivery_new(const tw_delivery_config *config, tw_delivery **delivery) {
+  *delivery = NULL;
+  const tw_alloc *alloc = tw_env_alloc(config->env);
+  tw_delivery *made = tw_alloc_zero(alloc, sizeof *made);
+  if (made == NULL) return TW_ERR_NO_MEMORY;
+  made->env = config->env;
+  made->store = config->store;
+  made->limits = config->limits != NULL ? *config->limits : tw_delivery_limits_default;
+  made->events = config->events;
+  made->watches.alloc = alloc;
+  made->bytes.alloc = alloc;
+  made->mail.alloc = alloc;
+  made->scratch.alloc = alloc;
+  *delivery = made;
+  return TW_OK;
+}
+
+void tw_delivery_free(tw_delivery *d) {
+  if (d == NULL) return;
+  const tw_alloc *alloc = tw_env_alloc(d->env);
+  tw_watches_clear(&d->watches);
+  tw_alloc_free(alloc, d->waiting);
+  tw_buf_clear(&d->bytes);
+  tw_buf_clear(&d->mail);
+  tw_buf_clear(&d->scratch);
+  tw_alloc_free(alloc, d);
+}
+
+/* ---- asking ---- */
+
+tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_delivery_status status, const char *words) {
+  tw_delivery_answer *answer = &asking->waiting->answer;
+  answer->status = status;
+  answer->body.words = TW_BYTES((const uint8_t *)words, strlen(words));
+  return TW_OK;
+}
+
+tw_err tw_delivery_note_mail(void *ctx, uint32_t number) {
+  tw_delivery *d = ctx;
+  return tw_buf_append(&d->mail, TW_BYTES((const uint8_t *)&number, sizeof number));
+}
+
+static tw_err want_waiting(tw_delivery *d, tw_delivery_waiting **waiting) {
+  if (d->waiting_count == d->waiting_capacity) {
+    const size_t capacity = d->waiting_capacity == 0 ? 16 : 2 * d->waiting_capacity;
+    tw_delivery_waiting *grown = tw_alloc_resize_array(tw_env_alloc(d->env), d->waiting, capacity, sizeof *grown);
+    if (grown == NULL) return TW_ERR_NO_MEMORY;
+    d->waiting = grown;
+    d->waiting_capacity = capacity;
+  }
+  *waiting = &d->waiting[d->waiting_count++];
+  return TW_OK;
+}
+
+/* A bucket that holds requests_at_once, as the time at which it is full again. */
+static bool may_ask(const tw_delivery_limits *limits, tw_delivery_peer *peer, uint64_t now_ms) {
+  if (limits->requests_per_second == 0 || limits->requests_at_once == 0) return false;
+  const uint64_t cost_us = 1000000 / limits->requests_per_second;
+  const uint64_t now_us = now_ms * 1000;
+  const uint64_t most_us = now_us + cost_us * limits->requests_at_once;
+  uint64_t spent_us = peer->spent_us < now_us ? now_us : peer->spent_us;
+  if (spent_us > most_us) spent_us = most_us; /* the clock was put back */
+  const bool may = spent_us + cost_us <= most_us;
+  peer->spent_us = may ? spent_us + cost_us : spent_us;
+  return may;
+}
+
+static tw_err count_stock(tw_delivery_asking *asking) {
+  tw_relay_store *store = asking->delivery->store;
+  return store->ops->stock(store, asking->client.number, (uint8_t)asking->request->body.stock,
+                           &asking->waiting->answer.body.stock);
+}
+
+static tw_err serve(tw_delivery_asking *asking) {
+  switch (asking->request->type) {
+  case TW_DELIVERY_PUBLISH: return tw_delivery_publish_key_packages(asking);
+  case TW_DELIVERY_STOCK: return count_stock(asking);
+  case TW_DELIVERY_TAKE: return tw_delivery_take_key_package(asking);
+  case TW_DELIVERY_SEND: return tw_delivery_send_message(asking);
+  case TW_DELIVERY_GROUP_OPEN: return tw_delivery_open_group(asking);
+  case TW_DELIVERY_GROUP_FIND: return tw_delivery_find_group(asking);
+  case TW_DELIVERY_GROUP_COMMIT: return tw_delivery_commit(asking);
+  case TW_DELIVERY_GROUP_SEND: return tw_delivery_send_to_group(asking);
+  case TW_DELIVERY_FETCH: return tw_delivery_fetch_mail(asking);
+  case TW_DELIVERY_LOCATE: return tw_delivery_locate_clients(asking);
+  case TW_DELIVERY_BIND: return TW_OK; /* the record is there: the rest is the packet relay's */
+  case TW_DELIVERY_WANT_IN: return tw_delivery_want_in(asking);
+  default: return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a request");
+  }
+}
+
+static tw_err enter_and_serve(tw_delivery_asking *asking) {
+  tw_relay_store *store = asking->delivery->store;
+  store->why.text[0] = '\0';
+  TW_TRY(store->ops->enter(store, &asking->peer->id, asking->now_ms, &asking->client));
+  asking->peer->number = asking->client.number;
+  return serve(asking);
+}
+
+static void tell_failure(const tw_delivery *d, tw_err err) {
+  const char *words = d->store->why.text[0] != '\0' ? d->store->why.text : tw_err_text(err);
+  if (d->events.failed != NULL) d->events.failed(d->events.ctx, err, words);
+}
+
+tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, const tw_delivery_request *request,
+                       uint64_t now_ms) {
+  tw_delivery_asking asking = {.delivery = d, .peer = peer, .request = request, .now_ms = now_ms};
+  TW_TRY(want_waiting(d, &asking.waiting));
+  *asking.waiting = (tw_delivery_waiting){
+      .tag = tag, .answer = {.to = request->type, .request = request->number}, .at = d->bytes.len};
+  if (!may_ask(&d->limits, peer, now_ms)) return tw_delivery_refuse(&asking, TW_DELIVERY_BUSY, "too many requests");
+  const tw_err err = enter_and_serve(&asking);
+  if (err == TW_OK) {
+    asking.waiting->len = d->bytes.len - asking.waiting->at;
+    return TW_OK;
+  }
+  d->bytes.len = asking.waiting->at;
+  asking.waiting->split = 0;
+  tell_failure(d, err);
+  return tw_delivery_refuse(&asking, TW_DELIVERY_BUSY, "the relay cannot do this now");
+}
+
+bool tw_delivery_is_full(const tw_delivery *d) {
+  return d->waiting_count >= FULL_ANSWERS || d->bytes.len >= FULL_BYTES;
+}
+
+/* ---- answering ---- */
+
+/* The views of an answer, now that its bytes do not move any more. */
+static void set_views(const tw_delivery *d, tw_delivery_waiting *w) {
+  if (w->len == 0 && w->answer.status != TW_DELIVERY_DONE) return; /* words */
+  const uint8_t *at = d->bytes.len == 0 ? NULL : d->bytes.ptr + w->at;
+  const tw_bytes all = TW_BYTES(at, w->len);
+  if (w->answer.status == TW_DELIVERY_TAKEN) {
+    w->answer.body.taken = all;
+    return;
+  }
+  switch (w->answer.to) {
+  case TW_DELIVERY_TAKE: w->answer.body.take.key_package = all; break;
+  case TW_DELIVERY_GROUP_FIND:
+    w->answer.body.group_find.group_id = TW_BYTES(at, w->split);
+    w->answer.body.group_find.group_info = TW_BYTES(at == NULL ? NULL : at + w->split, w->len - w->split);
+    break;
+  case TW_DELIVERY_FETCH: w->answer.body.fetch.entries = all; break;
+  case TW_DELIVERY_LOCATE: w->answer.body.locate = all; break;
+  default: break;
+  }
+}
+
+static int compare_numbers(const void *a, const void *b) {
+  const uint32_t x = *(const uint32_t *)a;
+  const uint32_t y = *(const uint32_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Each once. The buffer comes from the allocator, so that it is aligned. */
+static void tell_mail(const tw_delivery *d) {
+  uint32_t *numbers = (uint32_t *)(void *)d->mail.ptr;
+  const size_t count = d->mail.len / sizeof *numbers;
+  if (count == 0) return;
+  qsort(numbers, count, sizeof *numbers, compare_numbers);
+  for (size_t i = 0; i < count; i++)
+    if (i == 0 || numbers[i] != numbers[i - 1]) d->events.mail(d->events.ctx, numbers[i]);
+}
+
+/* A large batch does not hold its memory for ever. */
+static void empty(tw_buf *buf) {
+  if (buf->cap > KEPT_BYTES)
+    tw_buf_clear(buf);
+  else
+    buf->len = 0;
+}
+
+tw_err tw_delivery_flush(tw_delivery *d) {
+  d->store->why.text[0] = '\0';
+  const tw_err err = d->store->ops->flush(d->store);
+  if (err != TW_OK) tell_failure(d, err);
+  for (size_t i = 0; i < d->waiting_count; i++) {
+    tw_delivery_waiting *w = &d->waiting[i];
+    if (err == TW_OK) {
+      set_views(d, w);
+    } else {
+      tw_delivery_asking asking = {.delivery = d, .waiting = w};
+      (void)!tw_delivery_refuse(&asking, TW_DELIVERY_BUSY, "the relay cannot write this down now");
+    }
+    d->events.answer(d->events.ctx, w->tag, &w->answer);
+  }
+  if (err == TW_OK) tell_mail(d);
+  d->waiting_count = 0;
+  empty(&d->bytes);
+  empty(&d->mail);
+  empty(&d->scratch);
+  return err;
+}
+
+/* ---- where clients are ---- */
+
+void tw_delivery_moved(tw_delivery *d, const tw_fingerprint *client, const tw_delivery_location *location) {
+  uint32_t at = 0;
+  for (uint32_t watcher; (watcher = tw_watches_next(&d->watches, location->number, &at)) != 0;)
+    d->events.moved(d->events.ctx, watcher, client, location);
+}
+
+void tw_delivery_gone(tw_delivery *d, const tw_delivery_peer *peer) { tw_watches_drop(&d->watches, peer->number); }
+
+/* ---- what is too old ---- */
+
+static uint64_t before(uint64_t now_ms, uint64_t age_ms) { return now_ms > age_ms ? now_ms - age_ms : 0; }
+
+tw_err tw_delivery_sweep(tw_delivery *d, uint64_t now_ms, bool *more) {
+  const tw_relay_ages ages = {.mail_ms = before(now_ms, d->limits.mail_ms),
+                              .packages_ms = before(now_ms, d->limits.packages_ms),
+                              .seen_ms = before(now_ms, d->limits.unseen_ms)};
+  tw_err err;
+  *more = true;
+  d->store->why.text[0] = '\0';
+  if (!d->clients_swept) {
+    err = d->store->ops->sweep_clients(d->store, &ages, SWEPT_AT_ONCE, &d->swept_client);
+    d->clients_swept = err == TW_OK && d->swept_client == 0;
+  } else {
+    err = d->store->ops->sweep_groups(d->store, SWEPT_AT_ONCE, &d->swept_group);
+    *more = err != TW_OK || d->swept_group != 0;
+    d->clients_swept = *more;
+  }
+  if (err != TW_OK) tell_failure(d, err);
+  return err;
+}

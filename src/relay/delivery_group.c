@@ -1,0 +1,312 @@
+/* What a client asks about groups. SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "crypto/suites.h"
+#include "relay/delivery_parts.h"
+
+enum { NAME_MAX_LEN = 255, ID = TW_FINGERPRINT_SIZE };
+#define EPOCH_MAX (UINT64_C(1) << 62)
+
+/* Only its hash is used. */
+static const tw_suite hashing = {.name = "relay", .hash = &tw_hash_sha256};
+
+static bool is_name(tw_bytes name) { return name.len >= 1 && name.len <= NAME_MAX_LEN; }
+
+/* ---- lists of members ---- */
+
+static int compare_ids(const void *a, const void *b) { return memcmp(a, b, ID); }
+
+/* A copy in order in the delivery's scratch. `*valid`: each once, and `self` among them. */
+static tw_err order_members(tw_delivery *d, tw_bytes members, const tw_fingerprint *self, bool *valid) {
+  *valid = false;
+  if (members.len == 0 || members.len % ID != 0) return TW_OK;
+  TW_TRY(tw_buf_assign(&d->scratch, members));
+  const size_t count = members.len / ID;
+  qsort(d->scratch.ptr, count, ID, compare_ids);
+  for (size_t i = 1; i < count; i++)
+    if (memcmp(d->scratch.ptr + (i - 1) * ID, d->scratch.ptr + i * ID, ID) == 0) return TW_OK;
+  *valid = bsearch(self->digest, d->scratch.ptr, count, ID, compare_ids) != NULL;
+  return TW_OK;
+}
+
+static bool are_too_many(const tw_delivery *d, tw_bytes members) { return members.len / ID > d->limits.members; }
+
+/* ---- opening, finding ---- */
+
+static tw_err hash_opening(const tw_env *env, const tw_delivery_group_open *open, uint8_t out[TW_RELAY_HASH]) {
+  uint8_t numbers[16];
+  tw_put_u64(numbers, open->epoch);
+  tw_put_u64(numbers + 8, open->members.len);
+  const tw_bytes parts[] = {TW_ARRAY(numbers), open->members, open->group_info};
+  return tw_hash_parts(env, &hashing, parts, 3, out);
+}
+
+/* The same request again, whose answer was lost? */
+static bool opened_by_this(const tw_delivery_asking *asking, const tw_relay_group *group,
+                           const uint8_t hash[TW_RELAY_HASH]) {
+  return memcmp(group->opener.digest, asking->peer->id.digest, ID) == 0 && memcmp(group->opened, hash, ID) == 0;
+}
+
+static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group *group,
+                                const uint8_t hash[TW_RELAY_HASH]) {
+  tw_delivery *d = asking->delivery;
+  tw_delivery_answer *answer = &asking->waiting->answer;
+  const tw_bytes wanted = asking->request->body.group_open.group_id;
+  const size_t start = d->bytes.len;
+  size_t id_len = 0;
+  TW_TRY(d->store->ops->group_read(d->store, group->number, &d->bytes, &id_len));
+  d->bytes.len = start + id_len;
+  if (tw_bytes_equal(TW_BYTES(d->bytes.ptr + start, id_len), wanted) && opened_by_this(asking, group, hash)) {
+    d->bytes.len = start;
+    answer->body.group_open = group->number;
+    return TW_OK;
+  }
+  answer->status = TW_DELIVERY_TAKEN;
+  return TW_OK;
+}
+
+static tw_err open_new(tw_delivery_asking *asking, const uint8_t hash[TW_RELAY_HASH]) {
+  const tw_delivery_group_open *open = &asking->request->body.group_open;
+  tw_delivery *d = asking->delivery;
+  uint32_t count = 0;
+  bool taken;
+  TW_TRY(d->store->ops->group_count(d->store, &asking->peer->id, &count));
+  if (count >= d->limits.groups) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many groups of this client");
+  const tw_relay_opening opening = {.name = open->name,
+                                    .group_id = open->group_id,
+                                    .epoch = open->epoch,
+                                    .opener = asking->peer->id,
+                                    .opened = hash,
+                                    .members = tw_buf_bytes(&d->scratch),
+                                    .group_info = open->group_info};
+  TW_TRY(d->store->ops->group_open(d->store, &opening, &asking->waiting->answer.body.group_open, &taken));
+  if (!taken) return TW_OK;
+  /* The id is another group's, or somebody was faster by another relay: to be asked again. */
+  return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "there is a group with this id");
+}
+
+tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
+  const tw_delivery_group_open *open = &asking->request->body.group_open;
+  tw_delivery *d = asking->delivery;
+  uint8_t hash[TW_HASH_MAX];
+  tw_relay_group group;
+  bool valid;
+  bool found;
+  if (!is_name(open->name) || !is_name(open->group_id) || open->group_info.len > d->limits.message_bytes ||
+      !tw_delivery_is_group_info(d->env, open->group_info, open->group_id, open->epoch))
+    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not the GroupInfo of a group");
+  if (open->epoch >= EPOCH_MAX) return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "no epoch comes this far");
+  if (are_too_many(d, open->members)) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many members");
+  TW_TRY(order_members(d, open->members, &asking->peer->id, &valid));
+  if (!valid) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not members, each once, with the sender");
+  TW_TRY(hash_opening(d->env, open, hash));
+  TW_TRY(d->store->ops->group_find(d->store, open->name, TW_NO_BYTES, &group, &found));
+  return found ? answer_name_taken(asking, &group, hash) : open_new(asking, hash);
+}
+
+tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
+  tw_delivery *d = asking->delivery;
+  tw_delivery_group *answer = &asking->waiting->answer.body.group_find;
+  const tw_bytes name = asking->request->body.group_find;
+  tw_relay_group group;
+  bool found;
+  if (!is_name(name)) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a group's name");
+  TW_TRY(d->store->ops->group_find(d->store, name, TW_NO_BYTES, &group, &found));
+  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this name");
+  answer->epoch = group.epoch;
+  answer->number = group.number;
+  TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &answer->member));
+  return d->store->ops->group_read(d->store, group.number, &d->bytes, &asking->waiting->split);
+}
+
+/* ---- messages to a group ---- */
+
+/* The room in mailboxes for what members of a group send to it. */
+static tw_relay_room whole_room(const tw_delivery *d) {
+  return (tw_relay_room){.bytes = d->limits.mailbox_bytes, .entries = d->limits.mailbox_entries};
+}
+
+tw_err tw_delivery_send_to_group(tw_delivery_asking *asking) {
+  const tw_delivery_group_send *send = &asking->request->body.group_send;
+  tw_delivery *d = asking->delivery;
+  tw_delivery_look look;
+  tw_relay_group group;
+  bool found;
+  if (!is_name(send->group_id) || send->message.len > d->limits.message_bytes ||
+      tw_delivery_look_at(d->env, send->message, &look) != TW_OK || look.commit ||
+      !tw_bytes_equal(look.group_id, send->group_id))
+    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a message of this group that is not a commit");
+  TW_TRY(d->store->ops->group_find(d->store, TW_NO_BYTES, send->group_id, &group, &found));
+  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this id");
+  TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &found));
+  if (!found || !look.member) return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "not a member of this group");
+  if (look.epoch > group.epoch || group.epoch - look.epoch > d->limits.epochs_behind)
+    return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "a message of another epoch");
+  const tw_relay_mail mail = {.kind = TW_DELIVERY_KIND_GROUP_SEND,
+                              .from = asking->peer->id,
+                              .group_id = send->group_id,
+                              .epoch = look.epoch,
+                              .message = send->message};
+  const tw_relay_room room = whole_room(d);
+  return d->store->ops->group_send(d->store, group.number, &mail, &room, asking->now_ms, tw_delivery_note_mail, d);
+}
+
+/* ---- commits ---- */
+
+/*
+ * A commit of an epoch that is over. Its maker, who may have been removed since, learns that it was accepted; whoever
+ * else may commit gets what took the place.
+ */
+static tw_err answer_place_taken(tw_delivery_asking *asking, const tw_relay_group *group, bool allowed,
+                                 const uint8_t hash[TW_RELAY_HASH]) {
+  tw_delivery *d = asking->delivery;
+  const uint64_t epoch = asking->request->body.group_commit.epoch;
+  const size_t start = d->bytes.len;
+  tw_relay_past past;
+  bool found;
+  TW_TRY(d->store->ops->past(d->store, group->number, epoch, &past, &d->bytes, &found));
+  const bool same = found && memcmp(past.hash, hash, TW_RELAY_HASH) == 0 &&
+                    memcmp(past.from.digest, asking->peer->id.digest, ID) == 0;
+  if (same || !allowed || !found) d->bytes.len = start;
+  if (same) return TW_OK;
+  if (!allowed) return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "not a member of this group");
+  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "the epoch is too long over");
+  asking->waiting->answer.status = TW_DELIVERY_TAKEN;
+  return TW_OK;
+}
+
+static bool read_welcome(tw_reader *walk, tw_fingerprint *to, tw_bytes *message) {
+  if (!tw_delivery_client_next(walk, to)) return false;
+  *message = tw_read_vector(walk);
+  return walk->err == TW_OK;
+}
+
+static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members_len, size_t *count) {
+  tw_reader walk = tw_reader_of(welcomes);
+  tw_fingerprint to;
+  tw_bytes message;
+  for (*count = 0; read_welcome(&walk, &to, &message); ++*count) {
+    if (message.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, message) ||
+        bsearch(to.digest, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL)
+      return false;
+  }
+  return tw_reader_end(&walk) == TW_OK;
+}
+
+/* Whether each receiver has a mailbox with room: else refused. Their places go behind the members in scratch. */
+static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, bool *placed) {
+  tw_delivery *d = asking->delivery;
+  tw_reader walk = tw_reader_of(asking->request->body.group_commit.welcomes);
+  tw_fingerprint to;
+  tw_bytes message;
+  *placed = false;
+  for (size_t i = 0; read_welcome(&walk, &to, &message); i++) {
+    tw_relay_client client;
+    bool found;
+    TW_TRY(d->store->ops->find(d->store, &to, &client, &found));
+    if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "a Welcome for no client of this relay");
+    if (!tw_delivery_has_room(d, &client, message.len, 1)) /* the commit itself may come before it */
+      return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "the mailbox of a Welcome's receiver is full");
+    out[i] = (tw_relay_welcome){.to = client.number, .message = message};
+  }
+  *placed = true;
+  return TW_OK;
+}
+
+static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *group, const uint8_t hash[TW_RELAY_HASH],
+                           const tw_relay_welcome *welcomes, size_t welcome_count) {
+  const tw_delivery_group_commit *request = &asking->request->body.group_commit;
+  tw_delivery *d = asking->delivery;
+  const tw_relay_commit commit = {.group = group->number,
+                                  .commit = {.kind = TW_DELIVERY_KIND_COMMIT,
+                                             .from = asking->peer->id,
+                                             .group_id = request->group_id,
+                                             .epoch = request->epoch,
+                                             .message = request->commit},
+                                  .hash = hash,
+                                  .group_info = request->group_info,
+                                  .members = TW_BYTES(d->scratch.ptr, request->members.len),
+                                  .welcomes = welcomes,
+                                  .welcome_count = welcome_count,
+                                  .welcome_kind = TW_DELIVERY_KIND_WELCOME,
+                                  .remembered = d->limits.remembered_commits};
+  const tw_relay_room room = whole_room(d);
+  bool applied;
+  TW_TRY(d->store->ops->group_commit(d->store, &commit, &room, asking->now_ms, tw_delivery_note_mail, d, &applied));
+  return applied ? TW_OK : answer_place_taken(asking, group, true, hash);
+}
+
+/* The commit is of the group's epoch, by somebody who may commit. */
+static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *group,
+                              const uint8_t hash[TW_RELAY_HASH]) {
+  const tw_delivery_group_commit *request = &asking->request->body.group_commit;
+  tw_delivery *d = asking->delivery;
+  bool valid;
+  size_t count = 0;
+  if (are_too_many(d, request->members)) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many members");
+  TW_TRY(order_members(d, request->members, &asking->peer->id, &valid));
+  if (!valid) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not members, each once, with the sender");
+  if (request->group_info.len > d->limits.message_bytes ||
+      !tw_delivery_is_group_info(d->env, request->group_info, request->group_id, request->epoch + 1))
+    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not the GroupInfo of the next epoch");
+  if (!welcomes_are_valid(d, request->welcomes, request->members.len, &count))
+    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not Welcomes for members");
+  if (count > d->limits.members) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many Welcomes");
+  tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
+  if (welcomes == NULL) return TW_ERR_NO_MEMORY;
+  tw_err err = place_welcomes(asking, welcomes, &valid);
+  if (err == TW_OK && valid) err = apply_commit(asking, group, hash, welcomes, count);
+  tw_alloc_free(tw_env_alloc(d->env), welcomes);
+  return err;
+}
+
+tw_err tw_delivery_commit(tw_delivery_asking *asking) {
+  const tw_delivery_group_commit *request = &asking->request->body.group_commit;
+  tw_delivery *d = asking->delivery;
+  uint8_t hash[TW_HASH_MAX];
+  tw_delivery_look look;
+  tw_relay_group group;
+  bool found;
+  bool member;
+  if (!is_name(request->group_id) || request->commit.len > d->limits.message_bytes ||
+      tw_delivery_look_at(d->env, request->commit, &look) != TW_OK || !look.commit || look.epoch != request->epoch ||
+      !tw_bytes_equal(look.group_id, request->group_id))
+    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a commit of this group and epoch");
+  TW_TRY(d->store->ops->group_find(d->store, TW_NO_BYTES, request->group_id, &group, &found));
+  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this id");
+  TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &member));
+  const bool allowed = look.external_join || (member && look.member);
+  TW_TRY(tw_hash_parts(d->env, &hashing, &request->commit, 1, hash));
+  if (request->epoch < group.epoch) return answer_place_taken(asking, &group, allowed, hash);
+  if (!allowed) return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "not a member of this group");
+  if (request->epoch > group.epoch || request->epoch >= EPOCH_MAX)
+    return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "the group has not come to this epoch");
+  return check_and_apply(asking, &group, hash);
+}
+
+/* ---- wanting in ---- */
+
+typedef struct wanting {
+  const tw_delivery_asking *asking;
+  tw_bytes name;
+} wanting;
+
+static tw_err tell_member(void *ctx, uint32_t number) {
+  const wanting *w = ctx;
+  const tw_delivery_events *events = &w->asking->delivery->events;
+  if (number != w->asking->client.number) events->wants_in(events->ctx, number, w->name, &w->asking->peer->id);
+  return TW_OK;
+}
+
+tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
+  tw_delivery *d = asking->delivery;
+  wanting w = {asking, asking->request->body.want_in};
+  tw_relay_group group;
+  bool found;
+  if (!is_name(w.name)) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a group's name");
+  TW_TRY(d->store->ops->group_find(d->store, w.name, TW_NO_BYTES, &group, &found));
+  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this name");
+  return d->store->ops->members(d->store, group.number, tell_member, &w);
+}
