@@ -6,8 +6,8 @@
 #include "codec/reader.h"
 #include "codec/writer.h"
 
-/* struct { uint32 leaf_index; uint16 lane; uint8 again[again > 0]; } context */
-enum { CONTEXT_MIN = 6, CONTEXT_MAX = CONTEXT_MIN + 1 };
+/* struct { uint32 leaf_index; uint16 lane; opaque connection[]; uint8 again[again > 0]; } context */
+enum { CONTEXT_MIN = 6, CONTEXT_MAX = CONTEXT_MIN + TW_ESP_CONNECTION_MAX + 1 };
 
 /* struct { uint32 spi; opaque key[Nk]; opaque salt[4]; } */
 static tw_err export_once(const tw_group *group, tw_bytes context, tw_esp_keys *keys) {
@@ -25,20 +25,24 @@ static tw_err export_once(const tw_group *group, tw_bytes context, tw_esp_keys *
   return err;
 }
 
-tw_err tw_esp_keys_derive(const tw_group *group, uint32_t leaf_index, uint16_t lane, tw_esp_keys *keys) {
+tw_err tw_esp_keys_derive(const tw_group *group, uint32_t leaf_index, uint16_t lane, tw_bytes connection,
+                          tw_esp_keys *keys) {
   uint8_t context[CONTEXT_MAX];
+  if (connection.len > TW_ESP_CONNECTION_MAX) return TW_ERR_ARGUMENT;
+  const size_t len = CONTEXT_MIN + connection.len;
   tw_put_u32(context, leaf_index);
   tw_put_u16(context + 4, lane);
+  if (connection.len > 0) memcpy(context + CONTEXT_MIN, connection.ptr, connection.len);
   memset(keys, 0, sizeof *keys);
   keys->suite = tw_group_suite(group);
   tw_err err = TW_OK;
   /* An SPI is a reserved one once in 2^24 times. */
   for (unsigned again = 0; err == TW_OK && keys->spi < TW_ESP_SPI_MIN; again++) {
-    context[CONTEXT_MIN] = (uint8_t)again;
+    context[len] = (uint8_t)again;
     if (again > UINT8_MAX)
       err = TW_ERR_INTERNAL;
     else
-      err = export_once(group, TW_BYTES(context, again == 0 ? CONTEXT_MIN : CONTEXT_MAX), keys);
+      err = export_once(group, TW_BYTES(context, again == 0 ? len : len + 1), keys);
   }
   if (err != TW_OK) tw_esp_keys_clear(keys);
   return err;

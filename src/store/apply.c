@@ -37,7 +37,7 @@ static tw_err apply_within(tw_store *store, const tw_store_change *changes, size
 }
 
 static bool is_valid(const tw_store_change *change) {
-  return change->kind >= TW_STORE_SESSION && change->kind <= TW_STORE_PIN && change->id.len >= 1 &&
+  return change->kind >= TW_STORE_SESSION && change->kind <= TW_STORE_KIND_LAST && change->id.len >= 1 &&
          change->id.len <= TW_STORE_ID_MAX && (change->remove || change->value.len <= TW_STORE_VALUE_MAX);
 }
 

@@ -119,7 +119,7 @@ tw_err tw_store_value_fail(const tw_store *store, tw_err err, tw_report *report)
 }
 
 static bool is_valid(tw_store_kind kind, tw_bytes id) {
-  return kind >= TW_STORE_SESSION && kind <= TW_STORE_PIN && id.len >= 1 && id.len <= TW_STORE_ID_MAX;
+  return kind >= TW_STORE_SESSION && kind <= TW_STORE_KIND_LAST && id.len >= 1 && id.len <= TW_STORE_ID_MAX;
 }
 
 /* Column `column` of the row at hand, opened. */

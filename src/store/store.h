@@ -39,7 +39,9 @@ typedef enum tw_store_kind {
   TW_STORE_SESSION = 1,     /* a pair (tw_pair_save), by its group's id */
   TW_STORE_GROUP = 2,       /* a group (tw_group_save), by its id */
   TW_STORE_KEY_PACKAGE = 3, /* a key package with its private keys, by its reference */
-  TW_STORE_PIN = 4          /* a peer's public key, by its fingerprint or name */
+  TW_STORE_PIN = 4,         /* a peer's public key, by its fingerprint or name */
+  TW_STORE_NODE = 5,        /* what a node of a network remembers beside these, by a name of its own */
+  TW_STORE_KIND_LAST = TW_STORE_NODE
 } tw_store_kind;
 
 enum {

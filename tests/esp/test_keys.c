@@ -41,7 +41,7 @@ static int teardown(void **state) {
 }
 
 static void derive(const tw_test_member *member, uint32_t leaf_index, uint16_t lane, tw_esp_keys *out) {
-  assert_int_equal(tw_esp_keys_derive(member->group, leaf_index, lane, out), TW_OK);
+  assert_int_equal(tw_esp_keys_derive(member->group, leaf_index, lane, TW_NO_BYTES, out), TW_OK);
 }
 
 static bool same(const tw_esp_keys *a, const tw_esp_keys *b) {
@@ -173,11 +173,11 @@ static void an_spi_below_256_is_derived_again(void **state) {
   assert_int_equal(hashed[6], 255);
   small_left = 256; /* cannot be */
   static const tw_esp_keys none;
-  assert_int_equal(tw_esp_keys_derive(alice.group, 1, 5, &other), TW_ERR_INTERNAL);
+  assert_int_equal(tw_esp_keys_derive(alice.group, 1, 5, TW_NO_BYTES, &other), TW_ERR_INTERNAL);
   assert_memory_equal(&other, &none, sizeof none);
   small_left = 0;
   ops.hash = failing_hash;
-  assert_int_equal(tw_esp_keys_derive(alice.group, 1, 5, &keys), TW_ERR_INTERNAL);
+  assert_int_equal(tw_esp_keys_derive(alice.group, 1, 5, TW_NO_BYTES, &keys), TW_ERR_INTERNAL);
   assert_memory_equal(&keys, &none, sizeof none);
   provider->ops = real;
   part();

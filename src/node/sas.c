@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/sas.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "codec/reader.h"
+#include "codec/writer.h"
+#include "crypto/crypto.h"
+#include "esp/keys.h"
+
+enum { BUCKETS_MIN = 64, GROUP_RANDOM = 16, MARK_ID_MAX = 1 + GROUP_RANDOM + 8 + 4 + TW_ESP_CONNECTION_MAX };
+/* When so few reserved numbers are left, more are. */
+#define LOW_WATER (TW_SAS_BLOCK / 4)
+/* However silent the other side is, old keys do not stay for ever. */
+#define STAY_MAX_MS (UINT64_C(24) * 3600 * 1000)
+
+typedef struct sa_out {
+  tw_esp_out esp;
+  uint8_t id[MARK_ID_MAX]; /* of its mark in the store; the length 0: there is none */
+  size_t id_len;
+} sa_out;
+
+struct tw_sas {
+  tw_sas_config config;
+  tw_node_keys keys;
+  tw_sa_in **buckets;
+  size_t bucket_count; /* a power of two */
+  size_t count;
+  sa_out *outs; /* config.owners + 1, the network's is the last */
+  uint64_t last_stamp;
+  uint64_t now_ms;
+};
+
+static const tw_alloc *alloc_of(const tw_sas *sas) { return tw_env_alloc(sas->config.env); }
+
+static sa_out *out_of(const tw_sas *sas, uint32_t owner) {
+  if (owner == TW_SAS_NETWORK) return &sas->outs[sas->config.owners];
+  return owner < sas->config.owners ? &sas->outs[owner] : NULL;
+}
+
+/* ---- receiving ---- */
+
+static size_t bucket_of(const tw_sas *sas, uint32_t spi) { return spi & (sas->bucket_count - 1); }
+
+tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi) {
+  tw_sa_in *sa = sas->buckets[bucket_of(sas, spi)];
+  while (sa != NULL && sa->esp.spi != spi) sa = sa->next;
+  return sa;
+}
+
+size_t tw_sas_count(const tw_sas *sas, uint32_t owner) {
+  size_t count = 0;
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) count += sa->owner == owner;
+  }
+  return count;
+}
+
+static void push(tw_sas *sas, tw_sa_in *sa) {
+  tw_sa_in **bucket = &sas->buckets[bucket_of(sas, sa->esp.spi)];
+  sa->next = *bucket;
+  *bucket = sa;
+}
+
+static tw_err grow(tw_sas *sas) {
+  tw_sa_in **old = sas->buckets;
+  const size_t old_count = sas->bucket_count;
+  tw_sa_in **buckets = tw_alloc_array(alloc_of(sas), old_count * 2, sizeof *buckets);
+  if (buckets == NULL) return TW_ERR_NO_MEMORY;
+  sas->buckets = buckets;
+  sas->bucket_count = old_count * 2;
+  for (size_t i = 0; i < old_count; i++) {
+    while (old[i] != NULL) {
+      tw_sa_in *sa = old[i];
+      old[i] = sa->next;
+      push(sas, sa);
+    }
+  }
+  tw_alloc_free(alloc_of(sas), old);
+  return TW_OK;
+}
+
+typedef bool (*doomed)(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp);
+
+static void remove_those(tw_sas *sas, doomed is_doomed, uint32_t owner, uint64_t stamp) {
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    tw_sa_in **at = &sas->buckets[i];
+    while (*at != NULL) {
+      tw_sa_in *sa = *at;
+      if (!is_doomed(sas, sa, owner, stamp)) {
+        at = &sa->next;
+        continue;
+      }
+      *at = sa->next;
+      tw_esp_in_clear(&sa->esp);
+      tw_wipe(sa, sizeof *sa);
+      tw_alloc_free(alloc_of(sas), sa);
+      sas->count--;
+    }
+  }
+}
+
+static bool has_stamp(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
+  (void)sas;
+  return sa->owner == owner && sa->stamp == stamp;
+}
+
+static bool is_of(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
+  (void)sas;
+  (void)stamp;
+  return sa->owner == owner;
+}
+
+static bool is_over(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
+  (void)owner;
+  (void)stamp;
+  return sa->until_ms <= sas->now_ms;
+}
+
+static bool is_any(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
+  (void)sas;
+  (void)sa;
+  (void)owner;
+  (void)stamp;
+  return true;
+}
+
+static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, uint32_t leaf,
+                  const tw_esp_keys *keys) {
+  if (sas->count >= sas->bucket_count) TW_TRY(grow(sas));
+  tw_sa_in *sa = tw_alloc_zero(alloc_of(sas), sizeof *sa);
+  if (sa == NULL) return TW_ERR_NO_MEMORY;
+  const tw_err err = tw_esp_in_init(sas->config.env, keys, 0, &sa->esp);
+  if (err != TW_OK) {
+    tw_alloc_free(alloc_of(sas), sa);
+    return err;
+  }
+  sa->owner = owner;
+  sa->leaf = leaf;
+  sa->epoch = tw_group_epoch(group);
+  sa->stamp = stamp;
+  sa->until_ms = UINT64_MAX;
+  push(sas, sa);
+  sas->count++;
+  return TW_OK;
+}
+
+static tw_err take_from(tw_sas *sas, uint32_t owner, const tw_group *group, uint32_t leaf, tw_bytes context,
+                        uint64_t *stamp) {
+  tw_esp_keys keys;
+  TW_TRY(tw_esp_keys_derive(group, leaf, 0, context, &keys));
+  const tw_sa_in *there = tw_sas_in(sas, keys.spi);
+  tw_err err = TW_OK;
+  if (there != NULL && there->owner == owner && there->leaf == leaf && there->epoch == tw_group_epoch(group)) {
+    *stamp = there->stamp;
+  } else {
+    if (*stamp == 0) *stamp = ++sas->last_stamp;
+    err = add(sas, owner, *stamp, group, leaf, &keys);
+  }
+  tw_esp_keys_clear(&keys);
+  return err;
+}
+
+static void give_up_older(tw_sas *sas, uint32_t owner, uint64_t stamp, uint64_t after_ms) {
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      const uint64_t until = sas->now_ms + after_ms;
+      if (sa->owner == owner && sa->stamp < stamp && sa->until_ms > until) sa->until_ms = until;
+    }
+  }
+}
+
+static tw_err receive(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, uint64_t *stamp) {
+  tw_sas *sas = ctx;
+  uint64_t made = 0;
+  tw_member member;
+  for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {
+    if (leaf == tw_group_own_leaf(group)) continue;
+    const tw_err err = take_from(sas, owner, group, leaf, context, &made);
+    if (err == TW_OK) continue;
+    if (made != 0) remove_those(sas, has_stamp, owner, made);
+    return err;
+  }
+  *stamp = made != 0 ? made : ++sas->last_stamp; /* nobody else is in the group */
+  give_up_older(sas, owner, *stamp, STAY_MAX_MS);
+  return TW_OK;
+}
+
+static void settle(void *ctx, uint32_t owner, uint64_t stamp) {
+  tw_sas *sas = ctx;
+  give_up_older(sas, owner, stamp, sas->config.grace_ms);
+}
+
+void tw_sas_settle_network(tw_sas *sas, uint64_t stamp) { settle(sas, TW_SAS_NETWORK, stamp); }
+
+static void withdraw(void *ctx, uint32_t owner, uint64_t stamp) { remove_those(ctx, has_stamp, owner, stamp); }
+
+/* ---- sending ---- */
+
+/* 's', the random part of the group's id, epoch, leaf, connection */
+static void put_mark_id(sa_out *out, const tw_group *group, tw_bytes context) {
+  const tw_bytes id = tw_group_id(group);
+  const size_t random = id.len < GROUP_RANDOM ? id.len : GROUP_RANDOM;
+  memset(out->id, 0, sizeof out->id);
+  out->id[0] = 's';
+  memcpy(out->id + 1, id.ptr + id.len - random, random);
+  tw_put_u64(out->id + 1 + GROUP_RANDOM, tw_group_epoch(group));
+  tw_put_u32(out->id + 1 + GROUP_RANDOM + 8, tw_group_own_leaf(group));
+  if (context.len > 0) memcpy(out->id + 1 + GROUP_RANDOM + 12, context.ptr, context.len);
+  out->id_len = 1 + GROUP_RANDOM + 12 + context.len;
+}
+
+static tw_err load_mark(const tw_sas *sas, const sa_out *out, tw_esp_mark *mark) {
+  tw_buf value = {0};
+  *mark = TW_ESP_MARK_FRESH;
+  tw_err err = sas->config.port->load(sas->config.port->ctx, TW_STORE_NODE, TW_BYTES(out->id, out->id_len), &value);
+  if (err == TW_ERR_STATE) return TW_OK;
+  if (err == TW_OK) {
+    tw_reader r = tw_reader_of(tw_buf_bytes(&value));
+    mark->next = tw_read_u64(&r);
+    mark->bytes = tw_read_u64(&r);
+    err = tw_reader_end(&r);
+  }
+  tw_buf_clear(&value);
+  return err;
+}
+
+/* The next block, on the disk; what `old` had is not needed there any more. */
+static tw_err reserve(const tw_sas *sas, sa_out *out, const sa_out *old) {
+  const tw_esp_mark mark = tw_esp_out_reserve(&out->esp, TW_SAS_BLOCK);
+  uint8_t value[16];
+  tw_put_u64(value, mark.next);
+  tw_put_u64(value + 8, mark.bytes);
+  tw_store_change changes[2] = {
+      {.kind = TW_STORE_NODE, .id = TW_BYTES(out->id, out->id_len), .value = TW_ARRAY(value)}};
+  size_t count = 1;
+  if (old != NULL && old->id_len > 0)
+    changes[count++] = (tw_store_change){.kind = TW_STORE_NODE, .id = TW_BYTES(old->id, old->id_len), .remove = true};
+  TW_TRY(sas->config.port->save(sas->config.port->ctx, changes, count));
+  return tw_esp_out_extend(&out->esp, mark);
+}
+
+static void lower_limits(const tw_sas *sas, tw_esp_limits *limits) {
+  const tw_sas_config *config = &sas->config;
+  if (config->rekey_packets != 0 && config->rekey_packets < limits->rekey_packets)
+    limits->rekey_packets = config->rekey_packets;
+  if (config->rekey_bytes != 0 && config->rekey_bytes < limits->rekey_bytes) limits->rekey_bytes = config->rekey_bytes;
+}
+
+static tw_err make_out(tw_sas *sas, const tw_group *group, tw_bytes context, const sa_out *old, sa_out *out) {
+  tw_esp_keys keys;
+  tw_esp_mark mark;
+  put_mark_id(out, group, context);
+  TW_TRY(tw_esp_keys_derive(group, tw_group_own_leaf(group), 0, context, &keys));
+  tw_err err = load_mark(sas, out, &mark);
+  if (err == TW_OK) err = tw_esp_out_init(sas->config.env, &keys, mark, &out->esp);
+  tw_esp_keys_clear(&keys);
+  if (err != TW_OK) return err;
+  lower_limits(sas, &out->esp.limits);
+  err = reserve(sas, out, old);
+  if (err != TW_OK) tw_esp_out_clear(&out->esp);
+  return err;
+}
+
+static bool same_mark(const sa_out *a, const sa_out *b) {
+  return a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+}
+
+static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
+  tw_sas *sas = ctx;
+  sa_out *at = out_of(sas, owner);
+  sa_out next = {0};
+  if (at == NULL || context.len > TW_ESP_CONNECTION_MAX) return TW_ERR_ARGUMENT;
+  put_mark_id(&next, group, context);
+  if (at->esp.aead == NULL || !same_mark(at, &next)) {
+    TW_TRY(make_out(sas, group, context, at, &next));
+    tw_esp_out_clear(&at->esp);
+    *at = next;
+  }
+  if (sas->config.ready != NULL) sas->config.ready(sas->config.ctx, owner, nudge);
+  return TW_OK;
+}
+
+static void forget(void *ctx, uint32_t owner) {
+  tw_sas *sas = ctx;
+  sa_out *out = out_of(sas, owner);
+  remove_those(sas, is_of, owner, 0);
+  if (out == NULL) return;
+  tw_esp_out_clear(&out->esp);
+  out->id_len = 0; /* the mark is swept at the next start */
+}
+
+tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner) {
+  sa_out *out = out_of(sas, owner);
+  return out != NULL && out->esp.aead != NULL ? &out->esp : NULL;
+}
+
+tw_err tw_sas_used(tw_sas *sas, uint32_t owner) {
+  sa_out *out = out_of(sas, owner);
+  if (out == NULL || out->esp.aead == NULL) return TW_ERR_STATE;
+  if (tw_esp_out_left(&out->esp) >= LOW_WATER || tw_esp_out_is_used_up(&out->esp)) return TW_OK;
+  return reserve(sas, out, NULL);
+}
+
+bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner) {
+  const sa_out *out = out_of(sas, owner);
+  return out != NULL && out->esp.aead != NULL && tw_esp_out_wants_rekey(&out->esp);
+}
+
+bool tw_sas_is_stale_mark(const tw_sas *sas, tw_bytes id) {
+  if (id.len == 0 || id.ptr[0] != 's') return false;
+  for (uint32_t i = 0; i <= sas->config.owners; i++) {
+    if (tw_bytes_equal(id, TW_BYTES(sas->outs[i].id, sas->outs[i].id_len))) return false;
+  }
+  return true;
+}
+
+/* ---- all of it ---- */
+
+tw_err tw_sas_new(const tw_sas_config *config, tw_sas **out) {
+  const tw_alloc *alloc = tw_env_alloc(config->env);
+  tw_sas *sas = tw_alloc_zero(alloc, sizeof *sas);
+  if (sas == NULL) return TW_ERR_NO_MEMORY;
+  sas->config = *config;
+  sas->bucket_count = BUCKETS_MIN;
+  sas->buckets = tw_alloc_array(alloc, BUCKETS_MIN, sizeof(tw_sa_in *));
+  sas->outs = tw_alloc_array(alloc, (size_t)config->owners + 1, sizeof *sas->outs);
+  sas->keys = (tw_node_keys){
+      .ctx = sas, .receive = receive, .send = send_under, .settle = settle, .withdraw = withdraw, .forget = forget};
+  if (sas->buckets == NULL || sas->outs == NULL) {
+    tw_sas_free(sas);
+    return TW_ERR_NO_MEMORY;
+  }
+  *out = sas;
+  return TW_OK;
+}
+
+void tw_sas_free(tw_sas *sas) {
+  if (sas == NULL) return;
+  const tw_alloc *alloc = alloc_of(sas);
+  if (sas->buckets != NULL) remove_those(sas, is_any, 0, 0);
+  for (uint32_t i = 0; sas->outs != NULL && i <= sas->config.owners; i++) tw_esp_out_clear(&sas->outs[i].esp);
+  tw_alloc_free(alloc, sas->buckets);
+  tw_alloc_free(alloc, sas->outs);
+  tw_alloc_free(alloc, sas);
+}
+
+const tw_node_keys *tw_sas_keys(tw_sas *sas) { return &sas->keys; }
+
+void tw_sas_set_time(tw_sas *sas, uint64_t now_ms) { sas->now_ms = now_ms; }
+
+uint64_t tw_sas_deadline(const tw_sas *sas) {
+  uint64_t at = UINT64_MAX;
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      if (sa->until_ms < at) at = sa->until_ms;
+    }
+  }
+  return at;
+}
+
+void tw_sas_tick(tw_sas *sas, uint64_t now_ms) {
+  sas->now_ms = now_ms;
+  remove_those(sas, is_over, 0, 0);
+}

@@ -1,0 +1,73 @@
+/* The SAs of a node: keys of pairs and of the network's group, put to use. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_SAS_H
+#define TW_NODE_SAS_H
+
+#include "esp/esp.h"
+#include "node/port.h"
+
+/*
+ * One SA for each group, epoch and sender: `receive` takes packets of all other members of an epoch, `send` seals under
+ * our own leaf. An owner is a peer's number, or TW_SAS_NETWORK for the network's group.
+ *
+ * Numbers are reserved on the disk before they are used, TW_SAS_BLOCK at a time: what was reserved last is skipped
+ * after a crash.
+ */
+#define TW_SAS_NETWORK UINT32_MAX
+#define TW_SAS_BLOCK (UINT64_C(1) << 24)
+
+typedef struct tw_sas tw_sas;
+
+/** Borrowed as long as the SAs are; copied itself. */
+typedef struct tw_sas_config {
+  const tw_env *env;
+  const tw_node_port *port; /* save and load */
+  uint64_t grace_ms;        /* that old receiving SAs stay once the other side was seen on new ones */
+  uint64_t rekey_packets;   /* of one sending SA, after which new keys are wanted; 0: the cipher's own limits alone */
+  uint64_t rekey_bytes;
+  uint32_t owners; /* peers have numbers below this */
+  /** Keys to send under are there for the first time, or again: what waits for them can go. `nudge` as in port.h. */
+  void (*ready)(void *ctx, uint32_t owner, bool nudge);
+  void *ctx;
+} tw_sas_config;
+
+/** TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_sas_new(const tw_sas_config *config, tw_sas **sas);
+void tw_sas_free(tw_sas *sas);
+/** For engines: what they do with keys is done here. Borrowed from the SAs. */
+const tw_node_keys *tw_sas_keys(tw_sas *sas);
+/** How it is now, in ms since 1970: for what has no argument of its own. */
+void tw_sas_set_time(tw_sas *sas, uint64_t now_ms);
+
+/** An SA to send under; NULL: none. Borrowed until the next call but those below. */
+tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner);
+/** After sealing: reserve more when little is left. Errors: of the store; sending ends when all is used. */
+TW_MUST_USE tw_err tw_sas_used(tw_sas *sas, uint32_t owner);
+/** Whether new keys should be made: a limit of what is sent or of what did not open is near. */
+bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner);
+
+/** A receiving SA. */
+typedef struct tw_sa_in {
+  tw_esp_in esp;
+  uint32_t owner;
+  uint32_t leaf; /* the sender's */
+  uint64_t epoch;
+  uint64_t stamp;
+  uint64_t until_ms; /* UINT64_MAX: not given up yet */
+  bool opened;       /* something has opened under it */
+  struct tw_sa_in *next;
+} tw_sa_in;
+/** By SPI; NULL: there is none. */
+tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi);
+/** How many there are of an owner. */
+size_t tw_sas_count(const tw_sas *sas, uint32_t owner);
+
+/** Receiving SAs of earlier epochs of the network, given up after the grace. */
+void tw_sas_settle_network(tw_sas *sas, uint64_t stamp);
+/** When tw_sas_tick wants to be called; UINT64_MAX: not at all. */
+uint64_t tw_sas_deadline(const tw_sas *sas);
+/** Wipe what is to be given up. */
+void tw_sas_tick(tw_sas *sas, uint64_t now_ms);
+/** At the start, once everything is loaded: whether a value of kind TW_STORE_NODE is a mark that no SA has. */
+bool tw_sas_is_stale_mark(const tw_sas *sas, tw_bytes id);
+
+#endif
