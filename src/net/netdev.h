@@ -73,7 +73,10 @@ TW_MUST_USE tw_err tw_netdev_delete(tw_netdev *netdev, unsigned index, tw_report
 
 /* ---- addresses ---- */
 
-/** IPv6: usable at once, without duplicate address detection, which nobody would answer on a TUN device. */
+/**
+ * IPv6: without duplicate address detection, which nobody would answer on a TUN device. Linux takes packets to a new
+ * IPv6 address a moment after this returns: once tw_netdev_towards that address leads to the loopback device.
+ */
 TW_MUST_USE tw_err tw_netdev_add_address(tw_netdev *netdev, unsigned index, const tw_netdev_prefix *address,
                                          tw_report *report);
 TW_MUST_USE tw_err tw_netdev_remove_address(tw_netdev *netdev, unsigned index, const tw_netdev_prefix *address,

@@ -48,6 +48,14 @@ static void add_address(world *w, int family, const char *text, uint8_t length) 
   tw_netdev_prefix address = {.host = {.family = (uint8_t)family}, .length = length};
   assert_int_equal(inet_pton(family, text, address.host.bytes), 1);
   ok(w, tw_netdev_add_address(&w->netdev, w->link.index, &address, &w->report));
+  /* The kernel makes an IPv6 address its own a moment later, in a thread of its own. */
+  for (int tries = 0; tries < 5000; tries++) {
+    tw_netdev_way way;
+    ok(w, tw_netdev_towards(&w->netdev, &address.host, 0, &way, &w->report));
+    if (strcmp(way.link.name, "lo") == 0) return;
+    (void)poll(NULL, 0, 1);
+  }
+  fail_msg("%s is not ours", text);
 }
 
 static void open_world(world *w, const tw_tun_config *config) {
