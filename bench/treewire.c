@@ -11,7 +11,7 @@ static const struct {
     {"trees", bench_part_trees},         {"adding", bench_part_adding},         {"proposals", bench_part_proposals},
     {"records", bench_part_records},     {"stream", bench_part_stream},         {"program", bench_part_program},
     {"memory", bench_part_memory},       {"bytes", bench_part_bytes},           {"store", bench_part_store},
-    {"handshake", bench_part_handshake}, {"resumption", bench_part_resumption},
+    {"handshake", bench_part_handshake}, {"resumption", bench_part_resumption}, {"delivery", bench_part_delivery},
 };
 
 static bool wanted(const char *name, char **names, int count) {
