@@ -160,10 +160,11 @@ static void end_turn(tw_control_server *server) {
   size_t count = 0;
   for (const tw_control_caller *caller = server->due_first; caller != NULL; caller = caller->next_due) count++;
   for (; count > 0 && server->due_first != NULL; count--) {
-    server->in_turn = server->due_first;
-    leave_due(server->in_turn);
-    release_out(server->in_turn, flushed);
-    if (server->in_turn != NULL) read_on(server->in_turn);
+    tw_control_caller *caller = server->due_first;
+    server->in_turn = caller;
+    leave_due(caller);
+    release_out(caller, flushed);
+    if (server->in_turn != NULL) read_on(caller);
   }
   server->in_turn = NULL;
   if (server->due_first == NULL) (void)uv_idle_stop(&server->again);

@@ -157,7 +157,7 @@ tw_err tw_session_cache_save(tw_session_cache *cache, const tw_channel *channel,
   if (found != NULL ? found->version != version : version != 0) return TW_ERR_APART;
   tw_err err = tw_channel_save(channel, &saved);
   if (err == TW_OK && found == NULL) err = add(cache, id, &found);
-  if (err != TW_OK) {
+  if (err != TW_OK || found == NULL) {
     tw_buf_clear(&saved);
     return err;
   }

@@ -12,8 +12,8 @@ typedef struct tw_kept_session tw_kept_session;
 TW_MUST_USE tw_err tw_session_cache_new(size_t most, tw_session_cache **out);
 /** NULL is fine. Sessions are wiped. */
 void tw_session_cache_free(tw_session_cache *cache);
-/** For tw_channel_config.session, with the cache as its ctx. */
-tw_err tw_session_cache_find(void *cache, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
+/** For tw_channel_config.session, whose ctx is the cache. */
+tw_err tw_session_cache_find(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found);
 /**
  * Save the session of a holder's channel. `*kept` is the holder's own, NULL at first, and is given back by
  * tw_session_cache_release. `*former`: another holder that had it; it has to end, without giving anything back; else
