@@ -1,5 +1,5 @@
-# cmake --install: libraries, headers, program, man pages, documents, examples, the Wireshark dissector, pkg-config file
-# and CMake package.
+# cmake --install: libraries, headers, program, man pages, systemd units, documents, examples, the Wireshark dissector,
+# pkg-config file and CMake package.
 include(CMakePackageConfigHelpers)
 set(tw_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/treewire")
 
@@ -15,10 +15,21 @@ file(GLOB man_pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.1" "${PROJEC
 if(man_pages)
   install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
+install(FILES docs/treewire.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+
+# Where systemd looks for them below a prefix, whatever the folder of libraries is.
+if(TARGET treewire_program)
+  foreach(unit IN ITEMS treewire@.service treewire-relay.service)
+    configure_file(packaging/systemd/${unit}.in "${PROJECT_BINARY_DIR}/systemd/${unit}" @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/systemd/${unit}" DESTINATION lib/systemd/system)
+  endforeach()
+  install(FILES packaging/systemd/treewire-relay.sysusers DESTINATION lib/sysusers.d RENAME treewire-relay.conf)
+endif()
 
 # The documents keep their places beside each other, so that their links to one another hold.
 install(FILES README.md CONTRIBUTING.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.c")
+install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.c"
+  PATTERN "*.conf")
 
 # Not where Wireshark loads what it finds, but where it can be named: the user decides.
 install(DIRECTORY packaging/wireshark DESTINATION "${CMAKE_INSTALL_DATADIR}/treewire" FILES_MATCHING PATTERN "*.lua")

@@ -95,6 +95,11 @@ if(vectors_sources)
   target_link_libraries(tw_vectors PRIVATE tests_support)
 endif()
 
+file(GLOB shared_sources CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/support/shared/*.c")
+add_library(e2e_shared STATIC ${shared_sources})
+target_compile_definitions(e2e_shared PRIVATE _GNU_SOURCE)
+target_link_libraries(e2e_shared PUBLIC tw_warnings tw_flags)
+
 file(GLOB e2e_programs CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/support/*.c")
 foreach(source IN LISTS e2e_programs)
   get_filename_component(stem "${source}" NAME_WE)
@@ -103,8 +108,9 @@ foreach(source IN LISTS e2e_programs)
   target_compile_definitions(e2e_${stem} PRIVATE _GNU_SOURCE)
   tw_has_mark(library "${source}" library)
   tw_has_mark(libssl "${source}" libssl)
+  tw_has_mark(shared "${source}" shared)
   target_link_libraries(e2e_${stem} PRIVATE tw_warnings $<$<BOOL:${library}>:tw_internal>
-    $<$<BOOL:${libssl}>:OpenSSL::SSL>)
+    $<$<BOOL:${libssl}>:OpenSSL::SSL> $<$<BOOL:${shared}>:e2e_shared>)
 endforeach()
 
 file(GLOB e2e_scripts CONFIGURE_DEPENDS "${tw_tests_dir}/e2e/*.sh")

@@ -99,5 +99,6 @@ void bench_part_bytes(void);
 void bench_part_store(void);
 void bench_part_handshake(void);
 void bench_part_resumption(void);
+void bench_part_delivery(void);
 
 #endif

@@ -144,9 +144,9 @@ static bool flush(tw_stream *stream) {
 }
 
 static void send_all(tw_stream *stream) {
-  bool moved = false;
+  bool moved = flush(stream);
   bool sealed;
-  do {
+  do { /* what is sealed has room once the wire has taken some */
     sealed = seal_some(stream);
     close_if_wanted(stream);
     moved = flush(stream) || moved;
@@ -157,8 +157,12 @@ static void send_all(tw_stream *stream) {
   if (stream->setup->sent != NULL) stream->setup->sent(stream->owner, stream);
 }
 
+static bool has_to_save(const tw_stream *stream) {
+  return tw_stream_runs(stream) && !stream->asked && tw_channel_unsaved(tw_stream_its_channel(stream));
+}
+
 static void ask_to_save(tw_stream *stream) {
-  if (stream->asked || !tw_stream_runs(stream) || !tw_channel_unsaved(tw_stream_its_channel(stream))) return;
+  if (!has_to_save(stream)) return;
   stream->asked = true;
   if (stream->setup->unsaved != NULL)
     stream->setup->unsaved(stream->owner, stream);
@@ -166,15 +170,16 @@ static void ask_to_save(tw_stream *stream) {
     tw_stream_saved(stream, TW_ERR_ARGUMENT);
 }
 
-/* Until nobody has asked for more meanwhile. */
+/* Until nobody has asked for more meanwhile. Sealing may change the session, too. */
 static void go_on(tw_stream *stream) {
   do {
     stream->again = false;
+    ask_to_save(stream); /* first: until then an alert would be held back, too */
     obey(stream);
     deliver(stream);
     ask_to_save(stream);
     send_all(stream);
-  } while (stream->again && tw_stream_runs(stream));
+  } while ((stream->again || has_to_save(stream)) && tw_stream_runs(stream));
 }
 
 /* ---- what is waited for ---- */

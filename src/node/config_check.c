@@ -95,7 +95,12 @@ tw_err tw_config_check_whole(tw_config_parse *parse) {
 
 static int by_line(size_t a, size_t b) { return a == b ? 0 : (a < b ? -1 : 1); }
 
-static const tw_node_peer *peer_at(const void *slot) { return *(const tw_node_peer *const *)slot; }
+/* For putting peers in order without moving them. */
+typedef struct peer_ref {
+  const tw_node_peer *peer;
+} peer_ref;
+
+static const tw_node_peer *peer_at(const void *slot) { return ((const peer_ref *)slot)->peer; }
 
 /* Of those that have one; the others are left out before. */
 static int by_key(const void *left, const void *right) {
@@ -132,11 +137,11 @@ typedef struct trait {
   int (*order)(const void *left, const void *right);
 } trait;
 
-static size_t put_in_order(const tw_node_config *config, const trait *by, const tw_node_peer **order) {
+static size_t put_in_order(const tw_node_config *config, const trait *by, peer_ref *order) {
   size_t count = 0;
   for (size_t i = 0; i < config->peer_count; i++)
-    if (by->has(&config->peers[i])) order[count++] = &config->peers[i];
-  if (count > 1) qsort((void *)order, count, sizeof *order, by->order);
+    if (by->has(&config->peers[i])) order[count++].peer = &config->peers[i];
+  if (count > 1) qsort(order, count, sizeof *order, by->order);
   return count;
 }
 
@@ -147,15 +152,15 @@ static bool differ(const trait *by, const tw_node_peer *a, const tw_node_peer *b
   return (a->name == NULL && b->name == NULL) || strcmp(name_of(a), name_of(b)) != 0;
 }
 
-static void check_peers_twice(tw_config_parse *parse, const tw_node_peer **order) {
+static void check_peers_twice(tw_config_parse *parse, peer_ref *order) {
   static const trait traits[] = {
       {"PublicKey", has_key, by_key}, {"Certificate", has_certificate, by_certificate}, {"Name", has_name, by_name}};
   for (size_t k = 0; k < sizeof traits / sizeof traits[0]; k++) {
     const size_t count = put_in_order(parse->config, &traits[k], order);
     for (size_t i = 1; i < count; i++)
-      if (!differ(&traits[k], order[i - 1], order[i]))
-        PROBLEM(parse, order[i]->line, "[Peer]: the same %s as the peer in line %zu", traits[k].word,
-                order[i - 1]->line);
+      if (!differ(&traits[k], order[i - 1].peer, order[i].peer))
+        PROBLEM(parse, order[i].peer->line, "[Peer]: the same %s as the peer in line %zu", traits[k].word,
+                order[i - 1].peer->line);
   }
 }
 
@@ -235,15 +240,15 @@ static tw_err check_prefixes_twice(tw_config_parse *parse) {
 
 /* ---- who the admins are ---- */
 
-static size_t find_named(const tw_node_config *config, const tw_node_peer *const *order, size_t count, tw_bytes name) {
+static size_t find_named(const tw_node_config *config, const peer_ref *order, size_t count, tw_bytes name) {
   size_t low = 0;
   for (size_t high = count; low < high;) {
     const size_t middle = low + (high - low) / 2;
-    const char *text = name_of(order[middle]);
+    const char *text = name_of(order[middle].peer);
     const size_t len = strlen(text);
     int sign = memcmp(text, name.ptr, len < name.len ? len : name.len);
     if (sign == 0) sign = by_line(len, name.len);
-    if (sign == 0) return (size_t)(order[middle] - config->peers);
+    if (sign == 0) return (size_t)(order[middle].peer - config->peers);
     if (sign < 0)
       low = middle + 1;
     else
@@ -264,8 +269,7 @@ static size_t find_by_key(const tw_node_config *config, const tw_fingerprint *fi
   return TW_NODE_NONE;
 }
 
-static tw_err take_admin(tw_config_parse *parse, const tw_node_peer *const *order, size_t count,
-                         const tw_config_admin *admin) {
+static tw_err take_admin(tw_config_parse *parse, const peer_ref *order, size_t count, const tw_config_admin *admin) {
   tw_node_network *network = &parse->config->network;
   tw_node_admin made = {.peer = TW_NODE_NONE};
   parse->line = admin->line;
@@ -295,7 +299,7 @@ static tw_err take_admin(tw_config_parse *parse, const tw_node_peer *const *orde
   return TW_OK;
 }
 
-static tw_err find_admins(tw_config_parse *parse, const tw_node_peer **order) {
+static tw_err find_admins(tw_config_parse *parse, peer_ref *order) {
   static const trait by = {"Name", has_name, by_name};
   tw_node_network *network = &parse->config->network;
   if (parse->admin_count == 0) return TW_OK;
@@ -308,11 +312,11 @@ static tw_err find_admins(tw_config_parse *parse, const tw_node_peer **order) {
 
 tw_err tw_config_check_twice(tw_config_parse *parse) {
   const size_t count = parse->config->peer_count;
-  const tw_node_peer **order = tw_alloc_array(parse->config->alloc, count == 0 ? 1 : count, sizeof *order);
+  peer_ref *order = tw_alloc_array(parse->config->alloc, count == 0 ? 1 : count, sizeof *order);
   if (order == NULL) return TW_ERR_NO_MEMORY;
   check_peers_twice(parse, order);
   tw_err err = check_prefixes_twice(parse);
   if (err == TW_OK) err = find_admins(parse, order);
-  tw_alloc_free(parse->config->alloc, (void *)order);
+  tw_alloc_free(parse->config->alloc, order);
   return err;
 }

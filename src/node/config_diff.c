@@ -163,18 +163,22 @@ static int compare_identity(const tw_node_peer *a, const tw_node_peer *b) {
   return strcmp(a->certificate, b->certificate);
 }
 
+/* For putting peers in order without moving them. */
+typedef struct peer_ref {
+  const tw_node_peer *peer;
+} peer_ref;
+
 static int by_identity(const void *left, const void *right) {
-  return compare_identity(*(const tw_node_peer *const *)left, *(const tw_node_peer *const *)right);
+  return compare_identity(((const peer_ref *)left)->peer, ((const peer_ref *)right)->peer);
 }
 
-static tw_err order_peers(const tw_alloc *alloc, const tw_node_config *config, const tw_node_peer ***out,
-                          size_t *count) {
-  const tw_node_peer **order = tw_alloc_array(alloc, config->peer_count + 1, sizeof *order);
+static tw_err order_peers(const tw_alloc *alloc, const tw_node_config *config, peer_ref **out, size_t *count) {
+  peer_ref *order = tw_alloc_array(alloc, config->peer_count + 1, sizeof *order);
   if (order == NULL) return TW_ERR_NO_MEMORY;
   *count = 0;
   for (size_t i = 0; i < config->peer_count; i++)
-    if (i != config->self) order[(*count)++] = &config->peers[i];
-  if (*count > 1) qsort((void *)order, *count, sizeof *order, by_identity);
+    if (i != config->self) order[(*count)++].peer = &config->peers[i];
+  if (*count > 1) qsort(order, *count, sizeof *order, by_identity);
   *out = order;
   return TW_OK;
 }
@@ -182,8 +186,8 @@ static tw_err order_peers(const tw_alloc *alloc, const tw_node_config *config, c
 typedef struct sides {
   const tw_node_config *before;
   const tw_node_config *after;
-  const tw_node_peer **old;
-  const tw_node_peer **new;
+  peer_ref *old;
+  peer_ref *new;
   size_t old_count;
   size_t new_count;
 } sides;
@@ -211,15 +215,15 @@ static tw_err merge(tw_config_diff *diff, const sides *s) {
   size_t i = 0;
   size_t k = 0;
   while (i < s->old_count || k < s->new_count) {
-    const int order = i == s->old_count ? 1 : k == s->new_count ? -1 : compare_identity(s->old[i], s->new[k]);
+    const int order = i == s->old_count ? 1 : k == s->new_count ? -1 : compare_identity(s->old[i].peer, s->new[k].peer);
     unsigned changed = 0;
     if (order < 0) {
-      note(diff, s, s->old[i++], NULL, 0);
+      note(diff, s, s->old[i++].peer, NULL, 0);
     } else if (order > 0) {
-      note(diff, s, NULL, s->new[k++], 0);
+      note(diff, s, NULL, s->new[k++].peer, 0);
     } else {
-      TW_TRY(compare_peer(diff->alloc, s->old[i], s->new[k], &changed));
-      if (changed != 0) note(diff, s, s->old[i], s->new[k], changed);
+      TW_TRY(compare_peer(diff->alloc, s->old[i].peer, s->new[k].peer, &changed));
+      if (changed != 0) note(diff, s, s->old[i].peer, s->new[k].peer, changed);
       i++;
       k++;
     }
@@ -238,8 +242,8 @@ tw_err tw_config_diff_make(const tw_alloc *alloc, const tw_node_config *before, 
     made.peers = tw_alloc_array(alloc, s.old_count + s.new_count + 1, sizeof *made.peers);
     err = made.peers == NULL ? TW_ERR_NO_MEMORY : merge(&made, &s);
   }
-  tw_alloc_free(alloc, (void *)s.old);
-  tw_alloc_free(alloc, (void *)s.new);
+  tw_alloc_free(alloc, s.old);
+  tw_alloc_free(alloc, s.new);
   if (err != TW_OK) {
     tw_config_diff_clear(&made);
     return err;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/routes.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +17,15 @@ static tw_route unpack(uint32_t packed) { return (tw_route){(tw_route_kind)(pack
 /* ---- keys ---- */
 
 static uint64_t load64(const uint8_t *at) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < 8; i++) value = value << 8 | at[i];
-  return value;
+  uint64_t value;
+  memcpy(&value, at, sizeof value);
+  return be64toh(value);
 }
 
 static uint32_t load32(const uint8_t *at) {
-  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+  uint32_t value;
+  memcpy(&value, at, sizeof value);
+  return be32toh(value);
 }
 
 static tw_route_key load_key(const uint8_t *address) { return (tw_route_key){load64(address), load64(address + 8)}; }
@@ -219,7 +222,7 @@ tw_err tw_routes_of(const tw_alloc *alloc, const tw_node_config *config, tw_rout
 
 /* ---- looking up ---- */
 
-/* Without a branch on the outcome, which no processor could foresee: the compiler makes a conditional move of it. */
+/* Without a branch on the outcome, which no processor could foresee: compilers make a conditional move of it. */
 tw_route tw_routes_find4(const tw_routes *routes, const uint8_t *address) {
   const uint32_t key = load32(address);
   const uint32_t *at = routes->starts4;

@@ -11,7 +11,8 @@
 enum {
   FULL_ANSWERS = 1024,
   FULL_BYTES = 4 << 20,
-  KEPT_BYTES = 1 << 16, /* of buffers, between batches */
+  KEPT_BYTES = 1 << 14, /* of each buffer, between batches */
+  KEPT_ANSWERS = 128,   /* places for them, likewise */
   SWEPT_AT_ONCE = 64
 };
 #define DAY_MS UINT64_C(86400000)
@@ -202,6 +203,14 @@ static void tell_mail(const tw_delivery *d) {
 }
 
 /* A large batch does not hold its memory for ever. */
+static void empty_waiting(tw_delivery *d) {
+  d->waiting_count = 0;
+  if (d->waiting_capacity <= KEPT_ANSWERS) return;
+  tw_alloc_free(tw_env_alloc(d->env), d->waiting);
+  d->waiting = NULL;
+  d->waiting_capacity = 0;
+}
+
 static void empty(tw_buf *buf) {
   if (buf->cap > KEPT_BYTES)
     tw_buf_clear(buf);
@@ -224,7 +233,7 @@ tw_err tw_delivery_flush(tw_delivery *d) {
     d->events.answer(d->events.ctx, w->tag, &w->answer);
   }
   if (err == TW_OK) tell_mail(d);
-  d->waiting_count = 0;
+  empty_waiting(d);
   empty(&d->bytes);
   empty(&d->mail);
   empty(&d->scratch);

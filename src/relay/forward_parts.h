@@ -13,7 +13,10 @@ typedef struct tw_forward_pending_token {
   tw_forward_address only; /* family 0: from anywhere */
 } tw_forward_pending_token;
 
-/* A client. Its memory stays a peer's until the end: who kept a pointer compares the number. */
+/*
+ * A client. Its memory stays a peer's until the end: who kept a pointer compares the number. What each packet needs
+ * comes first, so that it is in few cache lines.
+ */
 typedef struct tw_forward_peer {
   uint64_t session;
   uint32_t number; /* 0: none, and in the free list by `next` */
@@ -21,21 +24,23 @@ typedef struct tw_forward_peer {
   bool telling; /* in the list of tw_forward_next_bound */
   bool active;  /* something is queued: in the round */
   bool in_turn; /* has had the quantum of this turn */
-  tw_forward_address address;
   uint64_t heard_us;
-  tw_forward_pending_token tokens[TW_FORWARD_TOKENS];
-  uint64_t full_ns; /* when the bucket of its rate is full again */
-  uint32_t head;    /* runs, the oldest first */
+  tw_forward_address address;
+  tw_forward_count out;
+  tw_forward_count in;
+  uint64_t charged;
+  uint32_t head; /* runs, the oldest first */
   uint32_t tail;
   uint32_t runs;
   uint32_t slots;                       /* that they are in */
   struct tw_forward_peer *before_alike; /* among those with as many slots */
   struct tw_forward_peer *after_alike;
-  int64_t deficit;
   struct tw_forward_peer *next; /* in the round */
+  int64_t deficit;
+  uint64_t full_ns; /* when the bucket of its rate is full again */
+  tw_forward_count in_dropped, over;
   struct tw_forward_peer *next_telling;
-  tw_forward_count in, in_dropped, over, out;
-  uint64_t charged;
+  tw_forward_pending_token tokens[TW_FORWARD_TOKENS];
 } tw_forward_peer;
 
 typedef struct tw_forward_group {

@@ -38,7 +38,7 @@ tw_bytes tw_relay_column_bytes(tw_relay_query *q, int column) {
 
 void tw_relay_column_fixed(tw_relay_query *q, int column, uint8_t *out, size_t len) {
   const tw_bytes bytes = tw_relay_column_bytes(q, column);
-  if (bytes.len == len)
+  if (bytes.ptr != NULL && bytes.len == len)
     memcpy(out, bytes.ptr, len);
   else if (q->result == SQLITE_ROW)
     q->result = SQLITE_CORRUPT;

@@ -72,13 +72,13 @@ static inline tw_err sample_welcomes(tw_buf *list) {
 
 static inline tw_err sample_entries(tw_buf *list) {
   tw_writer w = tw_writer_to(list);
-  for (uint8_t kind = TW_CONTROL_KIND_SEND; kind <= TW_CONTROL_KIND_WELCOME; kind++) {
+  for (int kind = TW_CONTROL_KIND_SEND; kind <= TW_CONTROL_KIND_WELCOME; kind++) {
     const bool grouped = kind != TW_CONTROL_KIND_SEND;
     const tw_control_entry entry = {.number = UINT64_C(1) << (kind * 10),
                                     .kind = (tw_control_kind)kind,
-                                    .from = sample_client(kind),
+                                    .from = sample_client((uint8_t)kind),
                                     .group_id = grouped ? TW_LITERAL("group") : TW_NO_BYTES,
-                                    .epoch = grouped ? kind : 0,
+                                    .epoch = grouped ? (uint64_t)kind : 0,
                                     .message = TW_LITERAL("message")};
     tw_control_write_entry(&w, &entry);
   }

@@ -44,9 +44,17 @@ for header in "$prefix"/include/treewire/*.h; do
   fi
 done
 
-for document in treewire/wireshark/treewire.lua treewire_crypto.lua treewire_mls.lua treewire.1 README.md docs/protocols.md docs/security.md docs/library.md examples/two_party.c; do
+for document in treewire/wireshark/treewire.lua treewire_crypto.lua treewire_mls.lua treewire.1 man5/treewire.conf.5 examples/network/a.conf README.md docs/protocols.md docs/security.md docs/library.md examples/two_party.c; do
   [ -n "$(find "$prefix/share" -path "*/$document")" ] || { echo "$document was not installed"; exit 1; }
 done
+
+# Units name the program by where it will be; systemd itself has a look at them where it is there.
+if [ -n "${TREEWIRE:-}" ]; then
+  for unit in treewire@.service treewire-relay.service; do
+    grep -q "^ExecStart=.*/bin/treewire " "$prefix/lib/systemd/system/$unit" || { echo "$unit does not start the program"; exit 1; }
+  done
+  [ -f "$prefix/lib/sysusers.d/treewire-relay.conf" ] || { echo "nobody to run the relay"; exit 1; }
+fi
 
 cmake -S "$consumer" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix"
 cmake --build "$work/consumer"

@@ -17,7 +17,7 @@ ok() { timeout 20 "$TREEWIRE" "$@" </dev/null >out 2>usage.err || die "treewire 
 
 ok --help; says out "Exit codes"
 ok --version; says out treewire
-for verb in genkey pubkey suites listen connect ca; do ok "$verb" --help; says out "treewire $verb"; done
+for verb in genkey pubkey suites listen connect ca check; do ok "$verb" --help; says out "treewire $verb"; done
 ok suites; [ "$(wc -l <out)" = 18 ]; says out "(default)"
 
 fails 1 "a verb is missing"

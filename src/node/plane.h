@@ -1,0 +1,107 @@
+/* The way of packets through a node: between the TUN device and UDP. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_PLANE_H
+#define TW_NODE_PLANE_H
+
+#include "net/tun.h"
+#include "net/udp.h"
+#include "node/paths.h"
+#include "node/routes.h"
+#include "node/sas.h"
+
+/*
+ *   TUN ──► which peer? (routes) ──► split what is large ──► ESP under our SA ──► UDP, straight or by the relay
+ *   UDP ──► SA by SPI ──► ESP open ──► may it come from there? (routes) ──► join what belongs together ──► TUN
+ *
+ * Nothing is allocated on the way, and no key is derived. Packets wait for a moment where keys are on their way: ours
+ * for a pair that is being made, the other side's for a message that is slower than they are. Both rooms are bounded.
+ */
+enum {
+  TW_PLANE_SLOTS = 256,     /* sealed packets of one batch */
+  TW_PLANE_INTAKE = 32,     /* slots of one receive, each up to 64 KiB */
+  TW_PLANE_WAITING = 128,   /* packets that wait for keys */
+  TW_PLANE_WAIT_SIZE = 2048 /* bytes of one of these, at most */
+};
+
+/** Packets and their bytes, inside of the tunnel. */
+typedef struct tw_plane_count {
+  uint64_t packets;
+  uint64_t bytes;
+} tw_plane_count;
+
+typedef struct tw_plane_peer {
+  tw_path path;
+  tw_plane_count sent;
+  tw_plane_count received;
+  uint64_t heard_ms; /* when something of the peer's opened last */
+} tw_plane_peer;
+
+/** Why packets were dropped. */
+typedef struct tw_plane_drops {
+  uint64_t no_route;   /* ours, to nobody */
+  uint64_t no_keys;    /* ours, that waited in vain */
+  uint64_t no_path;    /* ours, neither straight nor by the relay */
+  uint64_t malformed;  /* from the device, or inside of ESP */
+  uint64_t used_up;    /* a limit of the SA, or the disk did not take a reservation */
+  uint64_t unsent;     /* refused by the system */
+  uint64_t unknown;    /* theirs: no such SA, after waiting */
+  uint64_t forged;     /* did not open */
+  uint64_t replayed;   /* came before, or too late */
+  uint64_t not_theirs; /* a source that is not the sender's, or a destination that is not for the group */
+  uint64_t device;     /* the device took no more */
+} tw_plane_drops;
+
+/** Borrowed as long as the plane is; copied itself. */
+typedef struct tw_plane_config {
+  const tw_env *env;
+  tw_sas *sas;
+  const tw_routes *routes; /* may be replaced in place between calls */
+  tw_udp *udp;
+  tw_tun *tun;
+  uint32_t peers; /* numbers below this */
+  uint32_t mtu;   /* of the device */
+  /** A packet for a peer waits for keys. */
+  void (*want)(void *ctx, uint32_t peer);
+  /** Something has opened under a receiving SA for the first time. */
+  void (*opened)(void *ctx, uint32_t owner, uint64_t stamp);
+  /** New keys should be made. May be called often. */
+  void (*rekey)(void *ctx, uint32_t owner);
+  /** Which peer has this leaf of the network's group; UINT32_MAX: none. */
+  uint32_t (*peer_of_leaf)(void *ctx, uint64_t epoch, uint32_t leaf);
+  /** What we tell other nodes in probes, up to TW_PROBE_TAIL bytes, and what they tell. */
+  size_t (*tell)(void *ctx, uint8_t out[TW_PROBE_TAIL]);
+  void (*told)(void *ctx, uint32_t peer, tw_bytes tail);
+  /** The way to a peer has changed. */
+  void (*moved)(void *ctx, uint32_t peer);
+  void *ctx;
+} tw_plane_config;
+
+typedef struct tw_plane tw_plane;
+
+/** TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_plane_new(const tw_plane_config *config, tw_plane **plane);
+void tw_plane_free(tw_plane *plane);
+
+/** What the relay has given us: its UDP address, our session, the number of the network's group (0: not known). */
+void tw_plane_set_relay(tw_plane *plane, const tw_udp_address *address, uint64_t session);
+void tw_plane_set_group_number(tw_plane *plane, uint32_t number);
+/** No packets go by the relay until it is set again. */
+void tw_plane_clear_relay(tw_plane *plane);
+/** To the relay, destination 0, with a token or nothing (keepalive). Errors do not matter: it is done again. */
+void tw_plane_greet_relay(tw_plane *plane, tw_bytes token);
+/** Of a peer below config.peers; borrowed. */
+tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer);
+
+/** The device is readable, or the socket writable again: false when the socket takes no more (wait for writability). */
+TW_MUST_USE tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms, bool *blocked);
+/** The socket is readable. */
+TW_MUST_USE tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms);
+/** Keys to send under are there: what waited for them goes, and with `nudge` a packet without content. */
+void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms);
+/** Keys to receive under may be there: what came too early is tried again. */
+void tw_plane_retry(tw_plane *plane, uint64_t now_ms);
+/** Probes, ways that lapse, packets that have waited too long. Call it about four times a second. */
+void tw_plane_tick(tw_plane *plane, uint64_t now_ms);
+
+const tw_plane_drops *tw_plane_get_drops(const tw_plane *plane);
+
+#endif

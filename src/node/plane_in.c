@@ -1,0 +1,184 @@
+/* From UDP to the device. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "codec/reader.h"
+#include "node/plane_internal.h"
+
+/* One packet that has opened, with where it came from. */
+typedef struct arrival {
+  tw_sa_in *sa;
+  uint32_t peer; /* who sent it; UINT32_MAX: a member that is none of our peers */
+  const tw_udp_address *from;
+  bool by_relay;
+  uint8_t tos;
+} arrival;
+
+static tw_offload offload_none(void) { return (tw_offload){0}; }
+
+static tw_tun_header header_of(const tw_offload *offload) {
+  return (tw_tun_header){.flags = offload->flags,
+                         .kind = offload->gso_type,
+                         .header_len = offload->hdr_len,
+                         .segment = offload->gso_size,
+                         .checksum_start = offload->csum_start,
+                         .checksum_offset = offload->csum_offset};
+}
+
+/* What has been joined so far, to the device. */
+static void write_joined(tw_plane *plane) {
+  for (size_t i = 0; i < plane->joined.count; i++) {
+    tw_bytes pieces[TW_COALESCE_PIECES];
+    tw_offload offload = offload_none();
+    size_t count = tw_coalesce_take(&plane->joined, i, &offload, pieces);
+    const tw_tun_header header = header_of(&offload);
+    if (tw_tun_write(plane->config.tun, 0, &header, pieces, count) != TW_OK) plane->drops.device++;
+  }
+  tw_coalesce_begin(&plane->joined, plane->joins);
+}
+
+/* Whether who sent it may send from that address to that one. */
+static bool is_theirs(const tw_plane *plane, const arrival *a, const tw_ip *ip) {
+  const tw_routes *routes = plane->config.routes;
+  if (a->peer >= plane->config.peers || !tw_routes_admits(routes, a->peer, ip->version, ip->source.ptr)) return false;
+  const tw_route to = ip->version == 4 ? tw_routes_find4(routes, ip->destination.ptr)
+                                       : tw_routes_find6(routes, ip->destination.ptr);
+  /* The group's keys are many members': what is for us alone comes under a pair's. */
+  return a->sa->owner != TW_SAS_NETWORK || to.kind == TW_ROUTE_GROUP;
+}
+
+static void take_inner(tw_plane *plane, const arrival *a, uint8_t version, uint8_t *packet, size_t len) {
+  tw_ip ip;
+  if (tw_ip_parse(TW_BYTES(packet, len), &ip) != TW_OK || ip.version != version ||
+      tw_ip_decapsulate_ecn(packet, &ip, (tw_ecn)(a->tos & 3)) != TW_OK) {
+    plane->drops.malformed++;
+    return;
+  }
+  if (!is_theirs(plane, a, &ip)) {
+    plane->drops.not_theirs++;
+    return;
+  }
+  tw_plane_peer *peer = &plane->peers[a->peer];
+  peer->received.packets++;
+  peer->received.bytes += ip.len;
+  if (tw_coalesce_add(&plane->joined, packet, &ip) == TW_OK) return;
+  write_joined(plane);
+  if (tw_coalesce_add(&plane->joined, packet, &ip) != TW_OK) plane->drops.device++;
+}
+
+static void take_probe(tw_plane *plane, const arrival *a, const uint8_t *probe, size_t len) {
+  if (len < TW_PROBE_SIZE || a->sa->owner == TW_SAS_NETWORK) return;
+  tw_path *path = &plane->peers[a->peer].path;
+  if (len > TW_PROBE_SIZE)
+    plane->config.told(plane->config.ctx, a->peer, TW_BYTES(probe + TW_PROBE_SIZE, len - TW_PROBE_SIZE));
+  if (probe[0] == TW_PROBE) {
+    uint8_t answer[TW_PROBE_SIZE] = {TW_PROBE_ANSWER};
+    memcpy(answer + 8, probe + 8, 8);
+    tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
+  } else if (probe[0] == TW_PROBE_ANSWER && !a->by_relay) {
+    if (tw_path_answered(path, probe + 8, a->from, plane->now_ms)) plane->config.moved(plane->config.ctx, a->peer);
+  }
+}
+
+/* Something of a peer's that was not sent before, whatever is in it. */
+static void heard(tw_plane *plane, const arrival *a) {
+  if (a->peer >= plane->config.peers) return;
+  tw_plane_peer *peer = &plane->peers[a->peer];
+  peer->heard_ms = plane->now_ms;
+  if (a->sa->owner == TW_SAS_NETWORK) return;
+  if (!a->by_relay) (void)tw_path_offer(&peer->path, TW_PATH_FROM_PEER, a->from);
+  if (tw_path_used(&peer->path, plane->now_ms)) tw_plane_probe(plane, a->peer);
+}
+
+static void take_opened(tw_plane *plane, const arrival *a, uint8_t *packet, const tw_esp_opened *opened) {
+  tw_sa_in *sa = a->sa;
+  if (!sa->opened) {
+    const uint32_t owner = sa->owner;
+    const uint64_t stamp = sa->stamp;
+    sa->opened = true;
+    plane->config.opened(plane->config.ctx, owner, stamp);
+  }
+  uint8_t *payload = packet + TW_ESP_HEADER;
+  switch (opened->next_header) {
+  case TW_ESP_NEXT_IPV4: take_inner(plane, a, 4, payload, opened->len); break;
+  case TW_ESP_NEXT_IPV6: take_inner(plane, a, 6, payload, opened->len); break;
+  case TW_ESP_NEXT_PROBE:
+    if (a->peer < plane->config.peers) take_probe(plane, a, payload, opened->len);
+    break;
+  default: break;
+  }
+}
+
+static void count_failure(tw_plane *plane, tw_err err) {
+  if (err == TW_ERR_DUPLICATE || err == TW_ERR_OLD_GENERATION)
+    plane->drops.replayed++;
+  else
+    plane->drops.forged++;
+}
+
+/* False: there is no SA for it. */
+static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
+  uint32_t spi;
+  if (tw_esp_peek(TW_BYTES(packet, len), &spi) != TW_OK) return true; /* a keepalive, or not for us */
+  tw_sa_in *sa = tw_sas_in(plane->config.sas, spi);
+  if (sa == NULL) return false;
+  tw_esp_opened opened;
+  const tw_err err = tw_esp_open(&sa->esp, packet, len, &opened);
+  if (err != TW_OK) {
+    count_failure(plane, err);
+    if (tw_esp_in_wants_rekey(&sa->esp)) plane->config.rekey(plane->config.ctx, sa->owner);
+    return true;
+  }
+  arrival a = {.sa = sa, .peer = sa->owner, .from = from, .tos = tos};
+  if (sa->owner == TW_SAS_NETWORK) a.peer = plane->config.peer_of_leaf(plane->config.ctx, sa->epoch, sa->leaf);
+  a.by_relay = plane->has_relay && tw_udp_address_equal(from, &plane->relay);
+  heard(plane, &a);
+  take_opened(plane, &a, packet, &opened);
+  return true;
+}
+
+static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
+  if (take_datagram(plane, packet, len, from, tos)) return;
+  const tw_plane_waiter what = {.from = *from, .tos = tos};
+  if (len <= TW_PLANE_WAIT_SIZE)
+    tw_plane_wait(&plane->incoming, TW_BYTES(packet, len), &what, plane->now_ms);
+  else
+    plane->drops.unknown++;
+}
+
+enum { RECEIVES = 8 }; /* in one go, so that others have their turn */
+
+tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
+  plane->now_ms = now_ms;
+  for (int round = 0; round < RECEIVES; round++) {
+    TW_TRY(tw_udp_receive(plane->config.udp, &plane->intake));
+    if (plane->intake.count == 0) break;
+    tw_coalesce_begin(&plane->joined, plane->joins);
+    for (size_t i = 0; i < plane->intake.count; i++) {
+      const tw_udp_slot *slot = &plane->intake.slots[i];
+      for (size_t k = 0; k < slot->datagrams; k++) {
+        size_t len;
+        uint8_t *datagram = tw_udp_datagram(slot, k, &len);
+        take_or_keep(plane, datagram, len, &slot->peer, slot->tos);
+      }
+    }
+    write_joined(plane);
+  }
+  tw_plane_push(plane);
+  return TW_OK;
+}
+
+void tw_plane_retry(tw_plane *plane, uint64_t now_ms) {
+  plane->now_ms = now_ms;
+  tw_plane_room *room = &plane->incoming;
+  if (room->count == 0) return;
+  tw_coalesce_begin(&plane->joined, plane->joins);
+  for (size_t i = 0; i < TW_PLANE_WAITING; i++) {
+    tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING];
+    if (waiter->len == 0) continue;
+    if (!take_datagram(plane, waiter->data, waiter->len, &waiter->from, waiter->tos)) continue;
+    waiter->len = 0;
+    room->count--;
+  }
+  write_joined(plane);
+  tw_plane_push(plane);
+}
