@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "mls/protocol.h"
 #include "node/network_internal.h"
 #include "pair/binding.h"
 
@@ -114,8 +115,7 @@ static changes compare(const tw_network *network, const tw_network_epoch *next) 
 
 tw_network_refusal tw_network_judge(const tw_network *network, const tw_received *received,
                                     const tw_network_epoch *next) {
-  enum { SENDER_MEMBER = 1 };
-  const bool by_member = received->sender_type == SENDER_MEMBER;
+  const bool by_member = received->sender_type == TW_SENDER_MEMBER;
   if (received->kind == TW_RECEIVED_REMOVED) {
     const tw_network_member *sender = tw_network_member_at(&network->epoch, received->sender);
     const bool may = by_member && sender != NULL && tw_network_may(network, &sender->id);

@@ -1,7 +1,9 @@
 /* Other members' commits. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "mls/framing.h"
 #include "mls/group.h"
+#include "mls/protocol.h"
 #include "node/network_internal.h"
 
 /* ---- those that have to wait ---- */
@@ -61,13 +63,24 @@ static tw_err follow(tw_network *network, tw_received *received, uint64_t now_ms
   return err;
 }
 
+/* An external commit of our own, that was accepted before we lost what we had then. */
+static bool is_from_another_life(const tw_network *network, const tw_received *received, tw_bytes message) {
+  tw_mls_message decoded;
+  if (received->kind != TW_RECEIVED_REMOVED || received->sender_type != TW_SENDER_NEW_MEMBER_COMMIT) return false;
+  if (tw_mls_message_decode(network->env, message, &decoded) != TW_OK) return false;
+  return decoded.wire_format == TW_WIRE_PUBLIC_MESSAGE &&
+         tw_bytes_equal(decoded.u.public_message.content.commit.path.leaf_node.signature_key,
+                        tw_signer_public_key(network->client.signer));
+}
+
 /* TW_ERR_FORBIDDEN with a refusal, and errors of the class resource, are to be tried again; others are of no use. */
 static tw_err process(tw_network *network, tw_bytes message, uint64_t now_ms) {
   tw_received received = {0};
   tw_err err = tw_group_receive_to_adopt(network->epoch.group, message, now_ms / 1000, &received);
   if (err == TW_OK && received.kind != TW_RECEIVED_COMMIT && received.kind != TW_RECEIVED_REMOVED)
     err = TW_ERR_UNEXPECTED;
-  if (err == TW_OK) err = follow(network, &received, now_ms);
+  if (err == TW_OK)
+    err = is_from_another_life(network, &received, message) ? TW_ERR_APART : follow(network, &received, now_ms);
   tw_received_clear(&received);
   /* The Authentication Service does not know somebody who is added. */
   if (err == TW_ERR_CREDENTIAL) {
@@ -99,6 +112,7 @@ static void take(tw_network *network, tw_bytes message, uint64_t now_ms) {
   const bool ours = what == TW_CLASS_DUPLICATE && network->pending.kind == TW_NETWORK_PENDING_COMMIT;
   if (what == TW_CLASS_STALE || ours || err == TW_ERR_WRONG_GROUP) return;
   tw_network_tell(network, "a commit is of no use", err);
+  if (err == TW_ERR_APART) tw_network_drop_pending(network);
   tw_network_is_behind(network, now_ms); /* a branch of its own, or garbage */
 }
 

@@ -22,14 +22,19 @@ static tw_err find_package(const tw_network *network, tw_bytes welcome, tw_stock
   return TW_ERR_STATE;
 }
 
+static bool is_same(const tw_group *ours, const tw_group *next) {
+  return ours != NULL && tw_bytes_equal(tw_group_id(ours), tw_group_id(next));
+}
+
+static bool is_as_far(const tw_group *ours, const tw_group *next) {
+  return is_same(ours, next) && tw_group_epoch(ours) >= tw_group_epoch(next);
+}
+
 static tw_err check(const tw_network *network, const tw_network_epoch *next) {
   const tw_group *ours = network->epoch.group;
   TW_TRY(tw_network_check_epoch(network, next));
-  if (ours != NULL && tw_bytes_equal(tw_group_id(ours), tw_group_id(next->group))) {
-    if (tw_group_epoch(next->group) <= tw_group_epoch(ours)) return TW_ERR_OLD_EPOCH;
-  } else if (network->state == TW_NETWORK_MEMBER) {
-    return TW_ERR_WRONG_GROUP;
-  }
+  if (is_as_far(ours, next->group) || is_as_far(network->pending.next.group, next->group)) return TW_ERR_OLD_EPOCH;
+  if (!is_same(ours, next->group) && network->state == TW_NETWORK_MEMBER) return TW_ERR_WRONG_GROUP;
   for (size_t i = 0; i < next->count; i++) {
     if (!tw_network_wants(network, &next->members[i].id)) return TW_ERR_CREDENTIAL;
   }

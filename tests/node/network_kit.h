@@ -39,6 +39,7 @@ typedef struct kit_key {
   uint64_t epoch;
   uint64_t stamp;
   uint64_t until_ms; /* given up then; 0: not yet */
+  uint32_t members;  /* of what is sent under: a bit for each node */
 } kit_key;
 
 typedef struct kit_node {
@@ -170,6 +171,18 @@ static inline tw_err kit_receive(void *ctx, uint32_t owner, tw_group *group, tw_
   return TW_OK;
 }
 
+static inline uint32_t kit_members(const tw_group *group) {
+  uint32_t members = 0;
+  tw_member member;
+  for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {
+    for (uint32_t i = 0; i < NODES; i++) {
+      if (tw_bytes_equal(member.signature_key, tw_signer_public_key(world.nodes[i].member.client.signer)))
+        members |= 1u << i;
+    }
+  }
+  return members;
+}
+
 static inline tw_err kit_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
   kit_node *n = ctx;
   (void)nudge;
@@ -177,6 +190,7 @@ static inline tw_err kit_send(void *ctx, uint32_t owner, tw_group *group, tw_byt
   assert_int_equal(context.len, 0);
   n->sending = kit_derive(group, tw_group_own_leaf(group));
   n->sending.stamp = 1;
+  n->sending.members = kit_members(group);
   return TW_OK;
 }
 
@@ -635,11 +649,50 @@ static inline void show(void) {
   }
 }
 
+/* Nobody who is not a member of what is sent under has its keys; and who has the newest epoch understands it. */
+static inline void expect_no_leak_and_no_loss(const char *what) {
+  uint64_t newest = 0;
+  for (uint32_t i = 0; i < NODES; i++) {
+    const tw_network_status s = status_of(i);
+    if (s.there && s.epoch > newest) newest = s.epoch;
+  }
+  for (uint32_t i = 0; i < NODES; i++) {
+    const kit_key *sending = &world.nodes[i].sending;
+    if (sending->stamp == 0) continue;
+    for (uint32_t k = 0; k < NODES; k++) {
+      if (k == i) continue;
+      if ((sending->members >> k & 1) == 0) {
+        if (is_understood(i, k)) fail_msg("%s: %u has keys of an epoch of %u's without itself", what, k, i);
+      } else {
+        const tw_network_status s = status_of(k);
+        if (s.there && s.epoch == newest && sending->epoch == newest && !is_understood(i, k)) {
+          show();
+          fail_msg("%s: %u sends what %u cannot read", what, i, k);
+        }
+      }
+    }
+  }
+}
+
+static inline uint64_t kit_deadline(void) {
+  uint64_t at_ms = UINT64_MAX;
+  for (uint32_t i = 0; i < NODES; i++) {
+    const uint64_t its = tw_network_deadline(world.nodes[i].network);
+    if (its < at_ms) at_ms = its;
+  }
+  return at_ms;
+}
+
 static inline void expect_agreement(uint32_t members, uint64_t within_ms, const char *what) {
+  calm();
   for (uint64_t end_ms = world.now_ms + within_ms; world.now_ms < end_ms && !agree(members);) {
-    pass_time(200);
+    const uint64_t at_ms = kit_deadline();
+    pass_time(at_ms == UINT64_MAX || at_ms > world.now_ms + 60000 ? 60000
+              : at_ms > world.now_ms + 100                        ? at_ms - world.now_ms
+                                                                  : 100);
     tick_all();
     calm();
+    expect_no_leak_and_no_loss(what);
   }
   if (agree(members)) return;
   show();

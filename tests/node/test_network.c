@@ -39,11 +39,116 @@ static void who_is_not_wanted_any_more_is_removed(void **state) {
   end_world();
 }
 
+/* ---- whatever happens ---- */
+
+static uint32_t truth; /* who is wanted; each node learns of it sooner or later */
+
+static void learn(kit_node *n) {
+  const uint32_t wanted = truth | 1u << n->index;
+  if (n->wanted == wanted) return;
+  n->wanted = wanted;
+  tw_network_roster_changed(n->network, world.now_ms);
+}
+
+static void random_step(void) {
+  kit_node *n = &world.nodes[roll(NODES)];
+  switch (roll(16)) {
+  case 0:
+  case 1:
+  case 2:
+  case 3:
+  case 4:
+  case 5:
+    if (n->online) serve(n, false);
+    break;
+  case 6:
+  case 7:
+  case 8:
+  case 9: (void)deliver(n, false); break;
+  case 10:
+  case 11:
+  case 12: pass_time(roll(800)); break;
+  case 13: learn(n); break;
+  case 14:
+    if (roll(4) == 0) tw_network_rekey(n->network, world.now_ms);
+    break;
+  default:
+    if (roll(4) == 0) pass_time(roll(30000));
+    break;
+  }
+  tick_all();
+}
+
+static void rarely(void) {
+  kit_node *n = &world.nodes[roll(NODES)];
+  switch (roll(9)) {
+  case 0:
+    n->online = false;
+    break_link(n);
+    break;
+  case 1:
+    if (!n->online) connect(n);
+    break;
+  case 2: /* answers are lost with the connection */
+    if (n->online) {
+      break_link(n);
+      connect(n);
+    }
+    break;
+  case 3: crash(n); break;
+  case 4: n->disk_fails = !n->disk_fails; break;
+  case 5: (void)deliver(n, true); break;
+  case 6: repeat_letter(n); break;
+  case 7:
+    for (uint32_t i = 0; i < NODES; i++) tw_network_rekey(world.nodes[i].network, world.now_ms);
+    break;
+  default:
+    if (roll(3) == 0)
+      lose_disk(n);
+    else if (n->index != 0 && n->index != 1)
+      truth ^= 1u << n->index;
+    break;
+  }
+}
+
+static void run_history(uint64_t seed, uint32_t admins, int steps) {
+  char what[40];
+  (void)snprintf(what, sizeof what, "TREEWIRE_SEED=%u", (unsigned)seed);
+  begin_world(seed, admins, 0x1f);
+  truth = (1u << NODES) - 1;
+  expect_agreement(0x1f, 60000, what);
+  for (int i = 0; i < steps; i++) {
+    random_step();
+    if (roll(20) == 0) rarely();
+    expect_no_leak_and_no_loss(what);
+  }
+  for (uint32_t i = 0; i < NODES; i++) {
+    kit_node *n = &world.nodes[i];
+    n->disk_fails = false;
+    break_link(n);
+    connect(n);
+    learn(n);
+  }
+  expect_agreement(truth, UINT64_C(6) * 3600 * 1000, what);
+  end_world();
+}
+
+static void whatever_happened_all_who_are_wanted_are_together_in_the_end(void **state) {
+  (void)state;
+  const unsigned rounds = tw_test_rounds(12, 1);
+  const char *wanted = getenv("TREEWIRE_SEED");
+  const char *many = getenv("TREEWIRE_STEPS");
+  const int steps = many != NULL ? atoi(many) : 1000;
+  const uint64_t first = wanted != NULL ? strtoull(wanted, NULL, 10) : 10; /* others than those of every day */
+  for (uint64_t seed = first; seed < first + rounds; seed++) run_history(seed, seed % 2 == 0 ? 0 : 0x03, steps);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_come_together),
       cmocka_unit_test(keys_are_renewed),
       cmocka_unit_test(who_is_not_wanted_any_more_is_removed),
+      cmocka_unit_test(whatever_happened_all_who_are_wanted_are_together_in_the_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
