@@ -59,8 +59,11 @@ TW_MUST_USE tw_err tw_network_new(const tw_network_config *config, tw_network **
 /** NULL is fine. Secrets are wiped; nothing is sent or saved. */
 void tw_network_free(tw_network *network);
 
-/** Values of the store at the start, of kinds TW_STORE_GROUP and TW_STORE_KEY_PACKAGE: `*ours` says whether it was one
- * of these. Damaged, or a second group: an error, and the value can be deleted. */
+/**
+ * Values of the store at the start, of kinds TW_STORE_GROUP and TW_STORE_KEY_PACKAGE: `*ours` says whether it was one
+ * of these. An error of the class resource: try again. Any other: damaged, or of another configuration; the value can
+ * be deleted, and we put ourselves back as after the loss of a disk.
+ */
 TW_MUST_USE tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_bytes value,
                                    uint64_t now_ms, bool *ours);
 

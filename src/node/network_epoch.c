@@ -11,7 +11,8 @@ static void stop_switches(tw_network *network) {
 static void push_switch(tw_network *network, uint64_t now_ms) {
   tw_network_epoch *epoch = &network->epoch;
   epoch->queued = true;
-  uint64_t at_ms = epoch->known_ms + network->config.switch_ms;
+  /* What was loaded may have been sent under: at once then, before its mark at the SAs passes for a stale one. */
+  uint64_t at_ms = epoch->known_ms == 0 ? now_ms : epoch->known_ms + network->config.switch_ms;
   if (at_ms > now_ms + network->config.switch_ms) at_ms = now_ms + network->config.switch_ms; /* a clock put back */
   if (network->switch_count == TW_NETWORK_SWITCHES) tw_group_free(network->switches[--network->switch_count].group);
   network->switches[network->switch_count++] = (tw_network_switch){

@@ -40,7 +40,7 @@ typedef struct tw_network_epoch {
   tw_group *group;
   tw_network_member *members; /* in ascending order of ids */
   size_t count;
-  uint64_t known_ms;     /* since when it is ours */
+  uint64_t known_ms;     /* since when it is ours; 0: it was loaded */
   uint64_t leaf_made_ms; /* when the key in our leaf was made */
   uint64_t stamp;        /* of its receiving keys; 0: they are not in use yet */
   bool queued;           /* sending under them is done, or planned */

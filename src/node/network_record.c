@@ -18,7 +18,7 @@ void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
  * struct {
  *   uint8 version;
  *   uint8 refusal;
- *   uint64 known_ms; uint64 leaf_made_ms; opaque group<V>;  (tw_group_save; empty: none)
+ *   uint64 leaf_made_ms; opaque group<V>;  (tw_group_save; empty: none)
  *   uint8 pending;
  *   select (pending) { case 0: ; default: uint64 epoch; uint64 since_ms;
  *     opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque welcomes<V>; }
@@ -37,7 +37,6 @@ static tw_err encode(const tw_network_epoch *epoch, const tw_network_pending *pe
   tw_writer w = tw_writer_to(out);
   tw_write_u8(&w, VERSION);
   tw_write_u8(&w, (uint8_t)refusal);
-  tw_write_u64(&w, epoch->known_ms);
   tw_write_u64(&w, epoch->leaf_made_ms);
   write_group(&w, epoch->group);
   const bool is_pending = pending != NULL && pending->kind != TW_NETWORK_PENDING_NONE && !pending->reopens;
@@ -102,7 +101,6 @@ static tw_err load_pending(const tw_network *network, tw_reader *r, tw_network_p
 static tw_err load(tw_network *network, tw_reader *r) {
   if (tw_read_u8(r) != VERSION) return TW_ERR_UNSUPPORTED;
   const uint8_t refusal = tw_read_u8(r);
-  const uint64_t known_ms = tw_read_u64(r);
   const uint64_t leaf_made_ms = tw_read_u64(r);
   const tw_bytes group = tw_read_vector(r);
   const uint8_t pending = tw_read_u8(r);
@@ -112,7 +110,6 @@ static tw_err load(tw_network *network, tw_reader *r) {
   TW_TRY(tw_reader_end(r));
   if (group.len > 0) {
     TW_TRY(load_epoch(network, group, &network->epoch));
-    network->epoch.known_ms = known_ms;
     network->epoch.leaf_made_ms = leaf_made_ms;
   }
   network->pending.kind = (tw_network_pending_kind)pending;

@@ -10,7 +10,7 @@
 #include "crypto/crypto.h"
 #include "esp/keys.h"
 
-enum { BUCKETS_MIN = 64, GROUP_RANDOM = 16, MARK_ID_MAX = 1 + GROUP_RANDOM + 8 + 4 + TW_ESP_CONNECTION_MAX };
+enum { BUCKETS_MIN = 64, GROUP_RANDOM = 16, MARK_ID_MAX = 1 + GROUP_RANDOM + 8 + 4 + 4 + TW_ESP_CONNECTION_MAX };
 /* When so few reserved numbers are left, more are. */
 #define LOW_WATER (TW_SAS_BLOCK / 4)
 /* However silent the other side is, old keys do not stay for ever. */
@@ -151,10 +151,11 @@ static tw_err take_from(tw_sas *sas, uint32_t owner, const tw_group *group, uint
                         uint64_t *stamp) {
   tw_esp_keys keys;
   TW_TRY(tw_esp_keys_derive(group, leaf, 0, context, &keys));
-  const tw_sa_in *there = tw_sas_in(sas, keys.spi);
+  tw_sa_in *there = tw_sas_in(sas, keys.spi);
   tw_err err = TW_OK;
   if (there != NULL && there->owner == owner && there->leaf == leaf && there->epoch == tw_group_epoch(group)) {
     *stamp = there->stamp;
+    there->until_ms = UINT64_MAX;
   } else {
     if (*stamp == 0) *stamp = ++sas->last_stamp;
     err = add(sas, owner, *stamp, group, leaf, &keys);
@@ -174,13 +175,14 @@ static void give_up_older(tw_sas *sas, uint32_t owner, uint64_t stamp, uint64_t 
 
 static tw_err receive(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, uint64_t *stamp) {
   tw_sas *sas = ctx;
+  const uint64_t before = sas->last_stamp;
   uint64_t made = 0;
   tw_member member;
   for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {
     if (leaf == tw_group_own_leaf(group)) continue;
     const tw_err err = take_from(sas, owner, group, leaf, context, &made);
     if (err == TW_OK) continue;
-    if (made != 0) remove_those(sas, has_stamp, owner, made);
+    if (made > before) remove_those(sas, has_stamp, owner, made);
     return err;
   }
   *stamp = made != 0 ? made : ++sas->last_stamp; /* nobody else is in the group */
@@ -195,12 +197,29 @@ static void settle(void *ctx, uint32_t owner, uint64_t stamp) {
 
 void tw_sas_settle_network(tw_sas *sas, uint64_t stamp) { settle(sas, TW_SAS_NETWORK, stamp); }
 
-static void withdraw(void *ctx, uint32_t owner, uint64_t stamp) { remove_those(ctx, has_stamp, owner, stamp); }
+/* What they were to take the place of is the newest again, and stays. */
+static void withdraw(void *ctx, uint32_t owner, uint64_t stamp) {
+  tw_sas *sas = ctx;
+  uint64_t newest = 0;
+  remove_those(sas, has_stamp, owner, stamp);
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      if (sa->owner == owner && sa->stamp > newest) newest = sa->stamp;
+    }
+  }
+  if (newest > stamp) return;
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      if (sa->owner == owner && sa->stamp == newest) sa->until_ms = UINT64_MAX;
+    }
+  }
+}
 
 /* ---- sending ---- */
 
-/* 's', the random part of the group's id, epoch, leaf, connection */
-static void put_mark_id(sa_out *out, const tw_group *group, tw_bytes context) {
+/* 's', the random part of the group's id, epoch, leaf, SPI (another branch of a group has the same before it),
+ * connection */
+static void put_mark_id(sa_out *out, const tw_group *group, uint32_t spi, tw_bytes context) {
   const tw_bytes id = tw_group_id(group);
   const size_t random = id.len < GROUP_RANDOM ? id.len : GROUP_RANDOM;
   memset(out->id, 0, sizeof out->id);
@@ -208,8 +227,9 @@ static void put_mark_id(sa_out *out, const tw_group *group, tw_bytes context) {
   memcpy(out->id + 1, id.ptr + id.len - random, random);
   tw_put_u64(out->id + 1 + GROUP_RANDOM, tw_group_epoch(group));
   tw_put_u32(out->id + 1 + GROUP_RANDOM + 8, tw_group_own_leaf(group));
-  if (context.len > 0) memcpy(out->id + 1 + GROUP_RANDOM + 12, context.ptr, context.len);
-  out->id_len = 1 + GROUP_RANDOM + 12 + context.len;
+  tw_put_u32(out->id + 1 + GROUP_RANDOM + 12, spi);
+  if (context.len > 0) memcpy(out->id + 1 + GROUP_RANDOM + 16, context.ptr, context.len);
+  out->id_len = 1 + GROUP_RANDOM + 16 + context.len;
 }
 
 static tw_err load_mark(const tw_sas *sas, const sa_out *out, tw_esp_mark *mark) {
@@ -227,6 +247,10 @@ static tw_err load_mark(const tw_sas *sas, const sa_out *out, tw_esp_mark *mark)
   return err;
 }
 
+static bool same_mark(const sa_out *a, const sa_out *b) {
+  return a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
+}
+
 /* The next block, on the disk; what `old` had is not needed there any more. */
 static tw_err reserve(const tw_sas *sas, sa_out *out, const sa_out *old) {
   const tw_esp_mark mark = tw_esp_out_reserve(&out->esp, TW_SAS_BLOCK);
@@ -236,7 +260,7 @@ static tw_err reserve(const tw_sas *sas, sa_out *out, const sa_out *old) {
   tw_store_change changes[2] = {
       {.kind = TW_STORE_NODE, .id = TW_BYTES(out->id, out->id_len), .value = TW_ARRAY(value)}};
   size_t count = 1;
-  if (old != NULL && old->id_len > 0)
+  if (old != NULL && old->id_len > 0 && !same_mark(old, out))
     changes[count++] = (tw_store_change){.kind = TW_STORE_NODE, .id = TW_BYTES(old->id, old->id_len), .remove = true};
   TW_TRY(sas->config.port->save(sas->config.port->ctx, changes, count));
   return tw_esp_out_extend(&out->esp, mark);
@@ -249,38 +273,34 @@ static void lower_limits(const tw_sas *sas, tw_esp_limits *limits) {
   if (config->rekey_bytes != 0 && config->rekey_bytes < limits->rekey_bytes) limits->rekey_bytes = config->rekey_bytes;
 }
 
-static tw_err make_out(tw_sas *sas, const tw_group *group, tw_bytes context, const sa_out *old, sa_out *out) {
-  tw_esp_keys keys;
+static tw_err make_out(const tw_sas *sas, const tw_esp_keys *keys, const sa_out *old, sa_out *out) {
   tw_esp_mark mark;
-  put_mark_id(out, group, context);
-  TW_TRY(tw_esp_keys_derive(group, tw_group_own_leaf(group), 0, context, &keys));
-  tw_err err = load_mark(sas, out, &mark);
-  if (err == TW_OK) err = tw_esp_out_init(sas->config.env, &keys, mark, &out->esp);
-  tw_esp_keys_clear(&keys);
-  if (err != TW_OK) return err;
+  TW_TRY(load_mark(sas, out, &mark));
+  TW_TRY(tw_esp_out_init(sas->config.env, keys, mark, &out->esp));
   lower_limits(sas, &out->esp.limits);
-  err = reserve(sas, out, old);
+  const tw_err err = reserve(sas, out, old);
   if (err != TW_OK) tw_esp_out_clear(&out->esp);
   return err;
-}
-
-static bool same_mark(const sa_out *a, const sa_out *b) {
-  return a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
 }
 
 static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
   tw_sas *sas = ctx;
   sa_out *at = out_of(sas, owner);
   sa_out next = {0};
+  tw_esp_keys keys;
   if (at == NULL || context.len > TW_ESP_CONNECTION_MAX) return TW_ERR_ARGUMENT;
-  put_mark_id(&next, group, context);
+  TW_TRY(tw_esp_keys_derive(group, tw_group_own_leaf(group), 0, context, &keys));
+  put_mark_id(&next, group, keys.spi, context);
+  tw_err err = TW_OK;
   if (at->esp.aead == NULL || !same_mark(at, &next)) {
-    TW_TRY(make_out(sas, group, context, at, &next));
-    tw_esp_out_clear(&at->esp);
-    *at = next;
+    err = make_out(sas, &keys, at, &next);
+    if (err == TW_OK) tw_esp_out_clear(&at->esp);
+    /* Where there was none, the mark counts as in use, so that it is there when this is tried again. */
+    if (err == TW_OK || at->esp.aead == NULL) *at = next;
   }
-  if (sas->config.ready != NULL) sas->config.ready(sas->config.ctx, owner, nudge);
-  return TW_OK;
+  tw_esp_keys_clear(&keys);
+  if (err == TW_OK && sas->config.ready != NULL) sas->config.ready(sas->config.ctx, owner, nudge);
+  return err;
 }
 
 static void forget(void *ctx, uint32_t owner) {
