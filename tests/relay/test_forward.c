@@ -315,13 +315,16 @@ static void each_binding_is_told_once_in_order(void **state) {
   (void)state;
   kit *k = kit_open(NULL);
   tw_forward_bound bound;
-  for (uint32_t n = 1; n <= 5; n++) {
+  for (uint32_t n = 1; n <= 7; n++) {
     kit_grant(k, n);
     kit_send_token(k, k->clients[n].session, k->clients[n].token, k->clients[n].address);
   }
   tw_forward_remove(k->forward, 3);
   tw_forward_unbind(k->forward, 4);
   tw_forward_remove(k->forward, 5);
+  tw_forward_remove(k->forward, 7); /* the last one */
+  kit_grant(k, 8);
+  kit_send_token(k, k->clients[8].session, k->clients[8].token, k->clients[8].address);
   k->clients[1].address = kit_address(201);
   kit_grant(k, 1); /* twice before it is told: the newer one */
   kit_send_token(k, k->clients[1].session, k->clients[1].token, k->clients[1].address);
@@ -330,6 +333,10 @@ static void each_binding_is_told_once_in_order(void **state) {
   assert_true(kit_same_address(&bound.address, &k->clients[1].address));
   assert_true(tw_forward_next_bound(k->forward, &bound));
   assert_int_equal(bound.client, 2);
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_int_equal(bound.client, 6);
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_int_equal(bound.client, 8);
   assert_false(tw_forward_next_bound(k->forward, &bound));
   kit_bind(k, 6);
   tw_forward_remove(k->forward, 6);
