@@ -7,7 +7,9 @@
 #include "cli/cli.h"
 
 static const tw_verb *const verbs[] = {&tw_verb_genkey,  &tw_verb_pubkey, &tw_verb_suites, &tw_verb_listen,
-                                       &tw_verb_connect, &tw_verb_ca,     &tw_verb_check};
+                                       &tw_verb_connect, &tw_verb_ca,     &tw_verb_check,  &tw_verb_up,
+                                       &tw_verb_down,    &tw_verb_status, &tw_verb_sync,   &tw_verb_rekey,
+                                       &tw_verb_remove};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static const char help[] = "treewire " TW_VERSION ": TCP connections through channels whose keys MLS "
