@@ -427,8 +427,8 @@ static void configure(tw_control_server *server, const tw_control_server_config 
   server->config.sessions = or_default(config->sessions, SESSIONS);
   server->config.backlog_max = or_default(config->backlog_max, BACKLOG_MAX);
   server->channel = *config->channel;
-  server->channel.durable = true;
-  server->channel.session = tw_session_cache_find;
+  server->channel.durable = !config->without_sessions;
+  server->channel.session = config->without_sessions ? NULL : tw_session_cache_find;
   server->setup = (tw_stream_setup){.loop = config->loop,
                                     .frame_max = TW_CONTROL_FRAME_MAX,
                                     .queue_max = server->config.backlog_max +

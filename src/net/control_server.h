@@ -27,12 +27,14 @@ typedef struct tw_control_server_config {
   const tw_channel_config *channel;
   const tw_admission_limits *limits; /* for connections before they are established; NULL: the defaults */
   size_t sessions;                   /* of clients that are away, kept in memory; default 1024 */
-  size_t backlog_max;                /* bytes of answers waiting above which a client is not read; default 262144 */
-  uint64_t linger_ms;                /* for a close in good order; default 2000 */
-  uint64_t stall_ms;                 /* for a client that takes nothing of what waits for it; default 60000 */
+  bool without_sessions; /* none is kept, of those who are there neither: each connection begins with hellos; spares as
+                            much as a session takes (1 to 4 KiB by suite) for each */
+  size_t backlog_max;    /* bytes of answers waiting above which a client is not read; default 262144 */
+  uint64_t linger_ms;    /* for a close in good order; default 2000 */
+  uint64_t stall_ms;     /* for a client that takes nothing of what waits for it; default 60000 */
   /** A client is there. Another error than TW_OK ends its connection with the alert for it, without `gone`. */
   tw_err (*came)(void *ctx, tw_control_caller *caller);
-  /** It is not there any more: the last call for it. */
+  /** It is not there any more: the last call for it. Ends no other connection. */
   void (*gone)(void *ctx, tw_control_caller *caller);
   /**
    * A request, borrowed for the call. `answer` has type and number, and the status `busy` without words; what it is
@@ -81,7 +83,7 @@ void **tw_control_caller_user(tw_control_caller *caller);
 void tw_control_caller_push(tw_control_caller *caller, const tw_control_push *push);
 /** End its connection, e.g. when it is not served any more, with the alert for `reason`; `gone` is called later. */
 void tw_control_caller_end(tw_control_caller *caller, tw_err reason);
-/** For every client, in any order; `each` may end connections. */
+/** For every client, in any order; `each` may end the one that it gets. */
 void tw_control_server_each(tw_control_server *server, void (*each)(void *ctx, tw_control_caller *caller), void *ctx);
 
 #endif

@@ -19,6 +19,14 @@ static void teardown(kit *k, node *n) {
 
 /* ---- as it should be ---- */
 
+static void count_callers(void *ctx, tw_control_caller *caller) {
+  size_t *count = ctx;
+  char remote[TW_ADDRESS_TEXT];
+  tw_control_caller_remote(caller, remote);
+  assert_memory_equal(remote, "127.0.0.1:", 10);
+  (*count)++;
+}
+
 static void requests_are_answered_in_their_order_and_clients_known_by_their_key(void **state) {
   (void)state;
   kit k;
@@ -29,6 +37,9 @@ static void requests_are_answered_in_their_order_and_clients_known_by_their_key(
   assert_int_equal(k.came, 1);
   assert_memory_equal(&k.last_client, &id, sizeof id);
   assert_ptr_equal(tw_control_server_find(k.server, &id), k.last_caller);
+  size_t count = 0;
+  tw_control_server_each(k.server, count_callers, &count);
+  assert_int_equal(count, 1);
   n.expected = 1;
   for (int i = 0; i < 200; i++) assert_int_equal(node_ask(&n, TW_CONTROL_STOCK), TW_OK);
   kit_until(&k, n.answered == 200);
@@ -278,7 +289,8 @@ static void hear_out(kit *k, int fd) {
   ssize_t got = -1;
   while (got != 0) {
     (void)uv_run(&k->loop, UV_RUN_ONCE);
-    got = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
+    do got = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
+    while (got > 0);
   }
   (void)close(fd);
 }
@@ -504,6 +516,45 @@ static void a_relay_without_the_session_is_spoken_to_anew_at_once(void **state) 
   teardown(&k, &n);
 }
 
+static void a_relay_that_keeps_no_sessions_is_spoken_to_anew_each_time(void **state) {
+  (void)state;
+  kit k;
+  node n;
+  kit_init(&k);
+  k.config.without_sessions = true;
+  kit_start_server(&k);
+  node_init(&n, &k);
+  node_start_and_wait(&n);
+  tw_control_caller_end(k.last_caller, TW_ERR_CLOSED);
+  kit_until(&k, n.ups == 2);
+  assert_false(n.resumed);
+  assert_int_equal(node_ask(&n, TW_CONTROL_STOCK), TW_OK);
+  kit_until(&k, n.answered == 1);
+  teardown(&k, &n);
+}
+
+/* The channels' memory: whatever cannot be had, on whichever side, costs one connection at most. */
+static void a_failing_allocation_costs_a_connection_at_most(void **state) {
+  (void)state;
+  const unsigned stride = tw_test_rounds(1, 12);
+  for (size_t at = 1;; at += stride * (1 + at / 32)) {
+    kit k;
+    node n;
+    setup(&k, &n);
+    tw_test_fail_alloc(&k.test, at);
+    node_start(&n);
+    while (n.answered == 0) {
+      kit_until(&k, tw_control_client_is_up(n.client));
+      const size_t told = n.answered + n.lost;
+      if (node_ask(&n, TW_CONTROL_STOCK) == TW_OK) kit_until(&k, n.answered + n.lost > told);
+    }
+    const bool failed = k.test.alloc_failed;
+    tw_test_fail_alloc(&k.test, 0);
+    teardown(&k, &n);
+    if (!failed) break;
+  }
+}
+
 static void a_good_end_of_the_server_lets_answers_arrive(void **state) {
   (void)state;
   kit k;
@@ -713,6 +764,8 @@ int main(void) {
       cmocka_unit_test(a_newer_connection_takes_the_place_of_the_older),
       cmocka_unit_test(after_a_broken_link_the_session_goes_on),
       cmocka_unit_test(a_relay_without_the_session_is_spoken_to_anew_at_once),
+      cmocka_unit_test(a_relay_that_keeps_no_sessions_is_spoken_to_anew_each_time),
+      cmocka_unit_test(a_failing_allocation_costs_a_connection_at_most),
       cmocka_unit_test(a_good_end_of_the_server_lets_answers_arrive),
       cmocka_unit_test(a_relay_that_does_not_answer_or_answers_something_else_is_left),
       cmocka_unit_test(whenever_the_server_dies_all_is_answered_in_the_end),
