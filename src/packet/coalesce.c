@@ -190,7 +190,8 @@ void tw_coalesce_begin(tw_coalesce *batch, unsigned what) {
 
 tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip) {
   if (batch->count + batch->piece_count >= TW_COALESCE_BATCH) return TW_ERR_LIMIT;
-  candidate c = {.packet = packet, .ip = ip};
+  candidate c = {.ip = ip};
+  c.packet = packet;
   const kind found = judge(batch, &c);
   if (found == BARRIER) batch->flow_count = 0;
   if (found != CANDIDATE) {
