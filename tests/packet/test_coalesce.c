@@ -101,6 +101,7 @@ static void change_urgent(packet_spec *a, packet_spec *b) { b->urgent = (uint16_
 static void change_option(packet_spec *a, packet_spec *b) { b->tcp_option = (uint8_t)(a->tcp_option ^ 0x80); }
 static void change_options(packet_spec *a, packet_spec *b) { b->tcp_options = a->tcp_options + 4; }
 static void change_ip_options(packet_spec *a, packet_spec *b) { b->ip_options = a->ip_options + 8; }
+static void change_both_ip_options(packet_spec *a, packet_spec *b) { a->ip_options = b->ip_options = 8; }
 static void change_size(packet_spec *a, packet_spec *b) { b->payload = a->payload + 1; }
 static void change_nothing_left(packet_spec *a, packet_spec *b) {
   (void)a;
@@ -164,6 +165,7 @@ static void test_what_differs_is_not_coalesced(void **state) {
       {change_option, OF_4 | OF_6 | OF_TCP},
       {change_options, OF_4 | OF_6 | OF_TCP},
       {change_ip_options, OF_ALL},
+      {change_both_ip_options, OF_ALL},
       {change_size, OF_ALL},
       {change_nothing_left, OF_ALL},
       {change_first_psh, OF_4 | OF_6 | OF_TCP},
