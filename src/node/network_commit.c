@@ -1,0 +1,304 @@
+/* Our commits: whom to add, whom to remove, and fresh keys. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "node/network_internal.h"
+#include "pair/binding.h"
+
+/* ---- who was tried ---- */
+
+static tw_network_tried *find_tried(const tw_network *network, const tw_client_id *id) {
+  for (size_t i = 0; i < network->tried_count; i++) {
+    if (memcmp(&network->tried[i].id, id, sizeof *id) == 0) return &network->tried[i];
+  }
+  return NULL;
+}
+
+/* In the place of somebody whose time is over, so that the list does not outgrow the roster. */
+static tw_network_tried *new_tried(tw_network *network) {
+  for (size_t i = 0; i < network->tried_count; i++) {
+    if (network->tried[i].again_ms == 0) return &network->tried[i];
+  }
+  tw_network_tried *grown = tw_alloc_resize_array(tw_env_alloc(network->env), network->tried, network->tried_count + 1,
+                                                  sizeof *grown);
+  if (grown == NULL) return NULL;
+  network->tried = grown;
+  return &grown[network->tried_count++];
+}
+
+void tw_network_note_tried(tw_network *network, const tw_client_id *id, uint64_t again_ms) {
+  tw_network_tried *tried = find_tried(network, id);
+  if (tried == NULL && again_ms == 0) return;
+  if (tried == NULL) tried = new_tried(network);
+  if (tried != NULL) *tried = (tw_network_tried){.id = *id, .again_ms = again_ms}; /* else it is tried too soon */
+}
+
+void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *pending, uint64_t now_ms) {
+  tw_reader walk = tw_reader_of(tw_buf_bytes(&pending->welcomes));
+  tw_control_welcome welcome;
+  while (tw_control_welcome_next(&walk, &welcome))
+    tw_network_note_tried(network, &welcome.to, now_ms + TW_NETWORK_TRY_AGAIN_MS);
+  network->adds_max = 1; /* if it is about one of them, the others are not to suffer */
+}
+
+/* ---- what there is to do ---- */
+
+static bool has_unwanted(const tw_network *network) {
+  for (size_t i = 0; i < network->epoch.count; i++) {
+    if (!tw_network_wants(network, &network->epoch.members[i].id)) return true;
+  }
+  return false;
+}
+
+/* Those whom we want, and who are no members. */
+static bool next_missing(const tw_network *network, size_t *index, tw_client_id *id) {
+  const tw_network_roster *roster = &network->config.roster;
+  for (; roster->next_wanted(roster->ctx, *index, id); ++*index) {
+    if (memcmp(id, &network->config.self, sizeof *id) == 0) continue;
+    if (tw_network_find_member(&network->epoch, id) == NULL) return true;
+  }
+  return false;
+}
+
+/* When one of them can be tried. */
+static uint64_t earliest_missing(const tw_network *network) {
+  uint64_t at_ms = UINT64_MAX;
+  tw_client_id id;
+  for (size_t i = 0; next_missing(network, &i, &id); i++) {
+    const tw_network_tried *tried = find_tried(network, &id);
+    tw_network_sooner(&at_ms, tried == NULL ? 0 : tried->again_ms);
+  }
+  return at_ms;
+}
+
+/* Our place among those who may, by leaf. */
+static uint64_t rank_of(const tw_network *network) {
+  const uint32_t own = tw_group_own_leaf(network->epoch.group);
+  uint64_t rank = 0;
+  for (size_t i = 0; i < network->epoch.count; i++) {
+    const tw_network_member *member = &network->epoch.members[i];
+    rank += member->leaf < own && tw_network_may(network, &member->id);
+  }
+  return rank;
+}
+
+static bool can_act(const tw_network *network) {
+  return network->state == TW_NETWORK_MEMBER && network->pending.kind == TW_NETWORK_PENDING_NONE &&
+         !network->gathering && network->epoch.group != NULL && !network->overdue;
+}
+
+void tw_network_look_around(tw_network *network, uint64_t now_ms) {
+  if (!can_act(network) || !tw_network_may(network, &network->config.self)) return;
+  uint64_t at_ms = has_unwanted(network) ? now_ms : earliest_missing(network);
+  if (at_ms == UINT64_MAX) {
+    network->duty_at_ms = UINT64_MAX;
+    network->at_once = false;
+    return;
+  }
+  if (network->at_once) {
+    network->duty_at_ms = now_ms;
+    return;
+  }
+  if (at_ms < now_ms) at_ms = now_ms;
+  at_ms += rank_of(network) * TW_NETWORK_TURN_MS + tw_network_roll(network, TW_NETWORK_SECOND);
+  tw_network_sooner(&network->duty_at_ms, at_ms); /* a wait that has begun is not begun anew */
+}
+
+/* ---- gathering key packages ---- */
+
+void tw_network_stop_gathering(tw_network *network) {
+  for (size_t i = 0; i < network->candidate_count; i++) tw_buf_clear(&network->candidates[i].key_package);
+  network->candidate_count = 0;
+  network->gathering = false;
+}
+
+/* Whose key package it is, and that its leaf is made for this network. */
+static tw_err check_package(const tw_network *network, const tw_client_id *owner, tw_bytes message, uint64_t now_ms) {
+  tw_key_package_info info;
+  tw_client_id id;
+  tw_bytes binding;
+  TW_TRY(tw_key_package_inspect(network->env, message, now_ms / 1000, &info));
+  if (info.cipher_suite != tw_suite_id(network->env, network->client.suite)) return TW_ERR_UNSUPPORTED;
+  TW_TRY(tw_fingerprint_of(network->env, network->client.suite, info.signature_key, &id));
+  if (memcmp(&id, owner, sizeof id) != 0) return TW_ERR_CREDENTIAL;
+  TW_TRY(tw_channel_binding_check(network->env, info.leaf_extensions, TW_LITERAL(TW_NETWORK_LABEL), &binding, NULL));
+  return tw_bytes_equal(binding, tw_buf_bytes(&network->binding)) ? TW_OK : TW_ERR_BINDING;
+}
+
+/* ---- the commit ---- */
+
+static tw_err propose_removals(const tw_network *network, tw_buf *proposals) {
+  for (size_t i = 0; i < network->epoch.count; i++) {
+    const tw_network_member *member = &network->epoch.members[i];
+    if (!tw_network_wants(network, &member->id)) TW_TRY(tw_propose_remove(proposals, member->leaf));
+  }
+  return TW_OK;
+}
+
+/* Some time has passed since they were asked for. */
+static bool is_to_be_added(const tw_network *network, const tw_network_candidate *candidate) {
+  return candidate->key_package.len > 0 && tw_network_wants(network, &candidate->id) &&
+         tw_network_find_member(&network->epoch, &candidate->id) == NULL;
+}
+
+static tw_err propose_adds(const tw_network *network, tw_buf *proposals, size_t *count) {
+  *count = 0;
+  for (size_t i = 0; i < network->candidate_count; i++) {
+    const tw_network_candidate *candidate = &network->candidates[i];
+    if (!is_to_be_added(network, candidate)) continue;
+    TW_TRY(tw_propose_add(proposals, tw_buf_bytes(&candidate->key_package)));
+    ++*count;
+  }
+  return TW_OK;
+}
+
+static tw_err address_welcomes(const tw_network *network, tw_bytes welcome, tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  for (size_t i = 0; i < network->candidate_count; i++) {
+    const tw_network_candidate *candidate = &network->candidates[i];
+    if (!is_to_be_added(network, candidate)) continue;
+    const tw_control_welcome addressed = {.to = candidate->id, .welcome = welcome};
+    tw_control_write_welcome(&w, &addressed);
+  }
+  return tw_writer_end(&w);
+}
+
+static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint64_t now_ms) {
+  const tw_commit_options options = {
+      .proposals = proposals, .without_collected = true, .want_group_info = true, .names_key_packages = adds > 0};
+  tw_commit_result made = {0};
+  tw_network_epoch next = {0};
+  tw_buf welcomes = TW_BUF_INIT(tw_env_alloc(network->env));
+  const uint64_t epoch = tw_group_epoch(network->epoch.group);
+  tw_err err = tw_group_commit(network->epoch.group, &options, now_ms / 1000, &made);
+  if (err == TW_OK) {
+    tw_group *group = made.next;
+    made.next = NULL;
+    err = tw_network_epoch_of(network, group, &next);
+  }
+  if (err == TW_OK) err = tw_network_check_epoch(network, &next);
+  if (err == TW_OK && adds > 0) err = address_welcomes(network, tw_buf_bytes(&made.welcome), &welcomes);
+  if (err == TW_OK) err = tw_network_begin(network, TW_NETWORK_PENDING_COMMIT, epoch, &made, &next, &welcomes, now_ms);
+  tw_network_epoch_clear(&next, network->env);
+  tw_commit_result_clear(&made);
+  tw_buf_clear(&welcomes);
+  return err;
+}
+
+/* It failed, and perhaps because of one of those that were to be added. */
+static void blame_candidates(tw_network *network, size_t adds, uint64_t now_ms) {
+  if (adds > 1) {
+    network->adds_max = 1;
+    return;
+  }
+  for (size_t i = 0; i < network->candidate_count; i++)
+    tw_network_note_tried(network, &network->candidates[i].id, now_ms + TW_NETWORK_TRY_AGAIN_MS);
+}
+
+static void commit_changes(tw_network *network, uint64_t now_ms) {
+  tw_buf proposals = TW_BUF_INIT(tw_env_alloc(network->env));
+  size_t adds = 0;
+  network->gathering = false;
+  if (!can_act(network)) {
+    tw_network_stop_gathering(network);
+    return;
+  }
+  tw_err err = propose_removals(network, &proposals);
+  if (err == TW_OK) err = propose_adds(network, &proposals, &adds);
+  if (err == TW_OK && proposals.len > 0) err = commit(network, tw_buf_bytes(&proposals), adds, now_ms);
+  if (err != TW_OK) {
+    tw_network_tell(network, "members could not be added or removed", err);
+    if (adds > 0) blame_candidates(network, adds, now_ms);
+    network->duty_at_ms = now_ms + network->config.repeat_ms;
+  }
+  tw_buf_clear(&proposals);
+  tw_network_stop_gathering(network);
+  if (err == TW_OK) tw_network_look_around(network, now_ms);
+}
+
+/* ---- one after the other ---- */
+
+static void take_next(tw_network *network, uint64_t now_ms) {
+  if (network->candidate_next == network->candidate_count) {
+    commit_changes(network, now_ms);
+    return;
+  }
+  const tw_client_id *id = &network->candidates[network->candidate_next].id;
+  const tw_control_request request = {.type = TW_CONTROL_TAKE, .body.take = {*id, TW_CONTROL_POOL_NETWORK}};
+  if (tw_network_ask_relay(network, &request, TW_NETWORK_ASK_TAKE, (uint32_t)network->candidate_next)) return;
+  tw_network_stop_gathering(network); /* when the relay is there again */
+  network->duty_at_ms = now_ms + network->config.repeat_ms;
+}
+
+void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms) {
+  if (!network->gathering) return;
+  if (answer == NULL) {
+    tw_network_stop_gathering(network);
+    network->duty_at_ms = now_ms + network->config.repeat_ms;
+    return;
+  }
+  tw_network_candidate *candidate = &network->candidates[network->candidate_next++];
+  tw_err err = TW_ERR_STATE; /* it has left none */
+  if (answer->status == TW_CONTROL_DONE) {
+    err = check_package(network, &candidate->id, answer->body.take.key_package, now_ms);
+    if (err == TW_OK) err = tw_buf_assign(&candidate->key_package, answer->body.take.key_package);
+    if (err != TW_OK) tw_network_tell(network, "a key package is of no use", err);
+  }
+  /* Who takes turns later asks less often. */
+  const uint64_t rank = network->epoch.group == NULL ? 0 : rank_of(network);
+  const uint64_t turns = 1 + (rank < 6 ? rank : 6);
+  if (err != TW_OK) tw_network_note_tried(network, &candidate->id, now_ms + turns * TW_NETWORK_TRY_AGAIN_MS);
+  take_next(network, now_ms);
+}
+
+static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
+  tw_client_id id;
+  if (network->candidates == NULL) {
+    network->candidates = tw_alloc_array(tw_env_alloc(network->env), TW_NETWORK_ADDS_MAX, sizeof *network->candidates);
+    if (network->candidates == NULL) return TW_ERR_NO_MEMORY;
+  }
+  network->candidate_count = 0;
+  network->candidate_next = 0;
+  for (size_t i = 0; network->candidate_count < network->adds_max && next_missing(network, &i, &id); i++) {
+    const tw_network_tried *tried = find_tried(network, &id);
+    if (tried != NULL && tried->again_ms > now_ms) continue;
+    network->candidates[network->candidate_count++] = (tw_network_candidate){
+        .id = id, .key_package = TW_BUF_INIT(tw_env_alloc(network->env))};
+  }
+  return TW_OK;
+}
+
+void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
+  network->duty_at_ms = UINT64_MAX;
+  if (!can_act(network) || !tw_network_may(network, &network->config.self)) return;
+  if (choose_candidates(network, now_ms) != TW_OK) {
+    network->duty_at_ms = now_ms + network->config.repeat_ms;
+    return;
+  }
+  /* Whoever is to go goes first, and does not wait for those who come. */
+  if (has_unwanted(network)) network->candidate_count = 0;
+  network->at_once = false;
+  network->gathering = true;
+  take_next(network, now_ms);
+}
+
+/* ---- fresh keys ---- */
+
+void tw_network_plan_rekey(tw_network *network) {
+  const uint64_t after_ms = network->config.rekey_after_ms;
+  network->rekey_at_ms = UINT64_MAX;
+  if (after_ms == 0 || network->epoch.group == NULL) return;
+  network->rekey_at_ms = network->epoch.leaf_made_ms + after_ms - tw_network_roll(network, after_ms / 8 + 1);
+}
+
+void tw_network_renew(tw_network *network, uint64_t now_ms) {
+  if (!can_act(network)) {
+    network->rekey_at_ms = network->epoch.group == NULL ? UINT64_MAX : now_ms + network->config.repeat_ms;
+    return;
+  }
+  network->rekey_at_ms = UINT64_MAX; /* what comes of the commit plans the next */
+  const tw_err err = commit(network, TW_NO_BYTES, 0, now_ms);
+  if (err == TW_OK) return;
+  tw_network_tell(network, "our keys in the network's group could not be renewed", err);
+  network->rekey_at_ms = now_ms + network->config.repeat_ms;
+}

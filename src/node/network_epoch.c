@@ -1,0 +1,122 @@
+/* From one epoch to the next: saved first, then its keys are put to use. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "node/network_internal.h"
+
+static void stop_switches(tw_network *network) {
+  for (size_t i = 0; i < network->switch_count; i++) tw_group_free(network->switches[i].group);
+  network->switch_count = 0;
+}
+
+static void push_switch(tw_network *network, uint64_t now_ms) {
+  tw_network_epoch *epoch = &network->epoch;
+  epoch->queued = true;
+  uint64_t at_ms = epoch->known_ms + network->config.switch_ms;
+  if (at_ms > now_ms + network->config.switch_ms) at_ms = now_ms + network->config.switch_ms; /* a clock put back */
+  if (network->switch_count == TW_NETWORK_SWITCHES) tw_group_free(network->switches[--network->switch_count].group);
+  network->switches[network->switch_count++] = (tw_network_switch){
+      .group = tw_group_ref(epoch->group), .stamp = epoch->stamp, .at_ms = at_ms};
+}
+
+static tw_err receive(const tw_network *network, tw_network_epoch *epoch) {
+  const tw_node_keys *keys = network->config.keys;
+  if (epoch->group == NULL || epoch->stamp != 0) return TW_OK;
+  return keys->receive(keys->ctx, network->config.owner, epoch->group, TW_NO_BYTES, &epoch->stamp);
+}
+
+void tw_network_use_keys(tw_network *network, uint64_t now_ms) {
+  network->keys_at_ms = UINT64_MAX;
+  tw_err err = receive(network, &network->epoch);
+  if (err == TW_OK && network->epoch.group != NULL && !network->epoch.queued) push_switch(network, now_ms);
+  /* Others may send under them before the relay's answer is here. */
+  const tw_network_pending *pending = &network->pending;
+  if (err == TW_OK && pending->kind != TW_NETWORK_PENDING_OPEN) err = receive(network, &network->pending.next);
+  if (err != TW_OK) {
+    tw_network_tell(network, "keys of the network's group could not be put to use", err);
+    network->keys_at_ms = now_ms + TW_NETWORK_SECOND;
+  }
+  tw_network_switch_keys(network, now_ms);
+}
+
+/* The newest of those whose time has come. */
+void tw_network_switch_keys(tw_network *network, uint64_t now_ms) {
+  const tw_node_keys *keys = network->config.keys;
+  size_t due = 0;
+  while (due < network->switch_count && network->switches[due].at_ms <= now_ms) due++;
+  if (due == 0) return;
+  tw_network_switch *newest = &network->switches[due - 1];
+  const tw_err err = keys->send(keys->ctx, network->config.owner, newest->group, TW_NO_BYTES, false);
+  if (err != TW_OK) {
+    tw_network_tell(network, "nothing can be sent under the new epoch's keys yet", err);
+    newest->at_ms = now_ms + TW_NETWORK_SECOND;
+    return;
+  }
+  keys->settle(keys->ctx, network->config.owner, newest->stamp);
+  for (size_t i = 0; i < due; i++) tw_group_free(network->switches[i].group);
+  network->switch_count -= due;
+  memmove(network->switches, network->switches + due, network->switch_count * sizeof network->switches[0]);
+}
+
+static void withdraw(const tw_network *network, uint64_t stamp) {
+  const tw_node_keys *keys = network->config.keys;
+  if (stamp != 0) keys->withdraw(keys->ctx, network->config.owner, stamp);
+}
+
+static void has_changed(const tw_network *network) {
+  if (network->config.changed != NULL) network->config.changed(network->config.ctx);
+}
+
+tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_store_change *more, uint64_t now_ms) {
+  tw_network_pending *pending = &network->pending;
+  next->known_ms = now_ms;
+  TW_TRY(tw_network_save(network, next, NULL, TW_NETWORK_REFUSED_NOTHING, more));
+  if (pending->next.group == next->group)
+    pending->next = (tw_network_epoch){0};
+  else
+    withdraw(network, pending->next.stamp);
+  tw_network_pending_clear(pending, network->env);
+  tw_network_epoch_clear(&network->epoch, network->env);
+  network->epoch = *next;
+  *next = (tw_network_epoch){0};
+  network->refusal = TW_NETWORK_REFUSED_NOTHING;
+  network->behind_at_ms = UINT64_MAX;
+  network->overdue = false;
+  network->duty_at_ms = UINT64_MAX;
+  tw_network_plan_rekey(network);
+  tw_network_use_keys(network, now_ms);
+  has_changed(network);
+  return TW_OK;
+}
+
+void tw_network_drop_pending(tw_network *network) {
+  if (network->pending.kind == TW_NETWORK_PENDING_NONE) return;
+  withdraw(network, network->pending.next.stamp);
+  tw_network_pending_clear(&network->pending, network->env);
+  /* If that fails, it is asked for once more after a restart, and dropped again. */
+  const tw_err err = tw_network_save(network, &network->epoch, NULL, network->refusal, NULL);
+  if (err != TW_OK) tw_network_tell(network, "the network's group could not be saved", err);
+}
+
+void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {
+  const tw_node_keys *keys = network->config.keys;
+  const tw_node_port *port = network->config.port;
+  const tw_store_change gone = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .remove = true};
+  const tw_err err = port->save(port->ctx, &gone, 1);
+  keys->forget(keys->ctx, network->config.owner);
+  stop_switches(network);
+  tw_network_drop_held(network);
+  tw_network_stop_gathering(network);
+  tw_network_pending_clear(&network->pending, network->env);
+  tw_network_epoch_clear(&network->epoch, network->env);
+  network->refusal = TW_NETWORK_REFUSED_NOTHING;
+  network->state = TW_NETWORK_FINDING;
+  network->number = 0;
+  network->overdue = false;
+  network->behind_at_ms = UINT64_MAX;
+  network->duty_at_ms = UINT64_MAX;
+  network->rekey_at_ms = UINT64_MAX;
+  network->keys_at_ms = UINT64_MAX;
+  tw_network_tell(network, why, err);
+  tw_network_sooner(&network->find_at_ms, now_ms + TW_NETWORK_SECOND);
+  has_changed(network);
+}

@@ -1,0 +1,129 @@
+/* What is saved of the network's group: one value, so that an epoch and what is pending change together. SPDX-License-Identifier: Apache-2.0 */
+#include "codec/reader.h"
+#include "codec/writer.h"
+#include "node/network_internal.h"
+
+enum { VERSION = 1 };
+
+void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
+  tw_network_epoch_clear(&pending->next, env);
+  tw_buf_clear(&pending->commit);
+  tw_buf_clear(&pending->group_info);
+  tw_buf_clear(&pending->members);
+  tw_buf_clear(&pending->welcomes);
+  *pending = (tw_network_pending){.send_at_ms = UINT64_MAX};
+}
+
+/*
+ * struct {
+ *   uint8 version;
+ *   uint8 refusal;
+ *   uint64 known_ms; uint64 leaf_made_ms; opaque group<V>;  (tw_group_save; empty: none)
+ *   uint8 pending;
+ *   select (pending) { case 0: ; default: uint64 epoch; uint64 since_ms;
+ *     opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque welcomes<V>; }
+ * } NetworkRecord
+ */
+static void write_group(tw_writer *w, const tw_group *group) {
+  tw_buf saved = {0};
+  const tw_err err = group == NULL ? TW_OK : tw_group_save(group, &saved);
+  if (err != TW_OK) tw_writer_fail(w, err);
+  tw_write_vector(w, tw_buf_bytes(&saved));
+  tw_buf_clear(&saved);
+}
+
+static tw_err encode(const tw_network_epoch *epoch, const tw_network_pending *pending, tw_network_refusal refusal,
+                     tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  tw_write_u8(&w, VERSION);
+  tw_write_u8(&w, (uint8_t)refusal);
+  tw_write_u64(&w, epoch->known_ms);
+  tw_write_u64(&w, epoch->leaf_made_ms);
+  write_group(&w, epoch->group);
+  const bool is_pending = pending != NULL && pending->kind != TW_NETWORK_PENDING_NONE && !pending->reopens;
+  tw_write_u8(&w, is_pending ? (uint8_t)pending->kind : TW_NETWORK_PENDING_NONE);
+  if (is_pending) {
+    tw_write_u64(&w, pending->epoch);
+    tw_write_u64(&w, pending->since_ms);
+    write_group(&w, pending->next.group);
+    tw_write_vector(&w, tw_buf_bytes(&pending->commit));
+    tw_write_vector(&w, tw_buf_bytes(&pending->group_info));
+    tw_write_vector(&w, tw_buf_bytes(&pending->members));
+    tw_write_vector(&w, tw_buf_bytes(&pending->welcomes));
+  }
+  return tw_writer_end(&w);
+}
+
+tw_err tw_network_save(const tw_network *network, const tw_network_epoch *epoch, const tw_network_pending *pending,
+                       tw_network_refusal refusal, const tw_store_change *more) {
+  const tw_node_port *port = network->config.port;
+  tw_store_change changes[2];
+  size_t count = 0;
+  tw_buf value = TW_BUF_INIT(tw_env_alloc(network->env));
+  tw_err err = encode(epoch, pending, refusal, &value);
+  if (err == TW_OK) {
+    changes[count++] = (tw_store_change){
+        .kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .value = tw_buf_bytes(&value)};
+    if (more != NULL) changes[count++] = *more;
+    err = port->save(port->ctx, changes, count);
+  }
+  tw_buf_clear(&value);
+  return err;
+}
+
+static tw_err load_epoch(const tw_network *network, tw_bytes saved, tw_network_epoch *epoch) {
+  tw_group *group = NULL;
+  TW_TRY(tw_group_load(&network->client, saved, &group));
+  TW_TRY(tw_network_epoch_of(network, group, epoch));
+  const tw_err err = tw_network_check_epoch(network, epoch);
+  if (err != TW_OK) tw_network_epoch_clear(epoch, network->env);
+  return err;
+}
+
+static tw_err load_pending(const tw_network *network, tw_reader *r, tw_network_pending *pending) {
+  pending->epoch = tw_read_u64(r);
+  pending->since_ms = tw_read_u64(r);
+  const tw_bytes next = tw_read_vector(r);
+  const tw_bytes commit = tw_read_vector(r);
+  const tw_bytes group_info = tw_read_vector(r);
+  const tw_bytes members = tw_read_vector(r);
+  const tw_bytes welcomes = tw_read_vector(r);
+  TW_TRY(tw_reader_err(r));
+  TW_TRY(tw_buf_assign(&pending->commit, commit));
+  TW_TRY(tw_buf_assign(&pending->group_info, group_info));
+  TW_TRY(tw_buf_assign(&pending->members, members));
+  TW_TRY(tw_buf_assign(&pending->welcomes, welcomes));
+  TW_TRY(load_epoch(network, next, &pending->next));
+  pending->next.leaf_made_ms = pending->since_ms;
+  pending->send_at_ms = UINT64_MAX;
+  return TW_OK;
+}
+
+static tw_err load(tw_network *network, tw_reader *r) {
+  if (tw_read_u8(r) != VERSION) return TW_ERR_UNSUPPORTED;
+  const uint8_t refusal = tw_read_u8(r);
+  const uint64_t known_ms = tw_read_u64(r);
+  const uint64_t leaf_made_ms = tw_read_u64(r);
+  const tw_bytes group = tw_read_vector(r);
+  const uint8_t pending = tw_read_u8(r);
+  TW_TRY(tw_reader_err(r));
+  if (refusal > TW_NETWORK_REFUSED_LAST || pending > TW_NETWORK_PENDING_LAST) return TW_ERR_ENCODING;
+  if (pending != TW_NETWORK_PENDING_NONE) TW_TRY(load_pending(network, r, &network->pending));
+  TW_TRY(tw_reader_end(r));
+  if (group.len > 0) {
+    TW_TRY(load_epoch(network, group, &network->epoch));
+    network->epoch.known_ms = known_ms;
+    network->epoch.leaf_made_ms = leaf_made_ms;
+  }
+  network->pending.kind = (tw_network_pending_kind)pending;
+  network->refusal = (tw_network_refusal)refusal;
+  return TW_OK;
+}
+
+tw_err tw_network_load_record(tw_network *network, tw_bytes value) {
+  tw_reader r = tw_reader_of(value);
+  if (network->epoch.group != NULL || network->pending.kind != TW_NETWORK_PENDING_NONE) return TW_ERR_STATE;
+  const tw_err err = load(network, &r);
+  if (err != TW_OK) tw_network_pending_clear(&network->pending, network->env);
+  return err;
+}

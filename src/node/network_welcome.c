@@ -1,0 +1,76 @@
+/* Welcomes. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "mls/framing.h"
+#include "mls/protocol.h"
+#include "node/network_internal.h"
+
+/* The key package of ours that a Welcome is for. TW_ERR_STATE: none. */
+static tw_err find_package(const tw_network *network, tw_bytes welcome, tw_stock_use *use,
+                           tw_key_package **key_package) {
+  tw_mls_message decoded;
+  tw_encrypted_group_secrets secrets;
+  TW_TRY(tw_mls_message_decode(network->env, welcome, &decoded));
+  if (decoded.wire_format != TW_WIRE_WELCOME) return TW_ERR_UNEXPECTED;
+  tw_reader walk = tw_reader_of(decoded.u.welcome.secrets);
+  while (tw_encrypted_group_secrets_next(&walk, &secrets)) {
+    if (secrets.new_member.len < TW_STOCK_REF) continue;
+    const tw_err err = tw_stock_find(&network->packages, secrets.new_member.ptr, use);
+    if (err == TW_OK) return tw_key_package_load(&network->client, use->kept, key_package);
+    if (err != TW_ERR_STATE) return err;
+  }
+  return TW_ERR_STATE;
+}
+
+static tw_err check(const tw_network *network, const tw_network_epoch *next) {
+  const tw_group *ours = network->epoch.group;
+  TW_TRY(tw_network_check_epoch(network, next));
+  if (ours != NULL && tw_bytes_equal(tw_group_id(ours), tw_group_id(next->group))) {
+    if (tw_group_epoch(next->group) <= tw_group_epoch(ours)) return TW_ERR_OLD_EPOCH;
+  } else if (network->state == TW_NETWORK_MEMBER) {
+    return TW_ERR_WRONG_GROUP;
+  }
+  for (size_t i = 0; i < next->count; i++) {
+    if (!tw_network_wants(network, &next->members[i].id)) return TW_ERR_CREDENTIAL;
+  }
+  return TW_OK;
+}
+
+static tw_err join(tw_network *network, tw_bytes welcome, tw_stock_use *use, uint64_t now_ms) {
+  static const tw_join_options options = {.wants_to_be_named = true};
+  tw_key_package *key_package = NULL;
+  tw_group *group = NULL;
+  tw_network_epoch next = {0};
+  TW_TRY(find_package(network, welcome, use, &key_package));
+  tw_err err = tw_group_join(&network->client, key_package, welcome, &options, now_ms / 1000, &group);
+  if (err == TW_OK) err = tw_network_epoch_of(network, group, &next);
+  if (err == TW_OK) err = check(network, &next);
+  /* A last resort joins more than one epoch of the group, but each of them once. */
+  if (err == TW_OK) err = tw_stock_take(use, tw_group_epoch_authenticator(next.group).ptr);
+  next.leaf_made_ms = use->made_ms;
+  if (err == TW_OK) err = tw_network_adopt(network, &next, &use->change, now_ms);
+  tw_network_epoch_clear(&next, network->env);
+  tw_key_package_free(key_package);
+  return err;
+}
+
+void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms) {
+  tw_stock_use use = {0};
+  const tw_err err = join(network, welcome, &use, now_ms);
+  if (err == TW_OK) {
+    tw_stock_taken(&network->packages, &use);
+    network->state = TW_NETWORK_MEMBER;
+    network->wait_ms = network->config.repeat_ms;
+    tw_network_tell(network, "we were added to the network's group", TW_OK);
+    tw_network_sooner(&network->find_at_ms, now_ms); /* its number, and whether it is the one */
+    tw_network_take_held(network, now_ms);
+    tw_network_look_around(network, now_ms);
+  } else if (err != TW_ERR_STATE && err != TW_ERR_OLD_EPOCH) {
+    if (err == TW_ERR_CREDENTIAL || tw_err_class_of(err) == TW_CLASS_FORBIDDEN) network->refused++;
+    tw_network_tell(network,
+                    err == TW_ERR_CREDENTIAL ? "a Welcome is refused: there are members that are not wanted here"
+                                             : "a Welcome is of no use",
+                    err);
+  }
+  tw_stock_use_clear(&use);
+}

@@ -1,0 +1,649 @@
+/* Nodes of one network in one process, and the delivery service between them. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_TESTS_NETWORK_KIT_H
+#define TW_TESTS_NETWORK_KIT_H
+
+#include "tw_cmocka.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/writer.h"
+#include "node/network.h"
+#include "relay/delivery.h"
+#include "support/tw_test_member.h"
+
+/*
+ *   node 0 … 4, each with a disk and a queue of requests
+ *      │ control requests, in order; answers may get lost
+ *   the delivery service, over its store in memory
+ */
+enum { NODES = 5, KEYS_MAX = 4096, VALUES_MAX = 64, QUEUE_MAX = 128, EPOCHS_MAX = 4096, GRACE_MS = 30000 };
+#define KIT_NAME TW_LITERAL("test.example")
+
+typedef struct kit_value {
+  bool used;
+  tw_store_kind kind;
+  tw_buf id;
+  tw_buf bytes;
+} kit_value;
+
+typedef struct kit_request {
+  tw_buf frame;
+  uint64_t tag;
+} kit_request;
+
+/* By a secret of the exporter: what one member sends under and all others take. */
+typedef struct kit_key {
+  uint8_t secret[16];
+  uint64_t epoch;
+  uint64_t stamp;
+  uint64_t until_ms; /* given up then; 0: not yet */
+} kit_key;
+
+typedef struct kit_node {
+  uint32_t index;
+  tw_test_member member;
+  tw_client_id id;
+  tw_network *network;
+  tw_node_port port;
+  tw_node_keys sink;
+  kit_value store[VALUES_MAX];
+  bool disk_fails;
+  uint64_t read, read_durably; /* of the mailbox */
+  kit_request requests[QUEUE_MAX];
+  size_t request_count;
+  bool online;
+  kit_key keys[KEYS_MAX];
+  size_t key_count;
+  uint64_t last_stamp;
+  kit_key sending;    /* stamp 1: there is one */
+  uint32_t wanted;    /* its roster: a bit for each node */
+  uint32_t wanted_by; /* a member of the relay's group told us of those: not given to the engine yet */
+  tw_delivery_peer peer;
+  tw_buf last_letter; /* an encoded entry */
+} kit_node;
+
+static struct kit_world {
+  tw_test_env test;
+  tw_test_env relay;
+  tw_relay_store *store;
+  tw_delivery *delivery;
+  kit_node nodes[NODES];
+  uint64_t now_ms;
+  uint64_t dice;
+  uint32_t admins; /* a bit for each node; 0: everybody may */
+  tw_buf answer;   /* of the delivery service, as a frame */
+  bool tells;
+} world;
+
+static inline uint32_t roll(uint32_t n) {
+  world.dice = world.dice * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(world.dice >> 33) % n;
+}
+
+/* ---- a node's surroundings ---- */
+
+static inline kit_value *kit_find_value(kit_node *n, tw_store_kind kind, tw_bytes id) {
+  for (size_t i = 0; i < VALUES_MAX; i++) {
+    if (n->store[i].used && n->store[i].kind == kind && tw_bytes_equal(tw_buf_bytes(&n->store[i].id), id))
+      return &n->store[i];
+  }
+  return NULL;
+}
+
+static inline tw_err kit_save(void *ctx, const tw_store_change *changes, size_t count) {
+  kit_node *n = ctx;
+  if (n->disk_fails) return TW_ERR_LIMIT;
+  n->read_durably = n->read;
+  for (size_t i = 0; i < count; i++) {
+    kit_value *v = kit_find_value(n, changes[i].kind, changes[i].id);
+    if (changes[i].remove) {
+      if (v != NULL) v->used = false;
+      continue;
+    }
+    for (size_t k = 0; v == NULL && k < VALUES_MAX; k++) {
+      if (!n->store[k].used) v = &n->store[k];
+    }
+    assert_non_null(v);
+    v->used = true;
+    v->kind = changes[i].kind;
+    assert_int_equal(tw_buf_assign(&v->id, changes[i].id), TW_OK);
+    assert_int_equal(tw_buf_assign(&v->bytes, changes[i].value), TW_OK);
+  }
+  return TW_OK;
+}
+
+static inline tw_err kit_load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
+  const kit_value *v = kit_find_value(ctx, kind, id);
+  return v == NULL ? TW_ERR_STATE : tw_buf_append(out, tw_buf_bytes(&v->bytes));
+}
+
+static inline tw_err kit_ask(void *ctx, const tw_control_request *asked, uint64_t tag) {
+  kit_node *n = ctx;
+  assert_true(tw_network_is_tag(tag));
+  if (!n->online) return TW_ERR_STATE;
+  assert_true(n->request_count < QUEUE_MAX);
+  kit_request *r = &n->requests[n->request_count++];
+  *r = (kit_request){.tag = tag};
+  tw_control_request copy = *asked;
+  copy.number = 1;
+  assert_int_equal(tw_control_request_encode(&copy, &r->frame), TW_OK);
+  return TW_OK;
+}
+
+static inline kit_key kit_derive(const tw_group *group, uint32_t leaf) {
+  kit_key k = {.epoch = tw_group_epoch(group)};
+  uint8_t context[4];
+  tw_put_u32(context, leaf);
+  assert_int_equal(tw_group_export(group, TW_LITERAL("test"), TW_ARRAY(context), k.secret, 16), TW_OK);
+  return k;
+}
+
+static inline kit_key *kit_find_key(kit_node *n, const uint8_t secret[16]) {
+  for (size_t i = 0; i < n->key_count; i++) {
+    if (memcmp(n->keys[i].secret, secret, 16) == 0) return &n->keys[i];
+  }
+  return NULL;
+}
+
+static inline tw_err kit_receive(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, uint64_t *stamp) {
+  kit_node *n = ctx;
+  uint64_t made = 0;
+  tw_member member;
+  assert_int_equal(owner, 77);
+  assert_int_equal(context.len, 0);
+  for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {
+    if (leaf == tw_group_own_leaf(group)) continue;
+    kit_key k = kit_derive(group, leaf);
+    const kit_key *there = kit_find_key(n, k.secret);
+    if (there != NULL) {
+      made = there->stamp;
+      continue;
+    }
+    if (made == 0) made = ++n->last_stamp;
+    assert_true(n->key_count < KEYS_MAX);
+    k.stamp = made;
+    n->keys[n->key_count++] = k;
+  }
+  *stamp = made != 0 ? made : ++n->last_stamp;
+  return TW_OK;
+}
+
+static inline tw_err kit_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
+  kit_node *n = ctx;
+  (void)nudge;
+  assert_int_equal(owner, 77);
+  assert_int_equal(context.len, 0);
+  n->sending = kit_derive(group, tw_group_own_leaf(group));
+  n->sending.stamp = 1;
+  return TW_OK;
+}
+
+static inline void kit_settle(void *ctx, uint32_t owner, uint64_t stamp) {
+  kit_node *n = ctx;
+  (void)owner;
+  for (size_t i = 0; i < n->key_count; i++) {
+    kit_key *k = &n->keys[i];
+    if (k->stamp < stamp && k->until_ms == 0) k->until_ms = world.now_ms + GRACE_MS;
+  }
+}
+
+static inline void kit_withdraw(void *ctx, uint32_t owner, uint64_t stamp) {
+  kit_node *n = ctx;
+  (void)owner;
+  for (size_t i = n->key_count; i-- > 0;) {
+    if (n->keys[i].stamp == stamp) n->keys[i] = n->keys[--n->key_count];
+  }
+}
+
+static inline void kit_forget(void *ctx, uint32_t owner) {
+  kit_node *n = ctx;
+  (void)owner;
+  n->key_count = 0;
+  n->sending.stamp = 0;
+}
+
+static inline bool kit_wants(void *ctx, const tw_client_id *id) {
+  const kit_node *n = ctx;
+  for (uint32_t i = 0; i < NODES; i++) {
+    if (memcmp(&world.nodes[i].id, id, sizeof *id) == 0) return (n->wanted >> i & 1) != 0;
+  }
+  return false;
+}
+
+static inline bool kit_next_wanted(void *ctx, size_t index, tw_client_id *id) {
+  const kit_node *n = ctx;
+  for (uint32_t i = 0; i < NODES; i++) {
+    if (i == n->index || (n->wanted >> i & 1) == 0 || index-- > 0) continue;
+    *id = world.nodes[i].id;
+    return true;
+  }
+  return false;
+}
+
+static inline bool kit_is_admin(void *ctx, const tw_client_id *id) {
+  (void)ctx;
+  for (uint32_t i = 0; i < NODES; i++) {
+    if (memcmp(&world.nodes[i].id, id, sizeof *id) == 0) return (world.admins >> i & 1) != 0;
+  }
+  return false;
+}
+
+static inline void kit_tell(void *ctx, const char *what, tw_err err) {
+  const kit_node *n = ctx;
+  if (!world.tells) return;
+  tw_network_status s;
+  tw_network_get_status(n->network, &s);
+  print_message("%8u %u: epoch %u: %s: %s\n", (unsigned)(world.now_ms % 100000000), n->index, (unsigned)s.epoch, what,
+                tw_err_text(err));
+}
+
+/* ---- the relay: control messages to the delivery service and back ---- */
+
+static inline void kit_adapt(const tw_control_request *in, tw_delivery_request *out) {
+  *out = (tw_delivery_request){.type = (tw_delivery_type)in->type, .number = in->number};
+  switch (in->type) {
+  case TW_CONTROL_PUBLISH:
+    out->body.publish.pool = (tw_delivery_pool)in->body.publish.pool;
+    out->body.publish.key_packages = in->body.publish.key_packages;
+    out->body.publish.last_resort = in->body.publish.last_resort;
+    return;
+  case TW_CONTROL_STOCK: out->body.stock = (tw_delivery_pool)in->body.stock; return;
+  case TW_CONTROL_TAKE:
+    out->body.take = (tw_delivery_take){in->body.take.owner, (tw_delivery_pool)in->body.take.pool};
+    return;
+  case TW_CONTROL_GROUP_OPEN: {
+    const tw_control_group_open *open = &in->body.group_open;
+    out->body.group_open = (tw_delivery_group_open){open->name, open->group_id, open->epoch, open->members,
+                                                    open->group_info};
+    return;
+  }
+  case TW_CONTROL_GROUP_FIND: out->body.group_find = in->body.group_find; return;
+  case TW_CONTROL_GROUP_COMMIT: {
+    const tw_control_group_commit *c = &in->body.group_commit;
+    out->body.group_commit = (tw_delivery_group_commit){c->group_id,   c->epoch,   c->commit,
+                                                        c->group_info, c->members, c->welcomes};
+    return;
+  }
+  case TW_CONTROL_FETCH: out->body.fetch = (tw_delivery_fetch){in->body.fetch.after, in->body.fetch.most}; return;
+  case TW_CONTROL_WANT_IN: out->body.want_in = in->body.want_in; return;
+  default: fail();
+  }
+}
+
+static inline void kit_on_answer(void *ctx, uint64_t tag, const tw_delivery_answer *in) {
+  tw_control_answer out = {.to = (tw_control_type)in->to, .request = 1, .status = (tw_control_status)in->status};
+  (void)ctx;
+  (void)tag;
+  if (in->status == TW_DELIVERY_TAKEN) {
+    out.body.taken = in->body.taken;
+  } else if (in->status != TW_DELIVERY_DONE) {
+    out.body.words = in->body.words;
+    if (world.tells) print_message("         relay: %.*s\n", (int)in->body.words.len, (const char *)in->body.words.ptr);
+  } else {
+    switch (in->to) {
+    case TW_DELIVERY_STOCK: out.body.stock = in->body.stock; break;
+    case TW_DELIVERY_TAKE:
+      out.body.take = (tw_control_taken){in->body.take.last_resort, in->body.take.key_package};
+      break;
+    case TW_DELIVERY_GROUP_OPEN: out.body.group_open = in->body.group_open; break;
+    case TW_DELIVERY_GROUP_FIND: {
+      const tw_delivery_group *g = &in->body.group_find;
+      out.body.group_find = (tw_control_group){g->group_id, g->epoch, g->number, g->member, g->group_info};
+      break;
+    }
+    case TW_DELIVERY_FETCH: out.body.fetch = (tw_control_fetched){in->body.fetch.entries, in->body.fetch.more}; break;
+    default: break;
+    }
+  }
+  tw_buf_consume(&world.answer, world.answer.len);
+  assert_int_equal(tw_control_answer_encode(&out, &world.answer), TW_OK);
+}
+
+static inline void kit_on_mail(void *ctx, uint32_t number) {
+  (void)ctx;
+  (void)number;
+}
+
+static inline void kit_on_wants_in(void *ctx, uint32_t number, tw_bytes name, const tw_fingerprint *client) {
+  (void)ctx;
+  (void)name;
+  for (uint32_t i = 0; i < NODES; i++) {
+    if (world.nodes[i].peer.number != number) continue;
+    for (uint32_t k = 0; k < NODES; k++) {
+      if (memcmp(&world.nodes[k].id, client, sizeof *client) == 0) world.nodes[i].wanted_by |= 1u << k;
+    }
+  }
+}
+
+static inline void kit_on_moved(void *ctx, uint32_t watcher, const tw_fingerprint *client,
+                                const tw_delivery_location *location) {
+  (void)ctx;
+  (void)watcher;
+  (void)client;
+  (void)location;
+}
+
+static inline void kit_on_locate(void *ctx, tw_delivery_location *location) {
+  (void)ctx;
+  (void)location;
+}
+
+static inline void kit_on_failed(void *ctx, tw_err err, const char *words) {
+  (void)ctx;
+  fail_msg("the relay's store: %s: %s", words, tw_err_text(err));
+}
+
+/* Done at once: the answer is in world.answer. */
+static inline void kit_serve_request(kit_node *n, const tw_control_request *asked, tw_control_answer *answer) {
+  if (asked->type == TW_CONTROL_PUBLISH && asked->body.publish.replace) { /* what is there is of no use */
+    const tw_control_request take = {
+        .type = TW_CONTROL_TAKE, .number = 1, .body.take = {n->id, asked->body.publish.pool}};
+    tw_control_answer taken;
+    do kit_serve_request(n, &take, &taken);
+    while (taken.status == TW_CONTROL_DONE && !taken.body.take.last_resort);
+  }
+  tw_delivery_request request;
+  kit_adapt(asked, &request);
+  assert_int_equal(tw_delivery_ask(world.delivery, &n->peer, 1, &request, world.now_ms), TW_OK);
+  assert_int_equal(tw_delivery_flush(world.delivery), TW_OK);
+  const tw_bytes frame = TW_BYTES(world.answer.ptr + TW_CONTROL_HEADER, world.answer.len - TW_CONTROL_HEADER);
+  assert_int_equal(tw_control_answer_decode(frame, asked->type, answer), TW_OK);
+}
+
+/* Answers the oldest request of a node; `lost`: the node does not learn of it. */
+static inline void serve(kit_node *n, bool lost) {
+  if (n->request_count == 0) return;
+  kit_request r = n->requests[0];
+  memmove(n->requests, n->requests + 1, --n->request_count * sizeof r);
+  tw_control_request asked;
+  tw_control_answer answer;
+  assert_int_equal(tw_control_request_decode(TW_BYTES(r.frame.ptr + 4, r.frame.len - 4), &asked), TW_OK);
+  kit_serve_request(n, &asked, &answer);
+  if (!lost) {
+    tw_buf kept = world.answer; /* the engine may have it served again */
+    world.answer = (tw_buf){0};
+    tw_network_answer(n->network, r.tag, &answer, world.now_ms);
+    tw_buf_clear(&kept);
+  }
+  tw_buf_clear(&r.frame);
+}
+
+static inline void hear_wants(kit_node *n) {
+  const uint32_t by = n->wanted_by;
+  n->wanted_by = 0;
+  for (uint32_t k = 0; k < NODES; k++) {
+    if (n->online && (by >> k & 1) != 0) tw_network_wants_in(n->network, KIT_NAME, &world.nodes[k].id, world.now_ms);
+  }
+}
+
+/* The next entry of its mailbox; `lost`: the relay drops it. False: there is none. */
+static inline bool deliver(kit_node *n, bool lost) {
+  hear_wants(n);
+  const tw_control_request fetch = {.type = TW_CONTROL_FETCH, .number = 1, .body.fetch = {n->read_durably, 256}};
+  tw_control_answer answer;
+  if (!n->online) return false;
+  kit_serve_request(n, &fetch, &answer);
+  tw_buf kept = world.answer;
+  world.answer = (tw_buf){0};
+  tw_reader walk = tw_reader_of(answer.body.fetch.entries);
+  tw_control_entry entry;
+  bool some = false;
+  while (!some && tw_control_entry_next(&walk, &entry)) {
+    if (entry.number <= n->read) continue;
+    some = true;
+    n->read = entry.number;
+    if (!lost) tw_network_mail(n->network, &entry, world.now_ms);
+    tw_buf_consume(&n->last_letter, n->last_letter.len);
+    tw_writer w = tw_writer_to(&n->last_letter);
+    tw_control_write_entry(&w, &entry);
+    assert_int_equal(tw_writer_end(&w), TW_OK);
+  }
+  if (!some && !n->disk_fails) n->read_durably = n->read;
+  tw_buf_clear(&kept);
+  return some;
+}
+
+static inline void repeat_letter(kit_node *n) {
+  tw_reader walk = tw_reader_of(tw_buf_bytes(&n->last_letter));
+  tw_control_entry entry;
+  if (tw_control_entry_next(&walk, &entry)) tw_network_mail(n->network, &entry, world.now_ms);
+}
+
+/* ---- nodes ---- */
+
+static inline void connect(kit_node *n) {
+  n->online = true;
+  tw_network_connected(n->network, world.now_ms);
+}
+
+static inline void open_node(kit_node *n) {
+  const tw_network_config config = {.client = &n->member.client,
+                                    .name = KIT_NAME,
+                                    .self = n->id,
+                                    .port = &n->port,
+                                    .keys = &n->sink,
+                                    .owner = 77,
+                                    .roster = {.ctx = n,
+                                               .wants = kit_wants,
+                                               .next_wanted = kit_next_wanted,
+                                               .is_admin = world.admins != 0 ? kit_is_admin : NULL},
+                                    .rekey_after_ms = 600000,
+                                    .tell = kit_tell,
+                                    .ctx = n};
+  assert_int_equal(tw_network_new(&config, &n->network), TW_OK);
+  for (size_t i = 0; i < VALUES_MAX; i++) {
+    bool ours;
+    if (!n->store[i].used) continue;
+    assert_int_equal(tw_network_load(n->network, n->store[i].kind, tw_buf_bytes(&n->store[i].id),
+                                     tw_buf_bytes(&n->store[i].bytes), world.now_ms, &ours),
+                     TW_OK);
+    assert_true(ours);
+  }
+}
+
+static inline void break_link(kit_node *n) {
+  while (n->request_count > 0) {
+    if (roll(2)) {
+      serve(n, true);
+    } else {
+      tw_buf_clear(&n->requests[0].frame);
+      memmove(n->requests, n->requests + 1, --n->request_count * sizeof n->requests[0]);
+    }
+  }
+}
+
+static inline void crash(kit_node *n) {
+  break_link(n);
+  tw_network_free(n->network);
+  n->key_count = 0;
+  n->sending.stamp = 0;
+  n->read = n->read_durably;
+  open_node(n);
+  connect(n);
+}
+
+static inline void lose_disk(kit_node *n) {
+  for (size_t i = 0; i < VALUES_MAX; i++) n->store[i].used = false;
+  crash(n);
+}
+
+static inline void open_relay(void) {
+  static tw_delivery_limits limits;
+  limits = tw_delivery_limits_default;
+  limits.requests_per_second = 1000000;
+  limits.requests_at_once = 1000000;
+  const tw_delivery_config config = {.env = &world.relay.env,
+                                     .store = world.store,
+                                     .limits = &limits,
+                                     .events = {.answer = kit_on_answer,
+                                                .mail = kit_on_mail,
+                                                .wants_in = kit_on_wants_in,
+                                                .moved = kit_on_moved,
+                                                .locate = kit_on_locate,
+                                                .failed = kit_on_failed}};
+  assert_int_equal(tw_delivery_new(&config, &world.delivery), TW_OK);
+}
+
+/* `connects`: a bit for each node. */
+static inline void begin_world(uint64_t seed, uint32_t admins, uint32_t connects) {
+  static const char *const names[NODES] = {"anna", "berta", "carla", "dora", "emma"};
+  memset(&world, 0, sizeof world);
+  tw_test_env_init(&world.test, seed);
+  tw_test_env_init(&world.relay, seed + 1);
+  tw_report report;
+  assert_int_equal(tw_relay_store_memory(&world.relay.env, &world.store, &report), TW_OK);
+  open_relay();
+  world.dice = seed * 77 + 1;
+  world.now_ms = UINT64_C(1800000000000);
+  world.admins = admins;
+  world.tells = getenv("TREEWIRE_TELL") != NULL;
+  for (uint32_t i = 0; i < NODES; i++) {
+    kit_node *n = &world.nodes[i];
+    n->index = i;
+    n->wanted = (1u << NODES) - 1;
+    tw_test_member_init(&n->member, &world.test, tw_suite_by_name("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"),
+                        names[i]);
+    assert_int_equal(tw_fingerprint_of(&world.test.env, n->member.client.suite,
+                                       tw_signer_public_key(n->member.client.signer), &n->id),
+                     TW_OK);
+    n->peer.id = n->id;
+    n->port = (tw_node_port){.ctx = n, .save = kit_save, .load = kit_load, .request = kit_ask};
+    n->sink = (tw_node_keys){.ctx = n,
+                             .receive = kit_receive,
+                             .send = kit_send,
+                             .settle = kit_settle,
+                             .withdraw = kit_withdraw,
+                             .forget = kit_forget};
+  }
+  for (uint32_t i = 0; i < NODES; i++) {
+    open_node(&world.nodes[i]);
+    if ((connects >> i & 1) != 0) connect(&world.nodes[i]);
+  }
+}
+
+static inline void end_world(void) {
+  for (uint32_t i = 0; i < NODES; i++) {
+    kit_node *n = &world.nodes[i];
+    tw_network_free(n->network);
+    for (size_t k = 0; k < VALUES_MAX; k++) {
+      tw_buf_clear(&n->store[k].id);
+      tw_buf_clear(&n->store[k].bytes);
+    }
+    for (size_t k = 0; k < n->request_count; k++) tw_buf_clear(&n->requests[k].frame);
+    tw_buf_clear(&n->last_letter);
+    tw_test_member_clear(&n->member);
+  }
+  tw_buf_clear(&world.answer);
+  tw_delivery_free(world.delivery);
+  tw_relay_store_close(world.store);
+  tw_test_env_clear(&world.relay);
+  tw_test_env_clear(&world.test);
+}
+
+/* ---- time ---- */
+
+static inline void pass_time(uint64_t ms) {
+  world.now_ms += ms;
+  for (size_t i = 0; i < NODES; i++) {
+    kit_node *n = &world.nodes[i];
+    for (size_t k = n->key_count; k-- > 0;) {
+      if (n->keys[k].until_ms != 0 && n->keys[k].until_ms < world.now_ms) n->keys[k] = n->keys[--n->key_count];
+    }
+  }
+}
+
+static inline tw_network_status status_of(uint32_t i) {
+  tw_network_status status;
+  tw_network_get_status(world.nodes[i].network, &status);
+  return status;
+}
+
+/* Whether what node i sends is understood by node k. */
+static inline bool is_understood(uint32_t i, uint32_t k) {
+  return world.nodes[i].sending.stamp != 0 && kit_find_key(&world.nodes[k], world.nodes[i].sending.secret) != NULL;
+}
+
+static inline void tick_all(void) {
+  for (uint32_t i = 0; i < NODES; i++) {
+    if (tw_network_deadline(world.nodes[i].network) <= world.now_ms)
+      tw_network_tick(world.nodes[i].network, world.now_ms);
+  }
+}
+
+/* Everything that is on its way arrives. */
+static inline void calm(void) {
+  for (bool some = true; some;) {
+    some = false;
+    for (uint32_t i = 0; i < NODES; i++) {
+      kit_node *n = &world.nodes[i];
+      if (!n->online) continue;
+      some = some || n->request_count > 0;
+      serve(n, false);
+      some = deliver(n, false) || some;
+    }
+  }
+}
+
+/* All goes well for so long. */
+static inline void live(uint64_t ms) {
+  for (uint64_t end_ms = world.now_ms + ms; world.now_ms < end_ms;) {
+    pass_time(100);
+    tick_all();
+    calm();
+  }
+}
+
+/* Those nodes, and nobody else, are members, of one epoch, and understand each other. */
+static inline bool agree(uint32_t members) {
+  uint64_t epoch = 0;
+  tw_bytes authenticator = TW_NO_BYTES;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < NODES; i++) count += members >> i & 1;
+  for (uint32_t i = 0; i < NODES; i++) {
+    if ((members >> i & 1) == 0) continue;
+    const tw_network *network = world.nodes[i].network;
+    uint64_t its_epoch;
+    const tw_bytes its = tw_network_authenticator(network, &its_epoch);
+    const tw_network_status status = status_of(i);
+    if (status.state != TW_NETWORK_MEMBER || status.members != count || its.len == 0) return false;
+    if (authenticator.len == 0) {
+      authenticator = its;
+      epoch = its_epoch;
+    }
+    if (epoch != its_epoch || !tw_bytes_equal(authenticator, its)) return false;
+    for (uint32_t k = 0; k < NODES; k++) {
+      if (tw_network_has_member(network, &world.nodes[k].id) != ((members >> k & 1) != 0)) return false;
+      if (k != i && (members >> k & 1) != 0 && !is_understood(i, k)) return false;
+    }
+  }
+  return true;
+}
+
+static inline void show(void) {
+  for (uint32_t i = 0; i < NODES; i++) {
+    const tw_network_status s = status_of(i);
+    print_message(
+        "%u: %s state %d, epoch %u, %u members, leaf %u, pending %d, forks %u, refused %u, wants %x; heard by", i,
+        world.nodes[i].online ? "on" : "off", s.state, (unsigned)s.epoch, s.members, s.own_leaf,
+        s.pending_since_ms != 0, (unsigned)s.forks, (unsigned)s.refused, world.nodes[i].wanted);
+    for (uint32_t k = 0; k < NODES; k++) {
+      if (k != i && is_understood(i, k)) print_message(" %u", k);
+    }
+    print_message("\n");
+  }
+}
+
+static inline void expect_agreement(uint32_t members, uint64_t within_ms, const char *what) {
+  for (uint64_t end_ms = world.now_ms + within_ms; world.now_ms < end_ms && !agree(members);) {
+    pass_time(200);
+    tick_all();
+    calm();
+  }
+  if (agree(members)) return;
+  show();
+  fail_msg("%s: no agreement in the end", what);
+}
+
+#endif
