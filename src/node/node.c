@@ -281,6 +281,8 @@ static void set_clients(tw_node *node) {
 
 static tw_err set_peers(tw_node *node, tw_report *report) {
   const tw_node_config *config = node->setup.config;
+  if (config->network.sign)
+    return tw_report_fail(report, TW_ERR_UNSUPPORTED, "%s: Sign is not there yet", config->source);
   node->peer_count = (uint32_t)config->peer_count;
   node->peers = tw_alloc_array(tw_env_alloc(node->setup.env), config->peer_count + 1, sizeof *node->peers);
   if (node->peers == NULL) return TW_ERR_NO_MEMORY;
