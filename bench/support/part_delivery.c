@@ -27,13 +27,13 @@ typedef struct service {
   uint32_t next;
 } service;
 
-static void on_answer(void *ctx, uint64_t tag, const tw_delivery_answer *answer) {
+static void on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) {
   service *s = ctx;
-  BENCH_TRUE(answer->status == TW_DELIVERY_DONE);
+  BENCH_TRUE(answer->status == TW_CONTROL_DONE);
   s->answers++;
-  if (answer->to != TW_DELIVERY_FETCH) return;
+  if (answer->to != TW_CONTROL_FETCH) return;
   tw_reader walk = tw_reader_of(answer->body.fetch.entries);
-  for (tw_delivery_entry entry; tw_delivery_entry_next(&walk, &entry);) s->after[tag] = entry.number;
+  for (tw_control_entry entry; tw_control_entry_next(&walk, &entry);) s->after[tag] = entry.number;
 }
 
 static void on_mail(void *ctx, uint32_t number) {
@@ -87,7 +87,7 @@ static void service_clear(service *s) {
   free(s->after);
 }
 
-static void ask(service *s, uint32_t peer, const tw_delivery_request *request) {
+static void ask(service *s, uint32_t peer, const tw_control_request *request) {
   BENCH_OK(tw_delivery_ask(s->delivery, &s->peers[peer], peer, request, NOW_MS));
 }
 
@@ -95,11 +95,11 @@ static void ask(service *s, uint32_t peer, const tw_delivery_request *request) {
 static void ask_next(service *s) {
   static uint8_t message[MESSAGE];
   const uint32_t to = s->next / 2 * 7 % ACTIVE;
-  tw_delivery_request request = {.type = TW_DELIVERY_SEND, .number = 1};
-  request.body.send = (tw_delivery_send){.to = s->peers[to].id, .message = TW_ARRAY(message)};
+  tw_control_request request = {.type = TW_CONTROL_SEND, .number = 1};
+  request.body.send = (tw_control_send){.to = s->peers[to].id, .message = TW_ARRAY(message)};
   if (s->next % 2 == 1) {
-    request.type = TW_DELIVERY_FETCH;
-    request.body.fetch = (tw_delivery_fetch){.after = s->after[to], .most = 100};
+    request.type = TW_CONTROL_FETCH;
+    request.body.fetch = (tw_control_fetch){.after = s->after[to], .most = 100};
   }
   ask(s, s->next % 2 == 1 ? to : (to + 1) % ACTIVE, &request);
   s->next++;
@@ -119,10 +119,10 @@ static void fill(service *s) {
   static uint8_t message[MESSAGE];
   const size_t resident = bench_resident();
   for (uint32_t i = 0; i < 2 * CLIENTS; i++) {
-    tw_delivery_request request = {.type = TW_DELIVERY_BIND, .number = 1};
+    tw_control_request request = {.type = TW_CONTROL_BIND, .number = 1};
     if (i >= CLIENTS) {
-      request.type = TW_DELIVERY_SEND;
-      request.body.send = (tw_delivery_send){.to = s->peers[i % CLIENTS].id, .message = TW_ARRAY(message)};
+      request.type = TW_CONTROL_SEND;
+      request.body.send = (tw_control_send){.to = s->peers[i % CLIENTS].id, .message = TW_ARRAY(message)};
     }
     ask(s, i % CLIENTS, &request);
     if (i % 1000 == 999) BENCH_OK(tw_delivery_flush(s->delivery));
@@ -163,7 +163,7 @@ static void fan_out(service *s) {
   BENCH_OK(s->store->ops->group_open(s->store, &opening, &commit.group, &done));
   BENCH_OK(s->store->ops->flush(s->store));
   commit.commit = (tw_relay_mail){
-      .kind = TW_DELIVERY_KIND_COMMIT, .from = s->peers[0].id, .group_id = TW_ARRAY(id), .message = TW_ARRAY(message)};
+      .kind = TW_CONTROL_KIND_COMMIT, .from = s->peers[0].id, .group_id = TW_ARRAY(id), .message = TW_ARRAY(message)};
   commit.hash = hash;
   commit.members = all;
   commit.remembered = 64;

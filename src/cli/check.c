@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/check_relay.h"
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/node_file.h"
@@ -21,6 +22,8 @@ typedef struct check {
   tw_node_config config; /* what could be read of it, when there are problems */
   tw_node_identity identity;
   tw_buf summary;
+  bool online;
+  tw_check_relay relay;
 } check;
 
 static void tell(void *ctx, const tw_report *problem) {
@@ -54,11 +57,12 @@ static tw_err check_state(check *c) {
   return TW_OK;
 }
 
-/*
- * In this order. TW_ERR_ENCODING: there are problems, which were told, and the next part may find more. Parts that ask
- * the relay, send packets for the MTU, or compare clocks come after these; they leave at once while
- * c->problems.count > 0.
- */
+static tw_err check_relay(check *c) {
+  if (!c->online || c->problems.count > 0) return TW_OK;
+  return tw_check_relay_ask(&c->env, &c->config, &c->identity, &c->problems, &c->relay);
+}
+
+/* In this order. TW_ERR_ENCODING: there are problems, which were told, and the next part may find more. */
 typedef struct part {
   tw_err (*run)(check *c);
   tw_exit code; /* when it is the first that has problems */
@@ -67,6 +71,7 @@ static const part parts[] = {
     {check_configuration, TW_EXIT_LOCAL},
     {check_identity, TW_EXIT_LOCAL},
     {check_state, TW_EXIT_LOCAL},
+    {check_relay, TW_EXIT_NETWORK},
 };
 
 static tw_exit run_parts(check *c) {
@@ -117,6 +122,9 @@ static tw_err say_relay(check *c) {
   tw_fingerprint_format(&relay->key.fingerprint, shown);
   if (relay->key.given) TW_TRY(say(c, ", its key %s", shown));
   if (relay->name != NULL) TW_TRY(say(c, ", its certificate for %s", relay->name));
+  if (c->online) TW_TRY(say(c, "; answered in %llu ms", (unsigned long long)c->relay.took_ms));
+  if (c->relay.knows_way)
+    TW_TRY(say(c, "; the way there has MTU %u, ours may be %u", (unsigned)c->relay.mtu, (unsigned)c->relay.inner));
   return say(c, "\n");
 }
 
@@ -181,10 +189,10 @@ static tw_exit print_summary(check *c) {
 
 /* ---- the verb ---- */
 
-enum { QUIET, OPTION_COUNT };
-static const tw_option options[OPTION_COUNT] = {{"quiet", 'q', NULL}};
+enum { QUIET, ONLINE, OPTION_COUNT };
+static const tw_option options[OPTION_COUNT] = {{"quiet", 'q', NULL}, {"online", 'o', NULL}};
 
-static tw_exit parse(const char *const *words, tw_node_file *file, bool *quiet) {
+static tw_exit parse(const char *const *words, tw_node_file *file, bool *quiet, bool *online) {
   tw_option_scan scan = {words, options, OPTION_COUNT, false};
   tw_report report;
   const char *word = NULL;
@@ -193,8 +201,8 @@ static tw_exit parse(const char *const *words, tw_node_file *file, bool *quiet) 
   for (;;) {
     if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
     if (which == TW_OPTION_END) break;
-    if (which == QUIET) {
-      *quiet = true;
+    if (which >= 0) {
+      *(which == QUIET ? quiet : online) = true;
       continue;
     }
     if (word != NULL) return tw_cli_fail(TW_EXIT_USAGE, "one NAME or FILE at a time (found '%.60s')", value);
@@ -207,7 +215,7 @@ static tw_exit parse(const char *const *words, tw_node_file *file, bool *quiet) 
 static tw_exit run(const char *const *words) {
   check c = {.problems = {.tell = tell}};
   bool quiet = false;
-  tw_exit code = parse(words, &c.file, &quiet);
+  tw_exit code = parse(words, &c.file, &quiet, &c.online);
   if (code != TW_EXIT_OK) return code;
   tw_harden_process();
   code = tw_cli_env_init(&c.env);
@@ -222,11 +230,12 @@ static tw_exit run(const char *const *words) {
 
 const tw_verb tw_verb_check = {
     "check", run,
-    "treewire check [--quiet] NAME|FILE\n"
+    "treewire check [--online] [--quiet] NAME|FILE\n"
     "\n"
     "Reads a node's configuration (/etc/treewire/NAME.conf, or FILE, which is called NAME.conf) and what it names: "
     "the\n"
     "key or certificate, CAs and their lists, the folder for the state. All problems are told, one a line, with the\n"
     "file and where there is one the line; if there are none, a summary of what would be run.\n"
     "\n"
+    "  -o, --online  shake hands with the relay, too, and look whether the MTU fits the way to it\n"
     "  -q, --quiet   no summary\n"};

@@ -20,6 +20,12 @@ extern const tw_verb tw_verb_suites;
 extern const tw_verb tw_verb_listen;
 extern const tw_verb tw_verb_connect;
 extern const tw_verb tw_verb_ca;
+extern const tw_verb tw_verb_up;
+extern const tw_verb tw_verb_down;
+extern const tw_verb tw_verb_status;
+extern const tw_verb tw_verb_sync;
+extern const tw_verb tw_verb_rekey;
+extern const tw_verb tw_verb_remove;
 extern const tw_verb tw_verb_check;
 
 /** "treewire: …" on stderr, one line; returns `code`. */

@@ -74,19 +74,23 @@ static tw_err number_of(const tw_esp_in *in, const uint8_t *packet, uint64_t *nu
   return tw_esp_window_check(&in->window, *number);
 }
 
-/* Section 2.4: the padding is looked at, though nothing depends on it. A dummy need not be well-formed (section 2.6).
- */
+/* Section 2.4: it is looked at, though nothing depends on it. */
+static bool is_padding(const uint8_t *inner, size_t from, size_t end) {
+  for (size_t i = from; i < end; i++)
+    if (inner[i] != i - from + 1) return false;
+  return true;
+}
+
+/* A dummy need not be well-formed, section 2.6. */
 static tw_err take_trailer(const uint8_t *inner, size_t inner_len, tw_esp_opened *opened) {
   const uint8_t next_header = inner[inner_len - 1];
   const size_t pad_len = inner[inner_len - 2];
-  size_t len = inner_len - TW_ESP_TRAILER;
-  if (next_header == TW_ESP_NEXT_DUMMY) {
-    len = 0;
-  } else {
-    if (pad_len > len) return TW_ERR_UNEXPECTED;
-    len -= pad_len;
-    for (size_t i = 0; i < pad_len; i++)
-      if (inner[len + i] != i + 1) return TW_ERR_UNEXPECTED;
+  const size_t end = inner_len - TW_ESP_TRAILER;
+  size_t len = 0;
+  if (next_header != TW_ESP_NEXT_DUMMY) {
+    if (pad_len > end) return TW_ERR_UNEXPECTED;
+    len = end - pad_len;
+    if (!is_padding(inner, len, end)) return TW_ERR_UNEXPECTED;
   }
   opened->next_header = next_header;
   opened->len = len;

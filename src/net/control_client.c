@@ -22,7 +22,6 @@ typedef struct open_request {
   struct open_request *next;
   tw_control_done done;
   void *ctx;
-  uint64_t due_ms; /* uv_now */
   uint32_t number;
   tw_control_type type;
 } open_request;
@@ -42,7 +41,9 @@ struct tw_control_client {
   uint32_t open_count;
   open_request *first; /* in the order in which they were sent */
   open_request *last;
-  tw_buf session; /* as it was saved last; empty: there is none */
+  uint64_t due_ms; /* uv_now: when there has to be something new from the relay, while a request is open */
+  uint64_t heard;  /* bytes of its data when that was set */
+  tw_buf session;  /* as it was saved last; empty: there is none */
   uint64_t session_version;
 };
 
@@ -73,10 +74,22 @@ static void on_timer_closed(uv_handle_t *handle) {
 
 static void on_timer(uv_timer_t *timer);
 
-static void arm_for_answers(tw_control_client *client) {
-  if (client->first == NULL || client->closing) return;
+static uint64_t heard_of(const tw_control_client *client) {
+  tw_channel_status status;
+  tw_channel_get_status(tw_stream_channel(client->stream), &status);
+  return status.data_received;
+}
+
+static void arm(tw_control_client *client) {
   const uint64_t now = now_ms(client);
-  (void)uv_timer_start(&client->timer, on_timer, client->first->due_ms > now ? client->first->due_ms - now : 0, 0);
+  (void)uv_timer_start(&client->timer, on_timer, client->due_ms > now ? client->due_ms - now : 0, 0);
+}
+
+/* From now on the relay has its time. A timer that rings too early is cheaper than one that is set with each answer. */
+static void give_time(tw_control_client *client) {
+  client->due_ms = now_ms(client) + client->config.answer_timeout_ms;
+  client->heard = heard_of(client);
+  if (!client->closing && !uv_is_active((uv_handle_t *)&client->timer)) arm(client);
 }
 
 static open_request *take_first(tw_control_client *client) {
@@ -109,7 +122,7 @@ static void append(tw_control_client *client, open_request *request) {
   *(was_empty ? &client->first : &client->last->next) = request;
   client->last = request;
   client->open_count++;
-  if (was_empty) arm_for_answers(client);
+  if (was_empty) give_time(client);
 }
 
 static tw_err send_frame(tw_control_client *client, const tw_control_request *request) {
@@ -133,11 +146,7 @@ tw_err tw_control_client_ask(tw_control_client *client, const tw_control_request
     tw_alloc_free(NULL, made);
     return err;
   }
-  *made = (open_request){.done = done,
-                         .ctx = ctx,
-                         .due_ms = now_ms(client) + client->config.answer_timeout_ms,
-                         .number = numbered.number,
-                         .type = numbered.type};
+  *made = (open_request){.done = done, .ctx = ctx, .number = numbered.number, .type = numbered.type};
   append(client, made);
   tw_stream_push(client->stream);
   return TW_OK;
@@ -151,7 +160,7 @@ static tw_err take_answer(tw_control_client *client, tw_bytes frame, uint32_t nu
   const tw_control_done done = request->done;
   void *ctx = request->ctx;
   tw_alloc_free(NULL, request);
-  arm_for_answers(client);
+  if (client->first != NULL) give_time(client);
   done(ctx, &answer);
   return TW_OK;
 }
@@ -271,10 +280,12 @@ static void on_timer(uv_timer_t *timer) {
     return;
   }
   if (client->first == NULL) return;
-  if (now_ms(client) >= client->first->due_ms)
-    tw_stream_abort(client->stream, TW_ERR_TIMEOUT);
+  if (now_ms(client) < client->due_ms)
+    arm(client);
+  else if (heard_of(client) != client->heard) /* an answer that takes long is on its way */
+    give_time(client);
   else
-    arm_for_answers(client);
+    tw_stream_abort(client->stream, TW_ERR_TIMEOUT);
 }
 
 void tw_control_client_retry(tw_control_client *client) {

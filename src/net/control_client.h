@@ -36,7 +36,8 @@ typedef struct tw_control_client_config {
    * until `freed`. The policy says who the relay may be. */
   const tw_channel_config *channel;
   uint64_t dial_timeout_ms;   /* for one address; default 10000 */
-  uint64_t answer_timeout_ms; /* past it the connection is given up; default 30000 */
+  uint64_t answer_timeout_ms; /* without a byte from the relay while a request is open: then the connection is given up,
+                                 after twice that at the latest; default 30000 */
   uint64_t first_wait_ms;     /* between tries, at first and at most; drawn from the upper half of each */
   uint64_t most_wait_ms;      /* default 1000 and 60000 */
   uint64_t steady_ms;         /* that a connection has to live for the waits to begin anew; default 10000 */

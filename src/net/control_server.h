@@ -27,19 +27,21 @@ typedef struct tw_control_server_config {
   const tw_channel_config *channel;
   const tw_admission_limits *limits; /* for connections before they are established; NULL: the defaults */
   size_t sessions;                   /* of clients that are away, kept in memory; default 1024 */
-  size_t backlog_max;                /* bytes of answers waiting above which a client is not read; default 262144 */
-  uint64_t linger_ms;                /* for a close in good order; default 2000 */
-  uint64_t stall_ms;                 /* for a client that takes nothing of what waits for it; default 60000 */
+  bool without_sessions; /* none is kept, of those who are there neither: each connection begins with hellos; spares as
+                            much as a session takes (1 to 4 KiB by suite) for each */
+  size_t backlog_max;    /* bytes of answers waiting above which a client is not read; default 262144 */
+  uint64_t linger_ms;    /* for a close in good order; default 2000 */
+  uint64_t stall_ms;     /* for a client that takes nothing of what waits for it; default 60000 */
   /** A client is there. Another error than TW_OK ends its connection with the alert for it, without `gone`. */
   tw_err (*came)(void *ctx, tw_control_caller *caller);
-  /** It is not there any more: the last call for it. */
+  /** It is not there any more: the last call for it. Ends no other connection. */
   void (*gone)(void *ctx, tw_control_caller *caller);
   /**
-   * A request, borrowed for the call. `answer` has type and number, and the status `busy` without words; what it is
-   * made to point to has to last until this call has returned and the answer was encoded, which is before the next
-   * callback.
+   * A request, borrowed for the call. It is answered by tw_control_caller_answer, at once or until the next `flush`
+   * returns; after that its connection ends, since nobody would know what became of it. So it does where answers that
+   * came late are more than two of the largest frames.
    */
-  void (*request)(void *ctx, tw_control_caller *caller, const tw_control_request *request, tw_control_answer *answer);
+  void (*request)(void *ctx, tw_control_caller *caller, const tw_control_request *request);
   /** Make durable what was answered or pushed since the last call. Otherwise the connections that wait for it end
    * without these answers, and the clients repeat their requests. */
   tw_err (*flush)(void *ctx);
@@ -75,13 +77,18 @@ void tw_control_caller_remote(const tw_control_caller *caller, char *out);
 /** The owner's: NULL at first. */
 void **tw_control_caller_user(tw_control_caller *caller);
 /**
+ * Answer the client's oldest request that is not answered yet, with what else it gets in this turn of the loop; the
+ * answer is copied. Its type and number are the request's. Where there is no memory, the connection ends after this.
+ */
+void tw_control_caller_answer(tw_control_caller *caller, const tw_control_answer *answer);
+/**
  * Push something to a client, with what else it gets in this turn of the loop; `mail` once for all in it. Where there
- * is no room for it, its connection ends, so that it asks for what it missed when it is back.
+ * is no room for it, its connection ends after this, so that it asks for what it missed when it is back.
  */
 void tw_control_caller_push(tw_control_caller *caller, const tw_control_push *push);
-/** End its connection, e.g. when it is not served any more, with the alert for `reason`; `gone` is called later. */
+/** End its connection, e.g. when it is not served any more, with the alert for `reason`, at the end of the turn. */
 void tw_control_caller_end(tw_control_caller *caller, tw_err reason);
-/** For every client, in any order; `each` may end connections. */
+/** For every client, in any order; `each` may end the one that it gets. */
 void tw_control_server_each(tw_control_server *server, void (*each)(void *ctx, tw_control_caller *caller), void *ctx);
 
 #endif

@@ -175,5 +175,5 @@ void tw_session_cache_release(tw_session_cache *cache, tw_kept_session **kept) {
   if (*kept == NULL) return;
   link_idle(cache, *kept);
   *kept = NULL;
-  while (cache->idle_count > cache->most) forget_oldest(cache);
+  while (cache->idle_count > cache->most && cache->oldest != NULL) forget_oldest(cache);
 }

@@ -108,17 +108,6 @@ void tw_stream_pause(tw_stream *stream, bool pause) {
 
 void tw_stream_push(tw_stream *stream) { ask(stream); }
 
-tw_err tw_stream_rekey(tw_stream *stream) {
-  if (!tw_stream_runs(stream)) return TW_ERR_CLOSED;
-  if (stream->calling) return TW_ERR_STATE;
-  TW_TRY(tw_channel_rekey(tw_stream_its_channel(stream), tw_stream_now(stream)));
-  stream->calling = true;
-  tw_stream_take_events(stream);
-  stream->calling = false;
-  ask(stream);
-  return TW_OK;
-}
-
 /* What was sealed goes away before the queue grows. */
 static void close_gap(tw_stream *stream) {
   tw_buf_consume(&stream->queue, stream->queue_at);

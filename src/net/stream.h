@@ -88,7 +88,5 @@ void *tw_stream_owner(const tw_stream *stream);
 bool tw_stream_is_established(const tw_stream *stream);
 /** The other end's address and port as text; `out` has room for TW_ADDRESS_TEXT. "?" if it cannot be told. */
 void tw_stream_remote(const tw_stream *stream, char *out);
-/** Update our leaf key now: tw_channel_rekey. Not in a callback of this stream (TW_ERR_STATE). */
-TW_MUST_USE tw_err tw_stream_rekey(tw_stream *stream);
 
 #endif

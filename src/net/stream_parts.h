@@ -64,7 +64,6 @@ void tw_stream_finish(tw_stream *stream, tw_err reason, const char *text);
 void tw_stream_stop_within(tw_stream *stream, uint64_t ms);
 
 /* stream_turn.c */
-void tw_stream_take_events(tw_stream *stream);
 /* Everything that can go on, unless a callback is running, whose end does it; then what is waited for. */
 void tw_stream_turn(tw_stream *stream);
 void tw_stream_on_wire(void *ctx, bool readable, bool writable);

@@ -43,7 +43,7 @@ static void take_event(tw_stream *stream, const tw_channel_event *event) {
   }
 }
 
-void tw_stream_take_events(tw_stream *stream) {
+static void take_events(tw_stream *stream) {
   tw_channel_event event;
   while (tw_stream_runs(stream) && tw_channel_next_event(tw_stream_its_channel(stream), &event))
     take_event(stream, &event);
@@ -58,11 +58,11 @@ static void obey(tw_stream *stream) {
       ignore(tw_channel_saved(tw_stream_its_channel(stream)));
     else
       tw_channel_abort(tw_stream_its_channel(stream), stream->save_err);
-    tw_stream_take_events(stream);
+    take_events(stream);
   }
   if (stream->abort_reason != TW_OK && tw_stream_runs(stream)) {
     tw_channel_abort(tw_stream_its_channel(stream), stream->abort_reason);
-    tw_stream_take_events(stream);
+    take_events(stream);
   }
 }
 
@@ -95,7 +95,7 @@ static void deliver(tw_stream *stream) {
     const size_t done = stream->closing ? data.len : deliver_piece(stream, data);
     if (!tw_stream_runs(stream) || done == 0) return;
     ignore(tw_channel_data_done(tw_stream_its_channel(stream), done));
-    tw_stream_take_events(stream);
+    take_events(stream);
   }
 }
 
@@ -110,7 +110,7 @@ static bool seal_some(tw_stream *stream) {
     tw_buf_clear(&stream->queue);
     stream->queue_at = 0;
   }
-  tw_stream_take_events(stream);
+  take_events(stream);
   if (err == TW_ERR_NO_MEMORY && stream->abort_reason == TW_OK) {
     stream->abort_reason = err;
     stream->again = true;
@@ -124,7 +124,7 @@ static void close_if_wanted(tw_stream *stream) {
   if (!stream->closing && !heard) return;
   stream->close_sent = true;
   ignore(tw_channel_close(tw_stream_its_channel(stream)));
-  tw_stream_take_events(stream);
+  take_events(stream);
 }
 
 /* Whether the wire took something. What it cannot take any more is dropped: the peer's last words are still of
@@ -262,7 +262,7 @@ static void read_wire(tw_stream *stream) {
       stream->wire_ended = true;
       ignore(tw_channel_input_end(channel, tw_stream_now(stream)));
     }
-    tw_stream_take_events(stream);
+    take_events(stream);
     go_on(stream);
     if (got <= 0 || (size_t)got < room) return;
   }
@@ -298,7 +298,7 @@ void tw_stream_on_timer(uv_timer_t *timer) {
   stream->calling = true;
   if (tw_stream_runs(stream) && now >= tw_channel_deadline(tw_stream_its_channel(stream))) {
     ignore(tw_channel_tick(tw_stream_its_channel(stream), now));
-    tw_stream_take_events(stream);
+    take_events(stream);
   }
   go_on(stream);
   stream->calling = false;

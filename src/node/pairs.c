@@ -299,6 +299,11 @@ void tw_pairs_rekey(tw_pairs *pairs, uint32_t number, uint64_t now_ms) {
   if (peer != NULL && peer->pair != NULL) tw_pairs_update(pairs, peer, now_ms);
 }
 
+void tw_pairs_resume(tw_pairs *pairs, uint32_t number, uint64_t now_ms) {
+  tw_pairs_peer *peer = find(pairs, number);
+  if (peer != NULL && peer->pair != NULL) tw_pairs_repeat(pairs, peer, now_ms);
+}
+
 void tw_pairs_tell(const tw_pairs *pairs, uint32_t number, const char *what, tw_err err) {
   if (pairs->config.tell != NULL) pairs->config.tell(pairs->config.ctx, number, what, err);
 }

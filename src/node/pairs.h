@@ -59,6 +59,8 @@ void tw_pairs_connected(tw_pairs *pairs, uint64_t now_ms);
 void tw_pairs_want(tw_pairs *pairs, uint32_t peer, uint64_t now_ms);
 /** Renew our keys with a peer now: by the caller's wish, or since a limit of its keys is near. */
 void tw_pairs_rekey(tw_pairs *pairs, uint32_t peer, uint64_t now_ms);
+/** Keys with a peer that have nothing to do with those in use: they cannot be taken up any more (tw_sas_is_stale). */
+void tw_pairs_resume(tw_pairs *pairs, uint32_t peer, uint64_t now_ms);
 /** A message of somebody's mailbox entry. What it brings is saved when this returns. */
 void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, uint64_t now_ms);
 /** The answer to the request with this tag, NULL: it was lost with the connection. */

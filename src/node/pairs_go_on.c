@@ -303,7 +303,7 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   peer->repeats++;
   if (peer->repeat_ms < TW_PAIRS_REPEAT_MAX_MS / 2) peer->repeat_ms *= 2;
   peer->repeat_at_ms = now_ms + peer->repeat_ms;
-  if (peer->unsent_count > 0) return; /* the relay has not even got the last one */
+  if (peer->unsent_count > 0 && peer->in_flight) return; /* the relay has not even got the last one */
   if (status_of(peer).state == TW_PAIR_UNCONFIRMED || peer->repeats > TW_PAIRS_REPEATS) {
     tw_pairs_take(pairs, peer, now_ms);
     return;
@@ -313,6 +313,7 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
     revert(pairs, peer, err, now_ms);
     return;
   }
+  tw_pairs_schedule(pairs, peer, now_ms);
   tw_pairs_flush(pairs, peer);
 }
 

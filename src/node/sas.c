@@ -18,6 +18,7 @@ enum { BUCKETS_MIN = 64, GROUP_RANDOM = 16, MARK_ID_MAX = 1 + GROUP_RANDOM + 8 +
 
 typedef struct sa_out {
   tw_esp_out esp;
+  bool stale;              /* receiving keys of the owner could not be taken up */
   uint8_t id[MARK_ID_MAX]; /* of its mark in the store; the length 0: there is none */
   size_t id_len;
 } sa_out;
@@ -31,6 +32,7 @@ struct tw_sas {
   sa_out *outs; /* config.owners + 1, the network's is the last */
   uint64_t last_stamp;
   uint64_t now_ms;
+  bool loading;
 };
 
 static const tw_alloc *alloc_of(const tw_sas *sas) { return tw_env_alloc(sas->config.env); }
@@ -127,12 +129,41 @@ static bool is_any(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64
   return true;
 }
 
+enum { WINDOW_ID_SIZE = 5 };
+
+/* 'r', SPI: the highest number that came, uint64 */
+static void put_window_id(uint32_t spi, uint8_t id[WINDOW_ID_SIZE]) {
+  id[0] = 'r';
+  tw_put_u32(id + 1, spi);
+}
+
+/* TW_ERR_STATE: it is not known. */
+static tw_err load_window(const tw_sas *sas, uint32_t spi, uint64_t *highest) {
+  uint8_t id[WINDOW_ID_SIZE];
+  tw_buf value = {0};
+  put_window_id(spi, id);
+  tw_err err = sas->config.port->load(sas->config.port->ctx, TW_STORE_NODE, TW_ARRAY(id), &value);
+  if (err == TW_OK) {
+    tw_reader r = tw_reader_of(tw_buf_bytes(&value));
+    *highest = tw_read_u64(&r);
+    err = tw_reader_end(&r);
+  }
+  tw_buf_clear(&value);
+  return err;
+}
+
 static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, uint32_t leaf,
                   const tw_esp_keys *keys) {
+  uint64_t highest = 0;
+  if (sas->loading) {
+    const tw_err known = load_window(sas, keys->spi, &highest);
+    if (known == TW_ERR_STATE) out_of(sas, owner)->stale = true;
+    if (known != TW_OK) return known == TW_ERR_STATE ? TW_OK : known;
+  }
   if (sas->count >= sas->bucket_count) TW_TRY(grow(sas));
   tw_sa_in *sa = tw_alloc_zero(alloc_of(sas), sizeof *sa);
   if (sa == NULL) return TW_ERR_NO_MEMORY;
-  const tw_err err = tw_esp_in_init(sas->config.env, keys, 0, &sa->esp);
+  const tw_err err = tw_esp_in_init(sas->config.env, keys, highest, &sa->esp);
   if (err != TW_OK) {
     tw_alloc_free(alloc_of(sas), sa);
     return err;
@@ -330,12 +361,52 @@ bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner) {
 }
 
 bool tw_sas_is_stale_mark(const tw_sas *sas, tw_bytes id) {
+  if (id.len == WINDOW_ID_SIZE && id.ptr[0] == 'r') return true; /* of keys that nobody has any more */
   if (id.len == 0 || id.ptr[0] != 's') return false;
   for (uint32_t i = 0; i <= sas->config.owners; i++) {
     if (tw_bytes_equal(id, TW_BYTES(sas->outs[i].id, sas->outs[i].id_len))) return false;
   }
   return true;
 }
+
+/* ---- the start and the end ---- */
+
+void tw_sas_begin_load(tw_sas *sas) { sas->loading = true; }
+
+enum { WINDOWS_AT_ONCE = 64 };
+
+/* All receiving SAs, some at a time: written down, or removed from the store. */
+static tw_err store_windows(tw_sas *sas, bool remove) {
+  uint8_t ids[WINDOWS_AT_ONCE][WINDOW_ID_SIZE];
+  uint8_t values[WINDOWS_AT_ONCE][8];
+  tw_store_change changes[WINDOWS_AT_ONCE];
+  size_t count = 0;
+  const tw_node_port *port = sas->config.port;
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      put_window_id(sa->esp.spi, ids[count]);
+      tw_put_u64(values[count], sa->esp.window.highest);
+      changes[count] = (tw_store_change){
+          .kind = TW_STORE_NODE, .id = TW_ARRAY(ids[count]), .value = TW_ARRAY(values[count]), .remove = remove};
+      if (++count < WINDOWS_AT_ONCE) continue;
+      TW_TRY(port->save(port->ctx, changes, count));
+      count = 0;
+    }
+  }
+  return count > 0 ? port->save(port->ctx, changes, count) : TW_OK;
+}
+
+tw_err tw_sas_loaded(tw_sas *sas) {
+  sas->loading = false;
+  return store_windows(sas, true);
+}
+
+bool tw_sas_is_stale(const tw_sas *sas, uint32_t owner) {
+  const sa_out *out = out_of(sas, owner);
+  return out != NULL && out->stale;
+}
+
+tw_err tw_sas_save_windows(tw_sas *sas) { return store_windows(sas, false); }
 
 /* ---- all of it ---- */
 

@@ -11,9 +11,13 @@
  *
  * Numbers are reserved on the disk before they are used, TW_SAS_BLOCK at a time: what was reserved last is skipped
  * after a crash.
+ *
+ * Which numbers have come is written down in a good end (tw_sas_save_windows) alone. After a crash nobody knows, and
+ * what was sent under these keys could come once more: they are not taken up again, and the owner needs fresh ones.
  */
 #define TW_SAS_NETWORK UINT32_MAX
-#define TW_SAS_BLOCK (UINT64_C(1) << 24)
+#define TW_SAS_BLOCK                                                                                                   \
+  (UINT64_C(1) << 18) /* after a restart each of them counts as a full packet of the limit in bytes */
 
 typedef struct tw_sas tw_sas;
 
@@ -67,6 +71,17 @@ void tw_sas_settle_network(tw_sas *sas, uint64_t stamp);
 uint64_t tw_sas_deadline(const tw_sas *sas);
 /** Wipe what is to be given up. */
 void tw_sas_tick(tw_sas *sas, uint64_t now_ms);
+/**
+ * At the start, around loading: receiving SAs are taken up as they were in the last good end, or not at all.
+ * tw_sas_loaded removes what was written down then from the store; errors are the store's.
+ */
+void tw_sas_begin_load(tw_sas *sas);
+TW_MUST_USE tw_err tw_sas_loaded(tw_sas *sas);
+/** Whether keys of the owner could not be taken up: fresh ones should be made. */
+bool tw_sas_is_stale(const tw_sas *sas, uint32_t owner);
+/** In the end: nothing may be opened after this. */
+TW_MUST_USE tw_err tw_sas_save_windows(tw_sas *sas);
+
 /** At the start, once everything is loaded: whether a value of kind TW_STORE_NODE is a mark that no SA has. */
 bool tw_sas_is_stale_mark(const tw_sas *sas, tw_bytes id);
 

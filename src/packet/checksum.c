@@ -5,9 +5,13 @@
 
 /*
  * RFC 1071 section 2: the sum may be taken in words of any size and in the machine's byte order, as long as carries go
- * round to the other end; only the result is swapped. Four sums in turns, so that additions need not wait for each
- * other.
+ * round to the other end; only the result is swapped. Two sums in turns, so that additions need not wait for each
+ * other, and carries counted apart: "sum += word, carry += sum < word" is two instructions.
  */
+typedef struct accumulator {
+  uint64_t sum, carry;
+} accumulator;
+
 enum { WORD = sizeof(uint64_t), STRIDE = 8 * WORD };
 
 static inline uint64_t load(const uint8_t *at) {
@@ -16,43 +20,59 @@ static inline uint64_t load(const uint8_t *at) {
   return word;
 }
 
-static inline uint64_t add(uint64_t a, uint64_t b) {
-  const uint64_t sum = a + b;
-  return sum + (sum < b);
+static inline void add(accumulator *a, uint64_t word) {
+  a->sum += word;
+  a->carry += a->sum < word;
 }
 
-/* The last 0 … 7 bytes, filled up with zeros. */
+/* The last 0 … 7 bytes. Halves of a word may be added anywhere; the odd byte is the first of a pair. */
 static inline uint64_t load_rest(const uint8_t *at, size_t len) {
-  uint64_t word = 0;
-  if (len > 0) memcpy(&word, at, len);
-  return word;
+  uint64_t rest = 0;
+  if ((len & 4) != 0) {
+    uint32_t half;
+    memcpy(&half, at, sizeof half);
+    rest += half;
+    at += sizeof half;
+  }
+  if ((len & 2) != 0) {
+    uint16_t quarter;
+    memcpy(&quarter, at, sizeof quarter);
+    rest += quarter;
+    at += sizeof quarter;
+  }
+  if ((len & 1) != 0) {
+    const uint8_t pair[2] = {*at, 0};
+    uint16_t last;
+    memcpy(&last, pair, sizeof last);
+    rest += last;
+  }
+  return rest;
 }
 
-static inline uint32_t as_number(uint64_t sum) {
-  const uint16_t word = tw_sum_fold(sum);
+static inline uint32_t number_of(accumulator a, accumulator b) {
+  add(&a, b.sum);
+  const uint16_t word = tw_sum_fold((uint64_t)tw_sum_fold(a.sum) + a.carry + b.carry);
   uint8_t bytes[2];
   memcpy(bytes, &word, sizeof bytes);
   return (uint32_t)bytes[0] << 8 | bytes[1];
 }
 
 uint32_t tw_sum(const uint8_t *ptr, size_t len) {
-  uint64_t a = 0;
-  uint64_t b = 0;
-  uint64_t c = 0;
-  uint64_t d = 0;
+  accumulator a = {0};
+  accumulator b = {0};
   for (; len >= STRIDE; len -= STRIDE, ptr += STRIDE) {
-    a = add(a, load(ptr));
-    b = add(b, load(ptr + WORD));
-    c = add(c, load(ptr + 2 * WORD));
-    d = add(d, load(ptr + 3 * WORD));
-    a = add(a, load(ptr + 4 * WORD));
-    b = add(b, load(ptr + 5 * WORD));
-    c = add(c, load(ptr + 6 * WORD));
-    d = add(d, load(ptr + 7 * WORD));
+    add(&a, load(ptr));
+    add(&b, load(ptr + WORD));
+    add(&a, load(ptr + 2 * WORD));
+    add(&b, load(ptr + 3 * WORD));
+    add(&a, load(ptr + 4 * WORD));
+    add(&b, load(ptr + 5 * WORD));
+    add(&a, load(ptr + 6 * WORD));
+    add(&b, load(ptr + 7 * WORD));
   }
-  for (; len >= WORD; len -= WORD, ptr += WORD) a = add(a, load(ptr));
-  b = add(b, load_rest(ptr, len));
-  return as_number(add(add(a, b), add(c, d)));
+  for (; len >= WORD; len -= WORD, ptr += WORD) add(&a, load(ptr));
+  add(&b, load_rest(ptr, len));
+  return number_of(a, b);
 }
 
 static inline uint64_t copy_word(uint8_t *to, const uint8_t *from) {
@@ -62,20 +82,22 @@ static inline uint64_t copy_word(uint8_t *to, const uint8_t *from) {
 }
 
 uint32_t tw_sum_copy(uint8_t *to, const uint8_t *from, size_t len) {
-  uint64_t a = 0;
-  uint64_t b = 0;
-  uint64_t c = 0;
-  uint64_t d = 0;
-  for (; len >= STRIDE / 2; len -= STRIDE / 2, from += STRIDE / 2, to += STRIDE / 2) {
-    a = add(a, copy_word(to, from));
-    b = add(b, copy_word(to + WORD, from + WORD));
-    c = add(c, copy_word(to + 2 * WORD, from + 2 * WORD));
-    d = add(d, copy_word(to + 3 * WORD, from + 3 * WORD));
+  accumulator a = {0};
+  accumulator b = {0};
+  for (; len >= STRIDE; len -= STRIDE, from += STRIDE, to += STRIDE) {
+    add(&a, copy_word(to, from));
+    add(&b, copy_word(to + WORD, from + WORD));
+    add(&a, copy_word(to + 2 * WORD, from + 2 * WORD));
+    add(&b, copy_word(to + 3 * WORD, from + 3 * WORD));
+    add(&a, copy_word(to + 4 * WORD, from + 4 * WORD));
+    add(&b, copy_word(to + 5 * WORD, from + 5 * WORD));
+    add(&a, copy_word(to + 6 * WORD, from + 6 * WORD));
+    add(&b, copy_word(to + 7 * WORD, from + 7 * WORD));
   }
-  for (; len >= WORD; len -= WORD, from += WORD, to += WORD) a = add(a, copy_word(to, from));
-  if (len > 0) memcpy(to, from, len);
-  b = add(b, load_rest(from, len));
-  return as_number(add(add(a, b), add(c, d)));
+  for (; len >= WORD; len -= WORD, from += WORD, to += WORD) add(&a, copy_word(to, from));
+  for (size_t i = 0; i < len; i++) to[i] = from[i];
+  add(&b, load_rest(from, len));
+  return number_of(a, b);
 }
 
 /*

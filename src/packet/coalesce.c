@@ -122,6 +122,7 @@ static bool tcp_continues(const tw_coalesced *to, const candidate *c) {
   const uint8_t *a = to->packet + to->transport;
   const uint8_t *b = c->packet + c->ip->transport;
   const uint32_t expected = tw_field_u32(a + TW_TCP_SEQUENCE) + (to->len - to->header);
+  /* The data offset is one of the flags: options have the same length. */
   const unsigned flags = (unsigned)tw_field_u16(a + TW_TCP_FLAGS) ^ tw_field_u16(b + TW_TCP_FLAGS);
   return tw_field_u32(b + TW_TCP_SEQUENCE) == expected &&
          (flags & ~(unsigned)(TW_TCP_FIN | TW_TCP_PSH | TW_TCP_CWR)) == 0 &&
@@ -146,7 +147,7 @@ static bool first_is_intact(tw_coalesced *to) {
 
 static bool continues(tw_coalesced *to, const candidate *c) {
   const unsigned most = to->protocol == TW_IP_UDP ? TW_COALESCE_UDP_PIECES : TW_COALESCE_PIECES;
-  if (!to->open || !c->more || c->payload > to->first_len - to->header || to->header != c->header) return false;
+  if (!to->open || !c->more || c->payload > to->first_len - to->header) return false;
   if (to->count >= most || to->len + c->payload > TW_COALESCE_LEN_MAX) return false;
   if (!ip_continues(to, c) || (to->protocol == TW_IP_TCP && !tcp_continues(to, c))) return false;
   return first_is_intact(to) && is_intact(c->packet, c->ip);
@@ -190,7 +191,8 @@ void tw_coalesce_begin(tw_coalesce *batch, unsigned what) {
 
 tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip) {
   if (batch->count + batch->piece_count >= TW_COALESCE_BATCH) return TW_ERR_LIMIT;
-  candidate c = {.packet = packet, .ip = ip};
+  candidate c = {.ip = ip};
+  c.packet = packet;
   const kind found = judge(batch, &c);
   if (found == BARRIER) batch->flow_count = 0;
   if (found != CANDIDATE) {

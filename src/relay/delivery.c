@@ -67,8 +67,8 @@ void tw_delivery_free(tw_delivery *d) {
 
 /* ---- asking ---- */
 
-tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_delivery_status status, const char *words) {
-  tw_delivery_answer *answer = &asking->waiting->answer;
+tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, const char *words) {
+  tw_control_answer *answer = &asking->waiting->answer;
   answer->status = status;
   answer->body.words = TW_BYTES((const uint8_t *)words, strlen(words));
   return TW_OK;
@@ -112,19 +112,19 @@ static tw_err count_stock(tw_delivery_asking *asking) {
 
 static tw_err serve(tw_delivery_asking *asking) {
   switch (asking->request->type) {
-  case TW_DELIVERY_PUBLISH: return tw_delivery_publish_key_packages(asking);
-  case TW_DELIVERY_STOCK: return count_stock(asking);
-  case TW_DELIVERY_TAKE: return tw_delivery_take_key_package(asking);
-  case TW_DELIVERY_SEND: return tw_delivery_send_message(asking);
-  case TW_DELIVERY_GROUP_OPEN: return tw_delivery_open_group(asking);
-  case TW_DELIVERY_GROUP_FIND: return tw_delivery_find_group(asking);
-  case TW_DELIVERY_GROUP_COMMIT: return tw_delivery_commit(asking);
-  case TW_DELIVERY_GROUP_SEND: return tw_delivery_send_to_group(asking);
-  case TW_DELIVERY_FETCH: return tw_delivery_fetch_mail(asking);
-  case TW_DELIVERY_LOCATE: return tw_delivery_locate_clients(asking);
-  case TW_DELIVERY_BIND: return TW_OK; /* the record is there: the rest is the packet relay's */
-  case TW_DELIVERY_WANT_IN: return tw_delivery_want_in(asking);
-  default: return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a request");
+  case TW_CONTROL_PUBLISH: return tw_delivery_publish_key_packages(asking);
+  case TW_CONTROL_STOCK: return count_stock(asking);
+  case TW_CONTROL_TAKE: return tw_delivery_take_key_package(asking);
+  case TW_CONTROL_SEND: return tw_delivery_send_message(asking);
+  case TW_CONTROL_GROUP_OPEN: return tw_delivery_open_group(asking);
+  case TW_CONTROL_GROUP_FIND: return tw_delivery_find_group(asking);
+  case TW_CONTROL_GROUP_COMMIT: return tw_delivery_commit(asking);
+  case TW_CONTROL_GROUP_SEND: return tw_delivery_send_to_group(asking);
+  case TW_CONTROL_FETCH: return tw_delivery_fetch_mail(asking);
+  case TW_CONTROL_LOCATE: return tw_delivery_locate_clients(asking);
+  case TW_CONTROL_BIND: return TW_OK; /* the record is there: the rest is the packet relay's */
+  case TW_CONTROL_WANT_IN: return tw_delivery_want_in(asking);
+  default: return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a request");
   }
 }
 
@@ -141,13 +141,13 @@ static void tell_failure(const tw_delivery *d, tw_err err) {
   if (d->events.failed != NULL) d->events.failed(d->events.ctx, err, words);
 }
 
-tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, const tw_delivery_request *request,
+tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, const tw_control_request *request,
                        uint64_t now_ms) {
   tw_delivery_asking asking = {.delivery = d, .peer = peer, .request = request, .now_ms = now_ms};
   TW_TRY(want_waiting(d, &asking.waiting));
   *asking.waiting = (tw_delivery_waiting){
       .tag = tag, .answer = {.to = request->type, .request = request->number}, .at = d->bytes.len};
-  if (!may_ask(&d->limits, peer, now_ms)) return tw_delivery_refuse(&asking, TW_DELIVERY_BUSY, "too many requests");
+  if (!may_ask(&d->limits, peer, now_ms)) return tw_delivery_refuse(&asking, TW_CONTROL_BUSY, "too many requests");
   const tw_err err = enter_and_serve(&asking);
   if (err == TW_OK) {
     asking.waiting->len = d->bytes.len - asking.waiting->at;
@@ -156,7 +156,7 @@ tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, con
   d->bytes.len = asking.waiting->at;
   asking.waiting->split = 0;
   tell_failure(d, err);
-  return tw_delivery_refuse(&asking, TW_DELIVERY_BUSY, "the relay cannot do this now");
+  return tw_delivery_refuse(&asking, TW_CONTROL_BUSY, "the relay cannot do this now");
 }
 
 bool tw_delivery_is_full(const tw_delivery *d) {
@@ -167,21 +167,21 @@ bool tw_delivery_is_full(const tw_delivery *d) {
 
 /* The views of an answer, now that its bytes do not move any more. */
 static void set_views(const tw_delivery *d, tw_delivery_waiting *w) {
-  if (w->len == 0 && w->answer.status != TW_DELIVERY_DONE) return; /* words */
+  if (w->len == 0 && w->answer.status != TW_CONTROL_DONE) return; /* words */
   const uint8_t *at = d->bytes.len == 0 ? NULL : d->bytes.ptr + w->at;
   const tw_bytes all = TW_BYTES(at, w->len);
-  if (w->answer.status == TW_DELIVERY_TAKEN) {
+  if (w->answer.status == TW_CONTROL_TAKEN) {
     w->answer.body.taken = all;
     return;
   }
   switch (w->answer.to) {
-  case TW_DELIVERY_TAKE: w->answer.body.take.key_package = all; break;
-  case TW_DELIVERY_GROUP_FIND:
+  case TW_CONTROL_TAKE: w->answer.body.take.key_package = all; break;
+  case TW_CONTROL_GROUP_FIND:
     w->answer.body.group_find.group_id = TW_BYTES(at, w->split);
     w->answer.body.group_find.group_info = TW_BYTES(at == NULL ? NULL : at + w->split, w->len - w->split);
     break;
-  case TW_DELIVERY_FETCH: w->answer.body.fetch.entries = all; break;
-  case TW_DELIVERY_LOCATE: w->answer.body.locate = all; break;
+  case TW_CONTROL_FETCH: w->answer.body.fetch.entries = all; break;
+  case TW_CONTROL_LOCATE: w->answer.body.locate = all; break;
   default: break;
   }
 }
@@ -228,7 +228,7 @@ tw_err tw_delivery_flush(tw_delivery *d) {
       set_views(d, w);
     } else {
       tw_delivery_asking asking = {.delivery = d, .waiting = w};
-      (void)!tw_delivery_refuse(&asking, TW_DELIVERY_BUSY, "the relay cannot write this down now");
+      (void)!tw_delivery_refuse(&asking, TW_CONTROL_BUSY, "the relay cannot write this down now");
     }
     d->events.answer(d->events.ctx, w->tag, &w->answer);
   }
@@ -242,7 +242,7 @@ tw_err tw_delivery_flush(tw_delivery *d) {
 
 /* ---- where clients are ---- */
 
-void tw_delivery_moved(tw_delivery *d, const tw_fingerprint *client, const tw_delivery_location *location) {
+void tw_delivery_moved(tw_delivery *d, const tw_fingerprint *client, const tw_control_location *location) {
   uint32_t at = 0;
   for (uint32_t watcher; (watcher = tw_watches_next(&d->watches, location->number, &at)) != 0;)
     d->events.moved(d->events.ctx, watcher, client, location);

@@ -2,7 +2,7 @@
 #ifndef TW_RELAY_DELIVERY_H
 #define TW_RELAY_DELIVERY_H
 
-#include "relay/request.h"
+#include "control/message.h"
 #include "relay/store.h"
 
 /*
@@ -66,15 +66,15 @@ typedef struct tw_delivery_peer {
 typedef struct tw_delivery_events {
   void *ctx;
   /** The answer to what was asked with `tag`; for `bind` only that it may be done. */
-  void (*answer)(void *ctx, uint64_t tag, const tw_delivery_answer *answer);
+  void (*answer)(void *ctx, uint64_t tag, const tw_control_answer *answer);
   /** This client has something to fetch; online or not. */
   void (*mail)(void *ctx, uint32_t number);
   /** To client `number`, a member of the group; online or not. */
   void (*wants_in)(void *ctx, uint32_t number, tw_bytes name, const tw_fingerprint *client);
   /** To client `watcher`, who asked for `client`. */
-  void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_delivery_location *location);
+  void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_control_location *location);
   /** Fill in where a client is: `online` and `address`, zero at first. Its number is set. */
-  void (*locate)(void *ctx, tw_delivery_location *location);
+  void (*locate)(void *ctx, tw_control_location *location);
   /** For the log: the store, or memory, failed a request or a flush. May be NULL. */
   void (*failed)(void *ctx, tw_err err, const char *words);
 } tw_delivery_events;
@@ -95,7 +95,7 @@ void tw_delivery_free(tw_delivery *delivery);
  * once. TW_ERR_NO_MEMORY: there is no memory to answer, nothing was done, try again or end the connection.
  */
 TW_MUST_USE tw_err tw_delivery_ask(tw_delivery *delivery, tw_delivery_peer *peer, uint64_t tag,
-                                   const tw_delivery_request *request, uint64_t now_ms);
+                                   const tw_control_request *request, uint64_t now_ms);
 /** Time to flush, whatever else there is to read: the answers hold 4 MiB, or there are 1024 of them. */
 bool tw_delivery_is_full(const tw_delivery *delivery);
 /**
@@ -105,7 +105,7 @@ bool tw_delivery_is_full(const tw_delivery *delivery);
 TW_MUST_USE tw_err tw_delivery_flush(tw_delivery *delivery);
 
 /** A client has gone on- or offline, or got another address: those who asked for it are told, at once. */
-void tw_delivery_moved(tw_delivery *delivery, const tw_fingerprint *client, const tw_delivery_location *location);
+void tw_delivery_moved(tw_delivery *delivery, const tw_fingerprint *client, const tw_control_location *location);
 /** A connection has ended: what it asked for by `locate` is forgotten. Answers to it still come, with its tags. */
 void tw_delivery_gone(tw_delivery *delivery, const tw_delivery_peer *peer);
 

@@ -1,13 +1,13 @@
 /* What a client asks about clients: key packages, messages, mail, where they are. SPDX-License-Identifier: Apache-2.0 */
 #include "relay/delivery_parts.h"
 
-static bool pool_is_valid(tw_delivery_pool pool) {
-  return pool == TW_DELIVERY_POOL_PAIR || pool == TW_DELIVERY_POOL_NETWORK;
+static bool pool_is_valid(tw_control_pool pool) {
+  return pool == TW_CONTROL_POOL_PAIR || pool == TW_CONTROL_POOL_NETWORK;
 }
 
 /* ---- key packages ---- */
 
-static bool packages_are_valid(const tw_delivery_limits *limits, const tw_delivery_publish *publish, uint32_t *count) {
+static bool packages_are_valid(const tw_delivery_limits *limits, const tw_control_publish *publish, uint32_t *count) {
   tw_reader walk = tw_reader_of(publish->key_packages);
   bool valid = publish->last_resort.len <= limits->key_package_bytes &&
                (publish->last_resort.len == 0 || tw_delivery_is_key_package(publish->pool, publish->last_resort));
@@ -19,30 +19,30 @@ static bool packages_are_valid(const tw_delivery_limits *limits, const tw_delive
 }
 
 tw_err tw_delivery_publish_key_packages(tw_delivery_asking *asking) {
-  const tw_delivery_publish *publish = &asking->request->body.publish;
+  const tw_control_publish *publish = &asking->request->body.publish;
   tw_delivery *d = asking->delivery;
   uint32_t count = 0;
   uint32_t stock = 0;
   if (!pool_is_valid(publish->pool) || !packages_are_valid(&d->limits, publish, &count))
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not key packages of this pool");
-  TW_TRY(d->store->ops->stock(d->store, asking->client.number, (uint8_t)publish->pool, &stock));
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not key packages of this pool");
+  if (!publish->replace) TW_TRY(d->store->ops->stock(d->store, asking->client.number, (uint8_t)publish->pool, &stock));
   if (count > d->limits.key_packages || stock > d->limits.key_packages - count)
-    return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "the pool has no room for so many key packages");
-  return d->store->ops->publish(d->store, asking->client.number, (uint8_t)publish->pool, publish->key_packages,
-                                publish->last_resort, asking->now_ms);
+    return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the pool has no room for so many key packages");
+  return d->store->ops->publish(d->store, asking->client.number, (uint8_t)publish->pool, publish->replace,
+                                publish->key_packages, publish->last_resort, asking->now_ms);
 }
 
 tw_err tw_delivery_take_key_package(tw_delivery_asking *asking) {
-  const tw_delivery_take *take = &asking->request->body.take;
+  const tw_control_take *take = &asking->request->body.take;
   tw_delivery *d = asking->delivery;
-  tw_delivery_taken *taken = &asking->waiting->answer.body.take;
+  tw_control_taken *taken = &asking->waiting->answer.body.take;
   tw_relay_client owner;
   bool found;
-  if (!pool_is_valid(take->pool)) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a pool");
+  if (!pool_is_valid(take->pool)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a pool");
   TW_TRY(d->store->ops->find(d->store, &take->owner, &owner, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "not a client of this relay");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "not a client of this relay");
   TW_TRY(d->store->ops->take(d->store, owner.number, (uint8_t)take->pool, &d->bytes, &taken->last_resort, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "there is no key package");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "there is no key package");
   return TW_OK;
 }
 
@@ -54,18 +54,18 @@ bool tw_delivery_has_room(const tw_delivery *d, const tw_relay_client *client, s
 }
 
 tw_err tw_delivery_send_message(tw_delivery_asking *asking) {
-  const tw_delivery_send *send = &asking->request->body.send;
+  const tw_control_send *send = &asking->request->body.send;
   tw_delivery *d = asking->delivery;
   tw_relay_client to;
   bool found;
   if (send->message.len == 0 || send->message.len > d->limits.message_bytes)
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a message of a length that is taken");
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a message of a length that is taken");
   TW_TRY(d->store->ops->find(d->store, &send->to, &to, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "not a client of this relay");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "not a client of this relay");
   if (!tw_delivery_has_room(d, &to, send->message.len, 0))
-    return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "the receiver's mailbox is full");
+    return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the receiver's mailbox is full");
   TW_TRY(tw_delivery_note_mail(d, to.number));
-  const tw_relay_mail mail = {.kind = TW_DELIVERY_KIND_SEND, .from = asking->peer->id, .message = send->message};
+  const tw_relay_mail mail = {.kind = TW_CONTROL_KIND_SEND, .from = asking->peer->id, .message = send->message};
   return d->store->ops->send(d->store, to.number, &mail, asking->now_ms);
 }
 
@@ -89,22 +89,22 @@ static tw_err take_entry(void *ctx, uint64_t number, const tw_relay_mail *mail, 
   }
   f->left--;
   tw_writer w = tw_writer_to(out);
-  const tw_delivery_entry entry = {.number = number,
-                                   .kind = (tw_delivery_kind)mail->kind,
-                                   .from = mail->from,
-                                   .group_id = mail->group_id,
-                                   .epoch = mail->epoch,
-                                   .message = mail->message};
-  tw_delivery_write_entry(&w, &entry);
+  const tw_control_entry entry = {.number = number,
+                                  .kind = (tw_control_kind)mail->kind,
+                                  .from = mail->from,
+                                  .group_id = mail->group_id,
+                                  .epoch = mail->epoch,
+                                  .message = mail->message};
+  tw_control_write_entry(&w, &entry);
   return tw_writer_end(&w);
 }
 
 tw_err tw_delivery_fetch_mail(tw_delivery_asking *asking) {
-  const tw_delivery_fetch *fetch = &asking->request->body.fetch;
+  const tw_control_fetch *fetch = &asking->request->body.fetch;
   tw_delivery *d = asking->delivery;
   /* Whoever says to have what never was has a mailbox of another time: nothing may be deleted for that. */
   if (fetch->after > asking->client.last)
-    return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "the mailbox has not come to this number");
+    return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the mailbox has not come to this number");
   fetching f = {.delivery = d,
                 .start = d->bytes.len,
                 .left = fetch->most < d->limits.fetch_entries ? fetch->most : d->limits.fetch_entries};
@@ -116,12 +116,12 @@ tw_err tw_delivery_fetch_mail(tw_delivery_asking *asking) {
 
 /* ---- where clients are ---- */
 
-static tw_err locate_one(tw_delivery_asking *asking, const tw_fingerprint *id, tw_delivery_location *location,
+static tw_err locate_one(tw_delivery_asking *asking, const tw_fingerprint *id, tw_control_location *location,
                          bool *fits) {
   tw_delivery *d = asking->delivery;
   tw_relay_client client;
   bool found;
-  *location = (tw_delivery_location){0};
+  *location = (tw_control_location){0};
   TW_TRY(d->store->ops->find(d->store, id, &client, &found));
   if (!found) return TW_OK;
   location->number = client.number;
@@ -135,18 +135,18 @@ tw_err tw_delivery_locate_clients(tw_delivery_asking *asking) {
   const size_t start = d->bytes.len;
   tw_fingerprint id;
   bool fits = true;
-  if (of.len % TW_FINGERPRINT_SIZE != 0) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not clients");
+  if (of.len % TW_FINGERPRINT_SIZE != 0) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not clients");
   if (of.len / TW_FINGERPRINT_SIZE > d->limits.locates)
-    return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many clients at once");
+    return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many clients at once");
   tw_reader walk = tw_reader_of(of);
   tw_writer w = tw_writer_to(&d->bytes);
-  while (fits && tw_delivery_client_next(&walk, &id)) {
-    tw_delivery_location location;
+  while (fits && tw_control_client_next(&walk, &id)) {
+    tw_control_location location;
     TW_TRY(locate_one(asking, &id, &location, &fits));
-    tw_delivery_write_location(&w, &location);
+    tw_control_write_location(&w, &location);
   }
   TW_TRY(tw_writer_end(&w));
   if (fits) return TW_OK;
   d->bytes.len = start;
-  return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many clients were asked for");
+  return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many clients were asked for");
 }

@@ -35,7 +35,7 @@ static bool are_too_many(const tw_delivery *d, tw_bytes members) { return member
 
 /* ---- opening, finding ---- */
 
-static tw_err hash_opening(const tw_env *env, const tw_delivery_group_open *open, uint8_t out[TW_RELAY_HASH]) {
+static tw_err hash_opening(const tw_env *env, const tw_control_group_open *open, uint8_t out[TW_RELAY_HASH]) {
   uint8_t numbers[16];
   tw_put_u64(numbers, open->epoch);
   tw_put_u64(numbers + 8, open->members.len);
@@ -52,7 +52,7 @@ static bool opened_by_this(const tw_delivery_asking *asking, const tw_relay_grou
 static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group *group,
                                 const uint8_t hash[TW_RELAY_HASH]) {
   tw_delivery *d = asking->delivery;
-  tw_delivery_answer *answer = &asking->waiting->answer;
+  tw_control_answer *answer = &asking->waiting->answer;
   const tw_bytes wanted = asking->request->body.group_open.group_id;
   const size_t start = d->bytes.len;
   size_t id_len = 0;
@@ -63,17 +63,17 @@ static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group
     answer->body.group_open = group->number;
     return TW_OK;
   }
-  answer->status = TW_DELIVERY_TAKEN;
+  answer->status = TW_CONTROL_TAKEN;
   return TW_OK;
 }
 
 static tw_err open_new(tw_delivery_asking *asking, const uint8_t hash[TW_RELAY_HASH]) {
-  const tw_delivery_group_open *open = &asking->request->body.group_open;
+  const tw_control_group_open *open = &asking->request->body.group_open;
   tw_delivery *d = asking->delivery;
   uint32_t count = 0;
   bool taken;
   TW_TRY(d->store->ops->group_count(d->store, &asking->peer->id, &count));
-  if (count >= d->limits.groups) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many groups of this client");
+  if (count >= d->limits.groups) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many groups of this client");
   const tw_relay_opening opening = {.name = open->name,
                                     .group_id = open->group_id,
                                     .epoch = open->epoch,
@@ -84,11 +84,11 @@ static tw_err open_new(tw_delivery_asking *asking, const uint8_t hash[TW_RELAY_H
   TW_TRY(d->store->ops->group_open(d->store, &opening, &asking->waiting->answer.body.group_open, &taken));
   if (!taken) return TW_OK;
   /* The id is another group's, or somebody was faster by another relay: to be asked again. */
-  return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "there is a group with this id");
+  return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "there is a group with this id");
 }
 
 tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
-  const tw_delivery_group_open *open = &asking->request->body.group_open;
+  const tw_control_group_open *open = &asking->request->body.group_open;
   tw_delivery *d = asking->delivery;
   uint8_t hash[TW_HASH_MAX];
   tw_relay_group group;
@@ -96,11 +96,11 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
   bool found;
   if (!is_name(open->name) || !is_name(open->group_id) || open->group_info.len > d->limits.message_bytes ||
       !tw_delivery_is_group_info(d->env, open->group_info, open->group_id, open->epoch))
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not the GroupInfo of a group");
-  if (open->epoch >= EPOCH_MAX) return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "no epoch comes this far");
-  if (are_too_many(d, open->members)) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many members");
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not the GroupInfo of a group");
+  if (open->epoch >= EPOCH_MAX) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "no epoch comes this far");
+  if (are_too_many(d, open->members)) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many members");
   TW_TRY(order_members(d, open->members, &asking->peer->id, &valid));
-  if (!valid) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not members, each once, with the sender");
+  if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
   TW_TRY(hash_opening(d->env, open, hash));
   TW_TRY(d->store->ops->group_find(d->store, open->name, TW_NO_BYTES, &group, &found));
   return found ? answer_name_taken(asking, &group, hash) : open_new(asking, hash);
@@ -108,13 +108,13 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
 
 tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
   tw_delivery *d = asking->delivery;
-  tw_delivery_group *answer = &asking->waiting->answer.body.group_find;
+  tw_control_group *answer = &asking->waiting->answer.body.group_find;
   const tw_bytes name = asking->request->body.group_find;
   tw_relay_group group;
   bool found;
-  if (!is_name(name)) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a group's name");
+  if (!is_name(name)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a group's name");
   TW_TRY(d->store->ops->group_find(d->store, name, TW_NO_BYTES, &group, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this name");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this name");
   answer->epoch = group.epoch;
   answer->number = group.number;
   TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &answer->member));
@@ -129,7 +129,7 @@ static tw_relay_room whole_room(const tw_delivery *d) {
 }
 
 tw_err tw_delivery_send_to_group(tw_delivery_asking *asking) {
-  const tw_delivery_group_send *send = &asking->request->body.group_send;
+  const tw_control_group_send *send = &asking->request->body.group_send;
   tw_delivery *d = asking->delivery;
   tw_delivery_look look;
   tw_relay_group group;
@@ -137,14 +137,14 @@ tw_err tw_delivery_send_to_group(tw_delivery_asking *asking) {
   if (!is_name(send->group_id) || send->message.len > d->limits.message_bytes ||
       tw_delivery_look_at(d->env, send->message, &look) != TW_OK || look.commit ||
       !tw_bytes_equal(look.group_id, send->group_id))
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a message of this group that is not a commit");
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a message of this group that is not a commit");
   TW_TRY(d->store->ops->group_find(d->store, TW_NO_BYTES, send->group_id, &group, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this id");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this id");
   TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &found));
-  if (!found || !look.member) return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "not a member of this group");
+  if (!found || !look.member) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not a member of this group");
   if (look.epoch > group.epoch || group.epoch - look.epoch > d->limits.epochs_behind)
-    return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "a message of another epoch");
-  const tw_relay_mail mail = {.kind = TW_DELIVERY_KIND_GROUP_SEND,
+    return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "a message of another epoch");
+  const tw_relay_mail mail = {.kind = TW_CONTROL_KIND_GROUP_SEND,
                               .from = asking->peer->id,
                               .group_id = send->group_id,
                               .epoch = look.epoch,
@@ -171,25 +171,18 @@ static tw_err answer_place_taken(tw_delivery_asking *asking, const tw_relay_grou
                     memcmp(past.from.digest, asking->peer->id.digest, ID) == 0;
   if (same || !allowed || !found) d->bytes.len = start;
   if (same) return TW_OK;
-  if (!allowed) return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "not a member of this group");
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "the epoch is too long over");
-  asking->waiting->answer.status = TW_DELIVERY_TAKEN;
+  if (!allowed) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not a member of this group");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the epoch is too long over");
+  asking->waiting->answer.status = TW_CONTROL_TAKEN;
   return TW_OK;
-}
-
-static bool read_welcome(tw_reader *walk, tw_fingerprint *to, tw_bytes *message) {
-  if (!tw_delivery_client_next(walk, to)) return false;
-  *message = tw_read_vector(walk);
-  return walk->err == TW_OK;
 }
 
 static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members_len, size_t *count) {
   tw_reader walk = tw_reader_of(welcomes);
-  tw_fingerprint to;
-  tw_bytes message;
-  for (*count = 0; read_welcome(&walk, &to, &message); ++*count) {
-    if (message.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, message) ||
-        bsearch(to.digest, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL)
+  tw_control_welcome one;
+  for (*count = 0; tw_control_welcome_next(&walk, &one); ++*count) {
+    if (one.welcome.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, one.welcome) ||
+        bsearch(one.to.digest, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL)
       return false;
   }
   return tw_reader_end(&walk) == TW_OK;
@@ -199,17 +192,16 @@ static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members
 static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, bool *placed) {
   tw_delivery *d = asking->delivery;
   tw_reader walk = tw_reader_of(asking->request->body.group_commit.welcomes);
-  tw_fingerprint to;
-  tw_bytes message;
+  tw_control_welcome one;
   *placed = false;
-  for (size_t i = 0; read_welcome(&walk, &to, &message); i++) {
+  for (size_t i = 0; tw_control_welcome_next(&walk, &one); i++) {
     tw_relay_client client;
     bool found;
-    TW_TRY(d->store->ops->find(d->store, &to, &client, &found));
-    if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "a Welcome for no client of this relay");
-    if (!tw_delivery_has_room(d, &client, message.len, 1)) /* the commit itself may come before it */
-      return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "the mailbox of a Welcome's receiver is full");
-    out[i] = (tw_relay_welcome){.to = client.number, .message = message};
+    TW_TRY(d->store->ops->find(d->store, &one.to, &client, &found));
+    if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "a Welcome for no client of this relay");
+    if (!tw_delivery_has_room(d, &client, one.welcome.len, 1)) /* the commit itself may come before it */
+      return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the mailbox of a Welcome's receiver is full");
+    out[i] = (tw_relay_welcome){.to = client.number, .message = one.welcome};
   }
   *placed = true;
   return TW_OK;
@@ -217,10 +209,10 @@ static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, 
 
 static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *group, const uint8_t hash[TW_RELAY_HASH],
                            const tw_relay_welcome *welcomes, size_t welcome_count) {
-  const tw_delivery_group_commit *request = &asking->request->body.group_commit;
+  const tw_control_group_commit *request = &asking->request->body.group_commit;
   tw_delivery *d = asking->delivery;
   const tw_relay_commit commit = {.group = group->number,
-                                  .commit = {.kind = TW_DELIVERY_KIND_COMMIT,
+                                  .commit = {.kind = TW_CONTROL_KIND_COMMIT,
                                              .from = asking->peer->id,
                                              .group_id = request->group_id,
                                              .epoch = request->epoch,
@@ -230,7 +222,7 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
                                   .members = TW_BYTES(d->scratch.ptr, request->members.len),
                                   .welcomes = welcomes,
                                   .welcome_count = welcome_count,
-                                  .welcome_kind = TW_DELIVERY_KIND_WELCOME,
+                                  .welcome_kind = TW_CONTROL_KIND_WELCOME,
                                   .remembered = d->limits.remembered_commits};
   const tw_relay_room room = whole_room(d);
   bool applied;
@@ -241,19 +233,19 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
 /* The commit is of the group's epoch, by somebody who may commit. */
 static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *group,
                               const uint8_t hash[TW_RELAY_HASH]) {
-  const tw_delivery_group_commit *request = &asking->request->body.group_commit;
+  const tw_control_group_commit *request = &asking->request->body.group_commit;
   tw_delivery *d = asking->delivery;
   bool valid;
   size_t count = 0;
-  if (are_too_many(d, request->members)) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many members");
+  if (are_too_many(d, request->members)) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many members");
   TW_TRY(order_members(d, request->members, &asking->peer->id, &valid));
-  if (!valid) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not members, each once, with the sender");
+  if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
   if (request->group_info.len > d->limits.message_bytes ||
       !tw_delivery_is_group_info(d->env, request->group_info, request->group_id, request->epoch + 1))
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not the GroupInfo of the next epoch");
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not the GroupInfo of the next epoch");
   if (!welcomes_are_valid(d, request->welcomes, request->members.len, &count))
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not Welcomes for members");
-  if (count > d->limits.members) return tw_delivery_refuse(asking, TW_DELIVERY_FULL, "too many Welcomes");
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members");
+  if (count > d->limits.members) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes");
   tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
   if (welcomes == NULL) return TW_ERR_NO_MEMORY;
   tw_err err = place_welcomes(asking, welcomes, &valid);
@@ -263,7 +255,7 @@ static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *
 }
 
 tw_err tw_delivery_commit(tw_delivery_asking *asking) {
-  const tw_delivery_group_commit *request = &asking->request->body.group_commit;
+  const tw_control_group_commit *request = &asking->request->body.group_commit;
   tw_delivery *d = asking->delivery;
   uint8_t hash[TW_HASH_MAX];
   tw_delivery_look look;
@@ -273,16 +265,18 @@ tw_err tw_delivery_commit(tw_delivery_asking *asking) {
   if (!is_name(request->group_id) || request->commit.len > d->limits.message_bytes ||
       tw_delivery_look_at(d->env, request->commit, &look) != TW_OK || !look.commit || look.epoch != request->epoch ||
       !tw_bytes_equal(look.group_id, request->group_id))
-    return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a commit of this group and epoch");
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a commit of this group and epoch");
   TW_TRY(d->store->ops->group_find(d->store, TW_NO_BYTES, request->group_id, &group, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this id");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this id");
   TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &member));
-  const bool allowed = look.external_join || (member && look.member);
+  /* An external commit is a member's resync: one of a stranger would end the epoch, and the members who refuse it could
+   * not come to another. */
+  const bool allowed = member && (look.member || look.external_join);
   TW_TRY(tw_hash_parts(d->env, &hashing, &request->commit, 1, hash));
   if (request->epoch < group.epoch) return answer_place_taken(asking, &group, allowed, hash);
-  if (!allowed) return tw_delivery_refuse(asking, TW_DELIVERY_FORBIDDEN, "not a member of this group");
+  if (!allowed) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not a member of this group");
   if (request->epoch > group.epoch || request->epoch >= EPOCH_MAX)
-    return tw_delivery_refuse(asking, TW_DELIVERY_TOO_FAR, "the group has not come to this epoch");
+    return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the group has not come to this epoch");
   return check_and_apply(asking, &group, hash);
 }
 
@@ -305,8 +299,8 @@ tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
   wanting w = {asking, asking->request->body.want_in};
   tw_relay_group group;
   bool found;
-  if (!is_name(w.name)) return tw_delivery_refuse(asking, TW_DELIVERY_MALFORMED, "not a group's name");
+  if (!is_name(w.name)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a group's name");
   TW_TRY(d->store->ops->group_find(d->store, w.name, TW_NO_BYTES, &group, &found));
-  if (!found) return tw_delivery_refuse(asking, TW_DELIVERY_UNKNOWN, "no group has this name");
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this name");
   return d->store->ops->members(d->store, group.number, tell_member, &w);
 }

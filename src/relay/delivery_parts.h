@@ -8,7 +8,7 @@
 /* An answer that waits for the flush. Its bytes are in the batch's; `split` parts the two views of a group. */
 typedef struct tw_delivery_waiting {
   uint64_t tag;
-  tw_delivery_answer answer;
+  tw_control_answer answer;
   size_t at;
   size_t split;
   size_t len;
@@ -36,7 +36,7 @@ typedef struct tw_delivery_asking {
   tw_delivery *delivery;
   tw_delivery_peer *peer;
   tw_relay_client client;
-  const tw_delivery_request *request;
+  const tw_control_request *request;
   uint64_t now_ms;
   tw_delivery_waiting *waiting;
 } tw_delivery_asking;
@@ -57,7 +57,7 @@ tw_err tw_delivery_send_to_group(tw_delivery_asking *asking);
 tw_err tw_delivery_want_in(tw_delivery_asking *asking);
 
 /* Refuse, with words for people; gives TW_OK. */
-tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_delivery_status status, const char *words);
+tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, const char *words);
 /* A tw_relay_reach of the delivery service: note that this client has mail. */
 tw_err tw_delivery_note_mail(void *ctx, uint32_t number);
 /* What may wait for a direct message to be taken. */
@@ -69,7 +69,7 @@ typedef struct tw_delivery_look {
   tw_bytes group_id;
   uint64_t epoch;
   bool commit;
-  bool external_join; /* a PublicMessage by new_member_commit */
+  bool external_join; /* a PublicMessage by new_member_commit, who may be a member that lost its state */
   bool member;        /* by its own account: the sender of a PublicMessage, or a PrivateMessage */
 } tw_delivery_look;
 
@@ -79,6 +79,6 @@ bool tw_delivery_is_welcome(const tw_env *env, tw_bytes message);
 /* A GroupInfo of this group and epoch; or nothing, where external joins are not wanted. */
 bool tw_delivery_is_group_info(const tw_env *env, tw_bytes message, tw_bytes group_id, uint64_t epoch);
 /* By its first bytes. */
-bool tw_delivery_is_key_package(tw_delivery_pool pool, tw_bytes message);
+bool tw_delivery_is_key_package(tw_control_pool pool, tw_bytes message);
 
 #endif

@@ -4,7 +4,7 @@
 /* A batch being made. */
 typedef struct making {
   tw_forward *forward;
-  int64_t *budget;
+  int64_t budget;
   uint64_t now_us;
   uint32_t work; /* what may still be looked at */
 } making;
@@ -33,7 +33,7 @@ static void put_message(making *m, tw_forward_peer *from, tw_forward_peer *to, t
   forward->messages[forward->message_end++] = message;
   from->deficit -= cost;
   from->charged += cost;
-  *m->budget -= cost;
+  m->budget -= cost;
 }
 
 /* Whether the deficit reaches. Where nobody else waits it always does: one turn follows the other. */
@@ -97,7 +97,7 @@ static bool send_to_client(making *m, tw_forward_peer *from) {
 /* ---- to a group ---- */
 
 static bool goes_on(const making *m) {
-  return m->forward->message_end<m->forward->options.messages && * m->budget> 0 && m->work > 0;
+  return m->forward->message_end < m->forward->options.messages && m->budget > 0 && m->work > 0;
 }
 
 /*
@@ -194,9 +194,10 @@ static void review_messages(tw_forward *forward, uint64_t now_us) {
 uint32_t tw_forward_batch(tw_forward *forward, int64_t *budget, uint64_t now_us, tw_forward_message **messages) {
   review_messages(forward, now_us);
   if (forward->message_at == forward->message_end) {
-    making m = {forward, budget, now_us, WORK_PER_MESSAGE * forward->options.messages};
+    making m = {forward, *budget, now_us, WORK_PER_MESSAGE * forward->options.messages};
     forward->message_at = forward->message_end = forward->parts_used = 0;
     make_messages(&m);
+    *budget = m.budget;
   }
   *messages = &forward->messages[forward->message_at];
   return forward->message_end - forward->message_at;

@@ -184,11 +184,12 @@ static void begin_run(intake *in, tw_bytes segment, uint32_t slot) {
   }
 }
 
-/* Most segments go the way of the one before: nothing is looked up for them. */
+/* Most segments go the way of the one before: nothing is looked up for them. All of a datagram but the last are of one
+ * size. */
 static bool continues(const intake *in, tw_bytes segment) {
   const tw_forward_run *run = &in->run;
-  return run->count > 0 && run->count < TW_FORWARD_SEGMENTS_MAX && run->last == run->segment &&
-         segment.len <= run->segment && segment.len >= TW_FORWARD_HEADER + TW_FORWARD_PACKET_MIN &&
+  return run->count > 0 && run->count < TW_FORWARD_SEGMENTS_MAX &&
+         segment.len >= TW_FORWARD_HEADER + TW_FORWARD_PACKET_MIN &&
          memcmp(segment.ptr, run->at, TW_FORWARD_HEADER) == 0;
 }
 

@@ -40,8 +40,8 @@ bool tw_delivery_is_group_info(const tw_env *env, tw_bytes message, tw_bytes gro
   return tw_bytes_equal(context->group_id, group_id) && context->epoch == epoch;
 }
 
-bool tw_delivery_is_key_package(tw_delivery_pool pool, tw_bytes message) {
-  if (pool == TW_DELIVERY_POOL_PAIR) {
+bool tw_delivery_is_key_package(tw_control_pool pool, tw_bytes message) {
+  if (pool == TW_CONTROL_POOL_PAIR) {
     tw_pair_message_type type;
     return tw_pair_message_peek(message, &type) == TW_OK && type == TW_PAIR_CLIENT_HELLO;
   }

@@ -121,9 +121,10 @@ typedef struct tw_relay_store_ops {
 
   /* ---- key packages ---- */
 
-  /** Add `key_packages` (opaque each<V>, well-formed) to a pool; `last_resort`, unless empty, replaces that one. */
-  tw_err (*publish)(tw_relay_store *store, uint32_t number, uint8_t pool, tw_bytes key_packages, tw_bytes last_resort,
-                    uint64_t now_ms);
+  /** Add `key_packages` (opaque each<V>, well-formed) to a pool, with `replace` in the place of all that are there;
+   * `last_resort`, unless empty, replaces that one. */
+  tw_err (*publish)(tw_relay_store *store, uint32_t number, uint8_t pool, bool replace, tw_bytes key_packages,
+                    tw_bytes last_resort, uint64_t now_ms);
   tw_err (*stock)(tw_relay_store *store, uint32_t number, uint8_t pool, uint32_t *count);
   /** The oldest one, which is gone then, or else the last resort, appended to `out`. */
   tw_err (*take)(tw_relay_store *store, uint32_t number, uint8_t pool, tw_buf *out, bool *last_resort, bool *found);

@@ -70,8 +70,16 @@ static tw_err put_package(tw_relay_sqlite *store, uint32_t client, uint8_t pool,
   return tw_relay_query_run(&q);
 }
 
-static tw_err publish(tw_relay_sqlite *store, uint32_t client, uint8_t pool, tw_bytes key_packages,
+static tw_err clear_packages(tw_relay_sqlite *store, uint32_t client, uint8_t pool) {
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_PACKAGES_CLEAR);
+  tw_relay_query_number(&q, client);
+  tw_relay_query_number(&q, pool);
+  return tw_relay_query_run(&q);
+}
+
+static tw_err publish(tw_relay_sqlite *store, uint32_t client, uint8_t pool, bool replace, tw_bytes key_packages,
                       tw_bytes last_resort, uint64_t now_ms) {
+  if (replace) TW_TRY(clear_packages(store, client, pool));
   tw_relay_query q = tw_relay_query_of(store, TW_RELAY_PACKAGE_LAST);
   tw_relay_query_number(&q, client);
   tw_relay_query_number(&q, pool);
@@ -86,11 +94,11 @@ static tw_err publish(tw_relay_sqlite *store, uint32_t client, uint8_t pool, tw_
   return last_resort.len == 0 ? TW_OK : put_package(store, client, pool, 0, now_ms, last_resort);
 }
 
-tw_err tw_relay_sqlite_publish(tw_relay_store *base, uint32_t number, uint8_t pool, tw_bytes key_packages,
+tw_err tw_relay_sqlite_publish(tw_relay_store *base, uint32_t number, uint8_t pool, bool replace, tw_bytes key_packages,
                                tw_bytes last_resort, uint64_t now_ms) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   TW_TRY(tw_relay_operation_begin(store));
-  return tw_relay_operation_end(store, publish(store, number, pool, key_packages, last_resort, now_ms));
+  return tw_relay_operation_end(store, publish(store, number, pool, replace, key_packages, last_resort, now_ms));
 }
 
 tw_err tw_relay_sqlite_stock(tw_relay_store *base, uint32_t number, uint8_t pool, uint32_t *count) {

@@ -26,6 +26,7 @@ typedef enum tw_relay_statement {
   TW_RELAY_PACKAGE_COUNT,
   TW_RELAY_PACKAGE_FIRST,
   TW_RELAY_PACKAGE_DROP,
+  TW_RELAY_PACKAGES_CLEAR,
   TW_RELAY_PACKAGES_OLD,
   TW_RELAY_PACKAGES_DROP,
   TW_RELAY_MESSAGE_ADD,
@@ -109,7 +110,7 @@ TW_MUST_USE tw_err tw_relay_operation_end(tw_relay_sqlite *store, tw_err err);
 
 tw_err tw_relay_sqlite_enter(tw_relay_store *base, const tw_fingerprint *id, uint64_t now_ms, tw_relay_client *client);
 tw_err tw_relay_sqlite_find(tw_relay_store *base, const tw_fingerprint *id, tw_relay_client *client, bool *found);
-tw_err tw_relay_sqlite_publish(tw_relay_store *base, uint32_t number, uint8_t pool, tw_bytes key_packages,
+tw_err tw_relay_sqlite_publish(tw_relay_store *base, uint32_t number, uint8_t pool, bool replace, tw_bytes key_packages,
                                tw_bytes last_resort, uint64_t now_ms);
 tw_err tw_relay_sqlite_stock(tw_relay_store *base, uint32_t number, uint8_t pool, uint32_t *count);
 tw_err tw_relay_sqlite_take(tw_relay_store *base, uint32_t number, uint8_t pool, tw_buf *out, bool *last_resort,

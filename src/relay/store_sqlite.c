@@ -57,6 +57,7 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_PACKAGE_FIRST] =
         {"SELECT number, body FROM package WHERE client=?1 AND pool=?2 AND number>=?3 ORDER BY number LIMIT 1"},
     [TW_RELAY_PACKAGE_DROP] = {"DELETE FROM package WHERE client=?1 AND pool=?2 AND number=?3"},
+    [TW_RELAY_PACKAGES_CLEAR] = {"DELETE FROM package WHERE client=?1 AND pool=?2 AND number>0"},
     [TW_RELAY_PACKAGES_OLD] = {"DELETE FROM package WHERE client=?1 AND number>0 AND at<?2"},
     [TW_RELAY_PACKAGES_DROP] = {"DELETE FROM package WHERE client=?1"},
     [TW_RELAY_MESSAGE_ADD] = {"INSERT INTO message VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, 0)"},

@@ -1,5 +1,5 @@
 /* A thousand nodes at one relay, and what each costs it. SPDX-License-Identifier: Apache-2.0 */
-/* label: no-valgrind */
+/* label: slow */
 #include "control_kit.h"
 
 #include <malloc.h>

@@ -1,82 +1,6 @@
-/* Packets into super-packets, and back by tw_split. SPDX-License-Identifier: Apache-2.0 */
-#include "tw_cmocka.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#include "packet/coalesce.h"
+/* Which packets become super-packets, and back by tw_split. SPDX-License-Identifier: Apache-2.0 */
+#include "coalesce_kit.h"
 #include "packet/split.h"
-#include "packet_kit.h"
-#include "support/tw_test_env.h"
-
-enum { BOTH = TW_COALESCE_TCP | TW_COALESCE_UDP, SLOT = 2048 };
-
-static tw_coalesce batch;
-static tw_bytes pieces[TW_COALESCE_PIECES];
-static uint8_t slots[TW_COALESCE_BATCH][SLOT]; /* where packets lie */
-static size_t lens[TW_COALESCE_BATCH];         /* as they came */
-static uint8_t originals[TW_COALESCE_BATCH][SLOT];
-static size_t used;
-static uint8_t joined[PACKET_ROOM];
-static uint8_t expected[PACKET_ROOM];
-
-static void begin(unsigned what) {
-  used = 0;
-  tw_coalesce_begin(&batch, what);
-}
-
-static tw_err add_slot(void) {
-  tw_ip ip;
-  uint8_t *slot = slots[used];
-  assert_int_equal(tw_ip_parse(TW_BYTES(slot, SLOT), &ip), TW_OK);
-  lens[used] = ip.len;
-  memcpy(originals[used], slot, ip.len);
-  used++;
-  return tw_coalesce_add(&batch, slot, &ip);
-}
-
-static void add(const packet_spec *spec) {
-  (void)packet_write(spec, slots[used]);
-  assert_int_equal(add_slot(), TW_OK);
-}
-
-static size_t take(size_t index, tw_offload *offload) {
-  const size_t count = tw_coalesce_take(&batch, index, offload, pieces);
-  size_t len = 0;
-  assert_in_range(count, 1, TW_COALESCE_PIECES);
-  for (size_t i = 0; i < count; i++) {
-    assert_true(len + pieces[i].len <= sizeof joined);
-    memcpy(joined + len, pieces[i].ptr, pieces[i].len);
-    len += pieces[i].len;
-  }
-  return len;
-}
-
-/* What came out is the packet that `super` describes, its checksum left open, in pieces of `size`. */
-static void check_super(size_t index, const packet_spec *super, size_t size) {
-  tw_offload offload;
-  const size_t len = take(index, &offload);
-  assert_int_equal(len, packet_write(super, expected));
-  packet_leave_checksum(super, expected);
-  assert_memory_equal(joined, expected, len);
-  assert_int_equal(offload.flags, TW_OFFLOAD_NEEDS_CSUM);
-  unsigned type = super->version == 4 ? TW_OFFLOAD_TCP4 : TW_OFFLOAD_TCP6;
-  if ((super->flags & 0x80) != 0) type |= TW_OFFLOAD_ECN;
-  assert_int_equal(offload.gso_type, super->protocol == PACKET_UDP ? TW_OFFLOAD_UDP : type);
-  assert_int_equal(offload.gso_size, size);
-  assert_int_equal(offload.hdr_len, packet_headers(super));
-  assert_int_equal(offload.csum_start, packet_transport(super));
-  assert_int_equal(offload.csum_start + offload.csum_offset, packet_checksum_at(super));
-}
-
-/* It came out alone, not a bit changed. */
-static void check_alone(size_t index, size_t slot) {
-  static const tw_offload none = {0};
-  tw_offload offload;
-  assert_int_equal(take(index, &offload), lens[slot]);
-  assert_memory_equal(&offload, &none, sizeof none);
-  assert_memory_equal(joined, originals[slot], lens[slot]);
-}
 
 static void check_round_trip(const packet_spec *super, size_t size) {
   const size_t count = (super->payload + size - 1) / size;
@@ -162,8 +86,14 @@ static void change_ecn(packet_spec *a, packet_spec *b) { b->traffic_class = (uin
 static void change_hop_limit(packet_spec *a, packet_spec *b) { b->hop_limit = (uint8_t)(a->hop_limit - 1); }
 static void change_flow_label(packet_spec *a, packet_spec *b) { b->flow_label = a->flow_label ^ 1; }
 static void change_df(packet_spec *a, packet_spec *b) { b->may_fragment = !a->may_fragment; }
-static void change_gap(packet_spec *a, packet_spec *b) { b->sequence++, (void)a; }
-static void change_overlap(packet_spec *a, packet_spec *b) { b->sequence--, (void)a; }
+static void change_gap(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->sequence++;
+}
+static void change_overlap(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->sequence--;
+}
 static void change_repeat(packet_spec *a, packet_spec *b) { b->sequence = a->sequence; }
 static void change_acknowledgment(packet_spec *a, packet_spec *b) { b->acknowledgment = a->acknowledgment + 1; }
 static void change_window(packet_spec *a, packet_spec *b) { b->window = (uint16_t)(a->window + 1); }
@@ -171,18 +101,40 @@ static void change_urgent(packet_spec *a, packet_spec *b) { b->urgent = (uint16_
 static void change_option(packet_spec *a, packet_spec *b) { b->tcp_option = (uint8_t)(a->tcp_option ^ 0x80); }
 static void change_options(packet_spec *a, packet_spec *b) { b->tcp_options = a->tcp_options + 4; }
 static void change_ip_options(packet_spec *a, packet_spec *b) { b->ip_options = a->ip_options + 8; }
+static void change_both_ip_options(packet_spec *a, packet_spec *b) { a->ip_options = b->ip_options = 8; }
 static void change_size(packet_spec *a, packet_spec *b) { b->payload = a->payload + 1; }
-static void change_nothing_left(packet_spec *a, packet_spec *b) { b->payload = 0, (void)a; }
-static void change_first_psh(packet_spec *a, packet_spec *b) { a->flags |= 0x08, (void)b; }
-static void change_first_fin(packet_spec *a, packet_spec *b) { a->flags |= 0x01, (void)b; }
-static void change_syn(packet_spec *a, packet_spec *b) { b->flags |= 0x02, (void)a; }
+static void change_nothing_left(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->payload = 0;
+}
+static void change_first_psh(packet_spec *a, packet_spec *b) {
+  (void)b;
+  a->flags |= 0x08;
+}
+static void change_first_fin(packet_spec *a, packet_spec *b) {
+  (void)b;
+  a->flags |= 0x01;
+}
+static void change_syn(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->flags |= 0x02;
+}
 static void change_both_syn(packet_spec *a, packet_spec *b) { a->flags |= 0x02, b->flags |= 0x02; }
-static void change_rst(packet_spec *a, packet_spec *b) { b->flags |= 0x04, (void)a; }
+static void change_rst(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->flags |= 0x04;
+}
 static void change_both_rst(packet_spec *a, packet_spec *b) { a->flags |= 0x04, b->flags |= 0x04; }
 static void change_both_urg(packet_spec *a, packet_spec *b) { a->flags |= 0x20, b->flags |= 0x20; }
 static void change_no_ack(packet_spec *a, packet_spec *b) { a->flags = b->flags = 0; }
-static void change_ece(packet_spec *a, packet_spec *b) { b->flags |= 0x40, (void)a; }
-static void change_cwr(packet_spec *a, packet_spec *b) { b->flags |= 0x80, (void)a; }
+static void change_ece(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->flags |= 0x40;
+}
+static void change_cwr(packet_spec *a, packet_spec *b) {
+  (void)a;
+  b->flags |= 0x80;
+}
 static void change_both_cwr(packet_spec *a, packet_spec *b) { a->flags |= 0x80, b->flags |= 0x80; }
 static void change_protocol(packet_spec *a, packet_spec *b) { b->protocol = a->protocol ^ PACKET_TCP ^ PACKET_UDP; }
 static void change_tiny(packet_spec *a, packet_spec *b) { a->payload = b->payload = 7, b->sequence = a->sequence + 7; }
@@ -213,6 +165,7 @@ static void test_what_differs_is_not_coalesced(void **state) {
       {change_option, OF_4 | OF_6 | OF_TCP},
       {change_options, OF_4 | OF_6 | OF_TCP},
       {change_ip_options, OF_ALL},
+      {change_both_ip_options, OF_ALL},
       {change_size, OF_ALL},
       {change_nothing_left, OF_ALL},
       {change_first_psh, OF_4 | OF_6 | OF_TCP},
@@ -327,237 +280,6 @@ static void test_only_what_was_asked_for_is_coalesced(void **state) {
   }
 }
 
-static void test_super_packets_have_bounds(void **state) {
-  (void)state;
-  /* 46 * 1,400 and the headers are 64,440 bytes; 47 are more than 65,535. */
-  packet_spec super = packet_plain(4, PACKET_TCP, 50 * 1400);
-  begin(BOTH);
-  for (size_t n = 0; n < 50; n++) {
-    const packet_spec segment = packet_segment(&super, 1400, n);
-    add(&segment);
-  }
-  assert_int_equal(batch.count, 2);
-  packet_spec part = super;
-  part.payload = 46 * 1400;
-  check_super(0, &part, 1400);
-  part = packet_segment(&super, (size_t)46 * 1400, 1);
-  part.id = (uint16_t)(super.id + 46);
-  check_super(1, &part, 1400);
-
-  for (unsigned protocol = PACKET_TCP; protocol <= PACKET_UDP; protocol += PACKET_UDP - PACKET_TCP) {
-    super = packet_plain(6, protocol, 200 * 20);
-    begin(BOTH);
-    for (size_t n = 0; n < 200; n++) {
-      const packet_spec segment = packet_segment(&super, 20, n);
-      add(&segment);
-    }
-    const size_t most = protocol == PACKET_TCP ? TW_COALESCE_PIECES : TW_COALESCE_UDP_PIECES;
-    assert_int_equal(batch.count, (200 + most - 1) / most);
-    part = super;
-    part.payload = most * 20;
-    check_super(0, &part, 20);
-  }
-}
-
-/* 65,535 bytes in all are allowed, one more is not. */
-static void test_a_super_packet_may_have_exactly_64_kib_less_one(void **state) {
-  (void)state;
-  for (size_t more = 0; more < 2; more++) {
-    packet_spec super = packet_plain(4, PACKET_TCP, 65535 - 40 + more);
-    begin(BOTH);
-    for (size_t n = 0; n * 1400 < super.payload; n++) {
-      const packet_spec segment = packet_segment(&super, 1400, n);
-      add(&segment);
-    }
-    assert_int_equal(batch.count, 1 + more);
-    if (more == 0) check_super(0, &super, 1400);
-  }
-}
-
-static void test_a_full_batch_takes_no_more(void **state) {
-  (void)state;
-  const packet_spec super = packet_plain(4, PACKET_TCP, (size_t)TW_COALESCE_BATCH * 1000);
-  begin(BOTH);
-  for (size_t n = 0; n < TW_COALESCE_BATCH; n++) {
-    const packet_spec segment = packet_segment(&super, 1000, n);
-    add(&segment);
-  }
-  tw_ip ip;
-  const uint32_t count = batch.count;
-  assert_int_equal(tw_ip_parse(TW_BYTES(slots[0], SLOT), &ip), TW_OK);
-  assert_int_equal(tw_coalesce_add(&batch, slots[0], &ip), TW_ERR_LIMIT);
-  assert_int_equal(batch.count, count);
-  begin(BOTH);
-  assert_int_equal(tw_coalesce_add(&batch, slots[0], &ip), TW_OK);
-}
-
-/* Fragments have no ports: they may belong to any flow. */
-static void test_a_fragment_ends_all_flows(void **state) {
-  (void)state;
-  const packet_spec super = packet_plain(4, PACKET_UDP, 2000);
-  const packet_spec first = packet_segment(&super, 1000, 0);
-  const packet_spec second = packet_segment(&super, 1000, 1);
-  begin(BOTH);
-  add(&first);
-  packet_spec fragment = packet_plain(4, PACKET_UDP, 16);
-  (void)packet_write(&fragment, slots[1]);
-  slots[1][6] = 0x20;
-  assert_int_equal(add_slot(), TW_OK);
-  add(&second);
-  assert_int_equal(batch.count, 3);
-  for (size_t n = 0; n < 3; n++) check_alone(n, n);
-}
-
-/* An acknowledgment in between comes out in between. */
-static void test_nothing_of_a_flow_overtakes_what_came_before(void **state) {
-  (void)state;
-  const packet_spec super = packet_plain(6, PACKET_TCP, 4000);
-  packet_spec pure = packet_plain(6, PACKET_TCP, 0);
-  pure.sequence = super.sequence + 2000;
-  begin(BOTH);
-  for (size_t n = 0; n < 5; n++) {
-    const packet_spec segment = packet_segment(&super, 1000, n < 2 ? n : n - 1);
-    add(n == 2 ? &pure : &segment);
-  }
-  assert_int_equal(batch.count, 3);
-  packet_spec part = super;
-  part.payload = 2000;
-  check_super(0, &part, 1000);
-  check_alone(1, 2);
-  part = packet_segment(&super, 2000, 1);
-  check_super(2, &part, 1000);
-}
-
-/* ---- many flows ---- */
-
-enum { FLOWS_MOST = 48 };
-
-static packet_spec flow_spec(unsigned flow) {
-  packet_spec spec = packet_plain(flow % 2 == 0 ? 4 : 6, flow % 3 == 0 ? PACKET_UDP : PACKET_TCP, 0);
-  spec.source_port = (uint16_t)(1000 + flow);
-  spec.stream = flow;
-  return spec;
-}
-
-static unsigned flow_of(const uint8_t *packet) {
-  const size_t at = packet[0] >> 4 == 4 ? 20 : 40;
-  return (unsigned)(packet[at] << 8 | packet[at + 1]) - 1000;
-}
-
-/* Takes all out, splits it, and follows each flow's packets through the slots they were added from. */
-static void check_order(unsigned flows) {
-  size_t next[FLOWS_MOST] = {0};
-  size_t seen = 0;
-  for (size_t i = 0; i < batch.count; i++) {
-    tw_offload offload;
-    tw_ip ip;
-    tw_split split;
-    static uint8_t slot[PACKET_ROOM];
-    const size_t len = take(i, &offload);
-    assert_int_equal(tw_ip_parse(TW_BYTES(joined, len), &ip), TW_OK);
-    assert_int_equal(tw_split_begin(&split, joined, &ip, &offload), TW_OK);
-    for (size_t size = tw_split_next(&split, slot); size > 0; size = tw_split_next(&split, slot)) {
-      const unsigned flow = flow_of(slot);
-      assert_true(flow < flows);
-      size_t *at = &next[flow];
-      while (*at < used && flow_of(originals[*at]) != flow) (*at)++;
-      assert_true(*at < used);
-      assert_int_equal(size, lens[*at]);
-      assert_memory_equal(slot, originals[*at], size);
-      (*at)++;
-      seen++;
-    }
-  }
-  assert_int_equal(seen, used);
-}
-
-/* With losses, repetitions, other sizes and flags, damage, and more flows than there is room for. */
-static void test_random_batches_keep_every_packet_and_the_order_in_each_flow(void **state) {
-  (void)state;
-  uint64_t dice = 11;
-  for (unsigned round = 0; round < tw_test_rounds(1500, 12); round++) {
-    const unsigned flows = 1 + packet_dice(&dice) % FLOWS_MOST;
-    packet_spec specs[FLOWS_MOST];
-    for (unsigned flow = 0; flow < flows; flow++) specs[flow] = flow_spec(flow);
-    begin(BOTH);
-    const size_t total = packet_dice(&dice) % TW_COALESCE_BATCH;
-    unsigned flow = 0;
-    while (used < total) {
-      if (packet_dice(&dice) % 4 == 0) flow = packet_dice(&dice) % flows;
-      packet_spec *spec = &specs[flow];
-      const uint32_t what = packet_dice(&dice) % 64;
-      spec->payload = what < 4 ? packet_dice(&dice) % 300 : 200;
-      spec->flags = what == 5 ? (uint8_t)packet_dice(&dice) : what == 6 ? 0x18 : 0x10;
-      spec->tcp_options = what == 7 ? 12 : 0;
-      if (what == 8) spec->sequence += 100;
-      if (what == 9) spec->traffic_class ^= 3;
-      (void)packet_write(spec, slots[used]);
-      if (what == 10) slots[used][packet_len(spec) - 1] ^= 1;
-      assert_int_equal(add_slot(), TW_OK);
-      spec->sequence += (uint32_t)spec->payload;
-      spec->at += spec->payload;
-      spec->id++;
-    }
-    check_order(flows);
-  }
-}
-
-/* As many packets of one flow, interleaved with so many others that its place is taken again and again. */
-static void test_a_flow_that_lost_its_place_begins_anew(void **state) {
-  (void)state;
-  const unsigned flows = TW_COALESCE_FLOWS + 1;
-  begin(BOTH);
-  for (size_t n = 0; n < 3; n++) {
-    for (unsigned flow = 0; flow < flows; flow++) {
-      packet_spec spec = flow_spec(flow);
-      spec.payload = 300;
-      const packet_spec segment = packet_segment(&spec, 100, n);
-      add(&segment);
-    }
-  }
-  assert_int_equal(batch.count, used);
-  check_order(flows);
-}
-
-/* ---- hostile ---- */
-
-static void test_mutated_packets_never_lead_outside(void **state) {
-  (void)state;
-  uint64_t dice = 13;
-  for (unsigned round = 0; round < tw_test_rounds(30000, 400); round++) {
-    uint8_t *blocks[8];
-    tw_ip ips[8];
-    size_t count = 0;
-    size_t bytes = 0;
-    tw_coalesce_begin(&batch, BOTH);
-    const packet_spec super = packet_plain(round % 2 == 0 ? 4 : 6, round % 3 == 0 ? PACKET_UDP : PACKET_TCP, 160);
-    for (size_t n = 0; n < 8; n++) {
-      const packet_spec segment = packet_segment(&super, 20, n);
-      const size_t len = packet_write(&segment, slots[0]);
-      if (packet_dice(&dice) % 3 == 0) slots[0][packet_dice(&dice) % len] = (uint8_t)packet_dice(&dice);
-      const size_t cut = packet_dice(&dice) % 8 == 0 ? packet_dice(&dice) % (len + 1) : len;
-      if (packet_dice(&dice) % 8 == 0) slots[0][super.version == 4 ? 3 : 5] = (uint8_t)cut;
-      blocks[count] = malloc(cut + 1);
-      assert_non_null(blocks[count]);
-      memcpy(blocks[count] + 1, slots[0], cut);
-      if (tw_ip_parse(TW_BYTES(blocks[count] + 1, cut), &ips[count]) != TW_OK) {
-        free(blocks[count]);
-        continue;
-      }
-      bytes += ips[count].len;
-      assert_int_equal(tw_coalesce_add(&batch, blocks[count] + 1, &ips[count]), TW_OK);
-      count++;
-    }
-    size_t out = 0;
-    for (size_t i = 0; i < batch.count; i++) {
-      tw_offload offload;
-      out += take(i, &offload);
-    }
-    assert_true(out <= bytes);
-    for (size_t i = 0; i < count; i++) free(blocks[i]);
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_split_and_coalesced_and_split_again_gives_the_same_segments),
@@ -567,14 +289,6 @@ int main(void) {
       cmocka_unit_test(test_a_changed_bit_never_comes_out_with_a_checksum_that_hides_it),
       cmocka_unit_test(test_a_datagram_without_a_checksum_or_with_a_wrong_length_stays_alone),
       cmocka_unit_test(test_only_what_was_asked_for_is_coalesced),
-      cmocka_unit_test(test_super_packets_have_bounds),
-      cmocka_unit_test(test_a_super_packet_may_have_exactly_64_kib_less_one),
-      cmocka_unit_test(test_a_full_batch_takes_no_more),
-      cmocka_unit_test(test_a_fragment_ends_all_flows),
-      cmocka_unit_test(test_nothing_of_a_flow_overtakes_what_came_before),
-      cmocka_unit_test(test_random_batches_keep_every_packet_and_the_order_in_each_flow),
-      cmocka_unit_test(test_a_flow_that_lost_its_place_begins_anew),
-      cmocka_unit_test(test_mutated_packets_never_lead_outside),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,9 +230,13 @@ static void test_what_fits_or_is_no_syn_stays_as_it_is(void **state) {
   check_unchanged(4, 0x02, plain, sizeof plain, 40); /* nothing would fit */
   check_unchanged(4, 0x02, plain, sizeof plain, 0);
   check_unchanged(4, 0x02, plain, 0, 1280);
-  const packet_spec spec = packet_plain(4, PACKET_UDP, 60);
-  const size_t size = packet_write(&spec, packet);
-  const tw_ip ip = parsed(size);
+  packet_spec spec = packet_plain(4, PACKET_UDP, 60);
+  tw_ip ip = parsed(packet_write(&spec, packet));
+  assert_false(tw_mss_lower(packet, &ip, 1280));
+  /* Data that looks like one: of a later fragment. */
+  const size_t len = write_syn(4, 0x02, plain, sizeof plain);
+  packet[7] = 8;
+  ip = parsed(len);
   assert_false(tw_mss_lower(packet, &ip, 1280));
 }
 

@@ -15,14 +15,14 @@ enum { RELAY_ANSWERS = 2048, RELAY_CALLS = 4096, RELAY_PEERS = 16 };
 /* An answer with its bytes copied. */
 typedef struct relay_answer {
   uint64_t tag;
-  tw_delivery_answer answer;
+  tw_control_answer answer;
   tw_buf bytes;
 } relay_answer;
 
 typedef struct relay_call {
   uint32_t to;
   tw_fingerprint client;
-  tw_delivery_location location;
+  tw_control_location location;
 } relay_call;
 
 typedef struct relay_kit {
@@ -62,25 +62,25 @@ static inline void relay_copy(tw_bytes *view, tw_buf *to, size_t *at) {
   *at += len;
 }
 
-static inline void relay_on_answer(void *ctx, uint64_t tag, const tw_delivery_answer *answer) {
+static inline void relay_on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) {
   relay_kit *k = ctx;
   assert_true(k->answer_count < RELAY_ANSWERS);
   relay_answer *kept = &k->answers[k->answer_count++];
   kept->tag = tag;
   kept->answer = *answer;
-  tw_delivery_answer *a = &kept->answer;
+  tw_control_answer *a = &kept->answer;
   tw_bytes *views[2] = {NULL, NULL};
-  if (a->status == TW_DELIVERY_TAKEN)
+  if (a->status == TW_CONTROL_TAKEN)
     views[0] = &a->body.taken;
-  else if (a->status != TW_DELIVERY_DONE)
+  else if (a->status != TW_CONTROL_DONE)
     views[0] = &a->body.words;
-  else if (a->to == TW_DELIVERY_TAKE)
+  else if (a->to == TW_CONTROL_TAKE)
     views[0] = &a->body.take.key_package;
-  else if (a->to == TW_DELIVERY_FETCH)
+  else if (a->to == TW_CONTROL_FETCH)
     views[0] = &a->body.fetch.entries;
-  else if (a->to == TW_DELIVERY_LOCATE)
+  else if (a->to == TW_CONTROL_LOCATE)
     views[0] = &a->body.locate;
-  else if (a->to == TW_DELIVERY_GROUP_FIND) {
+  else if (a->to == TW_CONTROL_GROUP_FIND) {
     views[0] = &a->body.group_find.group_id;
     views[1] = &a->body.group_find.group_info;
   }
@@ -106,17 +106,17 @@ static inline void relay_on_wants_in(void *ctx, uint32_t number, tw_bytes name, 
 }
 
 static inline void relay_on_moved(void *ctx, uint32_t watcher, const tw_fingerprint *client,
-                                  const tw_delivery_location *location) {
+                                  const tw_control_location *location) {
   relay_kit *k = ctx;
   assert_true(k->moved_count < RELAY_CALLS);
   k->moved[k->moved_count++] = (relay_call){.to = watcher, .client = *client, .location = *location};
 }
 
-static inline void relay_on_locate(void *ctx, tw_delivery_location *location) {
+static inline void relay_on_locate(void *ctx, tw_control_location *location) {
   const relay_kit *k = ctx;
   location->online = location->number < 32 && (k->online >> location->number & 1) != 0;
   if (location->online) {
-    location->address = (tw_delivery_address){.family = 4, .ip = {127, 0, 0, 1}, .port = 9420};
+    location->address = (tw_control_address){.family = 4, .ip = {127, 0, 0, 1}, .port = 9420};
     location->address.ip[3] = (uint8_t)location->number;
   }
 }
@@ -303,7 +303,7 @@ static inline tw_bytes relay_welcome_to(relay_kit *k, unsigned to, const char *t
 
 /* ---- asking ---- */
 
-static inline void relay_ask(relay_kit *k, unsigned peer, uint64_t tag, const tw_delivery_request *request) {
+static inline void relay_ask(relay_kit *k, unsigned peer, uint64_t tag, const tw_control_request *request) {
   assert_int_equal(tw_delivery_ask(k->delivery, &k->peers[peer], tag, request, k->now_ms), TW_OK);
 }
 
@@ -313,55 +313,55 @@ static inline tw_err relay_flush(relay_kit *k) {
 }
 
 /* One request alone, and its answer. */
-static inline const tw_delivery_answer *relay_do(relay_kit *k, unsigned peer, const tw_delivery_request *request) {
+static inline const tw_control_answer *relay_do(relay_kit *k, unsigned peer, const tw_control_request *request) {
   k->wanted_count = k->moved_count = 0;
   relay_ask(k, peer, 7, request);
   if (relay_flush(k) != TW_OK) fail_msg("%s", k->failure);
   assert_int_equal(k->answer_count, 1);
   assert_int_equal(k->answers[0].tag, 7);
-  const tw_delivery_answer *answer = &k->answers[0].answer;
+  const tw_control_answer *answer = &k->answers[0].answer;
   assert_int_equal(answer->to, request->type);
   assert_int_equal(answer->request, request->number);
-  if (answer->status > TW_DELIVERY_TAKEN) assert_true(answer->body.words.len > 0);
+  if (answer->status > TW_CONTROL_TAKEN) assert_true(answer->body.words.len > 0);
   return answer;
 }
 
-#define RELAY_REQUEST(type_, ...) ((tw_delivery_request){.type = (type_), .number = 1, .body = {__VA_ARGS__}})
+#define RELAY_REQUEST(type_, ...) ((tw_control_request){.type = (type_), .number = 1, .body = {__VA_ARGS__}})
 
-static inline tw_delivery_status relay_enter(relay_kit *k, unsigned peer) {
-  const tw_delivery_request request = {.type = TW_DELIVERY_BIND, .number = 3};
+static inline tw_control_status relay_enter(relay_kit *k, unsigned peer) {
+  const tw_control_request request = {.type = TW_CONTROL_BIND, .number = 3};
   return relay_do(k, peer, &request)->status;
 }
 
-static inline tw_delivery_request relay_send_of(unsigned to, tw_bytes message) {
-  return RELAY_REQUEST(TW_DELIVERY_SEND, .send = {.to = relay_id(to), .message = message});
+static inline tw_control_request relay_send_of(unsigned to, tw_bytes message) {
+  return RELAY_REQUEST(TW_CONTROL_SEND, .send = {.to = relay_id(to), .message = message});
 }
 
-static inline tw_delivery_status relay_send(relay_kit *k, unsigned from, unsigned to, const char *text) {
-  const tw_delivery_request request = relay_send_of(to, kit_text(text));
+static inline tw_control_status relay_send(relay_kit *k, unsigned from, unsigned to, const char *text) {
+  const tw_control_request request = relay_send_of(to, kit_text(text));
   return relay_do(k, from, &request)->status;
 }
 
-static inline const tw_delivery_answer *relay_fetch(relay_kit *k, unsigned peer, uint64_t after, uint32_t most) {
-  const tw_delivery_request request = RELAY_REQUEST(TW_DELIVERY_FETCH, .fetch = {.after = after, .most = most});
+static inline const tw_control_answer *relay_fetch(relay_kit *k, unsigned peer, uint64_t after, uint32_t most) {
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.after = after, .most = most});
   return relay_do(k, peer, &request);
 }
 
 /* The number before the first entry of a mailbox that is made at RELAY_NOW. */
 #define RELAY_BASE (RELAY_NOW / 1000 << 20)
 
-static inline tw_delivery_request relay_open_of(relay_kit *k, const char *name, tw_bytes group_id, uint64_t epoch,
-                                                tw_bytes members) {
-  return RELAY_REQUEST(TW_DELIVERY_GROUP_OPEN, .group_open = {.name = kit_text(name),
-                                                              .group_id = group_id,
-                                                              .epoch = epoch,
-                                                              .members = members,
-                                                              .group_info = relay_info(k, group_id, epoch)});
+static inline tw_control_request relay_open_of(relay_kit *k, const char *name, tw_bytes group_id, uint64_t epoch,
+                                               tw_bytes members) {
+  return RELAY_REQUEST(TW_CONTROL_GROUP_OPEN, .group_open = {.name = kit_text(name),
+                                                             .group_id = group_id,
+                                                             .epoch = epoch,
+                                                             .members = members,
+                                                             .group_info = relay_info(k, group_id, epoch)});
 }
 
-static inline tw_delivery_request relay_commit_of(relay_kit *k, tw_bytes group_id, uint64_t epoch, const char *text,
-                                                  tw_bytes members) {
-  return RELAY_REQUEST(TW_DELIVERY_GROUP_COMMIT,
+static inline tw_control_request relay_commit_of(relay_kit *k, tw_bytes group_id, uint64_t epoch, const char *text,
+                                                 tw_bytes members) {
+  return RELAY_REQUEST(TW_CONTROL_GROUP_COMMIT,
                        .group_commit = {.group_id = group_id,
                                         .epoch = epoch,
                                         .commit = relay_commit_message(k, group_id, epoch, text),
@@ -369,13 +369,13 @@ static inline tw_delivery_request relay_commit_of(relay_kit *k, tw_bytes group_i
                                         .members = members});
 }
 
-static inline void relay_expects(relay_kit *k, unsigned peer, const tw_delivery_request *request,
-                                 tw_delivery_status status) {
-  const tw_delivery_answer *answer = relay_do(k, peer, request);
+static inline void relay_expects(relay_kit *k, unsigned peer, const tw_control_request *request,
+                                 tw_control_status status) {
+  const tw_control_answer *answer = relay_do(k, peer, request);
   if (answer->status != status)
     fail_msg("status %d (%.*s), expected %d", answer->status,
-             answer->status > TW_DELIVERY_TAKEN ? (int)answer->body.words.len : 0,
-             answer->status > TW_DELIVERY_TAKEN ? (const char *)answer->body.words.ptr : "", status);
+             answer->status > TW_CONTROL_TAKEN ? (int)answer->body.words.len : 0,
+             answer->status > TW_CONTROL_TAKEN ? (const char *)answer->body.words.ptr : "", status);
 }
 
 /* ---- tests on both stores ---- */

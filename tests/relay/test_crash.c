@@ -29,13 +29,13 @@ static void begin(history *h) {
     (void)snprintf(texts[i], sizeof texts[i], "%u", i + 1);
     list[i] = texts[i];
   }
-  for (unsigned i = 0; i < 2; i++) assert_int_equal(relay_enter(k, i), TW_DELIVERY_DONE);
-  tw_delivery_request request = RELAY_REQUEST(
-      TW_DELIVERY_PUBLISH,
-      .publish = {.pool = TW_DELIVERY_POOL_NETWORK, .key_packages = relay_packages(k, list, PACKAGES)});
-  relay_expects(k, 0, &request, TW_DELIVERY_DONE);
+  for (unsigned i = 0; i < 2; i++) assert_int_equal(relay_enter(k, i), TW_CONTROL_DONE);
+  tw_control_request request = RELAY_REQUEST(
+      TW_CONTROL_PUBLISH,
+      .publish = {.pool = TW_CONTROL_POOL_NETWORK, .key_packages = relay_packages(k, list, PACKAGES)});
+  relay_expects(k, 0, &request, TW_CONTROL_DONE);
   request = relay_open_of(k, "net", GROUP, 0, relay_ids(k, 0, 1, -1));
-  relay_expects(k, 0, &request, TW_DELIVERY_DONE);
+  relay_expects(k, 0, &request, TW_CONTROL_DONE);
   h->next_fetched = 1;
 }
 
@@ -51,10 +51,10 @@ static void check_entries(history *h, tw_bytes entries, bool all) {
   tw_reader walk = tw_reader_of(entries);
   uint32_t expected = h->next_fetched;
   uint64_t last = h->after;
-  for (tw_delivery_entry entry; tw_delivery_entry_next(&walk, &entry);) {
+  for (tw_control_entry entry; tw_control_entry_next(&walk, &entry);) {
     assert_true(entry.number > last);
     last = entry.number;
-    if (entry.kind != TW_DELIVERY_KIND_SEND) continue;
+    if (entry.kind != TW_CONTROL_KIND_SEND) continue;
     assert_int_equal(number_in(entry.message), expected);
     expected++;
   }
@@ -65,16 +65,16 @@ static void check_entries(history *h, tw_bytes entries, bool all) {
 }
 
 static void hear(history *h, const relay_answer *heard) {
-  const tw_delivery_answer *answer = &heard->answer;
-  if (answer->status != TW_DELIVERY_DONE) {
-    assert_int_equal(answer->status, TW_DELIVERY_BUSY);
+  const tw_control_answer *answer = &heard->answer;
+  if (answer->status != TW_CONTROL_DONE) {
+    assert_int_equal(answer->status, TW_CONTROL_BUSY);
     return;
   }
   switch (answer->to) {
-  case TW_DELIVERY_SEND: h->told = (uint32_t)heard->tag; break;
-  case TW_DELIVERY_GROUP_COMMIT: h->epoch = heard->tag + 1; break;
-  case TW_DELIVERY_FETCH: check_entries(h, answer->body.fetch.entries, false); break;
-  case TW_DELIVERY_TAKE: {
+  case TW_CONTROL_SEND: h->told = (uint32_t)heard->tag; break;
+  case TW_CONTROL_GROUP_COMMIT: h->epoch = heard->tag + 1; break;
+  case TW_CONTROL_FETCH: check_entries(h, answer->body.fetch.entries, false); break;
+  case TW_CONTROL_TAKE: {
     const uint32_t number = number_in(
         TW_BYTES(answer->body.take.key_package.ptr + 4, answer->body.take.key_package.len - 4));
     assert_true(number > h->packages_told);
@@ -90,20 +90,20 @@ static bool batch(history *h) {
   char text[16];
   for (unsigned i = 0; i < IN_BATCH; i++) {
     (void)snprintf(text, sizeof text, "%u", ++h->sent);
-    const tw_delivery_request send = relay_send_of(1, kit_text(text));
+    const tw_control_request send = relay_send_of(1, kit_text(text));
     relay_ask(k, 0, h->sent, &send);
   }
-  const tw_delivery_request commit = relay_commit_of(k, GROUP, h->asked_epoch, "c", relay_ids(k, 0, 1, -1));
+  const tw_control_request commit = relay_commit_of(k, GROUP, h->asked_epoch, "c", relay_ids(k, 0, 1, -1));
   relay_ask(k, 0, h->asked_epoch, &commit);
   h->asked_epoch++;
-  const tw_delivery_request fetch = RELAY_REQUEST(TW_DELIVERY_FETCH, .fetch = {.after = h->after, .most = 4});
+  const tw_control_request fetch = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.after = h->after, .most = 4});
   relay_ask(k, 1, 0, &fetch);
-  const tw_delivery_request take = RELAY_REQUEST(TW_DELIVERY_TAKE,
-                                                 .take = {.owner = relay_id(0), .pool = TW_DELIVERY_POOL_NETWORK});
+  const tw_control_request take = RELAY_REQUEST(TW_CONTROL_TAKE,
+                                                .take = {.owner = relay_id(0), .pool = TW_CONTROL_POOL_NETWORK});
   relay_ask(k, 1, 0, &take);
   const tw_err err = relay_flush(k);
   for (size_t i = 0; i < k->answer_count; i++) {
-    if (err != TW_OK) assert_int_equal(k->answers[i].answer.status, TW_DELIVERY_BUSY);
+    if (err != TW_OK) assert_int_equal(k->answers[i].answer.status, TW_CONTROL_BUSY);
     hear(h, &k->answers[i]);
   }
   if (err != TW_OK) assert_int_equal(k->mailed_count, 0);
@@ -114,23 +114,23 @@ static bool batch(history *h) {
 static void check(history *h) {
   relay_kit *k = h->k;
   for (unsigned i = 0; i < 2; i++) {
-    assert_int_equal(relay_enter(k, i), TW_DELIVERY_DONE);
+    assert_int_equal(relay_enter(k, i), TW_CONTROL_DONE);
     assert_int_equal(k->peers[i].number, i + 1);
   }
-  const tw_delivery_request find = RELAY_REQUEST(TW_DELIVERY_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
   const uint64_t epoch = relay_do(k, 0, &find)->body.group_find.epoch;
   assert_true(epoch == h->epoch || epoch == h->asked_epoch);
   for (uint64_t e = 0; e < epoch; e++) { /* each commit again: accepted, or was so already */
-    const tw_delivery_request commit = relay_commit_of(k, GROUP, e, "c", relay_ids(k, 0, 1, -1));
-    relay_expects(k, 0, &commit, TW_DELIVERY_DONE);
+    const tw_control_request commit = relay_commit_of(k, GROUP, e, "c", relay_ids(k, 0, 1, -1));
+    relay_expects(k, 0, &commit, TW_CONTROL_DONE);
   }
-  const tw_delivery_answer *answer = relay_fetch(k, 1, h->after, 256);
-  assert_int_equal(answer->status, TW_DELIVERY_DONE);
+  const tw_control_answer *answer = relay_fetch(k, 1, h->after, 256);
+  assert_int_equal(answer->status, TW_CONTROL_DONE);
   check_entries(h, answer->body.fetch.entries, true);
-  const tw_delivery_request take = RELAY_REQUEST(TW_DELIVERY_TAKE,
-                                                 .take = {.owner = relay_id(0), .pool = TW_DELIVERY_POOL_NETWORK});
+  const tw_control_request take = RELAY_REQUEST(TW_CONTROL_TAKE,
+                                                .take = {.owner = relay_id(0), .pool = TW_CONTROL_POOL_NETWORK});
   answer = relay_do(k, 1, &take);
-  assert_int_equal(answer->status, TW_DELIVERY_DONE);
+  assert_int_equal(answer->status, TW_CONTROL_DONE);
   hear(h, &(relay_answer){.answer = *answer});
 }
 

@@ -21,7 +21,7 @@ static void opening_fails_cleanly_without_memory(void **state) {
 }
 
 /* Every allocation of a request fails once: it is answered by `busy`, or not asked; asked again it is done. */
-static void fails_then_works(relay_kit *k, unsigned peer, const tw_delivery_request *request) {
+static void fails_then_works(relay_kit *k, unsigned peer, const tw_control_request *request) {
   for (size_t n = 1;; n++) {
     relay_reopen(k); /* without any buffers */
     tw_test_fail_alloc(&k->at.test, n);
@@ -32,7 +32,7 @@ static void fails_then_works(relay_kit *k, unsigned peer, const tw_delivery_requ
     assert_int_equal(relay_flush(k), TW_OK);
     if (err == TW_OK) {
       assert_int_equal(k->answer_count, 1);
-      assert_int_equal(k->answers[0].answer.status, failed ? TW_DELIVERY_BUSY : TW_DELIVERY_DONE);
+      assert_int_equal(k->answers[0].answer.status, failed ? TW_CONTROL_BUSY : TW_CONTROL_DONE);
       assert_int_equal(k->failed, failed ? TW_ERR_NO_MEMORY : TW_OK);
     } else {
       assert_int_equal(err, TW_ERR_NO_MEMORY);
@@ -45,26 +45,26 @@ static void fails_then_works(relay_kit *k, unsigned peer, const tw_delivery_requ
 static void requests_without_memory_do_nothing(void **state) {
   relay_kit *k = *state;
   static const char *const texts[] = {"a", "b"};
-  for (unsigned i = 0; i < 3; i++) assert_int_equal(relay_enter(k, i), TW_DELIVERY_DONE);
-  tw_delivery_request request = RELAY_REQUEST(
-      TW_DELIVERY_PUBLISH, .publish = {.pool = TW_DELIVERY_POOL_NETWORK, .key_packages = relay_packages(k, texts, 2)});
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(relay_enter(k, i), TW_CONTROL_DONE);
+  tw_control_request request = RELAY_REQUEST(
+      TW_CONTROL_PUBLISH, .publish = {.pool = TW_CONTROL_POOL_NETWORK, .key_packages = relay_packages(k, texts, 2)});
   fails_then_works(k, 0, &request);
-  request = RELAY_REQUEST(TW_DELIVERY_TAKE, .take = {.owner = relay_id(0), .pool = TW_DELIVERY_POOL_NETWORK});
+  request = RELAY_REQUEST(TW_CONTROL_TAKE, .take = {.owner = relay_id(0), .pool = TW_CONTROL_POOL_NETWORK});
   fails_then_works(k, 1, &request);
-  request = RELAY_REQUEST(TW_DELIVERY_STOCK, .stock = TW_DELIVERY_POOL_NETWORK);
+  request = RELAY_REQUEST(TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_NETWORK);
   assert_int_equal(relay_do(k, 0, &request)->body.stock, 1); /* the failed ones took none */
   request = relay_send_of(1, TW_LITERAL("text"));
   fails_then_works(k, 0, &request);
-  request = RELAY_REQUEST(TW_DELIVERY_FETCH, .fetch = {.most = 9});
+  request = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.most = 9});
   fails_then_works(k, 1, &request);
   tw_reader walk = tw_reader_of(k->answers[0].answer.body.fetch.entries);
-  tw_delivery_entry entry;
-  assert_true(tw_delivery_entry_next(&walk, &entry));
+  tw_control_entry entry;
+  assert_true(tw_control_entry_next(&walk, &entry));
   assert_int_equal(entry.number, RELAY_BASE + 1);
   assert_int_equal(tw_reader_end(&walk), TW_OK); /* sent once */
   request = relay_open_of(k, "net", GROUP, 0, relay_ids(k, 0, 1, -1));
   fails_then_works(k, 0, &request);
-  request = RELAY_REQUEST(TW_DELIVERY_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
   fails_then_works(k, 2, &request);
   request = relay_commit_of(k, GROUP, 0, "c", relay_ids(k, 0, 1, 2, -1));
   request.body.group_commit.welcomes = relay_welcome_to(k, 2, "w");
@@ -77,14 +77,14 @@ static void requests_without_memory_do_nothing(void **state) {
     const bool failed = k->at.test.alloc_failed;
     tw_test_fail_alloc(&k->at.test, 0);
     assert_int_equal(relay_flush(k), TW_OK);
-    if (err == TW_OK) assert_int_equal(k->answers[0].answer.status, failed ? TW_DELIVERY_BUSY : TW_DELIVERY_TAKEN);
+    if (err == TW_OK) assert_int_equal(k->answers[0].answer.status, failed ? TW_CONTROL_BUSY : TW_CONTROL_TAKEN);
     if (!failed) break;
   }
   request = RELAY_REQUEST(
-      TW_DELIVERY_GROUP_SEND,
+      TW_CONTROL_GROUP_SEND,
       .group_send = {.group_id = GROUP, .message = relay_private(k, GROUP, 1, TW_CONTENT_APPLICATION, "m")});
   fails_then_works(k, 0, &request);
-  request = RELAY_REQUEST(TW_DELIVERY_LOCATE, .locate = relay_ids(k, 0, 1, 9, -1));
+  request = RELAY_REQUEST(TW_CONTROL_LOCATE, .locate = relay_ids(k, 0, 1, 9, -1));
   fails_then_works(k, 2, &request);
 }
 

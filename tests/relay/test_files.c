@@ -71,27 +71,27 @@ enum { MESSAGES = 40 };
 
 static void fill(relay_kit *k) {
   static char text[2000];
-  assert_int_equal(relay_enter(k, 0), TW_DELIVERY_DONE);
-  assert_int_equal(relay_enter(k, 1), TW_DELIVERY_DONE);
+  assert_int_equal(relay_enter(k, 0), TW_CONTROL_DONE);
+  assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
   for (unsigned i = 0; i < MESSAGES; i++) {
     memset(text, 'a' + (int)(i % 26), 1000 + i);
     text[1000 + i] = '\0';
-    assert_int_equal(relay_send(k, 0, 1, text), TW_DELIVERY_DONE);
+    assert_int_equal(relay_send(k, 0, 1, text), TW_CONTROL_DONE);
   }
 }
 
 /* Whatever the damage: it is told, or the answers are some that could be, and nothing falls over. */
 static bool works(relay_kit *k) {
-  const tw_delivery_request fetch = RELAY_REQUEST(TW_DELIVERY_FETCH, .fetch = {.after = RELAY_BASE + 3, .most = 256});
-  const tw_delivery_request send = relay_send_of(1, TW_LITERAL("more"));
+  const tw_control_request fetch = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.after = RELAY_BASE + 3, .most = 256});
+  const tw_control_request send = relay_send_of(1, TW_LITERAL("more"));
   k->failed = TW_OK;
   relay_ask(k, 0, 0, &send);
   relay_ask(k, 1, 1, &fetch);
   const tw_err err = relay_flush(k);
   assert_int_equal(k->answer_count, 2);
-  const bool done = k->answers[0].answer.status == TW_DELIVERY_DONE && k->answers[1].answer.status == TW_DELIVERY_DONE;
-  assert_true(done || err != TW_OK || k->failed != TW_OK || k->answers[0].answer.status == TW_DELIVERY_UNKNOWN ||
-              k->answers[0].answer.status == TW_DELIVERY_FULL || k->answers[1].answer.status == TW_DELIVERY_TOO_FAR);
+  const bool done = k->answers[0].answer.status == TW_CONTROL_DONE && k->answers[1].answer.status == TW_CONTROL_DONE;
+  assert_true(done || err != TW_OK || k->failed != TW_OK || k->answers[0].answer.status == TW_CONTROL_UNKNOWN ||
+              k->answers[0].answer.status == TW_CONTROL_FULL || k->answers[1].answer.status == TW_CONTROL_TOO_FAR);
   return done;
 }
 

@@ -81,6 +81,29 @@ static void who_floods_gets_an_equal_share(void **state) {
   kit_close(k);
 }
 
+/* Turns that were not used up are not saved for later. */
+static void who_was_quiet_has_no_more_than_the_others_then(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 3);
+  int64_t budget = 0;
+  for (unsigned i = 0; i < 200; i++) {
+    kit_send_many(k, 1, 3, 0, 1400, 45);
+    kit_send(k, 2, 3, 0, 100);
+    send_round(k, &budget);
+  }
+  const uint64_t before[2] = {kit_stats(k, 1).charged, kit_stats(k, 2).charged};
+  for (unsigned i = 0; i < 20; i++) {
+    for (uint32_t n = 1; n <= 2; n++)
+      for (unsigned j = 0; j < 3; j++) kit_send_many(k, n, 3, 0, 1400, 45);
+    send_round(k, &budget);
+  }
+  const uint64_t after[2] = {kit_stats(k, 1).charged - before[0], kit_stats(k, 2).charged - before[1]};
+  assert_in_range(after[1], 10 * LINK - 140000, 10 * LINK + 140000);
+  assert_in_range(after[0], 10 * LINK - 140000, 10 * LINK + 140000);
+  kit_close(k);
+}
+
 /* Who floods has all of the room, until others come: then as much as each of them. */
 static void who_holds_most_makes_room(void **state) {
   (void)state;
@@ -179,6 +202,18 @@ static void a_run_is_cut_where_the_rate_ends(void **state) {
   assert_int_equal(kit_dropped(k, TW_FORWARD_OVER_RATE), 30);
   assert_int_equal(kit_totals(k).in.bytes + kit_totals(k).dropped[TW_FORWARD_OVER_RATE].bytes, 4000);
   kit_close(k);
+  /* The shorter one at the end is cut off, and not the end of another one. */
+  k = kit_open(&(tw_forward_options){.rate = 1000000, .burst = 2 * (100 + TW_FORWARD_OVERHEAD)});
+  uint8_t datagram[400];
+  size_t size = 0;
+  kit_bind_all(k, 2);
+  for (uint64_t i = 0; i < 3; i++) size += kit_put(datagram + size, k->clients[1].session, 2, i, i < 2 ? 100 : 30);
+  kit_take(k, k->clients[1].address, TW_BYTES(datagram, size), TW_FORWARD_HEADER + 100);
+  kit_flush_all(k);
+  assert_int_equal(k->delivered, 2);
+  assert_true(k->deliveries[0].len == 100 && k->deliveries[1].len == 100);
+  assert_int_equal(kit_totals(k).dropped[TW_FORWARD_OVER_RATE].bytes, 30);
+  kit_close(k);
 }
 
 static void replicas_count_towards_the_rate(void **state) {
@@ -208,6 +243,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(who_is_below_the_share_loses_nothing_to_who_floods),
       cmocka_unit_test(who_floods_gets_an_equal_share),
+      cmocka_unit_test(who_was_quiet_has_no_more_than_the_others_then),
       cmocka_unit_test(who_holds_most_makes_room),
       cmocka_unit_test(runs_are_shared_too),
       cmocka_unit_test(a_client_removed_in_the_middle_of_the_round_leaves_it),

@@ -5,7 +5,7 @@ enum { CLIENTS = 12, GROUPS = 4, MAIL = 4000, PACKAGES = 4000, STEPS = 1500, WAI
 
 typedef struct model_mail {
   uint64_t number;
-  tw_delivery_kind kind;
+  tw_control_kind kind;
   unsigned from;
   unsigned group; /* GROUPS: none */
   uint64_t epoch;
@@ -40,7 +40,7 @@ typedef struct world {
   bool mailed[CLIENTS]; /* in this batch */
   /* what each request of the batch has to be answered */
   struct expected {
-    tw_delivery_status status;
+    tw_control_status status;
     uint32_t text; /* of a key package, or the commit that took the place */
     bool last_resort;
     unsigned peer, group;
@@ -90,7 +90,7 @@ static void enter(world *w, unsigned peer) {
   c->last = w->k->now_ms / 1000 << 20;
 }
 
-static struct expected *ask(world *w, unsigned peer, const tw_delivery_request *request, tw_delivery_status status) {
+static struct expected *ask(world *w, unsigned peer, const tw_control_request *request, tw_control_status status) {
   struct expected *e = &w->expected[w->batch];
   memset(e, 0, sizeof *e);
   e->status = status;
@@ -112,11 +112,11 @@ static void step_send(world *w, unsigned peer) {
   char text[16];
   const unsigned to = roll(w, CLIENTS);
   const uint32_t n = w->next_text++;
-  const tw_delivery_request request = relay_send_of(to, kit_text(text_of(n, text)));
+  const tw_control_request request = relay_send_of(to, kit_text(text_of(n, text)));
   enter(w, peer);
   const bool known = w->clients[to].known;
-  (void)ask(w, peer, &request, known ? TW_DELIVERY_DONE : TW_DELIVERY_UNKNOWN);
-  put_mail(w, to, (model_mail){.kind = TW_DELIVERY_KIND_SEND, .from = peer, .group = GROUPS, .text = n});
+  (void)ask(w, peer, &request, known ? TW_CONTROL_DONE : TW_CONTROL_UNKNOWN);
+  put_mail(w, to, (model_mail){.kind = TW_CONTROL_KIND_SEND, .from = peer, .group = GROUPS, .text = n});
 }
 
 static void step_fetch(world *w, unsigned peer) {
@@ -125,8 +125,8 @@ static void step_fetch(world *w, unsigned peer) {
   const uint32_t most = roll(w, 6);
   /* What it has, or an earlier number: its disk may be an older one, that never brings back what was deleted. */
   const uint64_t after = roll(w, 4) == 0 ? 0 : c->had;
-  const tw_delivery_request request = RELAY_REQUEST(TW_DELIVERY_FETCH, .fetch = {.after = after, .most = most});
-  struct expected *e = ask(w, peer, &request, TW_DELIVERY_DONE);
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.after = after, .most = most});
+  struct expected *e = ask(w, peer, &request, TW_CONTROL_DONE);
   while (c->first < c->count && c->mail[c->first].number <= after) c->first++;
   for (size_t i = c->first; i < c->count && e->mail_count < most; i++) e->mail[e->mail_count++] = c->mail[i];
   e->more = c->count - c->first > e->mail_count;
@@ -146,11 +146,11 @@ static void step_publish(world *w, unsigned peer) {
   tw_bytes last = TW_NO_BYTES;
   char last_text[16];
   if (roll(w, 3) == 0) last = relay_key_package(w->k, text_of(c->last_resort = w->next_text++, last_text));
-  const tw_delivery_request request = RELAY_REQUEST(TW_DELIVERY_PUBLISH,
-                                                    .publish = {.pool = TW_DELIVERY_POOL_NETWORK,
-                                                                .key_packages = relay_packages(w->k, list, count),
-                                                                .last_resort = last});
-  (void)ask(w, peer, &request, TW_DELIVERY_DONE);
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_PUBLISH,
+                                                   .publish = {.pool = TW_CONTROL_POOL_NETWORK,
+                                                               .key_packages = relay_packages(w->k, list, count),
+                                                               .last_resort = last});
+  (void)ask(w, peer, &request, TW_CONTROL_DONE);
 }
 
 static void step_take(world *w, unsigned peer) {
@@ -159,17 +159,17 @@ static void step_take(world *w, unsigned peer) {
   enter(w, peer);
   const bool once = c->first_package < c->package_count;
   const bool there = once || c->last_resort != 0;
-  const tw_delivery_request request = RELAY_REQUEST(
-      TW_DELIVERY_TAKE, .take = {.owner = relay_id(owner), .pool = TW_DELIVERY_POOL_NETWORK});
-  struct expected *e = ask(w, peer, &request, there ? TW_DELIVERY_DONE : TW_DELIVERY_UNKNOWN);
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_TAKE,
+                                                   .take = {.owner = relay_id(owner), .pool = TW_CONTROL_POOL_NETWORK});
+  struct expected *e = ask(w, peer, &request, there ? TW_CONTROL_DONE : TW_CONTROL_UNKNOWN);
   e->last_resort = !once;
   e->text = once ? c->packages[c->first_package++] : c->last_resort;
 }
 
 static void step_stock(world *w, unsigned peer) {
   enter(w, peer);
-  const tw_delivery_request request = RELAY_REQUEST(TW_DELIVERY_STOCK, .stock = TW_DELIVERY_POOL_NETWORK);
-  struct expected *e = ask(w, peer, &request, TW_DELIVERY_DONE);
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_NETWORK);
+  struct expected *e = ask(w, peer, &request, TW_CONTROL_DONE);
   e->stock = (uint32_t)(w->clients[peer].package_count - w->clients[peer].first_package);
 }
 
@@ -179,10 +179,10 @@ static void step_open(world *w, unsigned peer) {
   bool members[CLIENTS];
   enter(w, peer);
   for (unsigned i = 0; i < CLIENTS; i++) members[i] = i == peer || roll(w, 3) == 0;
-  const tw_delivery_request request = relay_open_of(w->k, group_name(g), group_id(g), 0, ids_of(w, members));
+  const tw_control_request request = relay_open_of(w->k, group_name(g), group_id(g), 0, ids_of(w, members));
   if (!group->open) memcpy(group->members, members, sizeof members);
   /* Here, opening twice with the same members is possible, though unlikely enough to be left out. */
-  struct expected *e = ask(w, peer, &request, group->open ? TW_DELIVERY_TAKEN : TW_DELIVERY_DONE);
+  struct expected *e = ask(w, peer, &request, group->open ? TW_CONTROL_TAKEN : TW_CONTROL_DONE);
   e->group = g;
   group->open = true;
 }
@@ -203,26 +203,26 @@ static void step_commit(world *w, unsigned peer) {
   const uint32_t n = again ? group->commits[epoch] : w->next_text++;
   for (unsigned i = 0; i < CLIENTS; i++)
     members[i] = i == peer || (group->members[i] ? roll(w, 12) != 0 : !external && roll(w, 12) == 0);
-  tw_delivery_request request = relay_commit_of(w->k, group_id(g), epoch, text_of(n, text), ids_of(w, members));
+  tw_control_request request = relay_commit_of(w->k, group_id(g), epoch, text_of(n, text), ids_of(w, members));
   if (external)
     request.body.group_commit.commit = relay_public(w->k, group_id(g), epoch, TW_SENDER_NEW_MEMBER_COMMIT,
                                                     text_of(n, text));
-  const bool allowed = external || group->members[peer];
-  tw_delivery_status status = TW_DELIVERY_DONE;
+  const bool allowed = group->members[peer];
+  tw_control_status status = TW_CONTROL_DONE;
   if (epoch < group->epoch)
-    status = again ? TW_DELIVERY_DONE : allowed ? TW_DELIVERY_TAKEN : TW_DELIVERY_FORBIDDEN;
+    status = again ? TW_CONTROL_DONE : allowed ? TW_CONTROL_TAKEN : TW_CONTROL_FORBIDDEN;
   else if (!allowed)
-    status = TW_DELIVERY_FORBIDDEN;
+    status = TW_CONTROL_FORBIDDEN;
   else if (epoch > group->epoch)
-    status = TW_DELIVERY_TOO_FAR;
+    status = TW_CONTROL_TOO_FAR;
   struct expected *e = ask(w, peer, &request, status);
   e->group = g;
-  if (status == TW_DELIVERY_TAKEN) {
+  if (status == TW_CONTROL_TAKEN) {
     e->text = group->commits[epoch];
     e->epoch = epoch;
   }
-  if (status != TW_DELIVERY_DONE || epoch != group->epoch) return;
-  const model_mail mail = {.kind = TW_DELIVERY_KIND_COMMIT, .from = peer, .group = g, .epoch = epoch, .text = n};
+  if (status != TW_CONTROL_DONE || epoch != group->epoch) return;
+  const model_mail mail = {.kind = TW_CONTROL_KIND_COMMIT, .from = peer, .group = g, .epoch = epoch, .text = n};
   for (unsigned i = 0; i < CLIENTS; i++)
     if (group->members[i] && i != peer) put_mail(w, i, mail);
   group->commits[epoch] = n;
@@ -237,26 +237,26 @@ static void step_group_send(world *w, unsigned peer) {
   model_group *group = &w->groups[g];
   const uint32_t n = w->next_text++;
   enter(w, peer);
-  const tw_delivery_request request = RELAY_REQUEST(
-      TW_DELIVERY_GROUP_SEND, .group_send = {.group_id = group_id(g),
-                                             .message = relay_private(w->k, group_id(g), group->epoch,
-                                                                      TW_CONTENT_APPLICATION, text_of(n, text))});
+  const tw_control_request request = RELAY_REQUEST(
+      TW_CONTROL_GROUP_SEND, .group_send = {.group_id = group_id(g),
+                                            .message = relay_private(w->k, group_id(g), group->epoch,
+                                                                     TW_CONTENT_APPLICATION, text_of(n, text))});
   const bool member = group->open && group->members[peer];
-  (void)ask(w, peer, &request, !group->open ? TW_DELIVERY_UNKNOWN : member ? TW_DELIVERY_DONE : TW_DELIVERY_FORBIDDEN);
+  (void)ask(w, peer, &request, !group->open ? TW_CONTROL_UNKNOWN : member ? TW_CONTROL_DONE : TW_CONTROL_FORBIDDEN);
   if (!member) return;
   for (unsigned i = 0; i < CLIENTS; i++)
     if (group->members[i] && i != peer)
-      put_mail(w, i,
-               (model_mail){
-                   .kind = TW_DELIVERY_KIND_GROUP_SEND, .from = peer, .group = g, .epoch = group->epoch, .text = n});
+      put_mail(
+          w, i,
+          (model_mail){.kind = TW_CONTROL_KIND_GROUP_SEND, .from = peer, .group = g, .epoch = group->epoch, .text = n});
 }
 
 static void step_find(world *w, unsigned peer) {
   const unsigned g = roll(w, GROUPS);
   const model_group *group = &w->groups[g];
   enter(w, peer);
-  const tw_delivery_request request = RELAY_REQUEST(TW_DELIVERY_GROUP_FIND, .group_find = kit_text(group_name(g)));
-  struct expected *e = ask(w, peer, &request, group->open ? TW_DELIVERY_DONE : TW_DELIVERY_UNKNOWN);
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = kit_text(group_name(g)));
+  struct expected *e = ask(w, peer, &request, group->open ? TW_CONTROL_DONE : TW_CONTROL_UNKNOWN);
   e->group = g;
   e->epoch = group->epoch;
   e->last_resort = group->members[peer];
@@ -264,10 +264,10 @@ static void step_find(world *w, unsigned peer) {
 
 /* ---- answers ---- */
 
-static uint32_t number_of(world *w, tw_bytes message, tw_delivery_kind kind) {
+static uint32_t number_of(world *w, tw_bytes message, tw_control_kind kind) {
   char digits[16] = {0};
   tw_bytes text = message;
-  if (kind != TW_DELIVERY_KIND_SEND) {
+  if (kind != TW_CONTROL_KIND_SEND) {
     tw_mls_message decoded;
     assert_int_equal(tw_mls_message_decode(&w->k->at.test.env, message, &decoded), TW_OK);
     text = decoded.wire_format == TW_WIRE_PRIVATE_MESSAGE ? decoded.u.private_message.ciphertext
@@ -278,12 +278,12 @@ static uint32_t number_of(world *w, tw_bytes message, tw_delivery_kind kind) {
   return (uint32_t)strtoul(digits, NULL, 10);
 }
 
-static void check_fetch(world *w, const struct expected *e, const tw_delivery_fetched *fetched) {
+static void check_fetch(world *w, const struct expected *e, const tw_control_fetched *fetched) {
   tw_reader walk = tw_reader_of(fetched->entries);
-  tw_delivery_entry entry;
+  tw_control_entry entry;
   for (size_t i = 0; i < e->mail_count; i++) {
     const model_mail *mail = &e->mail[i];
-    assert_true(tw_delivery_entry_next(&walk, &entry));
+    assert_true(tw_control_entry_next(&walk, &entry));
     assert_int_equal(entry.number, mail->number);
     assert_int_equal(entry.kind, mail->kind);
     assert_int_equal(entry.epoch, mail->epoch);
@@ -296,26 +296,26 @@ static void check_fetch(world *w, const struct expected *e, const tw_delivery_fe
   assert_int_equal(fetched->more, e->more);
 }
 
-static void check_answer(world *w, const struct expected *e, const tw_delivery_answer *answer) {
+static void check_answer(world *w, const struct expected *e, const tw_control_answer *answer) {
   if (answer->status != e->status) fail_msg("type %d: status %d, expected %d", answer->to, answer->status, e->status);
-  w->done[answer->to] += answer->status == TW_DELIVERY_DONE;
-  if (answer->status == TW_DELIVERY_TAKEN) {
+  w->done[answer->to] += answer->status == TW_CONTROL_DONE;
+  if (answer->status == TW_CONTROL_TAKEN) {
     w->taken++;
-    if (answer->to == TW_DELIVERY_GROUP_OPEN)
+    if (answer->to == TW_CONTROL_GROUP_OPEN)
       tw_test_same(answer->body.taken, group_id(e->group));
     else
-      assert_int_equal(number_of(w, answer->body.taken, TW_DELIVERY_KIND_COMMIT), e->text);
+      assert_int_equal(number_of(w, answer->body.taken, TW_CONTROL_KIND_COMMIT), e->text);
   }
-  if (answer->status != TW_DELIVERY_DONE) return;
+  if (answer->status != TW_CONTROL_DONE) return;
   char text[16];
   switch (answer->to) {
-  case TW_DELIVERY_FETCH: check_fetch(w, e, &answer->body.fetch); break;
-  case TW_DELIVERY_STOCK: assert_int_equal(answer->body.stock, e->stock); break;
-  case TW_DELIVERY_TAKE:
+  case TW_CONTROL_FETCH: check_fetch(w, e, &answer->body.fetch); break;
+  case TW_CONTROL_STOCK: assert_int_equal(answer->body.stock, e->stock); break;
+  case TW_CONTROL_TAKE:
     assert_int_equal(answer->body.take.last_resort, e->last_resort);
     tw_test_same(answer->body.take.key_package, relay_key_package(w->k, text_of(e->text, text)));
     break;
-  case TW_DELIVERY_GROUP_FIND:
+  case TW_CONTROL_GROUP_FIND:
     tw_test_same(answer->body.group_find.group_id, group_id(e->group));
     tw_test_same(answer->body.group_find.group_info, relay_info(w->k, group_id(e->group), e->epoch));
     assert_int_equal(answer->body.group_find.epoch, e->epoch);
@@ -353,9 +353,9 @@ static void drain(world *w) {
     model_client *c = &w->clients[i];
     while (c->known && (c->first < c->count || c->had < c->last)) {
       const uint64_t had = c->had;
-      const tw_delivery_request request = RELAY_REQUEST(TW_DELIVERY_FETCH,
-                                                        .fetch = {.after = c->had, .most = WAITING_MAX});
-      struct expected *e = ask(w, i, &request, TW_DELIVERY_DONE);
+      const tw_control_request request = RELAY_REQUEST(TW_CONTROL_FETCH,
+                                                       .fetch = {.after = c->had, .most = WAITING_MAX});
+      struct expected *e = ask(w, i, &request, TW_CONTROL_DONE);
       while (c->first < c->count && c->mail[c->first].number <= c->had) c->first++;
       for (size_t n = c->first; n < c->count && e->mail_count < WAITING_MAX; n++) e->mail[e->mail_count++] = c->mail[n];
       e->more = c->count - c->first > e->mail_count;

@@ -1,7 +1,7 @@
 /*
  * label: shared
- * A wire between hosts that treats packets as badly as it is told: two ends or more, each a TAP device in the namespace of a
- * host. With more than two it is a switch, which learns where an address is and floods what it knows no end for.
+ * A wire between hosts that treats packets as badly as it is told: two ends or more, each a TAP device in the namespace
+ * of a host. With more than two it is a switch, which learns where an address is and floods what it knows no end for.
  *
  *   impair end=NAME,SPACE,DEVICE end=… [SETTING…] [control=FIFO] [capture=FILE] [seed=N]
  *                     SPACE is the namespace's file; prints `ready` when the devices are there, ends on SIGTERM
@@ -17,9 +17,9 @@
  *   up=                       1 or 0: plugged in or not, which the host can tell by the device's carrier
  * Orders beside the settings: `counters`, which prints a line for each end; it is done at the end, too.
  *
- * A packet's fate depends on the seed, its end and its number there, and on nothing else. What finds and announces addresses
- * (ARP, neighbour discovery, IGMP, MLD) has no number and none of the probabilities: it would make every test wait for the
- * kernel's timers, and shift the numbers by chance.
+ * A packet's fate depends on the seed, its end and its number there, and on nothing else. What finds and announces
+ * addresses (ARP, neighbour discovery, IGMP, MLD) has no number and none of the probabilities: it would make every test
+ * wait for the kernel's timers, and shift the numbers by chance.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -52,7 +52,7 @@ struct settings {
 };
 
 struct counters {
-  uint64_t packets, bytes, housekeeping;                    /* what came; housekeeping besides */
+  uint64_t packets, bytes, housekeeping;                      /* what came; housekeeping besides */
   uint64_t lost, too_big, queue_full, flight_full, unplugged; /* why it did not go on */
   uint64_t duplicated, corrupted, damaged, reordered, marked;
   uint64_t delivered; /* to this end, copies and housekeeping included */
@@ -95,9 +95,9 @@ static bool set_one(struct settings *set, const char *word) {
     const char *name;
     double *chance;
     uint64_t *time;
-  } known[] = {{"loss", &set->loss, NULL},       {"duplicate", &set->duplicate, NULL}, {"corrupt", &set->corrupt, NULL},
-               {"damage", &set->damage, NULL},   {"reorder", &set->reorder, NULL},     {"mark", &set->mark, NULL},
-               {"delay", NULL, &set->delay},     {"jitter", NULL, &set->jitter},       {"hold", NULL, &set->hold},
+  } known[] = {{"loss", &set->loss, NULL},     {"duplicate", &set->duplicate, NULL}, {"corrupt", &set->corrupt, NULL},
+               {"damage", &set->damage, NULL}, {"reorder", &set->reorder, NULL},     {"mark", &set->mark, NULL},
+               {"delay", NULL, &set->delay},   {"jitter", NULL, &set->jitter},       {"hold", NULL, &set->hold},
                {"queue", NULL, &set->queue}};
   const char *value;
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -233,10 +233,14 @@ static int where(const uint8_t *address) {
 }
 
 static void hand_over(struct end *to, const struct parcel *parcel) {
-  if (to->set.up == 0) to->count.unplugged++;
-  else if (write(to->fd, parcel->frame, parcel->len) == (ssize_t)parcel->len) to->count.delivered++;
-  else if (errno == EIO || errno == EAGAIN || errno == ENOBUFS) to->count.unplugged++; /* the host has it down */
-  else link_fail("%s", to->name);
+  if (to->set.up == 0)
+    to->count.unplugged++;
+  else if (write(to->fd, parcel->frame, parcel->len) == (ssize_t)parcel->len)
+    to->count.delivered++;
+  else if (errno == EIO || errno == EAGAIN || errno == ENOBUFS)
+    to->count.unplugged++; /* the host has it down */
+  else
+    link_fail("%s", to->name);
 }
 
 static void deliver(uint64_t now) {
@@ -279,8 +283,9 @@ static uint8_t *udp_header(uint8_t *frame, size_t len) {
     udp = frame + ETHERNET + (size_t)(frame[ETHERNET] & 15) * 4;
   else if (is_ipv6(frame, len) && frame[ETHERNET + 6] == 17)
     udp = frame + ETHERNET + 40;
-  return udp != NULL && udp + 8 < frame + len && link_get16(udp + 4) > 8 && udp + link_get16(udp + 4) <= frame + len ? udp
-                                                                                                                     : NULL;
+  return udp != NULL && udp + 8 < frame + len && link_get16(udp + 4) > 8 && udp + link_get16(udp + 4) <= frame + len
+             ? udp
+             : NULL;
 }
 
 static bool damage(uint8_t *frame, size_t len, uint64_t dice) {
@@ -420,8 +425,10 @@ static void run(const sigset_t *while_polling) {
     if (count < 0 && errno != EINTR) link_fail("ppoll");
     if (count > 0)
       for (unsigned i = 0; i < wire.count; i++) {
-        if ((ready[i].revents & POLLIN) != 0) read_end(i, link_now());
-        else if (ready[i].revents != 0) ready[i].fd = -1; /* its host is gone */
+        if ((ready[i].revents & POLLIN) != 0)
+          read_end(i, link_now());
+        else if (ready[i].revents != 0)
+          ready[i].fd = -1; /* its host is gone */
       }
     if (count > 0 && ready[wire.count].revents != 0) link_orders_read(&wire.orders, obey, NULL);
     deliver(link_now());

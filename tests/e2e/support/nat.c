@@ -1,23 +1,24 @@
 /*
  * label: shared
- * A NAT of any behaviour that RFC 4787 (UDP), RFC 5382 (TCP) and RFC 5508 (ICMP) have a name for: one TUN device, to which
- * the host's routes lead what comes from inside and what goes to the external address. IPv4; IPv6 takes another way.
+ * A NAT of any behaviour that RFC 4787 (UDP), RFC 5382 (TCP) and RFC 5508 (ICMP) have a name for: one TUN device, to
+ * which the host's routes lead what comes from inside and what goes to the external address. IPv4; IPv6 takes another
+ * way.
  *
  *   nat device=NAME inside=PREFIX/LENGTH external=ADDRESS [SETTING…] [control=FIFO] [capture=FILE] [seed=N]
  *                        prints `ready` when the device is there, ends on SIGTERM
  * Settings, which are orders on the FIFO as well:
  *   mapping= filtering=  endpoint-independent, address-dependent or address-and-port-dependent; short: ei, ad, apd
  *   port=                preserve (if it is free, else at random), random or sequential
- *   lifetime=            of an unused mapping of UDP (and ICMP); tcp_lifetime= that of TCP; 4 s after RST, or FINs of both
- *   refresh_in=          1: what comes from outside keeps a mapping alive, too
- *   hairpin=             1: inside hosts reach each other by their external addresses (as from those); 0: dropped
- *   external=            another address; all mappings are gone
- * Orders: `forget` (all mappings, as after a restart), `counters`, `mappings` (lists them).
- * Fragments are dropped.
+ *   lifetime=            of an unused mapping of UDP (and ICMP); tcp_lifetime= that of TCP; 4 s after RST, or FINs of
+ * both refresh_in=          1: what comes from outside keeps a mapping alive, too hairpin=             1: inside hosts
+ * reach each other by their external addresses (as from those); 0: dropped external=            another address; all
+ * mappings are gone Orders: `forget` (all mappings, as after a restart), `counters`, `mappings` (lists them). Fragments
+ * are dropped.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "shared/link.h"
+#include "shared/packet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,11 +33,6 @@ enum {
   REMOTES = 64, /* that a mapping lets in; the longest known goes first */
   PORTS = 65536,
   PORT_FIRST = 1024,
-  HEADER = 20,
-  ICMP = 1,
-  TCP = 6,
-  UDP = 17,
-  KINDS = 3,
   TCP_FIN = 1,
   TCP_SYN = 2,
   TCP_RST = 4,
@@ -48,13 +44,8 @@ enum {
 enum behaviour { ENDPOINT_INDEPENDENT, ADDRESS_DEPENDENT, ADDRESS_AND_PORT_DEPENDENT };
 enum port_choice { PRESERVE, RANDOM, SEQUENTIAL };
 
-struct endpoint {
-  uint32_t address;
-  uint16_t port;
-};
-
 struct mapping {
-  struct mapping *next; /* of its bucket, or of the free ones */
+  struct mapping *next;           /* of its bucket, or of the free ones */
   struct endpoint inside, remote; /* remote: as far as the mapping depends on it */
   uint16_t port;
   uint8_t kind;
@@ -69,7 +60,7 @@ static struct {
   int fd;
   uint32_t external, inside, inside_mask;
   uint64_t mapping, filtering, port, hairpin, refresh_in, lifetime, tcp_lifetime, seed;
-  struct mapping all[MAPPINGS], *unused, *buckets[BUCKETS], *by_port[KINDS][PORTS];
+  struct mapping all[MAPPINGS], *unused, *buckets[BUCKETS], *by_port[PACKET_KINDS][PORTS];
   unsigned mappings;
   uint64_t drawn;
   uint16_t last_port;
@@ -79,22 +70,6 @@ static struct {
   struct link_orders orders;
   struct link_capture *capture;
 } nat;
-
-/* One packet on its way: what a NAT looks at. For ICMP queries both ports are the identifier. */
-struct packet {
-  uint8_t *ip;
-  size_t len;
-  uint8_t *body;   /* behind the IP header */
-  size_t body_len; /* at least what the transport needs */
-  uint8_t kind;    /* index by protocol */
-  uint8_t *source_port, *destination_port, *sum;
-};
-
-static uint32_t get32(const uint8_t *bytes) { return (uint32_t)link_get16(bytes) << 16 | link_get16(bytes + 2); }
-static void put32(uint8_t *bytes, uint32_t value) {
-  link_put16(bytes, (uint16_t)(value >> 16));
-  link_put16(bytes + 2, (uint16_t)value);
-}
 
 /* ---- mappings ---- */
 
@@ -126,12 +101,14 @@ static void forget_all(void) {
 }
 
 static bool is_over(const struct mapping *mapping, uint64_t now) {
-  const uint64_t lifetime = mapping->kind != 1 ? nat.lifetime : mapping->closed ? SECONDS(4) : nat.tcp_lifetime;
+  const uint64_t lifetime = mapping->kind != PACKET_TCP ? nat.lifetime
+                            : mapping->closed           ? SECONDS(4)
+                                                        : nat.tcp_lifetime;
   return now - mapping->used > lifetime;
 }
 
 static void forget_old(uint64_t now) {
-  for (unsigned kind = 0; kind < KINDS; kind++)
+  for (unsigned kind = 0; kind < PACKET_KINDS; kind++)
     for (unsigned port = 0; port < PORTS; port++) {
       struct mapping *mapping = nat.by_port[kind][port];
       if (mapping != NULL && is_over(mapping, now)) forget(mapping);
@@ -145,9 +122,7 @@ static struct mapping *by_port(uint8_t kind, uint16_t port, uint64_t now) {
   return NULL;
 }
 
-static bool is_free(uint8_t kind, uint16_t port, uint64_t now) {
-  return port != 0 && by_port(kind, port, now) == NULL;
-}
+static bool is_free(uint8_t kind, uint16_t port, uint64_t now) { return port != 0 && by_port(kind, port, now) == NULL; }
 
 /* 0: there is none. */
 static uint16_t choose_port(uint8_t kind, uint16_t wanted, uint64_t now) {
@@ -155,7 +130,8 @@ static uint16_t choose_port(uint8_t kind, uint16_t wanted, uint64_t now) {
   for (unsigned tries = 0; tries < PORTS; tries++) {
     const uint64_t dice = link_dice(nat.seed, kind, nat.drawn++);
     uint16_t port = (uint16_t)(PORT_FIRST + dice % (PORTS - PORT_FIRST));
-    if (nat.port == SEQUENTIAL) port = nat.last_port = nat.last_port < PORT_FIRST ? PORT_FIRST : (uint16_t)(nat.last_port + 1);
+    if (nat.port == SEQUENTIAL)
+      port = nat.last_port = nat.last_port < PORT_FIRST ? PORT_FIRST : (uint16_t)(nat.last_port + 1);
     if (port >= PORT_FIRST && is_free(kind, port, now)) return port;
   }
   return 0;
@@ -211,82 +187,14 @@ static struct mapping *find_or_make(uint8_t kind, struct endpoint inside, struct
 
 /* ---- packets ---- */
 
-/* False: nothing to translate. `whole`: not the piece that an ICMP error quotes. */
-static bool parse(struct packet *packet, uint8_t *ip, size_t len, bool whole) {
-  *packet = (struct packet){.ip = ip, .len = len};
-  if (len < HEADER || ip[0] >> 4 != 4) return false;
-  const size_t header = (size_t)(ip[0] & 15) * 4;
-  if (header < HEADER || header + 8 > len) return false;
-  packet->body = ip + header;
-  packet->body_len = len - header;
-  if (ip[9] == UDP) {
-    packet->kind = 0;
-    packet->sum = packet->body + 6;
-  } else if (ip[9] == TCP) {
-    packet->kind = 1;
-    packet->sum = packet->body_len >= 20 ? packet->body + 16 : NULL;
-    if (whole && packet->sum == NULL) return false;
-  } else if (ip[9] == ICMP) {
-    packet->kind = 2;
-    packet->sum = packet->body + 2;
-    packet->source_port = packet->destination_port = packet->body + 4;
-    return packet->body[0] == 8 || packet->body[0] == 0;
-  } else {
-    return false;
-  }
-  packet->source_port = packet->body;
-  packet->destination_port = packet->body + 2;
-  return true;
-}
-
-static bool is_icmp_error(const uint8_t *ip, size_t len) {
-  const size_t header = len >= HEADER ? (size_t)(ip[0] & 15) * 4 : 0;
-  return header >= HEADER && len >= header + 8 + HEADER + 8 && ip[9] == ICMP &&
-         (ip[header] == 3 || ip[header] == 11 || ip[header] == 12);
-}
-
-static struct endpoint source_of(const struct packet *packet) {
-  return (struct endpoint){.address = get32(packet->ip + 12), .port = link_get16(packet->source_port)};
-}
-static struct endpoint destination_of(const struct packet *packet) {
-  return (struct endpoint){.address = get32(packet->ip + 16), .port = link_get16(packet->destination_port)};
-}
-
 /* The identifier of an ICMP query is the inside's; towards outside there is no port. */
 static struct endpoint remote_of(const struct packet *packet, struct endpoint endpoint) {
-  if (packet->kind == 2) endpoint.port = 0;
+  if (packet->kind == PACKET_ICMP) endpoint.port = 0;
   return endpoint;
 }
 
-/* Writes an address (the source's at 12, the destination's at 16) and its port, with the checksums of both headers. */
-static void rewrite(const struct packet *packet, size_t at, uint8_t *port, struct endpoint to) {
-  uint8_t before[6];
-  uint8_t after[6];
-  memcpy(before, packet->ip + at, 4);
-  memcpy(before + 4, port, 2);
-  put32(after, to.address);
-  link_put16(after + 4, to.port);
-  memcpy(packet->ip + at, after, 4);
-  memcpy(port, after + 4, 2);
-  link_sum_adjust(packet->ip + 10, before, after, 4);
-  if (packet->sum == NULL) return;
-  if (packet->kind == 2) { /* no pseudo-header */
-    link_sum_adjust(packet->sum, before + 4, after + 4, 2);
-  } else if (packet->kind == 1 || link_get16(packet->sum) != 0) {
-    link_sum_adjust(packet->sum, before, after, 6);
-    if (packet->kind == 0 && link_get16(packet->sum) == 0) link_put16(packet->sum, 0xffff);
-  }
-}
-
-static void rewrite_source(const struct packet *packet, struct endpoint to) {
-  rewrite(packet, 12, packet->source_port, to);
-}
-static void rewrite_destination(const struct packet *packet, struct endpoint to) {
-  rewrite(packet, 16, packet->destination_port, to);
-}
-
 static void note_end(struct mapping *mapping, const struct packet *packet, uint8_t side) {
-  if (packet->kind != 1) return;
+  if (packet->kind != PACKET_TCP) return;
   const uint8_t flags = packet->body[13];
   if ((flags & TCP_SYN) != 0) mapping->ended = 0;
   if ((flags & TCP_FIN) != 0) mapping->ended |= side;
@@ -300,26 +208,26 @@ static const char *dropped(unsigned long *counter, const char *why) {
 }
 
 static const char *translate_in(const struct packet *packet, uint64_t now) {
-  const struct endpoint remote = remote_of(packet, source_of(packet));
-  struct mapping *mapping = by_port(packet->kind, destination_of(packet).port, now);
+  const struct endpoint remote = remote_of(packet, packet_source(packet));
+  struct mapping *mapping = by_port(packet->kind, packet_destination(packet).port, now);
   if (mapping == NULL) return dropped(&nat.count.unmapped, "no mapping");
   if (!is_let_in(mapping, remote)) return dropped(&nat.count.filtered, "filtered");
   if (nat.refresh_in != 0) mapping->used = now;
   note_end(mapping, packet, FIN_IN);
-  rewrite_destination(packet, mapping->inside);
+  packet_set_destination(packet, mapping->inside);
   nat.count.in++;
   return NULL;
 }
 
 static const char *translate_out(const struct packet *packet, uint64_t now) {
-  const struct endpoint remote = remote_of(packet, destination_of(packet));
-  struct mapping *mapping = find_or_make(packet->kind, source_of(packet), remote, now);
+  const struct endpoint remote = remote_of(packet, packet_destination(packet));
+  struct mapping *mapping = find_or_make(packet->kind, packet_source(packet), remote, now);
   if (mapping == NULL) return dropped(&nat.count.full, "no port left");
   mapping->used = now;
   let_in(mapping, remote);
   note_end(mapping, packet, FIN_OUT);
-  rewrite_source(packet, (struct endpoint){.address = nat.external, .port = mapping->port});
-  if (get32(packet->ip + 16) != nat.external) {
+  packet_set_source(packet, (struct endpoint){.address = nat.external, .port = mapping->port});
+  if (link_get32(packet->ip + 16) != nat.external) {
     nat.count.out++;
     return NULL;
   }
@@ -328,28 +236,31 @@ static const char *translate_out(const struct packet *packet, uint64_t now) {
   return translate_in(packet, now);
 }
 
-/* An ICMP error is about a packet that it quotes, as that looked on this side: one that had come `inwards`, or gone out. */
+/* An ICMP error is about a packet that it quotes, as that looked on this side: one that had come `inwards`, or gone
+ * out. */
 static const char *translate_error(uint8_t *ip, size_t len, bool inwards, uint64_t now) {
   struct packet quoted;
   const size_t header = (size_t)(ip[0] & 15) * 4;
-  if (!parse(&quoted, ip + header + 8, len - header - 8, false)) return dropped(&nat.count.malformed, "malformed");
+  if (!packet_parse(&quoted, ip + header + 8, len - header - 8, false))
+    return dropped(&nat.count.malformed, "malformed");
   struct endpoint inside;
   uint8_t before[4];
   if (inwards) {
-    const struct mapping *mapping = by_port(quoted.kind, source_of(&quoted).port, now);
-    if (mapping == NULL || get32(quoted.ip + 12) != nat.external) return dropped(&nat.count.unmapped, "no mapping");
+    const struct mapping *mapping = by_port(quoted.kind, packet_source(&quoted).port, now);
+    if (mapping == NULL || link_get32(quoted.ip + 12) != nat.external)
+      return dropped(&nat.count.unmapped, "no mapping");
     inside = mapping->inside;
-    rewrite_source(&quoted, inside);
+    packet_set_source(&quoted, inside);
   } else {
-    inside = destination_of(&quoted);
-    const struct mapping *mapping = find(quoted.kind, inside, remote_of(&quoted, source_of(&quoted)), now);
+    inside = packet_destination(&quoted);
+    const struct mapping *mapping = find(quoted.kind, inside, remote_of(&quoted, packet_source(&quoted)), now);
     if (mapping == NULL) return dropped(&nat.count.unmapped, "no mapping");
     inside = (struct endpoint){.address = nat.external, .port = mapping->port};
-    rewrite_destination(&quoted, inside);
+    packet_set_destination(&quoted, inside);
   }
   const size_t at = inwards ? 16 : 12;
   memcpy(before, ip + at, 4);
-  put32(ip + at, inside.address);
+  link_put32(ip + at, inside.address);
   link_sum_adjust(ip + 10, before, ip + at, 4);
   link_put16(ip + header + 2, 0);
   link_put16(ip + header + 2, link_sum(ip + header, len - header, 0));
@@ -361,35 +272,38 @@ static bool is_inside(uint32_t address) { return (address & nat.inside_mask) == 
 
 /* The host's own errors may have its inside address, and are about what has been translated all the same. */
 static bool is_from_inside(const uint8_t *ip, size_t len) {
-  if (!is_inside(get32(ip + 12))) return false;
-  if (!is_icmp_error(ip, len) || get32(ip + 16) != nat.external) return true;
+  if (!is_inside(link_get32(ip + 12))) return false;
+  if (!packet_is_icmp_error(ip, len) || link_get32(ip + 16) != nat.external) return true;
   const uint8_t *quoted = ip + (size_t)(ip[0] & 15) * 4 + 8;
-  return get32(quoted + 12) != nat.external || is_inside(get32(quoted + 16));
+  return link_get32(quoted + 12) != nat.external || is_inside(link_get32(quoted + 16));
 }
 
 static const char *translate(uint8_t *ip, size_t len, bool out, uint64_t now) {
   struct packet packet;
-  if (!out && get32(ip + 16) != nat.external) return dropped(&nat.count.stray, "neither from inside nor to this NAT");
+  if (!out && link_get32(ip + 16) != nat.external)
+    return dropped(&nat.count.stray, "neither from inside nor to this NAT");
   if ((link_get16(ip + 6) & 0x3fff) != 0) return dropped(&nat.count.fragments, "a fragment");
-  if (is_icmp_error(ip, len)) {
+  if (packet_is_icmp_error(ip, len)) {
     const char *why = translate_error(ip, len, !out, now);
-    const bool hairpin = why == NULL && out && get32(ip + 16) == nat.external;
+    const bool hairpin = why == NULL && out && link_get32(ip + 16) == nat.external;
     return hairpin ? translate_error(ip, len, true, now) : why;
   }
-  if (!parse(&packet, ip, len, true)) return dropped(&nat.count.malformed, "neither UDP, TCP nor a query by ICMP");
+  if (!packet_parse(&packet, ip, len, true))
+    return dropped(&nat.count.malformed, "neither UDP, TCP nor a query by ICMP");
   return out ? translate_out(&packet, now) : translate_in(&packet, now);
 }
 
 static void take(uint8_t *ip, size_t len) {
   static uint8_t came[LINK_PACKET_MAX];
-  if (len < HEADER || ip[0] >> 4 != 4 || link_get16(ip + 2) > len) return; /* what the kernel says by IPv6 on its own */
+  if (len < PACKET_HEADER || ip[0] >> 4 != 4 || link_get16(ip + 2) > len)
+    return; /* what the kernel says by IPv6 on its own */
   len = link_get16(ip + 2);
   const bool out = is_from_inside(ip, len);
   memcpy(came, ip, len);
   const char *why = translate(ip, len, out, link_now());
   link_capture_packet(nat.capture, out ? 0 : 1, came, len, why == NULL ? "" : why);
   if (why != NULL) return;
-  link_capture_packet(nat.capture, is_inside(get32(ip + 16)) ? 0 : 1, ip, len, "translated");
+  link_capture_packet(nat.capture, is_inside(link_get32(ip + 16)) ? 0 : 1, ip, len, "translated");
   if (write(nat.fd, ip, len) < 0 && errno != EIO && errno != EAGAIN && errno != ENOBUFS) link_fail("write");
 }
 
@@ -418,7 +332,7 @@ static const char *text_of(uint32_t address, char *text, size_t len) {
 }
 
 static void tell_mappings(void) {
-  static const char *const kinds[KINDS] = {"udp", "tcp", "icmp"};
+  static const char *const kinds[PACKET_KINDS] = {"udp", "tcp", "icmp"};
   char inside[INET_ADDRSTRLEN];
   char remote[INET_ADDRSTRLEN];
   forget_old(link_now());
@@ -437,9 +351,12 @@ static bool parse_address(const char *text, uint32_t *address) {
 }
 
 static bool parse_prefix(const char *text) {
-  char address[INET_ADDRSTRLEN];
-  unsigned bits;
-  if (sscanf(text, "%15[0-9.]/%u", address, &bits) != 2 || bits > 32 || !parse_address(address, &nat.inside)) return false;
+  char address[INET_ADDRSTRLEN] = "";
+  const char *slash = strchr(text, '/');
+  uint64_t bits;
+  if (slash == NULL || (size_t)(slash - text) >= sizeof address || !link_number(slash + 1, 32, &bits)) return false;
+  memcpy(address, text, (size_t)(slash - text));
+  if (!parse_address(address, &nat.inside)) return false;
   nat.inside_mask = bits == 0 ? 0 : UINT32_MAX << (32 - bits);
   nat.inside &= nat.inside_mask;
   return true;

@@ -1,16 +1,18 @@
 /*
+ * label: shared
  * Datagrams for the tests of networks.
  *
  *   udp reflect ADDRESS PORT [PORT…]     answers each datagram with its source as it is seen here: "ADDRESS PORT"
- *   udp talk ADDRESS PORT FIFO [GROUP DEVICE]   sends for each line "ADDRESS PORT TEXT" of the FIFO a datagram, and prints
- *                                        each that comes, in the same form; GROUP: is in that multicast group on DEVICE
- *   udp pour ADDRESS PORT TO TO_PORT COUNT SIZE RATE   numbered datagrams of SIZE bytes, so many a second (0: no pauses)
- *                                        marked ECT(0)
- *   udp count ADDRESS PORT QUIET_MS      takes those, until none came for so long after the first; prints what came of them
- * Each prints `ready` when its sockets are there. Addresses are IPv4 or IPv6, also of any host: 0.0.0.0 and ::.
+ *   udp talk ADDRESS PORT FIFO [GROUP DEVICE]   sends for each line "ADDRESS PORT TEXT" of the FIFO a datagram, and
+ * prints each that comes, in the same form; GROUP: is in that multicast group on DEVICE udp pour ADDRESS PORT TO
+ * TO_PORT COUNT SIZE RATE   numbered datagrams of SIZE bytes, so many a second (0: no pauses) marked ECT(0) udp count
+ * ADDRESS PORT QUIET_MS      takes those, until none came for so long after the first; prints what came of them Each
+ * prints `ready` when its sockets are there. Addresses are IPv4 or IPv6, also of any host: 0.0.0.0 and ::.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "shared/link.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +28,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SOCKETS_MAX = 8, DATAGRAM_MAX = 65536, NUMBERS_MAX = 1 << 24, RECEIVE_BUFFER = 4 << 20, HEAD = 8 };
+enum {
+  SOCKETS_MAX = 8,
+  DATAGRAM_MAX = 65536,
+  NUMBERS_MAX = 1 << 24,
+  RECEIVE_BUFFER = 4 << 20,
+  QUIET_NS = 200000000,
+  HEAD = 8
+};
 
 struct address {
   struct sockaddr_storage is;
@@ -83,7 +92,8 @@ static const char *text_of(struct address *address) {
   static char text[INET6_ADDRSTRLEN + 32];
   char host[INET6_ADDRSTRLEN + 16];
   char port[8];
-  if (getnameinfo(generic(address), address->len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+  if (getnameinfo(generic(address), address->len, host, sizeof host, port, sizeof port,
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0)
     return "? ?";
   (void)snprintf(text, sizeof text, "%s %s", host, port);
   return text;
@@ -127,8 +137,10 @@ static void join(int fd, const char *group, const char *device) {
   const bool six = address.is.ss_family == AF_INET6;
   if (setsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, MCAST_JOIN_GROUP, &request, sizeof request) != 0) fail("join");
   const struct ip_mreqn out = {.imr_ifindex = (int)index};
-  if (six) (void)setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index);
-  else (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out);
+  if (six)
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &index, sizeof index);
+  else
+    (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &out, sizeof out);
 }
 
 static void say(int fd, char *line) {
@@ -184,15 +196,9 @@ static uint64_t get_number(void) {
 }
 static char pattern(uint64_t number, size_t at) { return (char)((number * 31 + at * 7) & 0xff); }
 
-static uint64_t now_ns(void) {
-  struct timespec now;
-  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) fail("clock_gettime");
-  return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
 static void wait_until(uint64_t when) {
   const struct timespec until = {.tv_sec = (time_t)(when / 1000000000U), .tv_nsec = (long)(when % 1000000000U)};
-  if (when > now_ns()) (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+  if (when > link_now()) (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
 /* The bits of ECN for what is sent, or to be told those of what comes. */
@@ -207,7 +213,7 @@ static int pour(int fd, struct address *to, uint64_t count, size_t size, uint64_
   if (size < HEAD || size > DATAGRAM_MAX - 64) return 1;
   want_ecn(fd, true);
   say_ready();
-  const uint64_t began = now_ns();
+  const uint64_t began = link_now();
   for (uint64_t number = 0; number < count; number++) {
     if (rate != 0) wait_until(began + number * 1000000000U / rate);
     put_number(number);
@@ -225,7 +231,8 @@ static ssize_t receive_marked(int fd, bool *marked) {
     struct cmsghdr aligned;
   } control;
   struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   const ssize_t got = recvmsg(fd, &message, 0);
   *marked = false;
   if (got < 0) return got;
@@ -244,7 +251,7 @@ static bool is_whole(uint64_t number, size_t len) {
   return true;
 }
 
-static int count_them(int fd, int quiet_ms) {
+static int count_them(int fd) {
   static uint8_t seen[NUMBERS_MAX];
   unsigned long got = 0;
   unsigned long twice = 0;
@@ -256,13 +263,20 @@ static int count_them(int fd, int quiet_ms) {
   uint64_t last = 0;
   uint64_t longest = 0;
   struct pollfd ready = {.fd = fd, .events = POLLIN};
+  sigset_t while_polling;
+  const struct timespec a_while = {.tv_nsec = QUIET_NS};
+  link_signals(&while_polling);
   want_ecn(fd, false);
   say_ready();
-  while (poll(&ready, 1, last == 0 ? -1 : quiet_ms) > 0) {
+  for (;;) {
+    const int come = ppoll(&ready, 1, link_told_to_stop ? &a_while : NULL, &while_polling);
+    if (come < 0 && errno != EINTR) fail("poll");
+    if (come == 0) break;
+    if (come < 0) continue;
     const ssize_t len = receive_marked(fd, &marked);
     if (len < HEAD) continue;
     marks += marked;
-    const uint64_t now = now_ns();
+    const uint64_t now = link_now();
     const uint64_t number = get_number();
     if (last != 0 && now - last > longest) longest = now - last;
     last = now;
@@ -296,7 +310,7 @@ int main(int argc, char **argv) {
     parse_or_fail(argv[4], argv[5], &to);
     return pour(socket_at(argv[2], argv[3]), &to, number(argv[6]), (size_t)number(argv[7]), number(argv[8]));
   }
-  if (strcmp(verb, "count") == 0 && argc == 5) return count_them(socket_at(argv[2], argv[3]), (int)number(argv[4]));
+  if (strcmp(verb, "count") == 0 && argc == 4) return count_them(socket_at(argv[2], argv[3]));
   (void)fprintf(stderr, "udp: unknown use; see its first lines\n");
   return 1;
 }

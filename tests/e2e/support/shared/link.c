@@ -208,6 +208,13 @@ void link_put16(uint8_t *bytes, uint16_t value) {
   bytes[1] = (uint8_t)value;
 }
 
+uint32_t link_get32(const uint8_t *bytes) { return (uint32_t)link_get16(bytes) << 16 | link_get16(bytes + 2); }
+
+void link_put32(uint8_t *bytes, uint32_t value) {
+  link_put16(bytes, (uint16_t)(value >> 16));
+  link_put16(bytes + 2, (uint16_t)value);
+}
+
 static uint16_t fold(uint32_t sum) {
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
   return (uint16_t)sum;

@@ -23,10 +23,12 @@ uint64_t link_now(void);
    kernel cuts and checksums what it hands over. It goes with the descriptor, which does not block. */
 int link_device(const char *space, const char *name, bool tap);
 
-/* Whether the device has a carrier, as if the cable were plugged in; kernels before 5.0 have no such call: no effect. */
+/* Whether the device has a carrier, as if the cable were plugged in; kernels before 5.0 have no such call: no effect.
+ */
 void link_carrier(int fd, bool on);
 
-/* The number that belongs to the `turn`th use of one purpose under a seed: no use depends on how many others there were. */
+/* The number that belongs to the `turn`th use of one purpose under a seed: no use depends on how many others there
+ * were. */
 uint64_t link_dice(uint64_t seed, uint64_t purpose, uint64_t turn);
 bool link_chance(uint64_t dice, double probability);
 
@@ -39,7 +41,8 @@ bool link_rate(const char *text, uint64_t *bits);            /* bits a second: 6
 /* The value in `setting` if its name is `name`, else NULL. */
 const char *link_value(const char *setting, const char *name);
 
-/* ---- orders: lines of settings and verbs from a FIFO, each answered on standard output by `done`, or `refused: WORD` */
+/* ---- orders: lines of settings and verbs from a FIFO, each answered on standard output by `done`, or `refused: WORD`
+ */
 struct link_orders {
   int fd; /* to be polled; -1: none */
   size_t len;
@@ -71,5 +74,7 @@ uint16_t link_sum(const uint8_t *bytes, size_t len, uint32_t start);
 void link_sum_adjust(uint8_t sum[2], const uint8_t *before, const uint8_t *after, size_t len);
 uint16_t link_get16(const uint8_t *bytes);
 void link_put16(uint8_t *bytes, uint16_t value);
+uint32_t link_get32(const uint8_t *bytes);
+void link_put32(uint8_t *bytes, uint32_t value);
 
 #endif

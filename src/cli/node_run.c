@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/node_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/harden.h"
+#include "cli/node_device.h"
+#include "cli/node_identity.h"
+#include "cli/node_socket.h"
+#include "cli/node_status.h"
+#include "cli/notify.h"
+#include "net/rights.h"
+#include "net/wire.h"
+#include "node/config_diff.h"
+
+enum { UDP_BUFFER = 4 << 20 };
+
+/* A configuration with what it names. A change makes a new one, and the old one goes when the node has let go of it. */
+typedef struct profile {
+  tw_node_config config;
+  tw_node_identity identity;
+} profile;
+
+typedef struct running {
+  const tw_node_run *run;
+  tw_env env;
+  profile *profile;
+  profile *next; /* taken up once the node has ended; NULL: the end is for good */
+  tw_store *store;
+  tw_tun tun;
+  tw_udp udp;
+  uv_loop_t loop;
+  uv_signal_t signals[3];
+  tw_node_socket *socket;
+  tw_node *node;
+  bool loop_open;
+  bool ending;
+  bool told;
+  tw_exit code;
+} running;
+
+/* ---- words ---- */
+
+static void say(const running *r, tw_node_level level, const char *line) {
+  if (level == TW_NODE_DETAIL && !r->run->verbose) return;
+  if (r->run->to_syslog && r->told)
+    syslog(level == TW_NODE_ERROR ? LOG_ERR : LOG_INFO, "%s: %s", r->run->file.name, line);
+  else
+    (void)tw_cli_fail(TW_EXIT_OK, "%s: %s", r->run->file.name, line);
+}
+
+static void on_tell(void *ctx, tw_node_level level, const char *line) { say(ctx, level, line); }
+
+static void tell_problem(void *ctx, const tw_report *problem) { say(ctx, TW_NODE_ERROR, problem->text); }
+
+static tw_exit fail(running *r, tw_exit code, const tw_report *report) {
+  say(r, TW_NODE_ERROR, report->text);
+  return code;
+}
+
+/* ---- configuration ---- */
+
+static void profile_free(profile *p) {
+  if (p == NULL) return;
+  tw_node_identity_clear(&p->identity);
+  tw_node_config_clear(&p->config);
+  free(p);
+}
+
+static profile *profile_read(running *r) {
+  tw_problems problems = {.tell = tell_problem, .ctx = r};
+  profile *p = calloc(1, sizeof *p);
+  if (p == NULL) return NULL;
+  tw_err err = tw_node_file_read(&r->env, &r->run->file, &p->config, &problems);
+  if (err == TW_OK) err = tw_node_identity_load(&r->env, &p->config, &p->identity, &problems);
+  if (err == TW_OK) return p;
+  if (problems.count == 0) say(r, TW_NODE_ERROR, tw_err_text(err));
+  profile_free(p);
+  return NULL;
+}
+
+/* ---- the node ---- */
+
+static void on_ready(void *ctx, bool is) {
+  running *r = ctx;
+  say(r, TW_NODE_NOTE, is ? "ready" : "not ready any more");
+  if (!is) return;
+  tw_notify("READY=1");
+  if (r->told) return;
+  r->told = true;
+  if (r->run->told_fd < 0) return;
+  if (write(r->run->told_fd, "r", 1) != 1) say(r, TW_NODE_DETAIL, "whoever started us is gone");
+  (void)close(r->run->told_fd);
+  if (!r->run->to_syslog) return;
+  if (freopen("/dev/null", "r", stdin) == NULL || freopen("/dev/null", "w", stdout) == NULL ||
+      freopen("/dev/null", "w", stderr) == NULL)
+    say(r, TW_NODE_DETAIL, "standard streams stay open");
+}
+
+static void on_freed(void *ctx);
+
+static tw_err start_node(running *r, tw_report *report) {
+  const profile *p = r->profile;
+  const tw_node_setup setup = {
+      .env = &r->env,
+      .loop = &r->loop,
+      .config = &p->config,
+      .signer = p->identity.signer,
+      .credential = p->identity.certificates.chain.len > 0
+                        ? (tw_credential){.type = 2, .identity = tw_buf_bytes(&p->identity.certificates.chain)}
+                        : (tw_credential){.type = 1},
+      .self = p->identity.fingerprint,
+      .store = r->store,
+      .udp = &r->udp,
+      .tun = &r->tun,
+      .tell = on_tell,
+      .ready = on_ready,
+      .freed = on_freed,
+      .ctx = r,
+  };
+  return tw_node_start(&setup, &r->node, report);
+}
+
+static void close_all(running *r) {
+  tw_node_socket_close(r->socket);
+  r->socket = NULL;
+  for (size_t i = 0; i < sizeof r->signals / sizeof r->signals[0]; i++) {
+    if (!uv_is_closing((uv_handle_t *)&r->signals[i])) uv_close((uv_handle_t *)&r->signals[i], NULL);
+  }
+}
+
+static void on_freed(void *ctx) {
+  running *r = ctx;
+  tw_report report = {"out of memory"};
+  r->node = NULL;
+  if (r->next == NULL || r->ending) {
+    close_all(r);
+    return;
+  }
+  profile_free(r->profile);
+  r->profile = r->next;
+  r->next = NULL;
+  if (start_node(r, &report) == TW_OK) {
+    say(r, TW_NODE_NOTE, "the changed configuration is in use");
+    return;
+  }
+  r->code = fail(r, TW_EXIT_LOCAL, &report);
+  close_all(r);
+}
+
+static void end(running *r) {
+  if (r->ending) return;
+  r->ending = true;
+  tw_notify("STOPPING=1");
+  if (r->node != NULL)
+    tw_node_close(r->node);
+  else
+    close_all(r);
+}
+
+/* ---- a changed configuration ---- */
+
+static const char *needs_restart(const tw_node_config *old, const tw_node_config *config) {
+  tw_config_diff diff = {0};
+  const char *what = NULL;
+  if (tw_config_diff_make(NULL, old, config, &diff) != TW_OK)
+    what = "out of memory";
+  else if ((diff.settings & TW_SETTINGS_AT_START) != 0)
+    what = "Identity, ListenPort, State, Group or Suite has changed: that takes `treewire down` and `up`";
+  else if (old->interface.mtu != config->interface.mtu)
+    what = "the MTU has changed: that takes `treewire down` and `up`";
+  tw_config_diff_clear(&diff);
+  return what;
+}
+
+static tw_err sync_config(running *r, tw_report *report) {
+  if (r->next != NULL || r->node == NULL)
+    return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
+  profile *p = profile_read(r);
+  if (p == NULL)
+    return tw_report_fail(report, TW_ERR_ENCODING, "%.300s has problems: all stays as it is", r->run->file.path);
+  const char *not_so = needs_restart(&r->profile->config, &p->config);
+  tw_err err = not_so == NULL ? TW_OK : tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
+  if (err == TW_OK) err = tw_node_device_change(&r->profile->config, &p->config, &r->tun, report);
+  if (err != TW_OK) {
+    profile_free(p);
+    return err;
+  }
+  r->next = p;
+  tw_node_close(r->node); /* it goes on with the new one from what it saves now: nobody is dropped */
+  return TW_OK;
+}
+
+/* ---- what the other verbs ask ---- */
+
+static void answer_text(tw_buf *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void answer_text(tw_buf *answer, const char *format, ...) {
+  char line[TW_REPORT_MAX + 64];
+  va_list args;
+  va_start(args, format);
+  const int len = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  if (len <= 0) return;
+  const size_t used = (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
+  if (tw_buf_append(answer, TW_BYTES((const uint8_t *)line, used)) != TW_OK) tw_buf_clear(answer);
+}
+
+static void answer_status(running *r, tw_buf *answer) {
+  json_t *status = r->node == NULL ? NULL : tw_node_status_json(r->node, &r->profile->config, &r->tun, tw_wall_ms());
+  char *text = status == NULL ? NULL : json_dumps(status, JSON_COMPACT);
+  if (text == NULL)
+    answer_text(answer, "!the node is busy");
+  else if (tw_buf_append(answer, TW_BYTES((const uint8_t *)text, strlen(text))) != TW_OK)
+    tw_buf_clear(answer);
+  free(text);
+  json_decref(status);
+}
+
+/* By name, or by key; UINT32_MAX: there is none. */
+static uint32_t find_peer(const tw_node_config *config, const char *word) {
+  for (uint32_t i = 0; i < config->peer_count; i++) {
+    char room[TW_FINGERPRINT_TEXT];
+    if (i == config->self) continue;
+    if (strcmp(tw_node_peer_label(&config->peers[i], room), word) == 0) return i;
+    tw_fingerprint_format(&config->peers[i].key.fingerprint, room);
+    if (config->peers[i].key.given && strcmp(room, word) == 0) return i;
+  }
+  return UINT32_MAX;
+}
+
+static void answer_peer(running *r, const char *word, void (*act)(tw_node *node, uint32_t peer), tw_buf *answer) {
+  const uint32_t peer = find_peer(&r->profile->config, word);
+  if (r->node == NULL)
+    answer_text(answer, "!the node is busy");
+  else if (peer == UINT32_MAX)
+    answer_text(answer, "!%s has no peer '%.100s'", r->run->file.name, word);
+  else
+    act(r->node, peer);
+}
+
+static const char *after(const char *line, const char *verb) {
+  const size_t len = strlen(verb);
+  return strncmp(line, verb, len) == 0 ? line + len : NULL;
+}
+
+static void on_command(void *ctx, const char *line, tw_buf *answer) {
+  running *r = ctx;
+  tw_report report = {""};
+  const char *word;
+  if (strcmp(line, "status") == 0) {
+    answer_status(r, answer);
+  } else if (strcmp(line, "down") == 0) {
+    end(r);
+  } else if (strcmp(line, "sync") == 0) {
+    if (sync_config(r, &report) != TW_OK) answer_text(answer, "!%s", report.text);
+  } else if (strcmp(line, "rekey") == 0) {
+    if (r->node != NULL) tw_node_rekey(r->node, UINT32_MAX);
+  } else if ((word = after(line, "rekey ")) != NULL) {
+    answer_peer(r, word, tw_node_rekey, answer);
+  } else if ((word = after(line, "remove ")) != NULL) {
+    answer_peer(r, word, tw_node_remove, answer);
+  } else {
+    answer_text(answer, "!this node knows no '%.60s'", line);
+  }
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+  running *r = handle->data;
+  tw_report report = {""};
+  if (number != SIGHUP)
+    end(r);
+  else if (sync_config(r, &report) != TW_OK)
+    say(r, TW_NODE_ERROR, report.text);
+}
+
+/* ---- start and end ---- */
+
+/* The folder, and the one that it is in where that is ours to make. */
+static tw_err make_state_folder(const char *path, tw_report *report) {
+  char parent[TW_NODE_PATH_MAX + 1];
+  (void)snprintf(parent, sizeof parent, "%s", path);
+  char *slash = strrchr(parent, '/');
+  if (slash != NULL && slash != parent) {
+    *slash = '\0';
+    if (mkdir(parent, 0755) != 0 && errno != EEXIST)
+      return tw_report_fail(report, TW_ERR_STATE, "%.300s: %s", parent, strerror(errno));
+  }
+  return TW_OK;
+}
+
+static tw_err open_udp(running *r, tw_report *report) {
+  const uint16_t port = r->profile->config.interface.listen_port;
+  tw_udp_config config = {.tos = true,
+                          .buffer = UDP_BUFFER,
+                          .both_families = true,
+                          .no_send_offload = r->run->no_offload,
+                          .no_receive_offload = r->run->no_offload};
+  config.local.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+  if (tw_udp_open(&r->udp, &config, report) == TW_OK) return TW_OK;
+  memset(&config.local, 0, sizeof config.local); /* a system without IPv6 */
+  config.both_families = false;
+  config.local.in4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+  return tw_udp_open(&r->udp, &config, report);
+}
+
+static tw_exit open_parts(running *r) {
+  tw_report report = {"out of memory"};
+  const tw_node_config *config = &r->profile->config;
+  const tw_store_config store = {.dir = config->interface.state};
+  if (make_state_folder(config->interface.state, &report) != TW_OK ||
+      tw_store_open(&store, &r->env, &r->store, &report) != TW_OK)
+    return fail(r, TW_EXIT_LOCAL, &report);
+  if (tw_node_device_open(config, r->run->no_offload, &r->tun, &report) != TW_OK)
+    return fail(r, TW_EXIT_LOCAL, &report);
+  if (open_udp(r, &report) != TW_OK) return fail(r, TW_EXIT_NETWORK, &report);
+  /* Devices and routes are changed later, too; nothing else of root's is needed any more. */
+  const tw_rights_user same = {.changes = false};
+  if (tw_rights_drop(&same, TW_RIGHTS_NET_ADMIN, &report) != TW_OK) return fail(r, TW_EXIT_LOCAL, &report);
+  return TW_EXIT_OK;
+}
+
+static tw_exit open_loop(running *r, const char *socket_path) {
+  static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+  tw_report report = {"out of memory"};
+  if (uv_loop_init(&r->loop) != 0) return tw_cli_fail(TW_EXIT_LOCAL, "no event loop: %s", strerror(errno));
+  r->loop_open = true;
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    (void)uv_signal_init(&r->loop, &r->signals[i]);
+    r->signals[i].data = r;
+    (void)uv_signal_start(&r->signals[i], on_signal, numbers[i]);
+  }
+  if (tw_node_socket_open(&r->loop, socket_path, on_command, r, &r->socket, &report) != TW_OK ||
+      start_node(r, &report) != TW_OK) {
+    close_all(r);
+    (void)uv_run(&r->loop, UV_RUN_DEFAULT);
+    return fail(r, TW_EXIT_LOCAL, &report);
+  }
+  return TW_EXIT_OK;
+}
+
+static void close_parts(running *r) {
+  if (r->loop_open) (void)uv_loop_close(&r->loop);
+  tw_udp_close(&r->udp);
+  tw_tun_close(&r->tun);
+  tw_store_close(r->store);
+  profile_free(r->next);
+  profile_free(r->profile);
+  tw_cli_env_clear(&r->env);
+}
+
+tw_exit tw_node_run_all(const tw_node_run *run) {
+  running r = {.run = run};
+  char path[TW_NODE_SOCKET_PATH];
+  tw_report report = {""};
+  tw_harden_process();
+  if (tw_node_socket_path(run->file.name, path, &report) != TW_OK) return tw_cli_report(TW_EXIT_LOCAL, &report);
+  tw_exit code = tw_cli_env_init(&r.env);
+  if (code == TW_EXIT_OK) {
+    r.profile = profile_read(&r);
+    if (r.profile == NULL) code = TW_EXIT_LOCAL;
+  }
+  if (code == TW_EXIT_OK) code = open_parts(&r);
+  if (code == TW_EXIT_OK) code = open_loop(&r, path);
+  if (code == TW_EXIT_OK) {
+    if (!tw_harden_lock_memory())
+      say(&r, TW_NODE_DETAIL, "memory with keys cannot be locked; it may reach a swap device");
+    (void)uv_run(&r.loop, UV_RUN_DEFAULT);
+    code = r.code;
+  }
+  close_parts(&r);
+  return code;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/node_status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "net/dial.h"
+
+/* ---- as JSON ---- */
+
+static void put(json_t *object, const char *key, json_t *value) { (void)json_object_set_new(object, key, value); }
+static void put_number(json_t *object, const char *key, uint64_t value) {
+  put(object, key, json_integer((json_int_t)value));
+}
+
+static void put_address(json_t *object, const char *key, const tw_udp_address *address) {
+  char host[INET6_ADDRSTRLEN] = "";
+  char text[TW_ADDRESS_TEXT];
+  if (address->any.sa_family == AF_INET) {
+    (void)inet_ntop(AF_INET, &address->in4.sin_addr, host, sizeof host);
+    (void)snprintf(text, sizeof text, "%s:%u", host, (unsigned)ntohs(address->in4.sin_port));
+  } else if (address->any.sa_family == AF_INET6) {
+    (void)inet_ntop(AF_INET6, &address->in6.sin6_addr, host, sizeof host);
+    (void)snprintf(text, sizeof text, "[%s]:%u", host, (unsigned)ntohs(address->in6.sin6_port));
+  } else {
+    put(object, key, json_null());
+    return;
+  }
+  put(object, key, json_string(text));
+}
+
+/* Seconds since then; null: never. */
+static void put_age(json_t *object, const char *key, uint64_t since_ms, uint64_t now_ms) {
+  put(object, key, since_ms == 0 ? json_null() : json_integer((json_int_t)((now_ms - since_ms) / 1000)));
+}
+
+static json_t *count_json(const tw_plane_count *count) {
+  json_t *object = json_object();
+  put_number(object, "packets", count->packets);
+  put_number(object, "bytes", count->bytes);
+  return object;
+}
+
+static const char *pair_state_name(const tw_pairs_status *status) {
+  static const char *const names[] = {"",         "hello sent", "unconfirmed", "steady",
+                                      "updating", "updating",   "asking",      "answered"};
+  if (!status->there) return "none";
+  const size_t state = (size_t)status->pair.state;
+  return state < sizeof names / sizeof names[0] ? names[state] : "unknown";
+}
+
+static json_t *pair_json(const tw_pairs_status *status, uint64_t now_ms) {
+  json_t *object = json_object();
+  put(object, "state", json_string(pair_state_name(status)));
+  if (!status->there) return object;
+  put(object, "confirmed", json_boolean(status->confirmed));
+  put_number(object, "epoch", status->pair.epoch);
+  put_age(object, "own_key_age", status->pair.own_leaf_since_ms, now_ms);
+  put_age(object, "peer_key_age", status->pair.peer_leaf_since_ms, now_ms);
+  put_number(object, "own_updates", status->pair.own_updates);
+  put_number(object, "peer_updates", status->pair.peer_updates);
+  put_number(object, "ties", status->pair.ties);
+  put_number(object, "resumptions", status->pair.resumptions);
+  put_number(object, "unsent", status->unsent);
+  return object;
+}
+
+static json_t *path_json(const tw_path *path) {
+  json_t *object = json_object();
+  const char *by = path->is_direct ? "direct" : path->relay_number != 0 ? "relay" : "none";
+  put(object, "by", json_string(by));
+  put_address(object, "address", path->is_direct ? &path->direct : &(tw_udp_address){0});
+  put_number(object, "changes", path->changes);
+  put(object, "online", json_boolean(path->online));
+  return object;
+}
+
+static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_node_peer_status *status,
+                         uint64_t now_ms) {
+  json_t *object = json_object();
+  char room[TW_FINGERPRINT_TEXT];
+  put(object, "name", json_string(tw_node_peer_label(&config->peers[index], room)));
+  tw_fingerprint_format(&config->peers[index].key.fingerprint, room);
+  put(object, "key", json_string(room));
+  put(object, "removed", json_boolean(status->removed));
+  put(object, "member", json_boolean(status->is_member));
+  put(object, "pair", pair_json(&status->pair, now_ms));
+  put(object, "path", path_json(&status->plane->path));
+  put(object, "sent", count_json(&status->plane->sent));
+  put(object, "received", count_json(&status->plane->received));
+  put_age(object, "heard", status->plane->heard_ms, now_ms);
+  put_number(object, "receiving_keys", status->receiving_sas);
+  put(object, "note", json_string(status->last_words));
+  return object;
+}
+
+static json_t *network_json(const tw_node_config *config, const tw_network_status *status, uint64_t now_ms) {
+  static const char *const names[] = {"idle", "finding", "opening", "waiting", "rejoining", "member", "stuck"};
+  json_t *object = json_object();
+  put(object, "group", json_string(config->network.group));
+  put(object, "suite", json_string(tw_suite_name(config->network.suite)));
+  put(object, "state", json_string(names[status->state]));
+  put_number(object, "epoch", status->epoch);
+  put_number(object, "members", status->members);
+  put_age(object, "own_key_age", status->leaf_made_ms, now_ms);
+  put(object, "committing", json_boolean(status->pending_since_ms != 0));
+  put_number(object, "forks", status->forks);
+  put_number(object, "refused", status->refused);
+  return object;
+}
+
+static json_t *relay_json(const tw_node_config *config, const tw_node_status *status) {
+  json_t *object = json_object();
+  char text[TW_ADDRESS_TEXT + 8];
+  (void)snprintf(text, sizeof text, "%s:%u", config->relay.endpoint.host, (unsigned)config->relay.endpoint.port);
+  put(object, "endpoint", json_string(text));
+  put(object, "up", json_boolean(status->relay_up));
+  put(object, "packets", json_boolean(status->relay_bound));
+  put_address(object, "seen_at", &status->seen_at);
+  put_number(object, "mail_read", status->mail_read);
+  return object;
+}
+
+static json_t *drops_json(const tw_plane_drops *drops) {
+  json_t *object = json_object();
+  put_number(object, "no_route", drops->no_route);
+  put_number(object, "no_keys", drops->no_keys);
+  put_number(object, "no_path", drops->no_path);
+  put_number(object, "malformed", drops->malformed);
+  put_number(object, "used_up", drops->used_up);
+  put_number(object, "unsent", drops->unsent);
+  put_number(object, "unknown", drops->unknown);
+  put_number(object, "forged", drops->forged);
+  put_number(object, "replayed", drops->replayed);
+  put_number(object, "not_theirs", drops->not_theirs);
+  put_number(object, "device", drops->device);
+  return object;
+}
+
+json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms) {
+  tw_node_status status;
+  tw_node_get_status(node, &status);
+  json_t *object = json_object();
+  if (object == NULL) return NULL;
+  put(object, "name", json_string(config->name));
+  put(object, "device", json_string(tun->name));
+  put_number(object, "mtu", config->interface.mtu);
+  put(object, "relay", relay_json(config, &status));
+  put(object, "network", network_json(config, &status.network, now_ms));
+  json_t *peers = json_array();
+  for (uint32_t i = 0; i < config->peer_count; i++) {
+    tw_node_peer_status peer;
+    if (tw_node_get_peer_status(node, i, &peer))
+      (void)json_array_append_new(peers, peer_json(config, i, &peer, now_ms));
+  }
+  put(object, "peers", peers);
+  put(object, "dropped", drops_json(status.drops));
+  return object;
+}
+
+/* ---- for people ---- */
+
+static const char *text_of(const json_t *object, const char *key) {
+  const char *text = json_string_value(json_object_get(object, key));
+  return text != NULL ? text : "-";
+}
+
+static unsigned long long number_of(const json_t *object, const char *key) {
+  return (unsigned long long)json_integer_value(json_object_get(object, key));
+}
+
+static bool is_true(const json_t *object, const char *key) { return json_is_true(json_object_get(object, key)); }
+
+static tw_err say(tw_buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static tw_err say(tw_buf *out, const char *format, ...) {
+  char line[1024];
+  va_list args;
+  va_start(args, format);
+  const int len = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  const size_t used = len < 0 ? 0 : (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
+  return tw_buf_append(out, TW_BYTES((const uint8_t *)line, used));
+}
+
+/* "3 min 5 s", "never" */
+static const char *age_text(const json_t *object, const char *key, char room[32]) {
+  const json_t *age = json_object_get(object, key);
+  if (!json_is_integer(age)) return "never";
+  const unsigned long long s = (unsigned long long)json_integer_value(age);
+  if (s < 60)
+    (void)snprintf(room, 32, "%llu s", s);
+  else if (s < 3600)
+    (void)snprintf(room, 32, "%llu min %llu s", s / 60, s % 60);
+  else if (s < 86400)
+    (void)snprintf(room, 32, "%llu h %llu min", s / 3600, s / 60 % 60);
+  else
+    (void)snprintf(room, 32, "%llu d %llu h", s / 86400, s / 3600 % 24);
+  return room;
+}
+
+static const char *bytes_text(const json_t *count, char room[32]) {
+  const double bytes = (double)json_integer_value(json_object_get(count, "bytes"));
+  if (bytes < 1024)
+    (void)snprintf(room, 32, "%.0f B", bytes);
+  else if (bytes < 1024 * 1024.0)
+    (void)snprintf(room, 32, "%.1f KiB", bytes / 1024);
+  else if (bytes < 1024 * 1024 * 1024.0)
+    (void)snprintf(room, 32, "%.1f MiB", bytes / (1024 * 1024));
+  else
+    (void)snprintf(room, 32, "%.2f GiB", bytes / (1024 * 1024 * 1024));
+  return room;
+}
+
+static tw_err say_peer(tw_buf *out, const json_t *peer) {
+  char a[32], b[32], c[32];
+  const json_t *pair = json_object_get(peer, "pair");
+  const json_t *path = json_object_get(peer, "path");
+  TW_TRY(say(out, "\npeer %s%s\n", text_of(peer, "name"), is_true(peer, "removed") ? " (removed)" : ""));
+  TW_TRY(say(out, "  key        %s%s\n", text_of(peer, "key"), is_true(peer, "member") ? "" : ", not in the network"));
+  if (json_is_integer(json_object_get(pair, "epoch"))) {
+    TW_TRY(say(out, "  pair       %s, epoch %llu; key ages: ours %s, theirs %s%s\n", text_of(pair, "state"),
+               number_of(pair, "epoch"), age_text(pair, "own_key_age", a), age_text(pair, "peer_key_age", b),
+               is_true(pair, "confirmed") ? "" : "; not heard yet"));
+  } else {
+    TW_TRY(say(out, "  pair       none: made with the first packet\n"));
+  }
+  const bool direct = strcmp(text_of(path, "by"), "direct") == 0;
+  TW_TRY(say(out, "  way        %s%s%s%s\n", direct ? "straight to " : "by ",
+             direct ? text_of(path, "address") : text_of(path, "by"), "",
+             is_true(path, "online") ? "" : " (the relay has no connection of its)"));
+  TW_TRY(say(out, "  packets    sent %llu (%s), received %llu (%s), heard %s%s\n",
+             number_of(json_object_get(peer, "sent"), "packets"), bytes_text(json_object_get(peer, "sent"), a),
+             number_of(json_object_get(peer, "received"), "packets"), bytes_text(json_object_get(peer, "received"), b),
+             age_text(peer, "heard", c), json_is_integer(json_object_get(peer, "heard")) ? " ago" : ""));
+  if (text_of(peer, "note")[0] == '\0') return TW_OK;
+  return say(out, "  note       %s\n", text_of(peer, "note"));
+}
+
+static tw_err say_drops(tw_buf *out, const json_t *drops) {
+  const char *key;
+  json_t *value;
+  bool any = false;
+  json_object_foreach((json_t *)(uintptr_t)drops, key, value) {
+    if (json_integer_value(value) == 0) continue;
+    TW_TRY(say(out, "%s%s %llu", any ? ", " : "\ndropped      ", key, (unsigned long long)json_integer_value(value)));
+    any = true;
+  }
+  return any ? say(out, "\n") : TW_OK;
+}
+
+tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
+  char room[32];
+  const json_t *relay = json_object_get(status, "relay");
+  const json_t *network = json_object_get(status, "network");
+  TW_TRY(say(out, "node %s, device %s, MTU %llu\n", text_of(status, "name"), text_of(status, "device"),
+             number_of(status, "mtu")));
+  TW_TRY(say(out, "  relay      %s, %s; it sees us at %s\n", text_of(relay, "endpoint"),
+             !is_true(relay, "up")       ? "not reached"
+             : is_true(relay, "packets") ? "up"
+                                         : "up, but no packets by it yet",
+             text_of(relay, "seen_at")));
+  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members; our key's age %s\n", text_of(network, "group"),
+             text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
+             age_text(network, "own_key_age", room)));
+  TW_TRY(say(out, "  suite      %s\n", text_of(network, "suite")));
+  size_t i;
+  json_t *peer;
+  json_array_foreach(json_object_get(status, "peers"), i, peer) TW_TRY(say_peer(out, peer));
+  return say_drops(out, json_object_get(status, "dropped"));
+}

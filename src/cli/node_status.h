@@ -1,0 +1,14 @@
+/* How a node stands, for programs and for people. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_CLI_NODE_STATUS_H
+#define TW_CLI_NODE_STATUS_H
+
+#include <jansson.h>
+
+#include "node/node.h"
+
+/** All of it; docs/network.md has the fields. NULL: out of memory. The caller's to json_decref. */
+json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms);
+/** The same for people, from that. Appended; TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_node_status_text(const json_t *status, tw_buf *out);
+
+#endif

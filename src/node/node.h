@@ -1,0 +1,77 @@
+/* A node of a private network: everything between its configuration, the relay, UDP and the device. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_NODE_H
+#define TW_NODE_NODE_H
+
+#include <uv.h>
+
+#include "net/tun.h"
+#include "net/udp.h"
+#include "node/config.h"
+#include "node/network.h"
+#include "node/pairs.h"
+#include "node/plane.h"
+
+typedef struct tw_node tw_node;
+
+/** What is worth a line to people. */
+typedef enum tw_node_level { TW_NODE_ERROR = 1, TW_NODE_NOTE = 2, TW_NODE_DETAIL = 3 } tw_node_level;
+
+/** Borrowed as long as the node is, with all that it points to; copied itself. */
+typedef struct tw_node_setup {
+  const tw_env *env;
+  uv_loop_t *loop;
+  const tw_node_config *config; /* settled (tw_node_config_settle) */
+  tw_signer *signer;
+  tw_credential credential;
+  tw_fingerprint self;
+  tw_store *store;
+  tw_udp *udp; /* open, with `tos` */
+  tw_tun *tun; /* open and up */
+  /** One line without its end. */
+  void (*tell)(void *ctx, tw_node_level level, const char *line);
+  /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */
+  void (*ready)(void *ctx, bool is);
+  /** After tw_node_close: it is gone. */
+  void (*freed)(void *ctx);
+  void *ctx;
+} tw_node_setup;
+
+/**
+ * Takes up what the store has and begins to work. Peers need a key in the configuration (TW_ERR_UNSUPPORTED with a
+ * report where one has a certificate's name alone). TW_ERR_ENCODING (the store's values), TW_ERR_NO_MEMORY,
+ * TW_ERR_STATE.
+ */
+TW_MUST_USE tw_err tw_node_start(const tw_node_setup *setup, tw_node **node, tw_report *report);
+/** Ends it in good order: nothing of the setup is used any more when `freed` is called. NULL is fine. */
+void tw_node_close(tw_node *node);
+
+/** Keys with a peer (index in the configuration; UINT32_MAX: all, and the network's) are renewed now. */
+void tw_node_rekey(tw_node *node, uint32_t peer);
+/** A peer is cut off: its pair ends now, and its removal from the network's group goes out. It stays so until restart.
+ */
+void tw_node_remove(tw_node *node, uint32_t peer);
+
+/* ---- how it stands ---- */
+
+typedef struct tw_node_status {
+  bool relay_up;          /* the control connection */
+  bool relay_bound;       /* packets for us reach us by the relay */
+  tw_udp_address seen_at; /* where the relay sees us; family 0: not known */
+  uint64_t mail_read;     /* number of the last mailbox entry */
+  tw_network_status network;
+  const tw_plane_drops *drops;
+} tw_node_status;
+void tw_node_get_status(const tw_node *node, tw_node_status *status);
+
+typedef struct tw_node_peer_status {
+  bool removed;
+  bool is_member; /* of the network's group */
+  tw_pairs_status pair;
+  const tw_plane_peer *plane;
+  size_t receiving_sas;
+  const char *last_words; /* what was told of the peer last; "" nothing */
+} tw_node_peer_status;
+/** False: no such peer, or ourselves. Borrowed until the next call. */
+bool tw_node_get_peer_status(const tw_node *node, uint32_t peer, tw_node_peer_status *status);
+
+#endif

@@ -1,0 +1,100 @@
+/* The inside of a node. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_NODE_INTERNAL_H
+#define TW_NODE_NODE_INTERNAL_H
+
+#include "net/control_client.h"
+#include "net/watch.h"
+#include "node/node.h"
+
+enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
+/* Tags of the node's own requests; pairs have 1 and the network 2 in the top byte. */
+#define TW_NODE_TAG (UINT64_C(3) << 56)
+
+typedef enum tw_node_ask { TW_NODE_ASK_FETCH = 1, TW_NODE_ASK_LOCATE = 2, TW_NODE_ASK_BIND = 3 } tw_node_ask;
+
+/* A request that waits for its answer. */
+typedef struct tw_node_question {
+  tw_node *node;
+  uint64_t tag;
+  uint32_t generation; /* of the connection */
+} tw_node_question;
+
+typedef struct tw_node_peer_state {
+  bool is_peer; /* not ourselves */
+  bool removed;
+  tw_client_id id;
+  char last_words[TW_NODE_LAST_WORDS];
+} tw_node_peer_state;
+
+struct tw_node {
+  tw_node_setup setup;
+  tw_client client; /* with our policy: for pairs and the network */
+  const tw_client *clients[1];
+  tw_client relay_client; /* the same, but who may be at the other end is the relay */
+  const tw_client *relay_clients[1];
+  tw_channel_config channel;
+  tw_routes routes;
+  tw_node_port port;
+  tw_sas *sas;
+  tw_pairs *pairs;
+  tw_network *network;
+  tw_plane *plane;
+  tw_control_client *control;
+  tw_node_peer_state *peers; /* as in the configuration */
+  uint32_t peer_count;
+
+  uint64_t wall_offset_ms;
+  uv_timer_t timer;
+  tw_watch udp_watch;
+  tw_watch tun_watch;
+  uv_getaddrinfo_t resolving;
+  bool is_resolving;
+  unsigned open_handles; /* that have to be closed before it is gone */
+  bool closing;
+
+  uint64_t cursor;       /* of the mailbox: all up to it has been taken */
+  uint64_t saved_cursor; /* the same, on the disk */
+  uint64_t reading;      /* the entry that is being taken; 0: none */
+  bool fetching;
+  bool mail_waits;
+  uint32_t generation;
+  bool up;
+
+  tw_udp_address relay_address;
+  bool has_binding;
+  uint64_t session;
+  uint8_t token[TW_CONTROL_TOKEN];
+  bool bound;
+  tw_udp_address seen_at;
+  uint64_t bind_at_ms; /* try again then */
+  uint32_t bind_tries;
+  uint64_t keepalive_at_ms;
+  bool ready;
+};
+
+uint64_t tw_node_now(const tw_node *node);
+void tw_node_tell(const tw_node *node, tw_node_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What a peer is called. */
+const char *tw_node_name_of(const tw_node *node, uint32_t peer, char *room);
+/* UINT32_MAX: none of our peers, or one that was removed. */
+uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id);
+/* Something happened that may have brought keys, or a new deadline. */
+void tw_node_after(tw_node *node);
+
+/* ---- node_port.c: what engines ask ---- */
+
+void tw_node_port_init(tw_node *node);
+/* The mailbox has been read up to the cursor, though nothing of it changed anything. */
+TW_MUST_USE tw_err tw_node_save_cursor(tw_node *node);
+/* What the store has, to the engines. */
+TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
+
+/* ---- node_relay.c: the control connection ---- */
+
+TW_MUST_USE tw_err tw_node_relay_start(tw_node *node, tw_report *report);
+void tw_node_fetch(tw_node *node);
+void tw_node_relay_tick(tw_node *node, uint64_t now_ms);
+void tw_node_answered(tw_node *node, uint64_t tag, const tw_control_answer *answer);
+
+#endif

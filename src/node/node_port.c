@@ -1,0 +1,158 @@
+/* What the engines of a node ask: store and relay. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "codec/writer.h"
+#include "crypto/crypto.h"
+#include "node/node_internal.h"
+
+enum { CHANGES_MAX = 128 };
+static const uint8_t cursor_id[] = {'c', 'u', 'r', 's', 'o', 'r'};
+
+static tw_store_change cursor_change(uint64_t cursor, uint8_t value[8]) {
+  tw_put_u64(value, cursor);
+  return (tw_store_change){.kind = TW_STORE_NODE, .id = TW_ARRAY(cursor_id), .value = TW_BYTES(value, 8)};
+}
+
+/* With the entry that is being taken goes that it has been: it is taken once, whenever the process ends. */
+static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
+  tw_node *node = ctx;
+  tw_store_change all[CHANGES_MAX];
+  uint8_t value[8];
+  tw_report report = {""};
+  const uint64_t cursor = node->reading != 0 ? node->reading : node->cursor;
+  if (count + 1 > CHANGES_MAX) return TW_ERR_LIMIT;
+  memcpy(all, changes, count * sizeof *changes);
+  if (cursor != node->saved_cursor) all[count++] = cursor_change(cursor, value);
+  const tw_err err = tw_store_apply(node->setup.store, all, count, &report);
+  if (err == TW_OK)
+    node->saved_cursor = cursor;
+  else
+    tw_node_tell(node, TW_NODE_ERROR, "state cannot be saved: %s", report.text);
+  return err;
+}
+
+tw_err tw_node_save_cursor(tw_node *node) {
+  if (node->cursor == node->saved_cursor) return TW_OK;
+  return save(node, NULL, 0);
+}
+
+static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value) {
+  tw_node *node = ctx;
+  tw_buf found_value = {0};
+  bool found = false;
+  tw_err err = tw_store_get(node->setup.store, kind, id, &found_value, &found, NULL);
+  if (err == TW_OK && !found) err = TW_ERR_STATE;
+  if (err == TW_OK) err = tw_buf_append(value, tw_buf_bytes(&found_value));
+  tw_buf_clear(&found_value);
+  return err;
+}
+
+/* ---- requests ---- */
+
+static void answered(void *ctx, const tw_control_answer *answer) {
+  tw_node_question *question = ctx;
+  tw_node *node = question->node;
+  const uint64_t tag = question->tag;
+  const bool current = question->generation == node->generation;
+  tw_alloc_free(tw_env_alloc(node->setup.env), question);
+  if (node->closing) return;
+  tw_node_answered(node, tag, current ? answer : NULL);
+}
+
+static tw_err request(void *ctx, const tw_control_request *asked, uint64_t tag) {
+  tw_node *node = ctx;
+  if (!node->up) return TW_ERR_STATE;
+  tw_node_question *question = tw_alloc_zero(tw_env_alloc(node->setup.env), sizeof *question);
+  if (question == NULL) return TW_ERR_NO_MEMORY;
+  *question = (tw_node_question){node, tag, node->generation};
+  const tw_err err = tw_control_client_ask(node->control, asked, answered, question);
+  if (err != TW_OK) tw_alloc_free(tw_env_alloc(node->setup.env), question);
+  return err;
+}
+
+void tw_node_port_init(tw_node *node) {
+  node->port = (tw_node_port){.ctx = node, .save = save, .load = load, .request = request};
+}
+
+/* ---- the start ---- */
+
+/* The ids of values of one kind, each opaque<V>: the store may not be changed while it is gone through. */
+static tw_err note_id(void *ctx, tw_bytes id, tw_bytes value) {
+  tw_writer w = tw_writer_to(ctx);
+  (void)value;
+  tw_write_vector(&w, id);
+  return tw_writer_end(&w);
+}
+
+static tw_err load_value(tw_node *node, tw_store_kind kind, tw_bytes id, tw_bytes value, bool *ours) {
+  const uint64_t now = tw_node_now(node);
+  TW_TRY(tw_pairs_load(node->pairs, kind, id, value, now, ours));
+  if (!*ours) TW_TRY(tw_network_load(node->network, kind, id, value, now, ours));
+  return TW_OK;
+}
+
+static void drop_value(tw_node *node, tw_store_kind kind, tw_bytes id, tw_err why) {
+  const tw_store_change gone = {.kind = kind, .id = id, .remove = true};
+  tw_node_tell(node, TW_NODE_NOTE, "a saved value of kind %d is of no use any more: %s", (int)kind, tw_err_text(why));
+  if (save(node, &gone, 1) != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "and cannot be deleted");
+}
+
+static tw_err load_kind(tw_node *node, tw_store_kind kind, tw_report *report) {
+  tw_buf ids = {0};
+  tw_buf value = {0};
+  tw_err err = tw_store_each(node->setup.store, kind, note_id, &ids, report);
+  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
+  while (err == TW_OK && tw_reader_more(&r)) {
+    const tw_bytes id = tw_read_vector(&r);
+    bool found = false;
+    bool ours = false;
+    tw_buf_consume(&value, value.len);
+    err = tw_store_get(node->setup.store, kind, id, &value, &found, report);
+    if (err != TW_OK || !found) continue;
+    const tw_err bad = load_value(node, kind, id, tw_buf_bytes(&value), &ours);
+    if (bad == TW_ERR_NO_MEMORY || bad == TW_ERR_RANDOM)
+      err = tw_report_fail(report, bad, "%s", tw_err_text(bad));
+    else if (bad != TW_OK)
+      drop_value(node, kind, id, bad);
+  }
+  tw_buf_clear(&value);
+  tw_buf_clear(&ids);
+  return err;
+}
+
+/* Marks of SAs that are gone. */
+static tw_err sweep_marks(tw_node *node, tw_report *report) {
+  tw_buf ids = {0};
+  tw_err err = tw_store_each(node->setup.store, TW_STORE_NODE, note_id, &ids, report);
+  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
+  while (err == TW_OK && tw_reader_more(&r)) {
+    const tw_bytes id = tw_read_vector(&r);
+    const tw_store_change gone = {.kind = TW_STORE_NODE, .id = id, .remove = true};
+    if (tw_sas_is_stale_mark(node->sas, id)) err = save(node, &gone, 1);
+  }
+  tw_buf_clear(&ids);
+  return err;
+}
+
+static tw_err load_cursor(tw_node *node) {
+  tw_buf value = {0};
+  tw_err err = load(node, TW_STORE_NODE, TW_ARRAY(cursor_id), &value);
+  if (err == TW_OK) {
+    tw_reader r = tw_reader_of(tw_buf_bytes(&value));
+    node->cursor = tw_read_u64(&r);
+    node->saved_cursor = node->cursor;
+    err = tw_reader_end(&r);
+  }
+  tw_buf_clear(&value);
+  return err == TW_ERR_STATE ? TW_OK : err;
+}
+
+tw_err tw_node_load(tw_node *node, tw_report *report) {
+  const tw_err err = load_cursor(node);
+  if (err != TW_OK) return tw_report_fail(report, err, "the mailbox's cursor: %s", tw_err_text(err));
+  TW_TRY(load_kind(node, TW_STORE_KEY_PACKAGE, report));
+  TW_TRY(load_kind(node, TW_STORE_SESSION, report));
+  TW_TRY(load_kind(node, TW_STORE_GROUP, report));
+  return sweep_marks(node, report);
+}

@@ -1,0 +1,279 @@
+/* The control connection of a node: mail, where peers are, the way of packets by the relay. SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/reader.h"
+#include "codec/writer.h"
+#include "node/node_internal.h"
+
+enum { LOCATE_MAX = 1024 };
+
+static bool ask(tw_node *node, const tw_control_request *request, tw_node_ask what) {
+  return node->port.request(node->port.ctx, request, TW_NODE_TAG | (uint64_t)what) == TW_OK;
+}
+
+/* ---- mail ---- */
+
+void tw_node_fetch(tw_node *node) {
+  if (node->fetching || !node->up) return;
+  const tw_control_request request = {.type = TW_CONTROL_FETCH, .body.fetch = {node->cursor, TW_NODE_FETCH}};
+  node->mail_waits = false;
+  node->fetching = ask(node, &request, TW_NODE_ASK_FETCH);
+}
+
+static void take_entry(tw_node *node, const tw_control_entry *entry) {
+  const uint64_t now = tw_node_now(node);
+  if (entry->number <= node->cursor) return; /* taken already */
+  node->reading = entry->number;
+  if (entry->kind == TW_CONTROL_KIND_SEND)
+    tw_pairs_mail(node->pairs, &entry->from, entry->message, now);
+  else
+    tw_network_mail(node->network, entry, now);
+  node->reading = 0;
+  node->cursor = entry->number;
+}
+
+static void fetched(tw_node *node, const tw_control_answer *answer) {
+  node->fetching = false;
+  if (answer == NULL) return;
+  if (answer->status == TW_CONTROL_TOO_FAR) {
+    tw_node_tell(node, TW_NODE_ERROR, "the relay has lost our mailbox: reading it from its beginning");
+    node->cursor = 0;
+    tw_node_fetch(node);
+    return;
+  }
+  if (answer->status != TW_CONTROL_DONE) {
+    node->mail_waits = true;
+    return;
+  }
+  tw_reader walk = tw_reader_of(answer->body.fetch.entries);
+  tw_control_entry entry;
+  while (tw_control_entry_next(&walk, &entry)) take_entry(node, &entry);
+  const bool some = answer->body.fetch.entries.len > 0;
+  if (tw_node_save_cursor(node) != TW_OK) {
+    node->cursor = node->saved_cursor; /* they come again */
+    node->mail_waits = true;
+  } else if (some || answer->body.fetch.more || node->mail_waits) {
+    tw_node_fetch(node); /* and with it goes that these have been taken */
+  }
+  tw_node_after(node);
+}
+
+/* ---- where peers are ---- */
+
+static void locate_all(tw_node *node) {
+  tw_buf list = {0};
+  tw_writer w = tw_writer_to(&list);
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < node->peer_count && count < LOCATE_MAX; i++) {
+    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    tw_control_write_client(&w, &node->peers[i].id);
+    count++;
+  }
+  const tw_control_request request = {.type = TW_CONTROL_LOCATE, .body.locate = tw_buf_bytes(&list)};
+  if (tw_writer_end(&w) == TW_OK && count > 0) (void)ask(node, &request, TW_NODE_ASK_LOCATE);
+  tw_buf_clear(&list);
+}
+
+static bool udp_address_of(const tw_control_address *from, tw_udp_address *to) {
+  memset(to, 0, sizeof *to);
+  if (from->family == 4) {
+    to->in4.sin_family = AF_INET;
+    to->in4.sin_port = htons(from->port);
+    memcpy(&to->in4.sin_addr, from->ip, 4);
+    return true;
+  }
+  if (from->family != 6) return false;
+  to->in6.sin6_family = AF_INET6;
+  to->in6.sin6_port = htons(from->port);
+  memcpy(&to->in6.sin6_addr, from->ip, 16);
+  return true;
+}
+
+static void note_location(tw_node *node, uint32_t peer, const tw_control_location *location) {
+  tw_path *path = &tw_plane_peer_of(node->plane, peer)->path;
+  tw_udp_address address;
+  path->relay_number = location->number;
+  path->online = location->online;
+  if (udp_address_of(&location->address, &address)) (void)tw_path_offer(path, TW_PATH_FROM_RELAY, &address);
+}
+
+static void located(tw_node *node, const tw_control_answer *answer) {
+  if (answer == NULL || answer->status != TW_CONTROL_DONE) return;
+  tw_reader walk = tw_reader_of(answer->body.locate);
+  tw_control_location location;
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    if (!tw_control_location_next(&walk, &location)) return;
+    note_location(node, i, &location);
+  }
+}
+
+/* ---- packets by the relay ---- */
+
+static void ask_binding(tw_node *node, uint64_t now_ms) {
+  const tw_control_request request = {.type = TW_CONTROL_BIND};
+  (void)ask(node, &request, TW_NODE_ASK_BIND);
+  const uint32_t doublings = node->bind_tries < 6 ? node->bind_tries : 6;
+  node->bind_at_ms = now_ms + (UINT64_C(500) << doublings);
+  node->bind_tries++;
+}
+
+/* The token goes from the socket that packets go by: the relay learns our address from it. */
+static void got_binding(tw_node *node, const tw_control_answer *answer) {
+  if (answer == NULL || answer->status != TW_CONTROL_DONE || node->relay_address.any.sa_family == 0) return;
+  node->session = answer->body.bind.session;
+  memcpy(node->token, answer->body.bind.token, sizeof node->token);
+  node->has_binding = true;
+  tw_plane_set_relay(node->plane, &node->relay_address, node->session);
+  tw_plane_greet_relay(node->plane, TW_ARRAY(node->token));
+}
+
+static void bound(tw_node *node, const tw_control_bound *push) {
+  if (!node->has_binding || push->session != node->session) return;
+  tw_udp_address seen;
+  node->bound = true;
+  node->bind_tries = 0;
+  node->bind_at_ms = UINT64_MAX;
+  if (udp_address_of(&push->seen, &seen)) node->seen_at = seen;
+  node->keepalive_at_ms = tw_node_now(node);
+  tw_node_after(node);
+}
+
+void tw_node_relay_tick(tw_node *node, uint64_t now_ms) {
+  if (!node->up) return;
+  if (!node->bound && node->bind_at_ms <= now_ms) ask_binding(node, now_ms);
+  const uint64_t every = (uint64_t)node->setup.config->network.keepalive * 1000;
+  if (node->bound && every != 0 && node->keepalive_at_ms <= now_ms) {
+    tw_plane_greet_relay(node->plane, TW_NO_BYTES);
+    node->keepalive_at_ms = now_ms + every;
+  }
+  if (node->mail_waits) tw_node_fetch(node);
+}
+
+/* ---- answers and pushes ---- */
+
+void tw_node_answered(tw_node *node, uint64_t tag, const tw_control_answer *answer) {
+  const uint64_t now = tw_node_now(node);
+  if (tw_pairs_is_tag(tag)) {
+    tw_pairs_answer(node->pairs, tag, answer, now);
+  } else if (tw_network_is_tag(tag)) {
+    tw_network_answer(node->network, tag, answer, now);
+  } else {
+    switch ((tw_node_ask)(tag & 0xff)) {
+    case TW_NODE_ASK_FETCH: fetched(node, answer); break;
+    case TW_NODE_ASK_LOCATE: located(node, answer); break;
+    case TW_NODE_ASK_BIND: got_binding(node, answer); break;
+    default: break;
+    }
+  }
+  tw_node_after(node);
+}
+
+static void on_push(void *ctx, const tw_control_push *push) {
+  tw_node *node = ctx;
+  if (node->closing) return;
+  uint32_t peer;
+  switch (push->type) {
+  case TW_CONTROL_MAIL:
+    node->mail_waits = true;
+    tw_node_fetch(node);
+    break;
+  case TW_CONTROL_BOUND: bound(node, &push->body.bound); break;
+  case TW_CONTROL_MOVED:
+    peer = tw_node_find_peer(node, &push->body.moved.client);
+    if (peer != UINT32_MAX) note_location(node, peer, &push->body.moved.location);
+    break;
+  case TW_CONTROL_WANTS_IN:
+    tw_network_wants_in(node->network, push->body.wants_in.name, &push->body.wants_in.client, tw_node_now(node));
+    break;
+  default: break;
+  }
+  tw_node_after(node);
+}
+
+/* ---- the connection ---- */
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
+  tw_node *node = request->data;
+  node->is_resolving = false;
+  node->open_handles--;
+  if (status == 0 && !node->closing) {
+    const struct addrinfo *best = found; /* of the family that our socket has; IPv4 by an IPv6 one is fine */
+    while (best != NULL && node->setup.udp->family == AF_INET && best->ai_family != AF_INET) best = best->ai_next;
+    if (best != NULL) {
+      memset(&node->relay_address, 0, sizeof node->relay_address);
+      memcpy(&node->relay_address, best->ai_addr, best->ai_addrlen);
+      node->bind_at_ms = 0;
+    }
+  }
+  if (status == 0) uv_freeaddrinfo(found);
+  tw_node_after(node);
+}
+
+static void resolve_relay(tw_node *node) {
+  const tw_node_endpoint *endpoint = &node->setup.config->relay.endpoint;
+  const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+  char port[8];
+  if (node->is_resolving) return;
+  (void)snprintf(port, sizeof port, "%u", (unsigned)endpoint->port);
+  node->resolving.data = node;
+  if (uv_getaddrinfo(node->setup.loop, &node->resolving, on_resolved, endpoint->host, port, &hints) != 0) return;
+  node->is_resolving = true;
+  node->open_handles++;
+}
+
+static void on_up(void *ctx, const tw_member *relay, bool resumed) {
+  tw_node *node = ctx;
+  (void)relay;
+  const uint64_t now = tw_node_now(node);
+  node->generation++;
+  node->up = true;
+  node->fetching = false;
+  node->bound = false;
+  node->has_binding = false;
+  node->bind_tries = 0;
+  node->bind_at_ms = UINT64_MAX;
+  tw_node_tell(node, TW_NODE_NOTE, "the relay is there%s", resumed ? ", resumed" : "");
+  resolve_relay(node);
+  tw_node_fetch(node);
+  locate_all(node);
+  tw_pairs_connected(node->pairs, now);
+  tw_network_connected(node->network, now);
+  tw_node_after(node);
+}
+
+static void on_down(void *ctx, const tw_control_down *down) {
+  tw_node *node = ctx;
+  if (node->closing) return;
+  node->up = false;
+  node->bound = false;
+  tw_node_tell(node, down->was_up ? TW_NODE_NOTE : TW_NODE_DETAIL, "no relay: %s; again in %.1f s", down->text,
+               (double)down->wait_ms / 1000);
+  tw_node_after(node);
+}
+
+static void on_freed(void *ctx) {
+  tw_node *node = ctx;
+  node->control = NULL;
+  node->open_handles--;
+  tw_node_after(node);
+}
+
+tw_err tw_node_relay_start(tw_node *node, tw_report *report) {
+  tw_control_client_config config = {.loop = node->setup.loop,
+                                     .channel = &node->channel,
+                                     .up = on_up,
+                                     .down = on_down,
+                                     .push = on_push,
+                                     .freed = on_freed,
+                                     .ctx = node};
+  const tw_node_endpoint *endpoint = &node->setup.config->relay.endpoint;
+  (void)snprintf(config.relay.host, sizeof config.relay.host, "%s", endpoint->host);
+  config.relay.port = endpoint->port;
+  const tw_err err = tw_control_client_start(&config, &node->control);
+  if (err != TW_OK) return tw_report_fail(report, err, "the relay's connection: %s", tw_err_text(err));
+  node->open_handles++;
+  return TW_OK;
+}
