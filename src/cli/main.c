@@ -27,6 +27,9 @@ static const char help[] = "treewire " TW_VERSION ": TCP connections through cha
                            "  treewire ca init|issue|revoke|crl|show DIR  a small CA, for --cert and --ca "
                            "in place of --key and --peers\n"
                            "  treewire check NAME|FILE                    look at a node's configuration\n"
+                           "  treewire up|down|status|sync NAME|FILE      a node of a private network: IP between "
+                           "its members\n"
+                           "  treewire rekey NAME [PEER], remove NAME PEER   its keys now; cut a peer off\n"
                            "\n"
                            "`treewire VERB --help` tells more, and so does treewire(1).\n"
                            "\n"
@@ -57,8 +60,9 @@ int main(int argc, char **argv) {
   const char *const *words = (const char *const *)(argv + (argc < 2 ? argc : 2));
   (void)signal(SIGPIPE, SIG_IGN);
   if (argc < 2)
-    return (int)tw_cli_fail(TW_EXIT_USAGE, "a verb is missing (genkey, pubkey, suites, "
-                                           "listen, connect, ca, check); see treewire --help");
+    return (int)tw_cli_fail(TW_EXIT_USAGE,
+                            "a verb is missing (genkey, pubkey, suites, "
+                            "listen, connect, ca, check, up, down, status, sync, rekey, remove); see treewire --help");
   if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return (int)tw_cli_print(help);
   if (strcmp(argv[1], "--version") == 0) return (int)tw_cli_print("treewire " TW_VERSION "\n");
   for (size_t i = 0; i < VERBS; i++) {

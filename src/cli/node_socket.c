@@ -20,9 +20,9 @@ static const char *folder(void) {
 }
 
 tw_err tw_node_socket_path(const char *name, char path[TW_NODE_SOCKET_PATH], tw_report *report) {
-  const int len = snprintf(path, TW_NODE_SOCKET_PATH, "%s/%s.sock", folder(), name);
+  const int len = snprintf(path, TW_NODE_SOCKET_PATH, "%s/%s/node.sock", folder(), name);
   if (len > 0 && len < TW_NODE_SOCKET_PATH) return TW_OK;
-  return tw_report_fail(report, TW_ERR_ARGUMENT, "%.200s/%.20s.sock: the path is too long", folder(), name);
+  return tw_report_fail(report, TW_ERR_ARGUMENT, "%.200s/%.20s/node.sock: the path is too long", folder(), name);
 }
 
 static int connect_to(const char *path) {
@@ -134,9 +134,18 @@ static void on_visitor(uv_stream_t *stream, int status) {
     end_visit(v);
 }
 
+/* Both levels; what cannot be made shows when the socket is bound. */
+static void make_folder(const char *path) {
+  char own[TW_NODE_SOCKET_PATH];
+  (void)snprintf(own, sizeof own, "%s", path);
+  *strrchr(own, '/') = '\0';
+  (void)mkdir(folder(), 0755);
+  (void)mkdir(own, 0700);
+}
+
 static tw_err listen_at(uv_loop_t *loop, tw_node_socket *node_socket, tw_report *report) {
   const char *path = node_socket->path;
-  (void)mkdir(folder(), 0755);
+  make_folder(path);
   if (tw_node_is_there(path)) return tw_report_fail(report, TW_ERR_STATE, "%s: another node listens there", path);
   (void)unlink(path);
   (void)uv_pipe_init(loop, &node_socket->pipe, 0);

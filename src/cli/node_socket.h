@@ -8,7 +8,7 @@
 #include "net/report.h"
 
 /*
- * A node listens at a UNIX socket, /run/treewire/NAME.sock with mode 0600 (TREEWIRE_RUN names another folder). One line
+ * A node listens at a UNIX socket, /run/treewire/NAME/node.sock with mode 0600 (TREEWIRE_RUN names another folder). One line
  * comes in, words with single blanks between them, at most TW_NODE_LINE bytes; what the node has to say goes back, and
  * then the connection ends. An answer that begins with '!' says what went wrong.
  */

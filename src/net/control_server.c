@@ -31,6 +31,8 @@ struct tw_control_caller {
   void *user;
   tw_buf out;    /* for the end of the turn */
   unsigned took; /* requests in this turn */
+  unsigned open; /* of them, not answered yet */
+  tw_err err;    /* what its connection is to end for */
   bool here;     /* came was called, and gone was not */
   bool known;    /* id is */
   bool due;
@@ -136,16 +138,25 @@ static void hold_back(tw_control_caller *caller) {
 }
 
 static void read_on(tw_control_caller *caller) {
-  if (backlog(caller) <= caller->server->config.backlog_max / 2) tw_stream_pause(caller->stream, false);
+  if (backlog(caller) <= caller->server->config.backlog_max / 2)
+    tw_stream_pause(caller->stream, false);
+  else
+    hold_back(caller); /* what was answered late was not counted before */
 }
 
 static void release_out(tw_control_caller *caller, tw_err flushed) {
   tw_buf out = caller->out;
-  tw_err err = flushed;
+  tw_err err = flushed != TW_OK ? flushed : caller->err;
+  if (err == TW_OK && caller->open > 0) err = TW_ERR_INTERNAL; /* its owner forgot it */
   caller->out = (tw_buf){0};
-  caller->took = 0;
+  caller->took = caller->open = 0;
   caller->mail = false;
-  if (err == TW_OK && out.len > 0) err = tw_stream_send(caller->stream, tw_buf_bytes(&out));
+  if (err != TW_OK) {
+    tw_buf_clear(&out);
+    tw_stream_abort(caller->stream, err);
+    return;
+  }
+  if (out.len > 0) err = tw_stream_send(caller->stream, tw_buf_bytes(&out));
   tw_buf_clear(&out);
   if (err == TW_OK)
     tw_stream_push(caller->stream);
@@ -276,30 +287,36 @@ static void on_unsaved(void *owner, tw_stream *stream) {
 
 /* ---- requests and pushes ---- */
 
-static tw_err handle(tw_control_caller *caller, tw_bytes frame) {
-  const tw_control_server *server = caller->server;
-  tw_control_request request;
-  tw_control_answer answer;
-  TW_TRY(tw_control_request_decode(frame, &request));
-  memset(&answer, 0, sizeof answer);
-  answer.to = request.type;
-  answer.request = request.number;
-  answer.status = TW_CONTROL_BUSY;
-  server->config.request(server->config.ctx, caller, &request, &answer);
-  return tw_control_answer_encode(&answer, &caller->out);
+/* In the turn's end: whoever answers or pushes is not called back. */
+static void fail(tw_control_caller *caller, tw_err err) {
+  if (caller->err == TW_OK) caller->err = err == TW_ERR_ARGUMENT ? TW_ERR_INTERNAL : err;
+  become_due(caller);
 }
 
 static void on_frame(void *owner, tw_stream *stream, tw_bytes frame) {
   tw_control_caller *caller = owner;
-  if (!caller->here) return;
-  caller->took++;
-  const tw_err err = handle(caller, frame);
+  const tw_control_server *server = caller->server;
+  tw_control_request request;
+  if (!caller->here || caller->err != TW_OK) return;
+  const tw_err err = tw_control_request_decode(frame, &request);
   if (err != TW_OK) {
-    tw_stream_abort(stream, err == TW_ERR_ARGUMENT ? TW_ERR_INTERNAL : err);
-  } else if (caller->here) {
-    become_due(caller);
-    hold_back(caller);
+    tw_stream_abort(stream, err);
+    return;
   }
+  caller->took++;
+  caller->open++;
+  become_due(caller);
+  server->config.request(server->config.ctx, caller, &request);
+  if (caller->here) hold_back(caller);
+}
+
+void tw_control_caller_answer(tw_control_caller *caller, const tw_control_answer *answer) {
+  if (!caller->here || caller->err != TW_OK) return;
+  const tw_err err = caller->open > 0 ? tw_control_answer_encode(answer, &caller->out) : TW_ERR_INTERNAL;
+  if (err != TW_OK)
+    fail(caller, err);
+  else
+    caller->open--;
 }
 
 static void on_sent(void *owner, tw_stream *stream) {
@@ -310,19 +327,21 @@ static void on_sent(void *owner, tw_stream *stream) {
 
 void tw_control_caller_push(tw_control_caller *caller, const tw_control_push *push) {
   const bool is_mail = push->type == TW_CONTROL_MAIL;
-  if (!caller->here || (is_mail && caller->mail)) return;
+  if (!caller->here || caller->err != TW_OK || (is_mail && caller->mail)) return;
   tw_err err = TW_ERR_LIMIT;
   if (backlog(caller) <= caller->server->config.backlog_max + TW_CONTROL_FRAME_MAX)
     err = tw_control_push_encode(push, &caller->out);
   if (err != TW_OK) {
-    tw_stream_abort(caller->stream, err == TW_ERR_ARGUMENT ? TW_ERR_INTERNAL : err);
+    fail(caller, err);
     return;
   }
   caller->mail = caller->mail || is_mail;
   become_due(caller);
 }
 
-void tw_control_caller_end(tw_control_caller *caller, tw_err reason) { tw_stream_abort(caller->stream, reason); }
+void tw_control_caller_end(tw_control_caller *caller, tw_err reason) {
+  if (caller->here) fail(caller, reason);
+}
 
 void tw_control_server_each(tw_control_server *server, void (*each)(void *ctx, tw_control_caller *caller), void *ctx) {
   tw_control_caller *next;

@@ -37,11 +37,11 @@ typedef struct tw_control_server_config {
   /** It is not there any more: the last call for it. Ends no other connection. */
   void (*gone)(void *ctx, tw_control_caller *caller);
   /**
-   * A request, borrowed for the call. `answer` has type and number, and the status `busy` without words; what it is
-   * made to point to has to last until this call has returned and the answer was encoded, which is before the next
-   * callback.
+   * A request, borrowed for the call. It is answered by tw_control_caller_answer, at once or until the next `flush`
+   * returns; after that its connection ends, since nobody would know what became of it. So it does where answers that
+   * came late are more than two of the largest frames.
    */
-  void (*request)(void *ctx, tw_control_caller *caller, const tw_control_request *request, tw_control_answer *answer);
+  void (*request)(void *ctx, tw_control_caller *caller, const tw_control_request *request);
   /** Make durable what was answered or pushed since the last call. Otherwise the connections that wait for it end
    * without these answers, and the clients repeat their requests. */
   tw_err (*flush)(void *ctx);
@@ -77,11 +77,16 @@ void tw_control_caller_remote(const tw_control_caller *caller, char *out);
 /** The owner's: NULL at first. */
 void **tw_control_caller_user(tw_control_caller *caller);
 /**
+ * Answer the client's oldest request that is not answered yet, with what else it gets in this turn of the loop; the
+ * answer is copied. Its type and number are the request's. Where there is no memory, the connection ends after this.
+ */
+void tw_control_caller_answer(tw_control_caller *caller, const tw_control_answer *answer);
+/**
  * Push something to a client, with what else it gets in this turn of the loop; `mail` once for all in it. Where there
- * is no room for it, its connection ends, so that it asks for what it missed when it is back.
+ * is no room for it, its connection ends after this, so that it asks for what it missed when it is back.
  */
 void tw_control_caller_push(tw_control_caller *caller, const tw_control_push *push);
-/** End its connection, e.g. when it is not served any more, with the alert for `reason`; `gone` is called later. */
+/** End its connection, e.g. when it is not served any more, with the alert for `reason`, at the end of the turn. */
 void tw_control_caller_end(tw_control_caller *caller, tw_err reason);
 /** For every client, in any order; `each` may end the one that it gets. */
 void tw_control_server_each(tw_control_server *server, void (*each)(void *ctx, tw_control_caller *caller), void *ctx);

@@ -16,7 +16,8 @@
  * what was sent under these keys could come once more: they are not taken up again, and the owner needs fresh ones.
  */
 #define TW_SAS_NETWORK UINT32_MAX
-#define TW_SAS_BLOCK (UINT64_C(1) << 24)
+#define TW_SAS_BLOCK                                                                                                   \
+  (UINT64_C(1) << 18) /* after a restart each of them counts as a full packet of the limit in bytes */
 
 typedef struct tw_sas tw_sas;
 

@@ -10,7 +10,6 @@
 # shellcheck source-path=SCRIPTDIR source=support/netns.bash disable=SC2154
 . "$(dirname "$0")/support/netns.bash"
 command -v busybox >/dev/null || netns_skip "there is no busybox here"
-udp=$TREEWIRE_BUILD/tests/e2e_udp
 nodes=(anna berta carla)
 export TREEWIRE_RUN=$work/run
 
@@ -42,7 +41,12 @@ configure() { # NAME [LINE_OF_NETWORK…]: the same list of peers at all
 up() { start_on "$1" "$1" "$TREEWIRE" up --foreground --verbose "./$1.conf"; } # NAME
 status_text() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status"; } # NAME
 stands() { status_text "$1" && grep -qE -- "$2" "$1.status"; }            # NAME PATTERN
-all_ready() { local name; for name in "${nodes[@]}"; do until_true 30 stands "$name" "network .*: member, .*, ${1:-3} members" || { cat "$name.err"; die "$name is no member of $1"; }; done; }
+all_ready() { # MEMBERS
+  local name
+  for name in "${nodes[@]}"; do
+    until_true 30 stands "$name" "network .*: member, .*, $1 members" || { cat "$name.err"; die "$name is no member of $1"; }
+  done
+}
 pings() { on "$1" busybox ping -c "${3:-3}" -i 0.2 -W 5 "10.7.0.$(number_of "$2")" >ping.out || { cat ping.out "$1.err" "$2.err"; die "$1 does not reach $2"; }; }
 
 begin() {
@@ -59,7 +63,7 @@ start_relay() { start_on relay relay "$TREEWIRE" relay --key relay.key --peers r
 make_keys --suite MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 begin
 for name in "${nodes[@]}"; do configure "$name" "Suite = MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519" "RekeyAfter = 2"; up "$name"; done
-all_ready
+all_ready 3
 pings anna berta
 pings berta carla
 pings carla anna

@@ -17,7 +17,7 @@ ok() { timeout 20 "$TREEWIRE" "$@" </dev/null >out 2>usage.err || die "treewire 
 
 ok --help; says out "Exit codes"
 ok --version; says out treewire
-for verb in genkey pubkey suites listen connect ca check; do ok "$verb" --help; says out "treewire $verb"; done
+for verb in genkey pubkey suites listen connect ca check up down status sync rekey remove; do ok "$verb" --help; says out "treewire $verb"; done
 ok suites; [ "$(wc -l <out)" = 18 ]; says out "(default)"
 
 fails 1 "a verb is missing"
@@ -52,6 +52,20 @@ fails 1 "either --listen" "${connect[@]}" --peer @a.pub localhost
 fails 1 "one HOST" "${connect[@]}" --peer @a.pub --stdio localhost localhost
 fails 1 "--peer: " "${connect[@]}" --peer rubbish --stdio localhost
 fails 1 "@FILE" "${connect[@]}" --peer a.pub --stdio localhost
+
+# Nodes.
+for verb in up down status sync rekey remove; do
+  fails 1 "NAME" "$verb"
+  fails 1 "unknown option --frob" "$verb" --frob
+done
+fails 1 "'more', too" up a more
+fails 1 "not a number" up --wait soon a
+fails 1 "one argument too many" status a b
+fails 1 "needs the name of a peer" remove a
+export TREEWIRE_RUN=$work/run
+for verb in down status sync rekey; do fails 2 "no-such is not up" "$verb" no-such; done
+fails 2 "no-such is not up" remove no-such peer
+fails 2 "No such file" up --foreground ./no-such.conf
 
 # Keys: a mode too wide, no file, no key.
 [ "$(stat -c %a a.key)" = 600 ] || die "genkey left a key that others can read"

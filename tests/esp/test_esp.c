@@ -342,9 +342,8 @@ static void another_sa_s_packet_is_refused(void **state) {
   esp_kit other;
   esp_kit_init(&kit, &test, 1, 1);
   esp_kit_init(&other, &test, 1, 1);
-  size_t size = esp_kit_seal(&other, packet, 20, 0);
   other.out.spi++;
-  size = esp_kit_seal(&other, packet, 20, 0);
+  size_t size = esp_kit_seal(&other, packet, 20, 0);
   assert_int_equal(open_copy(packet, size), TW_ERR_WRONG_GROUP);
   tw_put_u32(packet, TW_KIT_SPI); /* the SPI is authenticated, too */
   assert_int_equal(open_copy(packet, size), TW_ERR_DECRYPT);

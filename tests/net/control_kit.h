@@ -12,7 +12,7 @@
 #include "net/control_server.h"
 #include "support/tw_test_party.h"
 
-enum { KIT_PATIENCE_MS = 60000 }; /* only a test that fails comes to this */
+enum { KIT_PATIENCE_MS = 60000 /* only a test that fails comes to this */, KIT_LATE = 4096 };
 
 typedef struct kit {
   uv_loop_t loop;
@@ -32,6 +32,12 @@ typedef struct kit {
   tw_client_id last_client;
   tw_control_caller *last_caller;
   bool any_relay; /* nodes do not know the relay's key */
+  bool answers_late, forgets;
+  struct {
+    tw_control_caller *caller;
+    tw_control_answer answer;
+  } late[KIT_LATE];
+  size_t late_count;
 } kit;
 
 /* A node. */
@@ -86,11 +92,18 @@ static inline void kit_gone(void *ctx, tw_control_caller *caller) {
   if (k->last_caller == caller) k->last_caller = NULL;
 }
 
+/* Answers that wait for the flush; their connections live as long in these tests. */
+static inline void kit_answer_late(kit *k) {
+  for (size_t i = 0; i < k->late_count; i++) tw_control_caller_answer(k->late[i].caller, &k->late[i].answer);
+  k->late_count = 0;
+}
+
 /* `stock` answers the number of requests of its connection, `take` a key package of some size, `bind` pushes. */
-static inline void kit_request(void *ctx, tw_control_caller *caller, const tw_control_request *request,
-                               tw_control_answer *answer) {
+static inline void kit_request(void *ctx, tw_control_caller *caller, const tw_control_request *request) {
   static const uint8_t package[TW_CONTROL_MESSAGE_MAX];
   kit *k = ctx;
+  tw_control_answer made = {.to = request->type, .request = request->number};
+  tw_control_answer *answer = &made;
   uintptr_t *count = (uintptr_t *)tw_control_caller_user(caller);
   (*count)++;
   k->requests++;
@@ -110,12 +123,22 @@ static inline void kit_request(void *ctx, tw_control_caller *caller, const tw_co
     answer->body.words = TW_LITERAL("not here");
     break;
   }
+  if (k->forgets) return;
+  if (!k->answers_late) {
+    tw_control_caller_answer(caller, answer);
+    return;
+  }
+  assert_true(k->late_count < KIT_LATE);
+  k->late[k->late_count].caller = caller;
+  k->late[k->late_count++].answer = made;
+  if (k->late_count * k->answer_size > TW_CONTROL_FRAME_MAX) kit_answer_late(k); /* as much as a batch has */
 }
 
 static inline tw_err kit_flush(void *ctx) {
   kit *k = ctx;
   k->flushes++;
   k->flushed = k->requests;
+  kit_answer_late(k);
   return k->flush_err;
 }
 

@@ -50,6 +50,40 @@ static void requests_of_one_turn_are_flushed_together_before_any_answer(void **s
   teardown(&k, &n);
 }
 
+static void answers_may_wait_for_the_flush_and_keep_their_order(void **state) {
+  (void)state;
+  kit k;
+  node n;
+  setup(&k, &n);
+  k.answers_late = true;
+  node_start_and_wait(&n);
+  n.expected = 1;
+  for (int i = 0; i < 250; i++) assert_int_equal(node_ask(&n, TW_CONTROL_STOCK), TW_OK);
+  kit_until(&k, n.answered == 250);
+  assert_int_equal(n.expected, 251);
+  k.answer_size = 300000; /* what is too much for one turn is not read in it */
+  for (int i = 0; i < 200; i++) assert_int_equal(node_ask(&n, TW_CONTROL_TAKE), TW_OK);
+  kit_until(&k, n.answered == 450);
+  assert_int_equal(n.downs, 0);
+  teardown(&k, &n);
+}
+
+static void a_request_that_nobody_answers_ends_its_connection(void **state) {
+  (void)state;
+  kit k;
+  node n;
+  setup(&k, &n);
+  node_start_and_wait(&n);
+  k.forgets = true;
+  assert_int_equal(node_ask(&n, TW_CONTROL_WANT_IN), TW_OK);
+  kit_until(&k, n.lost == 1);
+  k.forgets = false;
+  kit_until(&k, n.ups == 2);
+  assert_int_equal(node_ask(&n, TW_CONTROL_WANT_IN), TW_OK);
+  kit_until(&k, n.answered == 1);
+  teardown(&k, &n);
+}
+
 static void where_the_flush_fails_nothing_is_answered(void **state) {
   (void)state;
   kit k;
@@ -237,6 +271,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(requests_are_answered_in_their_order_and_clients_known_by_their_key),
       cmocka_unit_test(requests_of_one_turn_are_flushed_together_before_any_answer),
+      cmocka_unit_test(answers_may_wait_for_the_flush_and_keep_their_order),
+      cmocka_unit_test(a_request_that_nobody_answers_ends_its_connection),
       cmocka_unit_test(where_the_flush_fails_nothing_is_answered),
       cmocka_unit_test(pushes_arrive_and_mail_once_for_many),
       cmocka_unit_test(the_longest_frames_pass),

@@ -10,8 +10,8 @@ void esp_kit_init(esp_kit *kit, const tw_test_env *test, uint16_t suite, uint64_
   memset(kit, 0, sizeof *kit);
   kit->keys = (tw_esp_keys){.suite = tw_suite_by_id(&test->env, suite), .spi = TW_KIT_SPI};
   assert_non_null(kit->keys.suite);
-  for (uint8_t i = 0; i < TW_AEAD_KEY_MAX; i++) kit->keys.key[i] = i;
-  for (uint8_t i = 0; i < TW_ESP_SALT; i++) kit->keys.salt[i] = (uint8_t)(0xa0 + i);
+  for (size_t i = 0; i < TW_AEAD_KEY_MAX; i++) kit->keys.key[i] = (uint8_t)i;
+  for (size_t i = 0; i < TW_ESP_SALT; i++) kit->keys.salt[i] = (uint8_t)(0xa0 + i);
   const tw_esp_mark from = {.next = next, .bytes = 0};
   assert_int_equal(tw_esp_out_init(&test->env, &kit->keys, from, &kit->out), TW_OK);
   assert_int_equal(tw_esp_in_init(&test->env, &kit->keys, next - 1, &kit->in), TW_OK);

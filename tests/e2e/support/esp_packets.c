@@ -86,9 +86,10 @@ static size_t read_hex(const char *text, uint8_t *out) {
   const size_t len = strlen(text) / 2;
   if (len > ROOM) fail("a line is too long");
   for (size_t i = 0; i < len; i++) {
-    unsigned byte;
-    if (sscanf(text + 2 * i, "%2x", &byte) != 1) fail("not hex");
-    out[i] = (uint8_t)byte;
+    const char digits[] = {text[2 * i], text[2 * i + 1], '\0'};
+    char *end;
+    out[i] = (uint8_t)strtoul(digits, &end, 16);
+    if (end != digits + 2) fail("not hex");
   }
   return len;
 }
@@ -127,8 +128,8 @@ int main(int argc, char **argv) {
   must(tw_provider_openssl_new(NULL, &env.provider));
   keys = (tw_esp_keys){.suite = tw_suite_by_id(&env, (uint16_t)strtoul(argv[2], NULL, 0)), .spi = 0x4a4b4c4d};
   if (keys.suite == NULL) fail("no such suite");
-  for (uint8_t i = 0; i < TW_AEAD_KEY_MAX; i++) keys.key[i] = (uint8_t)(i + 1);
-  for (uint8_t i = 0; i < TW_ESP_SALT; i++) keys.salt[i] = (uint8_t)(0xa0 + i);
+  for (size_t i = 0; i < TW_AEAD_KEY_MAX; i++) keys.key[i] = (uint8_t)(i + 1);
+  for (size_t i = 0; i < TW_ESP_SALT; i++) keys.salt[i] = (uint8_t)(0xa0 + i);
   if (strcmp(argv[1], "seal") == 0)
     seal_all();
   else if (strcmp(argv[1], "open") == 0)

@@ -12,7 +12,8 @@ cd "$work" || exit 1
 # shellcheck disable=SC2329  # called by the trap
 clean_up() {
   local status=$? pid
-  for pid in "${pids[@]:-}"; do [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; done
+  # shellcheck disable=SC2046  # ids; those of jobs that the script began without `start`, too, or the wait would be long
+  for pid in "${pids[@]:-}" $(jobs -p); do [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; done
   if [ "$status" != 0 ] && [ "$status" != 77 ]; then
     for file in *.err *.ev; do [ ! -s "$file" ] || { echo "--- $file"; tail -n 20 "$file"; }; done
   fi

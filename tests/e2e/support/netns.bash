@@ -12,7 +12,8 @@
 #   router HOST                          forwards
 #   nat NAME HOST INSIDE_DEVICE OUTSIDE_DEVICE INSIDE_PREFIX EXTERNAL [KIND] [SETTING…]
 #                                        HOST translates IPv4 (nat.c has the settings); EXTERNAL is an address of the outside's
-#                                        net that nobody has; KIND as below
+#                                        net that nobody has; KIND: full-cone, restricted-cone, port-restricted-cone (the
+#                                        default) or symmetric. NAME is that of a device there, too
 #   on HOST COMMAND…                     runs a command there
 #   start_on NAME HOST COMMAND…          in the background: its id in $NAME, its output in NAME.out and NAME.err
 #   wait_for SECONDS FILE TEXT           until the file has it
@@ -22,8 +23,8 @@
 #   unplug HOST:DEVICE…  plug HOST:DEVICE…   a device down and up: its addresses stay, the routes over it go
 #
 # The script runs in namespaces of its own for networks and mounts, as root of a user namespace where it has no rights
-# otherwise. What it makes is seen by nobody else, so that its names are always free; and it is gone when the last
-# process of the script is, whatever ended that. Every process that it starts here dies with it.
+# otherwise. What it makes, and /run, is seen by nobody else, so that its names are always free; and it is gone when the
+# last process of the script is, whatever ended that. Every process that it starts here dies with it.
 # Without namespaces or /dev/net/tun it ends as skipped (77).
 # shellcheck shell=bash
 
@@ -50,10 +51,10 @@ fi
 # Not for the script's own children: they may be tests, too.
 unset NETNS_INSIDE
 
+# Another /run, in which the namespaces are, and whatever programs put there for each other.
 netns_prepare() {
-  # Without rights over /run nobody but this script is to see another one in its place.
-  mkdir -p /run/netns 2>/dev/null || { mount -t tmpfs tmpfs /run && mkdir /run/netns; } || return 1
-  mount -t tmpfs tmpfs /run/netns && ip netns add probe && ip netns del probe && ip link set lo up
+  mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/netns && ip netns add probe && ip netns del probe &&
+    ip link set lo up
 }
 netns_problem=$(netns_prepare 2>&1) || netns_skip "no network namespaces here: $netns_problem"
 
@@ -125,7 +126,7 @@ switch() { # NAME HOST:DEVICE…
   ip -n "$name" link add switch type bridge stp_state 0 forward_delay 0 mcast_snooping 0
   for end; do
     cable "$end" "$name:port$((port += 1))"
-    ip -n "$name" link set "port$port" master switch
+    ip -n "$name" link set dev "port$port" master switch
   done
   plug "$name:switch"
 }
@@ -159,12 +160,12 @@ wire() { # NAME HOST:DEVICE… [SETTING…]
 set_devices() { # up|down HOST:DEVICE…
   local state=$1 end
   shift
-  for end; do ip -n "${end%%:*}" link set "${end#*:}" "$state"; done
+  for end; do ip -n "${end%%:*}" link set dev "${end#*:}" "$state"; done
 }
 plug() { set_devices up "$@"; }     # HOST:DEVICE…
 unplug() { set_devices down "$@"; } # HOST:DEVICE…
 
-mtu_of() { ip -n "${1%%:*}" -o link show "${1#*:}" | sed -nE 's/.* mtu ([0-9]+) .*/\1/p'; } # HOST:DEVICE
+mtu_of() { ip -n "${1%%:*}" -o link show dev "${1#*:}" | sed -nE 's/.* mtu ([0-9]+) .*/\1/p'; } # HOST:DEVICE
 
 address() { # HOST:DEVICE ADDRESS/LENGTH…
   local host=${1%%:*} device=${1#*:} one
@@ -213,7 +214,7 @@ nat() { # NAME HOST INSIDE_DEVICE OUTSIDE_DEVICE INSIDE_PREFIX EXTERNAL [KIND] [
   router "$host"
   start_carrier "$name" "$host" nat device="$name" inside="$prefix" external="$external" "${kind[@]}" "$@"
   # What is too big for inside is refused here, where the sender still knows the packet.
-  ip -n "$host" link set "$name" mtu "$(mtu_of "$host:$inside")"
+  ip -n "$host" link set dev "$name" mtu "$(mtu_of "$host:$inside")"
   plug "$host:$name"
   ip -n "$host" rule add pref 100 iif "$inside" lookup 100
   ip -n "$host" route add default dev "$name" table 100
@@ -225,8 +226,8 @@ nat() { # NAME HOST INSIDE_DEVICE OUTSIDE_DEVICE INSIDE_PREFIX EXTERNAL [KIND] [
 }
 
 renumber() { # NAME ADDRESS
-  local host external
-  read -r host external < <(eval "echo \$netns_of_$1")
+  local host external of=netns_of_$1
+  read -r host external <<<"${!of}"
   ip -n "$host" route add "$2/32" dev "$1"
   tell "$1" external="$2"
   ip -n "$host" route del "$external/32" dev "$1"
