@@ -4,6 +4,8 @@
 #include "codec/reader.h"
 #include "node/plane_internal.h"
 
+_Static_assert((int)TW_TUN_PARTS_MAX >= (int)TW_COALESCE_PIECES, "what is joined fits into one write");
+
 /* One packet that has opened, with where it came from. */
 typedef struct arrival {
   tw_sa_in *sa;
