@@ -22,7 +22,7 @@ static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
   tw_report report = {""};
   const uint64_t cursor = node->reading != 0 ? node->reading : node->cursor;
   if (count + 1 > CHANGES_MAX) return TW_ERR_LIMIT;
-  memcpy(all, changes, count * sizeof *changes);
+  if (count > 0) memcpy(all, changes, count * sizeof *changes);
   if (cursor != node->saved_cursor) all[count++] = cursor_change(cursor, value);
   const tw_err err = tw_store_apply(node->setup.store, all, count, &report);
   if (err == TW_OK)
