@@ -139,9 +139,14 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
   if (kind == TW_STORE_KEY_PACKAGE) return tw_stock_load(&network->packages, id, value);
   if (!tw_bytes_equal(id, TW_NETWORK_RECORD_ID)) return TW_ERR_STATE;
   TW_TRY(tw_network_load_record(network, value));
+  const tw_err err = tw_network_receive_keys(network, now_ms);
+  if (err != TW_OK) {
+    tw_network_forget(network);
+    return err;
+  }
+  tw_network_switch_keys(network, now_ms);
   if (network->refusal != TW_NETWORK_REFUSED_NOTHING) network->state = TW_NETWORK_STUCK;
-  tw_network_plan_rekey(network);
-  tw_network_use_keys(network, now_ms);
+  tw_network_plan_rekey(network, now_ms);
   return TW_OK;
 }
 
@@ -202,7 +207,8 @@ void tw_network_remove(tw_network *network, const tw_client_id *id, uint64_t now
 }
 
 void tw_network_rekey(tw_network *network, uint64_t now_ms) {
-  if (network->epoch.group != NULL) tw_network_renew(network, now_ms);
+  network->rekey_wanted_ms = now_ms;
+  if (network->pending.kind == TW_NETWORK_PENDING_NONE) tw_network_renew(network, now_ms);
 }
 
 void tw_network_compare(tw_network *network, uint64_t epoch, tw_bytes authenticator, uint64_t now_ms) {

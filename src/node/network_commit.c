@@ -284,21 +284,22 @@ void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
 
 /* ---- fresh keys ---- */
 
-void tw_network_plan_rekey(tw_network *network) {
+void tw_network_plan_rekey(tw_network *network, uint64_t now_ms) {
   const uint64_t after_ms = network->config.rekey_after_ms;
+  const uint64_t made_ms = network->epoch.leaf_made_ms;
   network->rekey_at_ms = UINT64_MAX;
-  if (after_ms == 0 || network->epoch.group == NULL) return;
-  network->rekey_at_ms = network->epoch.leaf_made_ms + after_ms - tw_network_roll(network, after_ms / 8 + 1);
+  if (network->epoch.group == NULL) return;
+  if (after_ms != 0) network->rekey_at_ms = made_ms + after_ms - tw_network_roll(network, after_ms / 8 + 1);
+  if (network->rekey_wanted_ms > made_ms)
+    network->rekey_at_ms = now_ms;
+  else
+    network->rekey_wanted_ms = 0;
 }
 
 void tw_network_renew(tw_network *network, uint64_t now_ms) {
-  if (!can_act(network)) {
-    network->rekey_at_ms = network->epoch.group == NULL ? UINT64_MAX : now_ms + network->config.repeat_ms;
-    return;
-  }
-  network->rekey_at_ms = UINT64_MAX; /* what comes of the commit plans the next */
-  const tw_err err = commit(network, TW_NO_BYTES, 0, now_ms);
-  if (err == TW_OK) return;
-  tw_network_tell(network, "our keys in the network's group could not be renewed", err);
-  network->rekey_at_ms = now_ms + network->config.repeat_ms;
+  network->rekey_at_ms = UINT64_MAX; /* what comes of a commit plans the next, as does being a member again */
+  if (network->epoch.group == NULL) return;
+  const tw_err err = can_act(network) ? commit(network, TW_NO_BYTES, 0, now_ms) : TW_OK;
+  if (err != TW_OK) tw_network_tell(network, "our keys in the network's group could not be renewed", err);
+  if (network->pending.kind == TW_NETWORK_PENDING_NONE) network->rekey_at_ms = now_ms + network->config.repeat_ms;
 }

@@ -25,17 +25,17 @@ static tw_err receive(const tw_network *network, tw_network_epoch *epoch) {
   return keys->receive(keys->ctx, network->config.owner, epoch->group, TW_NO_BYTES, &epoch->stamp);
 }
 
-void tw_network_use_keys(tw_network *network, uint64_t now_ms) {
-  network->keys_at_ms = UINT64_MAX;
-  tw_err err = receive(network, &network->epoch);
-  if (err == TW_OK && network->epoch.group != NULL && !network->epoch.queued) push_switch(network, now_ms);
+tw_err tw_network_receive_keys(tw_network *network, uint64_t now_ms) {
+  TW_TRY(receive(network, &network->epoch));
+  if (network->epoch.group != NULL && !network->epoch.queued) push_switch(network, now_ms);
   /* Others may send under them before the relay's answer is here. */
-  const tw_network_pending *pending = &network->pending;
-  if (err == TW_OK && pending->kind != TW_NETWORK_PENDING_OPEN) err = receive(network, &network->pending.next);
-  if (err != TW_OK) {
-    tw_network_tell(network, "keys of the network's group could not be put to use", err);
-    network->keys_at_ms = now_ms + TW_NETWORK_SECOND;
-  }
+  return network->pending.kind == TW_NETWORK_PENDING_OPEN ? TW_OK : receive(network, &network->pending.next);
+}
+
+void tw_network_use_keys(tw_network *network, uint64_t now_ms) {
+  const tw_err err = tw_network_receive_keys(network, now_ms);
+  network->keys_at_ms = err == TW_OK ? UINT64_MAX : now_ms + TW_NETWORK_SECOND;
+  if (err != TW_OK) tw_network_tell(network, "keys of the network's group could not be put to use", err);
   tw_network_switch_keys(network, now_ms);
 }
 
@@ -83,7 +83,7 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
   network->behind_at_ms = UINT64_MAX;
   network->overdue = false;
   network->duty_at_ms = UINT64_MAX;
-  tw_network_plan_rekey(network);
+  tw_network_plan_rekey(network, now_ms);
   tw_network_use_keys(network, now_ms);
   has_changed(network);
   return TW_OK;
@@ -98,17 +98,21 @@ void tw_network_drop_pending(tw_network *network) {
   if (err != TW_OK) tw_network_tell(network, "the network's group could not be saved", err);
 }
 
-void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {
+void tw_network_forget(tw_network *network) {
   const tw_node_keys *keys = network->config.keys;
-  const tw_node_port *port = network->config.port;
-  const tw_store_change gone = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .remove = true};
-  const tw_err err = port->save(port->ctx, &gone, 1);
   keys->forget(keys->ctx, network->config.owner);
   stop_switches(network);
   tw_network_drop_held(network);
   tw_network_stop_gathering(network);
   tw_network_pending_clear(&network->pending, network->env);
   tw_network_epoch_clear(&network->epoch, network->env);
+}
+
+void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {
+  const tw_node_port *port = network->config.port;
+  const tw_store_change gone = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .remove = true};
+  const tw_err err = port->save(port->ctx, &gone, 1);
+  tw_network_forget(network);
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->state = TW_NETWORK_FINDING;
   network->number = 0;

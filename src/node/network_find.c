@@ -236,6 +236,7 @@ static void in_step(tw_network *network, uint64_t now_ms) {
   network->behind_at_ms = UINT64_MAX;
   network->wait_ms = network->config.repeat_ms;
   network->find_at_ms = now_ms + TW_NETWORK_WAIT_MAX_MS;
+  tw_network_plan_rekey(network, now_ms);
   tw_network_look_around(network, now_ms);
 }
 

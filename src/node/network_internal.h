@@ -133,6 +133,7 @@ struct tw_network {
   uint64_t keys_at_ms; /* keys could not be put to use: again */
   uint64_t held_at_ms; /* a commit could not be processed or saved: again */
   uint64_t rekey_at_ms;
+  uint64_t rekey_wanted_ms; /* when that was asked for; 0: it was not */
   uint64_t duty_at_ms;
   uint64_t compare_not_before_ms;
   uint64_t call_not_before_ms;
@@ -196,11 +197,15 @@ void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env);
  * none, on error all is as it was. */
 TW_MUST_USE tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_store_change *more,
                                     uint64_t now_ms);
+/* Epoch, pending one and keys, in memory. */
+void tw_network_forget(tw_network *network);
 /* Not a member any more. */
 void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms);
 /* What is pending will never be accepted. */
 void tw_network_drop_pending(tw_network *network);
-/* Receive under all keys that we know, and send under the newest ones when it is time. */
+/* Receive under all keys that we know. */
+TW_MUST_USE tw_err tw_network_receive_keys(tw_network *network, uint64_t now_ms);
+/* That, again later if it fails, and send under the newest ones when it is time. */
 void tw_network_use_keys(tw_network *network, uint64_t now_ms);
 void tw_network_switch_keys(tw_network *network, uint64_t now_ms);
 
@@ -246,7 +251,7 @@ void tw_network_took(tw_network *network, const tw_control_answer *answer, uint6
 void tw_network_stop_gathering(tw_network *network);
 void tw_network_renew(tw_network *network, uint64_t now_ms);
 /* When our leaf is to be renewed. */
-void tw_network_plan_rekey(tw_network *network);
+void tw_network_plan_rekey(tw_network *network, uint64_t now_ms);
 /* A commit that adds was refused: those are not tried at once again. */
 void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *pending, uint64_t now_ms);
 /* One that was tried is not tried again before `again_ms`; 0: it may be. */

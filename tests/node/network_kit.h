@@ -253,66 +253,17 @@ static inline void kit_tell(void *ctx, const char *what, tw_err err) {
                 tw_err_text(err));
 }
 
-/* ---- the relay: control messages to the delivery service and back ---- */
+/* ---- the relay ---- */
 
-static inline void kit_adapt(const tw_control_request *in, tw_delivery_request *out) {
-  *out = (tw_delivery_request){.type = (tw_delivery_type)in->type, .number = in->number};
-  switch (in->type) {
-  case TW_CONTROL_PUBLISH:
-    out->body.publish.pool = (tw_delivery_pool)in->body.publish.pool;
-    out->body.publish.key_packages = in->body.publish.key_packages;
-    out->body.publish.last_resort = in->body.publish.last_resort;
-    return;
-  case TW_CONTROL_STOCK: out->body.stock = (tw_delivery_pool)in->body.stock; return;
-  case TW_CONTROL_TAKE:
-    out->body.take = (tw_delivery_take){in->body.take.owner, (tw_delivery_pool)in->body.take.pool};
-    return;
-  case TW_CONTROL_GROUP_OPEN: {
-    const tw_control_group_open *open = &in->body.group_open;
-    out->body.group_open = (tw_delivery_group_open){open->name, open->group_id, open->epoch, open->members,
-                                                    open->group_info};
-    return;
-  }
-  case TW_CONTROL_GROUP_FIND: out->body.group_find = in->body.group_find; return;
-  case TW_CONTROL_GROUP_COMMIT: {
-    const tw_control_group_commit *c = &in->body.group_commit;
-    out->body.group_commit = (tw_delivery_group_commit){c->group_id,   c->epoch,   c->commit,
-                                                        c->group_info, c->members, c->welcomes};
-    return;
-  }
-  case TW_CONTROL_FETCH: out->body.fetch = (tw_delivery_fetch){in->body.fetch.after, in->body.fetch.most}; return;
-  case TW_CONTROL_WANT_IN: out->body.want_in = in->body.want_in; return;
-  default: fail();
-  }
-}
-
-static inline void kit_on_answer(void *ctx, uint64_t tag, const tw_delivery_answer *in) {
-  tw_control_answer out = {.to = (tw_control_type)in->to, .request = 1, .status = (tw_control_status)in->status};
+static inline void kit_on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) {
+  tw_control_answer copy = *answer;
   (void)ctx;
   (void)tag;
-  if (in->status == TW_DELIVERY_TAKEN) {
-    out.body.taken = in->body.taken;
-  } else if (in->status != TW_DELIVERY_DONE) {
-    out.body.words = in->body.words;
-    if (world.tells) print_message("         relay: %.*s\n", (int)in->body.words.len, (const char *)in->body.words.ptr);
-  } else {
-    switch (in->to) {
-    case TW_DELIVERY_STOCK: out.body.stock = in->body.stock; break;
-    case TW_DELIVERY_TAKE:
-      out.body.take = (tw_control_taken){in->body.take.last_resort, in->body.take.key_package};
-      break;
-    case TW_DELIVERY_GROUP_OPEN: out.body.group_open = in->body.group_open; break;
-    case TW_DELIVERY_GROUP_FIND: {
-      const tw_delivery_group *g = &in->body.group_find;
-      out.body.group_find = (tw_control_group){g->group_id, g->epoch, g->number, g->member, g->group_info};
-      break;
-    }
-    case TW_DELIVERY_FETCH: out.body.fetch = (tw_control_fetched){in->body.fetch.entries, in->body.fetch.more}; break;
-    default: break;
-    }
-  }
+  copy.request = 1;
+  if (world.tells && copy.status != TW_CONTROL_DONE && copy.status != TW_CONTROL_TAKEN)
+    print_message("         relay: %.*s\n", (int)copy.body.words.len, (const char *)copy.body.words.ptr);
   tw_buf_consume(&world.answer, world.answer.len);
-  assert_int_equal(tw_control_answer_encode(&out, &world.answer), TW_OK);
+  assert_int_equal(tw_control_answer_encode(&copy, &world.answer), TW_OK);
 }
 
 static inline void kit_on_mail(void *ctx, uint32_t number) {
@@ -332,14 +283,14 @@ static inline void kit_on_wants_in(void *ctx, uint32_t number, tw_bytes name, co
 }
 
 static inline void kit_on_moved(void *ctx, uint32_t watcher, const tw_fingerprint *client,
-                                const tw_delivery_location *location) {
+                                const tw_control_location *location) {
   (void)ctx;
   (void)watcher;
   (void)client;
   (void)location;
 }
 
-static inline void kit_on_locate(void *ctx, tw_delivery_location *location) {
+static inline void kit_on_locate(void *ctx, tw_control_location *location) {
   (void)ctx;
   (void)location;
 }
@@ -351,16 +302,7 @@ static inline void kit_on_failed(void *ctx, tw_err err, const char *words) {
 
 /* Done at once: the answer is in world.answer. */
 static inline void kit_serve_request(kit_node *n, const tw_control_request *asked, tw_control_answer *answer) {
-  if (asked->type == TW_CONTROL_PUBLISH && asked->body.publish.replace) { /* what is there is of no use */
-    const tw_control_request take = {
-        .type = TW_CONTROL_TAKE, .number = 1, .body.take = {n->id, asked->body.publish.pool}};
-    tw_control_answer taken;
-    do kit_serve_request(n, &take, &taken);
-    while (taken.status == TW_CONTROL_DONE && !taken.body.take.last_resort);
-  }
-  tw_delivery_request request;
-  kit_adapt(asked, &request);
-  assert_int_equal(tw_delivery_ask(world.delivery, &n->peer, 1, &request, world.now_ms), TW_OK);
+  assert_int_equal(tw_delivery_ask(world.delivery, &n->peer, 1, asked, world.now_ms), TW_OK);
   assert_int_equal(tw_delivery_flush(world.delivery), TW_OK);
   const tw_bytes frame = TW_BYTES(world.answer.ptr + TW_CONTROL_HEADER, world.answer.len - TW_CONTROL_HEADER);
   assert_int_equal(tw_control_answer_decode(frame, asked->type, answer), TW_OK);
