@@ -76,6 +76,10 @@ static struct kit_world {
   uint32_t admins; /* a bit for each node; 0: everybody may */
   tw_buf answer;   /* of the delivery service, as a frame */
   bool tells;
+  /* A relay that lies: what it makes of an answer, or of an entry of a mailbox, before the node gets it. May be NULL.
+   * False: the node gets nothing. */
+  bool (*bend_answer)(kit_node *n, const tw_control_request *asked, tw_control_answer *answer);
+  bool (*bend_entry)(kit_node *n, tw_control_entry *entry);
 } world;
 
 static inline uint32_t roll(uint32_t n) {
@@ -320,7 +324,8 @@ static inline void serve(kit_node *n, bool lost) {
   if (!lost) {
     tw_buf kept = world.answer; /* the engine may have it served again */
     world.answer = (tw_buf){0};
-    tw_network_answer(n->network, r.tag, &answer, world.now_ms);
+    const bool given = world.bend_answer == NULL || world.bend_answer(n, &asked, &answer);
+    tw_network_answer(n->network, r.tag, given ? &answer : NULL, world.now_ms);
     tw_buf_clear(&kept);
   }
   tw_buf_clear(&r.frame);
@@ -350,7 +355,8 @@ static inline bool deliver(kit_node *n, bool lost) {
     if (entry.number <= n->read) continue;
     some = true;
     n->read = entry.number;
-    if (!lost) tw_network_mail(n->network, &entry, world.now_ms);
+    const bool given = !lost && (world.bend_entry == NULL || world.bend_entry(n, &entry));
+    if (given) tw_network_mail(n->network, &entry, world.now_ms);
     tw_buf_consume(&n->last_letter, n->last_letter.len);
     tw_writer w = tw_writer_to(&n->last_letter);
     tw_control_write_entry(&w, &entry);
