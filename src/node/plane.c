@@ -122,6 +122,16 @@ void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
   tw_plane_push(plane);
 }
 
+void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
+  tw_plane_room *room = &plane->outgoing;
+  plane->peers[number].path = (tw_path){0};
+  for (size_t i = 0; i < TW_PLANE_WAITING; i++) {
+    if (room->list[i].len == 0 || room->list[i].owner != number) continue;
+    room->list[i].len = 0;
+    room->count--;
+  }
+}
+
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer) { return &plane->peers[peer]; }
 
 const tw_plane_drops *tw_plane_get_drops(const tw_plane *plane) { return &plane->drops; }

@@ -64,8 +64,8 @@ typedef struct tw_sa_in {
 /** By SPI; NULL: there is none. Borrowed until keys change or tw_sas_tick. */
 tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi);
 /**
- * The next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two groups may
- * have the same, and a member who tries 2^32 epochs may bring it about.
+ * The next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two groups
+ * may have the same, and a member who tries 2^32 epochs may bring it about.
  */
 tw_sa_in *tw_sas_in_next(const tw_sa_in *sa);
 /** How many there are of an owner. */
