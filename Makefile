@@ -1,13 +1,13 @@
 # For people: the verbs of this project. The build itself is CMakeLists.txt; `make help` lists what is here.
 .DEFAULT_GOAL := help
-.PHONY: help deps all demo test bench fuzz prove lint format valgrind install clean
+.PHONY: help deps all demo test bench bench-vpn fuzz prove lint format valgrind install clean
 
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 export FUZZ_SECONDS
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 	@echo "  Variables: PREFIX, DESTDIR (install), FUZZ_SECONDS (fuzz), TREEWIRE_JOBS, TREEWIRE_CACHE, OPENSSL_ROOT_DIR"
 
 deps: ## install what is missing
@@ -26,6 +26,10 @@ bench: deps ## the speed table, and build/bench.json
 	@tools/build bench
 	@mkdir -p build
 	@build-bench/bench_treewire --json build/bench.json
+
+bench-vpn: all ## the private network beside others, in namespaces, and build/bench-vpn.json
+	@tools/deps --bench
+	@bench/vpn --json build/bench-vpn.json || [ $$? = 77 ]
 
 fuzz: deps ## every fuzz target for FUZZ_SECONDS
 	@tools/build fuzz

@@ -19,6 +19,7 @@ extern const tw_verb tw_verb_pubkey;
 extern const tw_verb tw_verb_suites;
 extern const tw_verb tw_verb_listen;
 extern const tw_verb tw_verb_connect;
+extern const tw_verb tw_verb_relay;
 extern const tw_verb tw_verb_ca;
 extern const tw_verb tw_verb_up;
 extern const tw_verb tw_verb_down;

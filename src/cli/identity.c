@@ -42,7 +42,7 @@ static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, t
     return certificates_count ? check_certificate(identity, stranger, known, why)
                               : (identity->pinned ? TW_OK : TW_ERR_CREDENTIAL);
   }
-  if (known->peer != NULL) return TW_OK;
+  if (known->peer != NULL || identity->anyone) return TW_OK;
   return certificates_count ? check_certificate(identity, stranger, known, why) : TW_ERR_CREDENTIAL;
 }
 

@@ -47,6 +47,7 @@ typedef struct tw_refusal {
 struct tw_identity {
   const tw_env *env;
   bool connecting; /* which leaf is ours: the initiator's is 1, the responder's 0 */
+  bool anyone;     /* listening: whoever has a key */
   bool pinned;     /* connecting: the peer has to be the one in `peers`, whatever its certificate says */
   tw_own_key keys[TW_KEYS_MAX];
   const tw_client *clients[TW_KEYS_MAX];

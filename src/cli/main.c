@@ -9,7 +9,7 @@
 static const tw_verb *const verbs[] = {&tw_verb_genkey,  &tw_verb_pubkey, &tw_verb_suites, &tw_verb_listen,
                                        &tw_verb_connect, &tw_verb_ca,     &tw_verb_check,  &tw_verb_up,
                                        &tw_verb_down,    &tw_verb_status, &tw_verb_sync,   &tw_verb_rekey,
-                                       &tw_verb_remove};
+                                       &tw_verb_remove,  &tw_verb_relay};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static const char help[] = "treewire " TW_VERSION ": TCP connections through channels whose keys MLS "
@@ -26,6 +26,7 @@ static const char help[] = "treewire " TW_VERSION ": TCP connections through cha
                            "ADDR:PORT | --stdio)\n"
                            "  treewire ca init|issue|revoke|crl|show DIR  a small CA, for --cert and --ca "
                            "in place of --key and --peers\n"
+                           "  treewire relay --key me.key --peers FILE --state DIR   the relay of private networks\n"
                            "  treewire check NAME|FILE                    look at a node's configuration\n"
                            "  treewire up|down|status|sync NAME|FILE      a node of a private network: IP between "
                            "its members\n"
@@ -60,9 +61,10 @@ int main(int argc, char **argv) {
   const char *const *words = (const char *const *)(argv + (argc < 2 ? argc : 2));
   (void)signal(SIGPIPE, SIG_IGN);
   if (argc < 2)
-    return (int)tw_cli_fail(TW_EXIT_USAGE,
-                            "a verb is missing (genkey, pubkey, suites, "
-                            "listen, connect, ca, check, up, down, status, sync, rekey, remove); see treewire --help");
+    return (int)tw_cli_fail(
+        TW_EXIT_USAGE,
+        "a verb is missing (genkey, pubkey, suites, "
+        "listen, connect, relay, ca, check, up, down, status, sync, rekey, remove); see treewire --help");
   if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return (int)tw_cli_print(help);
   if (strcmp(argv[1], "--version") == 0) return (int)tw_cli_print("treewire " TW_VERSION "\n");
   for (size_t i = 0; i < VERBS; i++) {

@@ -40,8 +40,7 @@ static void weed(tw_serve *serve, tw_service *service, tw_err (*judge)(void *ctx
   serve->identity.refusal.given = false;
 }
 
-/* All or nothing. */
-static tw_err read_anew(tw_serve *serve, tw_report *report) {
+tw_err tw_serve_read_anew(tw_serve *serve, tw_report *report) {
   tw_identity *identity = &serve->identity;
   tw_x509_trust *trust = NULL;
   if (identity->certificates.trust != NULL) TW_TRY(tw_certificates_read_trust(&identity->certificates, &trust, report));
@@ -61,7 +60,7 @@ static tw_err read_anew(tw_serve *serve, tw_report *report) {
 void tw_serve_reload(void *ctx, tw_service *service) {
   tw_serve *serve = ctx;
   tw_report report = {"out of memory"};
-  if (read_anew(serve, &report) != TW_OK) {
+  if (tw_serve_read_anew(serve, &report) != TW_OK) {
     (void)fprintf(stderr, "treewire: %s (%s as they were)\n", report.text,
                   serve->identity.certificates.trust == NULL ? "the peers stay" : "peers, CAs and CRLs stay");
     tw_tell_reload(serve, report.text);

@@ -7,6 +7,9 @@
 /** Warn about peers whose suite no key of ours has. */
 void tw_serve_check_peers(const tw_serve *serve);
 
+/** Peers, CAs and CRLs anew: all of them, or with an error and a report none. */
+TW_MUST_USE tw_err tw_serve_read_anew(tw_serve *serve, tw_report *report);
+
 /* Callbacks of the service; `ctx` is the tw_serve. */
 
 /**

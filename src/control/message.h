@@ -25,6 +25,9 @@ enum {
   TW_CONTROL_TOKEN = 16
 };
 
+/** The parameters of a relay's side of the channel: whoever is accepted by nodes for something else is not a relay. */
+#define TW_CONTROL_RELAY "relay"
+
 /** Who a client is: the fingerprint of the signature key in its leaf. */
 typedef tw_fingerprint tw_client_id;
 

@@ -215,7 +215,10 @@ static void on_closed(void *owner, tw_stream *stream, const tw_stream_end *end) 
 
 static void on_established(void *owner, tw_stream *stream, const tw_member *peer, const tw_channel_event *event) {
   tw_control_client *client = owner;
-  (void)stream;
+  if (!tw_bytes_equal(tw_channel_peer_parameters(tw_stream_channel(stream)), TW_LITERAL(TW_CONTROL_RELAY))) {
+    tw_stream_abort(stream, TW_ERR_BINDING);
+    return;
+  }
   client->up = true;
   client->up_since_ms = now_ms(client);
   if (!client->closing) client->config.up(client->config.ctx, peer, event->resumed);

@@ -33,7 +33,8 @@ typedef struct tw_control_client_config {
   uv_loop_t *loop;
   tw_address relay;
   /** Clients, policy, parameters and options; the session is this client's business. Borrowed, with what it points to,
-   * until `freed`. The policy says who the relay may be. */
+   * until `freed`. The policy says who the relay may be; that it is one, and no other service, is
+   * seen by its parameters (TW_ERR_BINDING). */
   const tw_channel_config *channel;
   uint64_t dial_timeout_ms;   /* for one address; default 10000 */
   uint64_t answer_timeout_ms; /* without a byte from the relay while a request is open: then the connection is given up,

@@ -61,6 +61,9 @@ struct tw_control_server {
 
 const tw_client_id *tw_control_caller_id(const tw_control_caller *caller) { return &caller->id; }
 void tw_control_caller_remote(const tw_control_caller *caller, char *out) { tw_stream_remote(caller->stream, out); }
+const tw_channel *tw_control_caller_channel(const tw_control_caller *caller) {
+  return tw_stream_channel(caller->stream);
+}
 void **tw_control_caller_user(tw_control_caller *caller) { return &caller->user; }
 size_t tw_control_server_count(const tw_control_server *server) { return server->count; }
 bool tw_control_server_address(const tw_control_server *server, int index, char *out) {
@@ -446,6 +449,7 @@ static void configure(tw_control_server *server, const tw_control_server_config 
   server->config.sessions = or_default(config->sessions, SESSIONS);
   server->config.backlog_max = or_default(config->backlog_max, BACKLOG_MAX);
   server->channel = *config->channel;
+  server->channel.parameters = TW_LITERAL(TW_CONTROL_RELAY);
   server->channel.durable = !config->without_sessions;
   server->channel.session = config->without_sessions ? NULL : tw_session_cache_find;
   server->setup = (tw_stream_setup){.loop = config->loop,

@@ -22,7 +22,7 @@ typedef struct tw_control_caller tw_control_caller;
 typedef struct tw_control_server_config {
   uv_loop_t *loop;
   tw_address listen_at;
-  /** Clients, policy, parameters and options; sessions are the server's business. Borrowed, with what it points to,
+  /** Clients, policy and options; sessions and parameters are the server's business. Borrowed, with what it points to,
    * until `freed`. The policy says who is served. */
   const tw_channel_config *channel;
   const tw_admission_limits *limits; /* for connections before they are established; NULL: the defaults */
@@ -74,6 +74,8 @@ void tw_control_server_close(tw_control_server *server, bool at_once);
 const tw_client_id *tw_control_caller_id(const tw_control_caller *caller);
 /** The address that it comes from; `out` has room for TW_ADDRESS_TEXT. */
 void tw_control_caller_remote(const tw_control_caller *caller, char *out);
+/** The channel, to ask about the session and the peer. */
+const tw_channel *tw_control_caller_channel(const tw_control_caller *caller);
 /** The owner's: NULL at first. */
 void **tw_control_caller_user(tw_control_caller *caller);
 /**

@@ -12,7 +12,7 @@ enum {
   TW_TUN_NAME_MAX = 15, /* characters of a device's name */
   TW_TUN_QUEUES_MAX = 16,
   TW_TUN_PACKET_MAX = 65535, /* bytes of one packet, or of one large one that is to be split */
-  TW_TUN_PARTS_MAX = 72      /* pieces of memory that one packet is written from */
+  TW_TUN_PARTS_MAX = 128     /* pieces of memory that one packet is written from */
 };
 
 /** Flags of tw_tun_header. */

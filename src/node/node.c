@@ -120,6 +120,13 @@ static void network_changed(void *ctx) {
                status.members);
 }
 
+/* A member has removed it: it is cut off here, too, and stays so while the configuration lists it. */
+static void member_removed(void *ctx, const tw_client_id *id) {
+  tw_node *node = ctx;
+  const uint32_t peer = tw_node_find_peer(node, id);
+  if (peer != UINT32_MAX) node->peers[peer].to_cut_off = true;
+}
+
 static void keys_ready(void *ctx, uint32_t owner, bool nudge) {
   tw_node *node = ctx;
   if (node->plane != NULL) tw_plane_ready(node->plane, owner, nudge, tw_node_now(node));
@@ -204,12 +211,35 @@ static void set_timer(tw_node *node) {
 
 static void finish_if_done(tw_node *node);
 
+static void cut_off(tw_node *node, uint32_t peer) {
+  tw_node_peer_state *state = &node->peers[peer];
+  char room[TW_FINGERPRINT_TEXT];
+  state->to_cut_off = false;
+  if (state->removed) return;
+  state->removed = true;
+  tw_node_tell(node, TW_NODE_NOTE, "%s is cut off", tw_node_name_of(node, peer, room));
+  if (tw_node_save_removed(node, peer) != TW_OK || tw_pairs_remove(node->pairs, peer) != TW_OK)
+    tw_node_tell(node, TW_NODE_ERROR, "that could not be saved: it holds until the node ends");
+  tw_plane_forget_peer(node->plane, peer);
+}
+
+static void cut_off_removed(tw_node *node) {
+  bool any = false;
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (!node->peers[i].to_cut_off) continue;
+    cut_off(node, i);
+    any = true;
+  }
+  if (any) tw_network_roster_changed(node->network, tw_node_now(node));
+}
+
 void tw_node_after(tw_node *node) {
   if (node->closing) {
     finish_if_done(node);
     return;
   }
   tw_sas_set_time(node->sas, tw_node_now(node));
+  cut_off_removed(node);
   tw_plane_retry(node->plane, tw_node_now(node));
   tw_network_status status;
   tw_network_get_status(node->network, &status);
@@ -333,6 +363,7 @@ static tw_err make_engines(tw_node *node) {
       .rekey_after_ms = network->rekey_after * 1000,
       .tell = network_told,
       .changed = network_changed,
+      .removed = member_removed,
       .ctx = node};
   return tw_network_new(&group, &node->network);
 }
@@ -463,9 +494,8 @@ void tw_node_rekey(tw_node *node, uint32_t peer) {
 
 void tw_node_remove(tw_node *node, uint32_t peer) {
   if (peer >= node->peer_count || !node->peers[peer].is_peer || node->peers[peer].removed) return;
-  node->peers[peer].removed = true;
+  cut_off(node, peer);
   tw_network_remove(node->network, &node->peers[peer].id, tw_node_now(node));
-  if (tw_pairs_remove(node->pairs, peer) != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "its pair could not be deleted");
   tw_node_after(node);
 }
 

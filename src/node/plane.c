@@ -112,13 +112,24 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number) { plane->group_
 void tw_plane_clear_relay(tw_plane *plane) { plane->has_relay = false; }
 
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
-  uint8_t greeting[TW_RELAY_HEADER + 16];
-  if (!plane->has_relay || token.len > 16) return;
+  if (!plane->has_relay || token.len > TW_RELAY_TOKEN) return;
+  uint8_t *greeting = tw_plane_take_slot(plane); /* it may have to wait for the socket */
+  if (greeting == NULL) return;
   tw_put_u64(greeting, plane->session);
   tw_put_u32(greeting + 8, 0);
   if (token.len > 0) memcpy(greeting + TW_RELAY_HEADER, token.ptr, token.len);
-  if (tw_udp_batch_add(&plane->batch, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + token.len)) == TW_OK)
-    tw_plane_push(plane);
+  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + token.len));
+  tw_plane_push(plane);
+}
+
+void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
+  tw_plane_room *room = &plane->outgoing;
+  plane->peers[number].path = (tw_path){0};
+  for (size_t i = 0; i < TW_PLANE_WAITING; i++) {
+    if (room->list[i].len == 0 || room->list[i].owner != number) continue;
+    room->list[i].len = 0;
+    room->count--;
+  }
 }
 
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer) { return &plane->peers[peer]; }

@@ -91,6 +91,9 @@ void tw_plane_greet_relay(tw_plane *plane, tw_bytes token);
 /** Of a peer below config.peers; borrowed. */
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer);
 
+/** A peer is none any more: its way is forgotten, and so are packets that wait for its keys. */
+void tw_plane_forget_peer(tw_plane *plane, uint32_t peer);
+
 /** The device is readable, or the socket writable again: false when the socket takes no more (wait for writability). */
 TW_MUST_USE tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms, bool *blocked);
 /** The socket is readable. */

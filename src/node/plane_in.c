@@ -4,6 +4,8 @@
 #include "codec/reader.h"
 #include "node/plane_internal.h"
 
+_Static_assert((int)TW_TUN_PARTS_MAX >= (int)TW_COALESCE_PIECES, "what is joined fits into one write");
+
 /* One packet that has opened, with where it came from. */
 typedef struct arrival {
   tw_sa_in *sa;
@@ -121,6 +123,11 @@ static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw
   if (tw_esp_peek(TW_BYTES(packet, len), &spi) != TW_OK) return true; /* a keepalive, or not for us */
   tw_sa_in *sa = tw_sas_in(plane->config.sas, spi);
   if (sa == NULL) return false;
+  if (sa->refused) {
+    plane->drops.unknown++;
+    plane->config.rekey(plane->config.ctx, sa->owner);
+    return true;
+  }
   tw_esp_opened opened;
   const tw_err err = tw_esp_open(&sa->esp, packet, len, &opened);
   if (err != TW_OK) {

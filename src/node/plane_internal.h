@@ -7,7 +7,7 @@
 #include "packet/split.h"
 
 /* uint64 session; uint32 destination; then an ESP packet */
-enum { TW_RELAY_HEADER = 12, TW_PLANE_WAIT_MS = 3000 };
+enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
 /* A packet that waits. */
@@ -60,6 +60,10 @@ void tw_plane_send(tw_plane *plane, uint32_t owner, const uint8_t *packet, const
 /* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. */
 void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to);
+/* Room for one more packet, until the batch has gone; NULL: the socket takes no more. */
+uint8_t *tw_plane_take_slot(tw_plane *plane);
+/* What lies in the slot that was taken last, into the batch. */
+void tw_plane_queue(tw_plane *plane, const tw_udp_address *to, uint8_t tos, tw_bytes datagram);
 /* What is in the batch. */
 void tw_plane_push(tw_plane *plane);
 /* Probes to where a peer may be. */

@@ -44,21 +44,27 @@ void tw_plane_push(tw_plane *plane) {
 
 static bool is_blocked(const tw_plane *plane) { return plane->batch.at < plane->batch.count && plane->batch.at > 0; }
 
-/* Room for one more sealed packet; NULL: the socket takes no more. */
-static uint8_t *take_slot(tw_plane *plane) {
+uint8_t *tw_plane_take_slot(tw_plane *plane) {
   if (plane->slot_count == TW_PLANE_SLOTS) tw_plane_push(plane);
   if (plane->slot_count == TW_PLANE_SLOTS) return NULL;
   return plane->slots + plane->slot_count++ * plane->slot_size;
 }
 
-/* `slot` has TW_RELAY_HEADER + TW_ESP_HEADER bytes of room, then `len` bytes. */
-static void seal_and_queue(tw_plane *plane, tw_esp_out *sa, const way *w, uint8_t *slot, uint8_t next_header,
+/* There are as many slots as places in the batch, and each datagram has a slot. */
+void tw_plane_queue(tw_plane *plane, const tw_udp_address *to, uint8_t tos, tw_bytes datagram) {
+  if (tw_udp_batch_add(&plane->batch, to, tos, datagram) == TW_OK) return;
+  plane->slot_count--;
+  plane->drops.unsent++;
+}
+
+/* `slot` has TW_RELAY_HEADER + TW_ESP_HEADER bytes of room, then `len` bytes. False: the SA is used up. */
+static bool seal_and_queue(tw_plane *plane, tw_esp_out *sa, const way *w, uint8_t *slot, uint8_t next_header,
                            size_t len, uint8_t tos) {
   uint8_t *packet = slot + TW_RELAY_HEADER;
   if (tw_esp_seal(sa, next_header, packet, len, 0) != TW_OK) {
     plane->drops.used_up++;
     plane->slot_count--;
-    return;
+    return false;
   }
   tw_bytes datagram = TW_BYTES(packet, tw_esp_size(len, 0));
   if (w->by_relay) {
@@ -66,15 +72,8 @@ static void seal_and_queue(tw_plane *plane, tw_esp_out *sa, const way *w, uint8_
     tw_put_u32(slot + 8, w->destination);
     datagram = TW_BYTES(slot, datagram.len + TW_RELAY_HEADER);
   }
-  tw_err err = tw_udp_batch_add(&plane->batch, &w->to, tos, datagram);
-  if (err == TW_ERR_LIMIT) {
-    tw_plane_push(plane);
-    if (plane->batch.count == 0) { /* the slot is still what it was */
-      plane->slot_count = (size_t)(slot - plane->slots) / plane->slot_size + 1;
-      err = tw_udp_batch_add(&plane->batch, &w->to, tos, datagram);
-    }
-  }
-  plane->drops.unsent += err != TW_OK;
+  tw_plane_queue(plane, &w->to, tos, datagram);
+  return true;
 }
 
 static void count_sent(tw_plane *plane, uint32_t owner, size_t len) {
@@ -99,14 +98,13 @@ void tw_plane_send(tw_plane *plane, uint32_t owner, const uint8_t *packet, const
   }
   const uint8_t next_header = ip->version == 4 ? TW_ESP_NEXT_IPV4 : TW_ESP_NEXT_IPV6;
   for (uint32_t i = 0; i < split.count; i++) {
-    uint8_t *slot = take_slot(plane);
+    uint8_t *slot = tw_plane_take_slot(plane);
     if (slot == NULL) {
       plane->drops.unsent += split.count - i;
       break;
     }
     const size_t len = tw_split_next(&split, slot + TW_RELAY_HEADER + TW_ESP_HEADER);
-    seal_and_queue(plane, sa, &w, slot, next_header, len, ip->traffic_class & 3);
-    count_sent(plane, owner, len);
+    if (seal_and_queue(plane, sa, &w, slot, next_header, len, ip->traffic_class & 3)) count_sent(plane, owner, len);
   }
   if (tw_sas_used(plane->config.sas, owner) != TW_OK && tw_esp_out_left(sa) == 0) plane->drops.used_up++;
   if (tw_sas_wants_rekey(plane->config.sas, owner)) plane->config.rekey(plane->config.ctx, owner);
@@ -121,10 +119,10 @@ void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_
     w = (way){.to = *to};
   else if (!find_way(plane, owner, &w))
     return;
-  uint8_t *slot = take_slot(plane);
+  uint8_t *slot = tw_plane_take_slot(plane);
   if (slot == NULL) return;
   if (content.len > 0) memcpy(slot + TW_RELAY_HEADER + TW_ESP_HEADER, content.ptr, content.len);
-  seal_and_queue(plane, sa, &w, slot, next_header, content.len, 0);
+  (void)seal_and_queue(plane, sa, &w, slot, next_header, content.len, 0);
 }
 
 /* ---- probes ---- */

@@ -13,11 +13,13 @@
 enum { BUCKETS_MIN = 64, GROUP_RANDOM = 16, MARK_ID_MAX = 1 + GROUP_RANDOM + 8 + 4 + 4 + TW_ESP_CONNECTION_MAX };
 /* When so few reserved numbers are left, more are. */
 #define LOW_WATER (TW_SAS_BLOCK / 4)
+enum { RESERVE_AGAIN_MS = 1000 };
 /* However silent the other side is, old keys do not stay for ever. */
 #define STAY_MAX_MS (UINT64_C(24) * 3600 * 1000)
 
 typedef struct sa_out {
   tw_esp_out esp;
+  uint64_t reserve_at_ms;  /* not before: the disk did not take the last one */
   bool stale;              /* receiving keys of the owner could not be taken up */
   uint8_t id[MARK_ID_MAX]; /* of its mark in the store; the length 0: there is none */
   size_t id_len;
@@ -52,10 +54,16 @@ tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi) {
   return sa;
 }
 
+tw_sa_in *tw_sas_in_next(const tw_sa_in *sa) {
+  tw_sa_in *next = sa->next;
+  while (next != NULL && next->esp.spi != sa->esp.spi) next = next->next;
+  return next;
+}
+
 size_t tw_sas_count(const tw_sas *sas, uint32_t owner) {
   size_t count = 0;
   for (size_t i = 0; i < sas->bucket_count; i++) {
-    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) count += sa->owner == owner;
+    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) count += sa->owner == owner && !sa->refused;
   }
   return count;
 }
@@ -152,18 +160,25 @@ static tw_err load_window(const tw_sas *sas, uint32_t spi, uint64_t *highest) {
   return err;
 }
 
+/* Keys that cannot be taken up are remembered as such, so that they are not taken for new ones later. */
+static tw_err set_keys(tw_sas *sas, uint32_t owner, const tw_esp_keys *keys, tw_sa_in *sa) {
+  uint64_t highest = 0;
+  const tw_err known = sas->loading ? load_window(sas, keys->spi, &highest) : TW_OK;
+  if (known == TW_OK) return tw_esp_in_init(sas->config.env, keys, highest, &sa->esp);
+  if (known != TW_ERR_STATE) return known;
+  sa->refused = true;
+  sa->esp.spi = keys->spi;
+  memcpy(sa->esp.salt, keys->salt, sizeof sa->esp.salt);
+  out_of(sas, owner)->stale = true;
+  return TW_OK;
+}
+
 static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, uint32_t leaf,
                   const tw_esp_keys *keys) {
-  uint64_t highest = 0;
-  if (sas->loading) {
-    const tw_err known = load_window(sas, keys->spi, &highest);
-    if (known == TW_ERR_STATE) out_of(sas, owner)->stale = true;
-    if (known != TW_OK) return known == TW_ERR_STATE ? TW_OK : known;
-  }
   if (sas->count >= sas->bucket_count) TW_TRY(grow(sas));
   tw_sa_in *sa = tw_alloc_zero(alloc_of(sas), sizeof *sa);
   if (sa == NULL) return TW_ERR_NO_MEMORY;
-  const tw_err err = tw_esp_in_init(sas->config.env, keys, highest, &sa->esp);
+  const tw_err err = set_keys(sas, owner, keys, sa);
   if (err != TW_OK) {
     tw_alloc_free(alloc_of(sas), sa);
     return err;
@@ -178,13 +193,23 @@ static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *g
   return TW_OK;
 }
 
+/* The SA of these very keys, if there is one: another group may have one with the same SPI. */
+static tw_sa_in *find_same(tw_sas *sas, uint32_t owner, uint32_t leaf, uint64_t epoch, const tw_esp_keys *keys) {
+  for (tw_sa_in *sa = tw_sas_in(sas, keys->spi); sa != NULL; sa = tw_sas_in_next(sa)) {
+    if (sa->owner == owner && sa->leaf == leaf && sa->epoch == epoch &&
+        memcmp(sa->esp.salt, keys->salt, sizeof keys->salt) == 0)
+      return sa;
+  }
+  return NULL;
+}
+
 static tw_err take_from(tw_sas *sas, uint32_t owner, const tw_group *group, uint32_t leaf, tw_bytes context,
                         uint64_t *stamp) {
   tw_esp_keys keys;
   TW_TRY(tw_esp_keys_derive(group, leaf, 0, context, &keys));
-  tw_sa_in *there = tw_sas_in(sas, keys.spi);
+  tw_sa_in *there = find_same(sas, owner, leaf, tw_group_epoch(group), &keys);
   tw_err err = TW_OK;
-  if (there != NULL && there->owner == owner && there->leaf == leaf && there->epoch == tw_group_epoch(group)) {
+  if (there != NULL) {
     *stamp = there->stamp;
     there->until_ms = UINT64_MAX;
   } else {
@@ -317,10 +342,10 @@ static tw_err make_out(const tw_sas *sas, const tw_esp_keys *keys, const sa_out 
 static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
   tw_sas *sas = ctx;
   sa_out *at = out_of(sas, owner);
-  sa_out next = {0};
   tw_esp_keys keys;
   if (at == NULL || context.len > TW_ESP_CONNECTION_MAX) return TW_ERR_ARGUMENT;
   TW_TRY(tw_esp_keys_derive(group, tw_group_own_leaf(group), 0, context, &keys));
+  sa_out next = {.stale = at->stale};
   put_mark_id(&next, group, keys.spi, context);
   tw_err err = TW_OK;
   if (at->esp.aead == NULL || !same_mark(at, &next)) {
@@ -352,7 +377,10 @@ tw_err tw_sas_used(tw_sas *sas, uint32_t owner) {
   sa_out *out = out_of(sas, owner);
   if (out == NULL || out->esp.aead == NULL) return TW_ERR_STATE;
   if (tw_esp_out_left(&out->esp) >= LOW_WATER || tw_esp_out_is_used_up(&out->esp)) return TW_OK;
-  return reserve(sas, out, NULL);
+  if (sas->now_ms < out->reserve_at_ms) return TW_OK;
+  const tw_err err = reserve(sas, out, NULL);
+  if (err != TW_OK) out->reserve_at_ms = sas->now_ms + RESERVE_AGAIN_MS; /* and not with each packet */
+  return err;
 }
 
 bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner) {
@@ -384,6 +412,7 @@ static tw_err store_windows(tw_sas *sas, bool remove) {
   const tw_node_port *port = sas->config.port;
   for (size_t i = 0; i < sas->bucket_count; i++) {
     for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      if (sa->refused) continue;
       put_window_id(sa->esp.spi, ids[count]);
       tw_put_u64(values[count], sa->esp.window.highest);
       changes[count] = (tw_store_change){

@@ -58,10 +58,16 @@ typedef struct tw_sa_in {
   uint64_t stamp;
   uint64_t until_ms; /* UINT64_MAX: not given up yet */
   bool opened;       /* something has opened under it */
+  bool refused;      /* these keys could not be taken up (see above): nothing opens under them */
   struct tw_sa_in *next;
 } tw_sa_in;
-/** By SPI; NULL: there is none. */
+/** By SPI; NULL: there is none. Borrowed until keys change or tw_sas_tick. */
 tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi);
+/**
+ * The next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two groups
+ * may have the same, and a member who tries 2^32 epochs may bring it about.
+ */
+tw_sa_in *tw_sas_in_next(const tw_sa_in *sa);
 /** How many there are of an owner. */
 size_t tw_sas_count(const tw_sas *sas, uint32_t owner);
 

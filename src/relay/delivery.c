@@ -49,6 +49,8 @@ tw_err tw_delivery_new(const tw_delivery_config *config, tw_delivery **delivery)
   made->watches.alloc = alloc;
   made->bytes.alloc = alloc;
   made->mail.alloc = alloc;
+  made->groups.alloc = alloc;
+  made->members.alloc = alloc;
   made->scratch.alloc = alloc;
   *delivery = made;
   return TW_OK;
@@ -61,6 +63,8 @@ void tw_delivery_free(tw_delivery *d) {
   tw_alloc_free(alloc, d->waiting);
   tw_buf_clear(&d->bytes);
   tw_buf_clear(&d->mail);
+  tw_buf_clear(&d->groups);
+  tw_buf_clear(&d->members);
   tw_buf_clear(&d->scratch);
   tw_alloc_free(alloc, d);
 }
@@ -74,9 +78,15 @@ tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, 
   return TW_OK;
 }
 
-tw_err tw_delivery_note_mail(void *ctx, uint32_t number) {
+static tw_err append_number(tw_buf *numbers, uint32_t number) {
+  return tw_buf_append(numbers, TW_BYTES((const uint8_t *)&number, sizeof number));
+}
+
+tw_err tw_delivery_note_mail(void *ctx, uint32_t number) { return append_number(&((tw_delivery *)ctx)->mail, number); }
+
+tw_err tw_delivery_note_group(void *ctx, uint32_t number) {
   tw_delivery *d = ctx;
-  return tw_buf_append(&d->mail, TW_BYTES((const uint8_t *)&number, sizeof number));
+  return d->events.members == NULL ? TW_OK : append_number(&d->groups, number);
 }
 
 static tw_err want_waiting(tw_delivery *d, tw_delivery_waiting **waiting) {
@@ -122,7 +132,7 @@ static tw_err serve(tw_delivery_asking *asking) {
   case TW_CONTROL_GROUP_SEND: return tw_delivery_send_to_group(asking);
   case TW_CONTROL_FETCH: return tw_delivery_fetch_mail(asking);
   case TW_CONTROL_LOCATE: return tw_delivery_locate_clients(asking);
-  case TW_CONTROL_BIND: return TW_OK; /* the record is there: the rest is the packet relay's */
+  case TW_CONTROL_BIND: return tw_delivery_bind(asking);
   case TW_CONTROL_WANT_IN: return tw_delivery_want_in(asking);
   default: return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a request");
   }
@@ -192,14 +202,55 @@ static int compare_numbers(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Each once. The buffer comes from the allocator, so that it is aligned. */
+/* The numbers in a buffer, in order, each once. It comes from the allocator, so that it is aligned. */
+static uint32_t *numbers_of(const tw_buf *buf, size_t *count) {
+  uint32_t *numbers = (uint32_t *)(void *)buf->ptr;
+  const size_t all = buf->len / sizeof *numbers;
+  if (all > 0) qsort(numbers, all, sizeof *numbers, compare_numbers);
+  *count = 0;
+  for (size_t i = 0; i < all; i++)
+    if (i == 0 || numbers[i] != numbers[*count - 1]) numbers[(*count)++] = numbers[i];
+  return numbers;
+}
+
 static void tell_mail(const tw_delivery *d) {
-  uint32_t *numbers = (uint32_t *)(void *)d->mail.ptr;
-  const size_t count = d->mail.len / sizeof *numbers;
-  if (count == 0) return;
-  qsort(numbers, count, sizeof *numbers, compare_numbers);
-  for (size_t i = 0; i < count; i++)
-    if (i == 0 || numbers[i] != numbers[i - 1]) d->events.mail(d->events.ctx, numbers[i]);
+  size_t count;
+  const uint32_t *numbers = numbers_of(&d->mail, &count);
+  for (size_t i = 0; i < count; i++) d->events.mail(d->events.ctx, numbers[i]);
+}
+
+/* ---- members, for the packet relay ---- */
+
+static tw_err take_member(void *ctx, uint32_t number) { return append_number(&((tw_delivery *)ctx)->members, number); }
+
+static tw_err read_members(tw_delivery *d, uint32_t group) {
+  TW_TRY(append_number(&d->members, group));
+  TW_TRY(append_number(&d->members, 0));
+  const size_t start = d->members.len;
+  TW_TRY(d->store->ops->members(d->store, group, take_member, d));
+  const uint32_t count = (uint32_t)((d->members.len - start) / sizeof count);
+  memcpy(d->members.ptr + start - sizeof count, &count, sizeof count);
+  return TW_OK;
+}
+
+/* In the batch at hand, which is about to be made durable. What cannot be read is told when one of them binds. */
+static void read_all_members(tw_delivery *d) {
+  size_t count;
+  const uint32_t *groups = numbers_of(&d->groups, &count);
+  for (size_t i = 0; i < count; i++) {
+    const size_t start = d->members.len;
+    const tw_err err = read_members(d, groups[i]);
+    if (err == TW_OK) continue;
+    d->members.len = start;
+    tell_failure(d, err);
+  }
+}
+
+static void tell_members(const tw_delivery *d) {
+  const uint32_t *numbers = (const uint32_t *)(const void *)d->members.ptr;
+  const size_t all = d->members.len / sizeof *numbers;
+  for (size_t at = 0; at < all; at += 2 + numbers[at + 1])
+    d->events.members(d->events.ctx, numbers[at], &numbers[at + 2], numbers[at + 1]);
 }
 
 /* A large batch does not hold its memory for ever. */
@@ -220,6 +271,7 @@ static void empty(tw_buf *buf) {
 
 tw_err tw_delivery_flush(tw_delivery *d) {
   d->store->why.text[0] = '\0';
+  if (d->groups.len > 0) read_all_members(d);
   const tw_err err = d->store->ops->flush(d->store);
   if (err != TW_OK) tell_failure(d, err);
   for (size_t i = 0; i < d->waiting_count; i++) {
@@ -232,10 +284,13 @@ tw_err tw_delivery_flush(tw_delivery *d) {
     }
     d->events.answer(d->events.ctx, w->tag, &w->answer);
   }
+  if (err == TW_OK) tell_members(d);
   if (err == TW_OK) tell_mail(d);
   empty_waiting(d);
   empty(&d->bytes);
   empty(&d->mail);
+  empty(&d->groups);
+  empty(&d->members);
   empty(&d->scratch);
   return err;
 }

@@ -75,6 +75,12 @@ typedef struct tw_delivery_events {
   void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_control_location *location);
   /** Fill in where a client is: `online` and `address`, zero at first. Its number is set. */
   void (*locate)(void *ctx, tw_control_location *location);
+  /**
+   * For the packet relay: the members of a group that have a record, by their numbers. Told after the flush when they
+   * are others, and when one binds of whom has_member says that it is not known. Both may be NULL.
+   */
+  void (*members)(void *ctx, uint32_t group, const uint32_t *numbers, size_t count);
+  bool (*has_member)(void *ctx, uint32_t group, uint32_t client);
   /** For the log: the store, or memory, failed a request or a flush. May be NULL. */
   void (*failed)(void *ctx, tw_err err, const char *words);
 } tw_delivery_events;

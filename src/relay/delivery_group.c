@@ -82,7 +82,7 @@ static tw_err open_new(tw_delivery_asking *asking, const uint8_t hash[TW_RELAY_H
                                     .members = tw_buf_bytes(&d->scratch),
                                     .group_info = open->group_info};
   TW_TRY(d->store->ops->group_open(d->store, &opening, &asking->waiting->answer.body.group_open, &taken));
-  if (!taken) return TW_OK;
+  if (!taken) return tw_delivery_note_group(d, asking->waiting->answer.body.group_open);
   /* The id is another group's, or somebody was faster by another relay: to be asked again. */
   return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "there is a group with this id");
 }
@@ -227,7 +227,7 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
   const tw_relay_room room = whole_room(d);
   bool applied;
   TW_TRY(d->store->ops->group_commit(d->store, &commit, &room, asking->now_ms, tw_delivery_note_mail, d, &applied));
-  return applied ? TW_OK : answer_place_taken(asking, group, true, hash);
+  return applied ? tw_delivery_note_group(d, group->number) : answer_place_taken(asking, group, true, hash);
 }
 
 /* The commit is of the group's epoch, by somebody who may commit. */
@@ -303,4 +303,18 @@ tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
   TW_TRY(d->store->ops->group_find(d->store, w.name, TW_NO_BYTES, &group, &found));
   if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this name");
   return d->store->ops->members(d->store, group.number, tell_member, &w);
+}
+
+/* ---- packets ---- */
+
+static tw_err look_at_group(void *ctx, uint32_t group) {
+  const tw_delivery_asking *asking = ctx;
+  const tw_delivery_events *events = &asking->delivery->events;
+  if (events->has_member == NULL || events->has_member(events->ctx, group, asking->client.number)) return TW_OK;
+  return tw_delivery_note_group(asking->delivery, group);
+}
+
+tw_err tw_delivery_bind(tw_delivery_asking *asking) {
+  tw_relay_store *store = asking->delivery->store;
+  return store->ops->groups_of(store, &asking->peer->id, look_at_group, asking);
 }

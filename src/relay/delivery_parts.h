@@ -25,6 +25,8 @@ struct tw_delivery {
   size_t waiting_capacity;
   tw_buf bytes;
   tw_buf mail;    /* uint32_t each: who has some */
+  tw_buf groups;  /* uint32_t each: whose members are to be told */
+  tw_buf members; /* uint32_t each: for each of them its number, how many, and those */
   tw_buf scratch; /* members in order, welcomes: of one request */
   uint32_t swept_client;
   uint32_t swept_group; /* both: the last one of the round, 0 between rounds */
@@ -55,11 +57,14 @@ tw_err tw_delivery_find_group(tw_delivery_asking *asking);
 tw_err tw_delivery_commit(tw_delivery_asking *asking);
 tw_err tw_delivery_send_to_group(tw_delivery_asking *asking);
 tw_err tw_delivery_want_in(tw_delivery_asking *asking);
+tw_err tw_delivery_bind(tw_delivery_asking *asking);
 
 /* Refuse, with words for people; gives TW_OK. */
 tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, const char *words);
 /* A tw_relay_reach of the delivery service: note that this client has mail. */
 tw_err tw_delivery_note_mail(void *ctx, uint32_t number);
+/* The same for groups whose members are to be told. */
+tw_err tw_delivery_note_group(void *ctx, uint32_t number);
 /* What may wait for a direct message to be taken. */
 bool tw_delivery_has_room(const tw_delivery *delivery, const tw_relay_client *client, size_t message, size_t more);
 

@@ -156,6 +156,8 @@ void tw_forward_remove(tw_forward *forward, uint32_t client);
  * TW_FORWARD_MEMBERS_MAX), TW_ERR_NO_MEMORY; nothing has changed then.
  */
 TW_MUST_USE tw_err tw_forward_group_set(tw_forward *forward, uint32_t group, const uint32_t *members, uint32_t count);
+/** Whether the group is known, and this client one of its members. */
+bool tw_forward_group_lists(const tw_forward *forward, uint32_t group, uint32_t client);
 /** It need not be known. */
 void tw_forward_group_remove(tw_forward *forward, uint32_t group);
 

@@ -27,6 +27,11 @@ bool tw_forward_group_has(const tw_forward_group *group, uint32_t member) {
   return above > 0 && group->members[above - 1] == member;
 }
 
+bool tw_forward_group_lists(const tw_forward *forward, uint32_t group, uint32_t client) {
+  const tw_forward_group *known = tw_forward_group_of(forward, group);
+  return known != NULL && tw_forward_group_has(known, client);
+}
+
 static size_t size_of(uint32_t count) { return sizeof(tw_forward_group) + count * sizeof(uint32_t); }
 
 static int by_number(const void *a, const void *b) {

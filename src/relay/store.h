@@ -97,7 +97,7 @@ typedef struct tw_relay_ages {
   uint64_t seen_ms;     /* clients that were not seen since: all of theirs goes */
 } tw_relay_ages;
 
-/** A client whose mailbox got something, or who is a member, by its number. */
+/** A client whose mailbox got something, or who is a member, by its number; or a group's. */
 typedef tw_err (*tw_relay_reach)(void *ctx, uint32_t number);
 /** An entry; borrowed for the call. `*stop` ends the round, the entry is then not counted as given. */
 typedef tw_err (*tw_relay_visit)(void *ctx, uint64_t number, const tw_relay_mail *mail, bool *stop);
@@ -149,6 +149,8 @@ typedef struct tw_relay_store_ops {
   tw_err (*is_member)(tw_relay_store *store, uint32_t group, const tw_fingerprint *id, bool *member);
   /** All members that have a record. */
   tw_err (*members)(tw_relay_store *store, uint32_t group, tw_relay_reach reach, void *ctx);
+  /** The numbers of the groups that somebody is a member of. */
+  tw_err (*groups_of)(tw_relay_store *store, const tw_fingerprint *id, tw_relay_reach reach, void *ctx);
   /**
    * In one: check that the group's epoch is the commit's, replace its record by the next epoch's, append the commit to
    * the mailboxes of all members of before but its sender, and the welcomes to theirs. A mailbox without room is passed

@@ -57,7 +57,7 @@ tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_
   return tw_relay_operation_end(store, tw_relay_query_end(&q));
 }
 
-/* For each row of `q`, whose first column is a client's number. Ends the query. */
+/* For each row of `q`, whose first column is a client's number, or a group's. Ends the query. */
 static tw_err reach_all(tw_relay_query *q, tw_relay_reach reach, void *ctx, uint64_t *count) {
   tw_err err = TW_OK;
   for (*count = 0; err == TW_OK && tw_relay_query_row(q); ++*count) {
@@ -74,6 +74,15 @@ tw_err tw_relay_sqlite_members(tw_relay_store *base, uint32_t group, tw_relay_re
   TW_TRY(tw_relay_operation_begin(store));
   tw_relay_query q = tw_relay_query_of(store, TW_RELAY_MEMBER_KNOWN);
   tw_relay_query_number(&q, group);
+  return tw_relay_operation_end(store, reach_all(&q, reach, ctx, &count));
+}
+
+tw_err tw_relay_sqlite_groups_of(tw_relay_store *base, const tw_fingerprint *id, tw_relay_reach reach, void *ctx) {
+  tw_relay_sqlite *store = tw_relay_sqlite_of(base);
+  uint64_t count;
+  TW_TRY(tw_relay_operation_begin(store));
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_MEMBER_OF);
+  tw_relay_query_bytes(&q, TW_ARRAY(id->digest));
   return tw_relay_operation_end(store, reach_all(&q, reach, ctx, &count));
 }
 

@@ -50,6 +50,7 @@ typedef enum tw_relay_statement {
   TW_RELAY_MEMBER_IS,
   TW_RELAY_MEMBER_EACH,
   TW_RELAY_MEMBER_KNOWN,
+  TW_RELAY_MEMBER_OF,
   TW_RELAY_MEMBER_ADD,
   TW_RELAY_MEMBER_DROP,
   TW_RELAY_MEMBERS_DROP,
@@ -127,6 +128,7 @@ tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *
 tw_err tw_relay_sqlite_group_count(tw_relay_store *base, const tw_fingerprint *opener, uint32_t *count);
 tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_fingerprint *id, bool *member);
 tw_err tw_relay_sqlite_members(tw_relay_store *base, uint32_t group, tw_relay_reach reach, void *ctx);
+tw_err tw_relay_sqlite_groups_of(tw_relay_store *base, const tw_fingerprint *id, tw_relay_reach reach, void *ctx);
 tw_err tw_relay_sqlite_group_commit(tw_relay_store *base, const tw_relay_commit *commit, const tw_relay_room *room,
                                     uint64_t now_ms, tw_relay_reach reach, void *ctx, bool *applied);
 tw_err tw_relay_sqlite_group_send(tw_relay_store *base, uint32_t group, const tw_relay_mail *mail,

@@ -25,6 +25,7 @@ static const tw_store_step steps[] = {
      "CREATE INDEX party_opener ON party(opener);"
      "CREATE TABLE member(party INTEGER NOT NULL, client BLOB NOT NULL, PRIMARY KEY(party, client))"
      " STRICT, WITHOUT ROWID;"
+     "CREATE INDEX member_client ON member(client);"
      "CREATE TABLE past(party INTEGER NOT NULL, epoch INTEGER NOT NULL, hash BLOB NOT NULL, sender BLOB NOT NULL,"
      " message INTEGER NOT NULL, PRIMARY KEY(party, epoch)) STRICT, WITHOUT ROWID;"},
 };
@@ -85,6 +86,7 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_MEMBER_EACH] = {"SELECT client FROM member WHERE party=?1 AND client>?2 ORDER BY client LIMIT 1"},
     [TW_RELAY_MEMBER_KNOWN] =
         {"SELECT client.number FROM member JOIN client ON client.id=member.client WHERE member.party=?1"},
+    [TW_RELAY_MEMBER_OF] = {"SELECT party FROM member WHERE client=?1"},
     [TW_RELAY_MEMBER_ADD] = {"INSERT INTO member VALUES(?1, ?2)"},
     [TW_RELAY_MEMBER_DROP] = {"DELETE FROM member WHERE party=?1 AND client=?2"},
     [TW_RELAY_MEMBERS_DROP] = {"DELETE FROM member WHERE party=?1"},
@@ -141,6 +143,7 @@ static const tw_relay_store_ops ops = {
     .group_count = tw_relay_sqlite_group_count,
     .is_member = tw_relay_sqlite_is_member,
     .members = tw_relay_sqlite_members,
+    .groups_of = tw_relay_sqlite_groups_of,
     .group_commit = tw_relay_sqlite_group_commit,
     .group_send = tw_relay_sqlite_group_send,
     .past = tw_relay_sqlite_past,

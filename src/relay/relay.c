@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/relay.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "crypto/crypto.h"
+#include "net/wire.h"
+#include "relay/forward_table.h"
+#include "relay/udp.h"
+
+enum {
+  CLIENTS_MAX = 65536,
+  AWAY_MS = 180000,
+  AWAY_LOOK_MS = 5000,
+  SWEEP_MS = 3600000, /* from round to round */
+  SWEEP_STEP_MS = 50,
+  SLOTS = 512,
+  PORT_TRIES = 16
+};
+
+/* A client: from its first request until it has been away for long enough, or another connection of its is there. */
+typedef struct client {
+  struct client *next; /* of those that are away, the longest first */
+  struct client *previous;
+  struct client *next_fresh;
+  tw_relay *relay;
+  tw_control_caller *caller; /* NULL: away */
+  tw_delivery_peer peer;
+  void *user;
+  uint32_t number; /* in the table by it; 0: not */
+  uint32_t open;   /* requests that were not answered */
+  uint64_t away_since_ms;
+  bool fresh; /* its number is not durable yet */
+  bool away;  /* in that list */
+} client;
+
+typedef struct client_list {
+  client *first;
+  client *last;
+} client_list;
+
+struct tw_relay {
+  tw_relay_config config;
+  tw_relay_store *store;
+  tw_delivery *delivery;
+  tw_forward *forward;
+  tw_control_server *server;
+  tw_relay_udp *udp;
+  uv_timer_t sweeper;
+  uv_timer_t away_timer;
+  tw_forward_table clients; /* by number */
+  client_list away;
+  client *fresh;
+  unsigned parts; /* that free themselves: server, sockets, timers */
+  bool broken;
+  tw_report why;
+};
+
+/* ---- clients ---- */
+
+static client *find(const tw_relay *relay, uint32_t number) { return tw_forward_table_get(&relay->clients, number); }
+
+static client *find_here(const tw_relay *relay, uint32_t number) {
+  client *found = find(relay, number);
+  return found != NULL && found->caller != NULL ? found : NULL;
+}
+
+static void leave_away(client *c) {
+  client_list *list = &c->relay->away;
+  if (!c->away) return;
+  c->away = false;
+  *(c->previous != NULL ? &c->previous->next : &list->first) = c->next;
+  *(c->next != NULL ? &c->next->previous : &list->last) = c->previous;
+}
+
+static void go_away(client *c) {
+  client_list *list = &c->relay->away;
+  c->away = true;
+  c->away_since_ms = uv_now(c->relay->config.loop);
+  c->next = NULL;
+  c->previous = list->last;
+  *(list->last != NULL ? &list->last->next : &list->first) = c;
+  list->last = c;
+}
+
+static void leave_fresh(client *c) {
+  client **at = &c->relay->fresh;
+  if (!c->fresh) return;
+  c->fresh = false;
+  while (*at != c) at = &(*at)->next_fresh;
+  *at = c->next_fresh;
+}
+
+static void leave_table(client *c) {
+  if (c->number != 0) tw_forward_table_drop(&c->relay->clients, c->number);
+  c->number = 0;
+}
+
+/* Answers of its may still be on their way. */
+static void free_if_done(client *c) {
+  if (c->caller != NULL || c->number != 0 || c->open > 0) return;
+  leave_fresh(c);
+  tw_alloc_free(NULL, c);
+}
+
+static void forget(client *c) {
+  leave_away(c);
+  leave_table(c);
+  free_if_done(c);
+}
+
+/* Its number is known now, and may be another one than after a batch that failed. */
+static tw_err enter(client *c) {
+  tw_relay *relay = c->relay;
+  if (c->peer.number == c->number || c->peer.number == 0) return TW_OK;
+  TW_TRY(tw_forward_table_reserve(&relay->clients));
+  client *former = find(relay, c->peer.number);
+  if (former != NULL) forget(former);
+  leave_table(c);
+  c->number = c->peer.number;
+  tw_forward_table_put(&relay->clients, c->number, c);
+  if (!c->fresh) {
+    c->next_fresh = relay->fresh;
+    relay->fresh = c;
+    c->fresh = true;
+  }
+  return TW_OK;
+}
+
+/* ---- where they are ---- */
+
+static tw_control_address address_of(const tw_forward_address *address) {
+  tw_control_address out = {.family = address->family, .port = address->port};
+  memcpy(out.ip, address->ip, sizeof out.ip);
+  return out;
+}
+
+static void on_locate(void *ctx, tw_control_location *location) {
+  const tw_relay *relay = ctx;
+  tw_forward_client_stats stats;
+  location->online = find_here(relay, location->number) != NULL;
+  if (tw_forward_client(relay->forward, location->number, tw_relay_udp_now(), &stats) && stats.bound)
+    location->address = address_of(&stats.address);
+}
+
+static void tell_moved(const client *c) {
+  tw_control_location location = {.number = c->number};
+  on_locate(c->relay, &location);
+  tw_delivery_moved(c->relay->delivery, &c->peer.id, &location);
+}
+
+/* ---- what the delivery service says ---- */
+
+static void refuse(tw_control_answer *answer, const char *words) {
+  answer->status = TW_CONTROL_BUSY;
+  answer->body.words = TW_BYTES((const uint8_t *)words, strlen(words));
+}
+
+static void on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) {
+  const tw_relay *relay = ctx;
+  client *c = (client *)(uintptr_t)tag; /* NOLINT(performance-no-int-to-ptr): it was one */
+  tw_control_answer bound = *answer;
+  c->open--;
+  if (c->caller == NULL) {
+    free_if_done(c);
+    return;
+  }
+  if (answer->to == TW_CONTROL_BIND && answer->status == TW_CONTROL_DONE) {
+    tw_control_binding *binding = &bound.body.bind;
+    if (tw_forward_grant(relay->forward, c->number, NULL, tw_relay_udp_now(), &binding->session, binding->token) !=
+        TW_OK)
+      refuse(&bound, "the relay has no room for this now");
+  }
+  tw_control_caller_answer(c->caller, &bound);
+}
+
+static void push(const tw_relay *relay, uint32_t number, const tw_control_push *what) {
+  const client *c = find_here(relay, number);
+  if (c != NULL) tw_control_caller_push(c->caller, what);
+}
+
+static void on_mail(void *ctx, uint32_t number) { push(ctx, number, &(tw_control_push){.type = TW_CONTROL_MAIL}); }
+
+static void on_wants_in(void *ctx, uint32_t number, tw_bytes name, const tw_fingerprint *who) {
+  const tw_control_push what = {.type = TW_CONTROL_WANTS_IN, .body.wants_in = {name, *who}};
+  push(ctx, number, &what);
+}
+
+static void on_moved(void *ctx, uint32_t watcher, const tw_fingerprint *who, const tw_control_location *location) {
+  const tw_control_push what = {.type = TW_CONTROL_MOVED, .body.moved = {*who, *location}};
+  push(ctx, watcher, &what);
+}
+
+/* What has no room is tried again when a member binds. */
+static void on_members(void *ctx, uint32_t group, const uint32_t *numbers, size_t count) {
+  const tw_relay *relay = ctx;
+  const uint32_t number = group | TW_FORWARD_GROUP_BIT;
+  if (count == 0 || tw_forward_group_set(relay->forward, number, numbers, (uint32_t)count) != TW_OK)
+    tw_forward_group_remove(relay->forward, number);
+}
+
+static bool has_member(void *ctx, uint32_t group, uint32_t number) {
+  const tw_relay *relay = ctx;
+  return tw_forward_group_lists(relay->forward, group | TW_FORWARD_GROUP_BIT, number);
+}
+
+static void on_failed(void *ctx, tw_err err, const char *words) {
+  const tw_relay *relay = ctx;
+  if (relay->config.failed != NULL) relay->config.failed(relay->config.ctx, err, words);
+}
+
+/* ---- batches ---- */
+
+static void on_breaker(uv_timer_t *timer) {
+  const tw_relay *relay = timer->data;
+  relay->config.broke(relay->config.ctx, relay->why.text);
+}
+
+/* It is told outside of whatever is going on, so that its owner may close it there. */
+static void break_down(tw_relay *relay, const char *words) {
+  if (relay->broken) return;
+  relay->broken = true;
+  tw_report_printable(relay->why.text, sizeof relay->why.text, words, strlen(words));
+  (void)uv_timer_start(&relay->away_timer, on_breaker, 0, 0); /* what it is for otherwise is over */
+}
+
+/* Those who have got a number: it is theirs now, or after all not. */
+static void settle_fresh(tw_relay *relay, bool durable) {
+  while (relay->fresh != NULL) {
+    client *c = relay->fresh;
+    leave_fresh(c);
+    if (durable) {
+      tell_moved(c);
+      continue;
+    }
+    c->peer.number = 0;
+    leave_away(c);
+    leave_table(c);
+    free_if_done(c);
+  }
+}
+
+static void flush(tw_relay *relay) {
+  const tw_err err = tw_delivery_flush(relay->delivery);
+  settle_fresh(relay, err == TW_OK);
+  if (err == TW_ERR_STATE || err == TW_ERR_ENCODING) break_down(relay, relay->store->why.text);
+}
+
+static tw_err on_flush(void *ctx) {
+  flush(ctx);
+  return TW_OK; /* where it failed, the answers say so */
+}
+
+static void on_request(void *ctx, tw_control_caller *caller, const tw_control_request *request) {
+  tw_relay *relay = ctx;
+  client *c = *tw_control_caller_user(caller);
+  c->open++;
+  tw_err err = tw_delivery_ask(relay->delivery, &c->peer, (uint64_t)(uintptr_t)c, request, tw_wall_ms());
+  if (err != TW_OK)
+    c->open--;
+  else
+    err = enter(c);
+  if (err != TW_OK) tw_control_caller_end(caller, err);
+  if (tw_delivery_is_full(relay->delivery)) flush(relay);
+}
+
+/* ---- coming and going ---- */
+
+static tw_err on_came(void *ctx, tw_control_caller *caller) {
+  tw_relay *relay = ctx;
+  if (tw_control_server_count(relay->server) > relay->config.clients_max) return TW_ERR_LIMIT;
+  client *c = tw_alloc_zero(NULL, sizeof *c);
+  if (c == NULL) return TW_ERR_NO_MEMORY;
+  c->relay = relay;
+  c->caller = caller;
+  c->peer.id = *tw_control_caller_id(caller);
+  *tw_control_caller_user(caller) = c;
+  const tw_err err = relay->config.came != NULL ? relay->config.came(relay->config.ctx, caller) : TW_OK;
+  if (err != TW_OK) tw_alloc_free(NULL, c);
+  return err;
+}
+
+static void on_gone(void *ctx, tw_control_caller *caller) {
+  tw_relay *relay = ctx;
+  client *c = *tw_control_caller_user(caller);
+  if (relay->config.gone != NULL) relay->config.gone(relay->config.ctx, caller);
+  c->caller = NULL;
+  if (c->number != 0) {
+    tw_delivery_gone(relay->delivery, &c->peer);
+    go_away(c);
+    if (!c->fresh) tell_moved(c);
+  } else {
+    free_if_done(c);
+  }
+}
+
+static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end) {
+  const tw_relay *relay = ctx;
+  if (relay->config.ended != NULL) relay->config.ended(relay->config.ctx, id, end);
+}
+
+static void on_strangers(void *ctx, const tw_gate_tally *tally) {
+  const tw_relay *relay = ctx;
+  if (relay->config.strangers != NULL) relay->config.strangers(relay->config.ctx, tally);
+}
+
+static void on_short(void *ctx, int why) {
+  const tw_relay *relay = ctx;
+  if (relay->config.fell_short != NULL) relay->config.fell_short(relay->config.ctx, why);
+}
+
+/* Packets stop for who has been away for long. */
+static void on_away_timer(uv_timer_t *timer) {
+  tw_relay *relay = timer->data;
+  const uint64_t now_ms = uv_now(relay->config.loop);
+  while (relay->away.first != NULL && now_ms - relay->away.first->away_since_ms >= relay->config.away_ms) {
+    client *c = relay->away.first;
+    tw_forward_remove(relay->forward, c->number);
+    tell_moved(c);
+    forget(c);
+  }
+}
+
+static void on_sweeper(uv_timer_t *timer) {
+  tw_relay *relay = timer->data;
+  bool more = false;
+  const tw_err err = tw_delivery_sweep(relay->delivery, tw_wall_ms(), &more);
+  flush(relay);
+  (void)uv_timer_start(timer, on_sweeper, err == TW_OK && more ? SWEEP_STEP_MS : SWEEP_MS, 0);
+}
+
+/* ---- packets ---- */
+
+static void on_received(void *ctx) {
+  tw_relay *relay = ctx;
+  tw_forward_bound bound;
+  while (tw_forward_next_bound(relay->forward, &bound)) {
+    const client *c = find(relay, bound.client);
+    const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound.session, address_of(&bound.address)}};
+    push(relay, bound.client, &what);
+    if (c != NULL) tell_moved(c);
+  }
+}
+
+static void on_broke(void *ctx, int why) { break_down(ctx, strerror(why)); }
+
+/* ---- start and end ---- */
+
+static void free_relay(tw_relay *relay) {
+  while (relay->away.first != NULL) forget(relay->away.first);
+  tw_delivery_free(relay->delivery);
+  tw_relay_store_close(relay->store);
+  tw_forward_free(relay->forward);
+  tw_forward_table_clear(&relay->clients);
+  if (relay->config.freed != NULL) relay->config.freed(relay->config.ctx);
+  tw_alloc_free(NULL, relay);
+}
+
+static void on_part_freed(void *ctx) {
+  tw_relay *relay = ctx;
+  if (--relay->parts == 0) free_relay(relay);
+}
+
+static void on_timer_closed(uv_handle_t *handle) { on_part_freed(handle->data); }
+
+void tw_relay_close(tw_relay *relay, bool at_once) {
+  if (relay == NULL || relay->server == NULL) return;
+  tw_control_server *server = relay->server;
+  relay->server = NULL;
+  relay->broken = true; /* nobody is told any more */
+  tw_control_server_close(server, at_once);
+  tw_relay_udp_close(relay->udp, on_part_freed);
+  uv_close((uv_handle_t *)&relay->sweeper, on_timer_closed);
+  uv_close((uv_handle_t *)&relay->away_timer, on_timer_closed);
+}
+
+static tw_err open_services(tw_relay *relay, tw_report *report) {
+  const tw_relay_config *config = &relay->config;
+  const tw_delivery_config delivery = {.env = config->env,
+                                       .store = relay->store,
+                                       .limits = config->quotas,
+                                       .events = {.ctx = relay,
+                                                  .answer = on_answer,
+                                                  .mail = on_mail,
+                                                  .wants_in = on_wants_in,
+                                                  .moved = on_moved,
+                                                  .locate = on_locate,
+                                                  .members = on_members,
+                                                  .has_member = has_member,
+                                                  .failed = on_failed}};
+  tw_err err = tw_delivery_new(&delivery, &relay->delivery);
+  if (err == TW_OK) err = tw_forward_new(config->env, &config->forward, &relay->forward);
+  if (err == TW_OK) err = tw_random(config->env, (uint8_t *)relay->clients.seed, sizeof relay->clients.seed);
+  return err == TW_OK ? TW_OK : tw_report_fail(report, err, "%s", tw_err_text(err));
+}
+
+static tw_err listen_at(tw_relay *relay, const tw_address *at, tw_report *report) {
+  const tw_relay_config *config = &relay->config;
+  const tw_relay_udp_config udp = {.loop = config->loop,
+                                   .forward = relay->forward,
+                                   .slots = config->forward.slots,
+                                   .at = *at,
+                                   .no_offload = config->no_offload,
+                                   .received = on_received,
+                                   .broke = on_broke,
+                                   .ctx = relay};
+  TW_TRY(tw_relay_udp_open(&udp, &relay->udp, report));
+  tw_control_server_config server = {.loop = config->loop,
+                                     .listen_at = *at,
+                                     .channel = config->channel,
+                                     .limits = config->limits,
+                                     .came = on_came,
+                                     .gone = on_gone,
+                                     .request = on_request,
+                                     .flush = on_flush,
+                                     .ended = on_ended,
+                                     .strangers = on_strangers,
+                                     .fell_short = on_short,
+                                     .freed = on_part_freed,
+                                     .ctx = relay};
+  server.listen_at.port = tw_relay_udp_port(relay->udp);
+  const tw_err err = tw_control_server_start(&server, &relay->server, report);
+  if (err == TW_OK) return TW_OK;
+  tw_relay_udp_close(relay->udp, NULL);
+  relay->udp = NULL;
+  return err;
+}
+
+/* A port that is free for UDP may be somebody's for TCP. */
+static tw_err listen_somewhere(tw_relay *relay, tw_report *report) {
+  const tw_address *at = &relay->config.listen_at;
+  tw_err err = listen_at(relay, at, report);
+  for (int i = 1; err == TW_ERR_STATE && at->port == 0 && i < PORT_TRIES; i++) err = listen_at(relay, at, report);
+  return err;
+}
+
+static void start_timer(const tw_relay *relay, uv_timer_t *timer, uv_timer_cb call, uint64_t after, uint64_t every) {
+  (void)uv_timer_init(relay->config.loop, timer);
+  timer->data = (void *)(uintptr_t)relay; /* NOLINT(performance-no-int-to-ptr) */
+  (void)uv_timer_start(timer, call, after, every);
+}
+
+tw_err tw_relay_start(const tw_relay_config *config, tw_relay **relay, tw_report *report) {
+  tw_relay *made = tw_alloc_zero(NULL, sizeof *made);
+  if (made == NULL) {
+    tw_relay_store_close(config->store);
+    return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
+  }
+  made->config = *config;
+  made->store = config->store;
+  if (config->clients_max == 0) made->config.clients_max = CLIENTS_MAX;
+  if (config->away_ms == 0) made->config.away_ms = AWAY_MS;
+  if (config->forward.slots == 0) made->config.forward.slots = SLOTS;
+  tw_err err = open_services(made, report);
+  if (err == TW_OK) err = listen_somewhere(made, report);
+  if (err != TW_OK) {
+    made->config.freed = NULL; /* it has never been there */
+    free_relay(made);
+    return err;
+  }
+  made->parts = 4;
+  start_timer(made, &made->sweeper, on_sweeper, 0, 0);
+  start_timer(made, &made->away_timer, on_away_timer, AWAY_LOOK_MS, AWAY_LOOK_MS);
+  *relay = made;
+  return TW_OK;
+}
+
+uint16_t tw_relay_port(const tw_relay *relay) { return tw_relay_udp_port(relay->udp); }
+bool tw_relay_address(const tw_relay *relay, int index, char *out) {
+  return tw_control_server_address(relay->server, index, out);
+}
+void tw_relay_each(tw_relay *relay, void (*each)(void *ctx, tw_control_caller *caller), void *ctx) {
+  if (relay->server != NULL) tw_control_server_each(relay->server, each, ctx);
+}
+void **tw_relay_user(tw_control_caller *caller) {
+  client *c = *tw_control_caller_user(caller);
+  return &c->user;
+}
+size_t tw_relay_count(const tw_relay *relay) {
+  return relay->server == NULL ? 0 : tw_control_server_count(relay->server);
+}
+void tw_relay_totals(const tw_relay *relay, tw_forward_totals *totals) { tw_forward_total(relay->forward, totals); }
