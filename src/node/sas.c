@@ -77,7 +77,7 @@ static void push(tw_sas *sas, tw_sa_in *sa) {
 static tw_err grow(tw_sas *sas) {
   tw_sa_in **old = sas->buckets;
   const size_t old_count = sas->bucket_count;
-  tw_sa_in **buckets = tw_alloc_array(alloc_of(sas), old_count * 2, sizeof *buckets);
+  tw_sa_in **buckets = tw_alloc_array(alloc_of(sas), old_count * 2, sizeof(tw_sa_in *));
   if (buckets == NULL) return TW_ERR_NO_MEMORY;
   sas->buckets = buckets;
   sas->bucket_count = old_count * 2;
