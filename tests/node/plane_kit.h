@@ -498,7 +498,7 @@ static inline void kit_run(void) {
 static inline void kit_tick(uint64_t ms) {
   world.now += ms;
   for (uint32_t i = 0; i < NODES; i++) {
-    tw_sas_set_time(world.nodes[i].sas, world.now);
+    tw_sas_tick(world.nodes[i].sas, world.now);
     tw_plane_tick(world.nodes[i].plane, world.now);
   }
   kit_run();
