@@ -112,13 +112,18 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number) { plane->group_
 void tw_plane_clear_relay(tw_plane *plane) { plane->has_relay = false; }
 
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
-  if (!plane->has_relay || token.len > TW_RELAY_TOKEN) return;
+  if (token.len > 0) plane->expects_challenge = true;
+  tw_plane_tell_relay(plane, token);
+}
+
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
+  if (!plane->has_relay || what.len > TW_RELAY_TOKEN) return;
   uint8_t *greeting = tw_plane_take_slot(plane); /* it may have to wait for the socket */
   if (greeting == NULL) return;
   tw_put_u64(greeting, plane->session);
   tw_put_u32(greeting + 8, 0);
-  if (token.len > 0) memcpy(greeting + TW_RELAY_HEADER, token.ptr, token.len);
-  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + token.len));
+  if (what.len > 0) memcpy(greeting + TW_RELAY_HEADER, what.ptr, what.len);
+  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + what.len));
   tw_plane_push(plane);
 }
 

@@ -8,6 +8,8 @@
 
 /* uint64 session; uint32 destination; then an ESP packet */
 enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
+/* uint32 not_esp = 0; opaque nonce[16]: the relay's answer to a token, which wants the nonce back */
+enum { TW_RELAY_CHALLENGE = 20 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
 /* A packet that waits. */
@@ -44,6 +46,7 @@ struct tw_plane {
   bool has_relay;
   tw_udp_address relay;
   uint64_t session;
+  bool expects_challenge; /* a token has gone to the relay */
   uint32_t group_number;
   uint64_t now_ms;
 };
@@ -52,6 +55,9 @@ struct tw_plane {
 void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms);
 /* Those of a room that have waited too long are counted in `drops` and go. */
 void tw_plane_give_up(tw_plane_room *room, uint64_t now_ms, uint64_t *drops);
+
+/* To the relay itself: a token, a nonce or nothing. */
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
 
 /* ---- plane_out.c ---- */
 
