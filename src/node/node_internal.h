@@ -69,6 +69,7 @@ struct tw_node {
   uint64_t bind_at_ms; /* try again then */
   uint32_t bind_tries;
   uint64_t keepalive_at_ms;
+  uint64_t located_ms; /* when it was asked last where peers are */
   bool ready;
 };
 

@@ -7,7 +7,8 @@
 #include "codec/writer.h"
 #include "node/node_internal.h"
 
-enum { LOCATE_MAX = 1024 };
+/* Who is not known to the relay yet is asked for again: soon where there are packets for it. */
+enum { LOCATE_MAX = 1024, LOCATE_AGAIN_MS = 1000, LOCATE_LATER_MS = 30000, LOCATE_WANTED_MS = 10000 };
 
 static bool ask(tw_node *node, const tw_control_request *request, tw_node_ask what) {
   return node->port.request(node->port.ctx, request, TW_NODE_TAG | (uint64_t)what) == TW_OK;
@@ -63,6 +64,7 @@ static void fetched(tw_node *node, const tw_control_answer *answer) {
 /* ---- where peers are ---- */
 
 static void locate_all(tw_node *node) {
+  node->located_ms = tw_node_now(node);
   tw_buf list = {0};
   tw_writer w = tw_writer_to(&list);
   uint32_t count = 0;
@@ -141,8 +143,22 @@ static void bound(tw_node *node, const tw_control_bound *push) {
   tw_node_after(node);
 }
 
+static void look_for_unknown(tw_node *node, uint64_t now_ms) {
+  bool unknown = false;
+  bool wanted = false;
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    const tw_path *path = &tw_plane_peer_of(node->plane, i)->path;
+    if (!node->peers[i].is_peer || node->peers[i].removed || path->relay_number != 0) continue;
+    unknown = true;
+    wanted = wanted || (path->used_ms != 0 && now_ms < path->used_ms + LOCATE_WANTED_MS);
+  }
+  if (!unknown || now_ms < node->located_ms + (wanted ? LOCATE_AGAIN_MS : LOCATE_LATER_MS)) return;
+  locate_all(node);
+}
+
 void tw_node_relay_tick(tw_node *node, uint64_t now_ms) {
   if (!node->up) return;
+  look_for_unknown(node, now_ms);
   if (!node->bound && node->bind_at_ms <= now_ms) ask_binding(node, now_ms);
   const uint64_t every = (uint64_t)node->setup.config->network.keepalive * 1000;
   if (node->bound && every != 0 && node->keepalive_at_ms <= now_ms) {

@@ -47,7 +47,7 @@ all_ready() { # MEMBERS
     until_true 30 stands "$name" "network .*: member, .*, $1 members" || { cat "$name.err"; die "$name is no member of $1"; }
   done
 }
-pings() { on "$1" busybox ping -c "${3:-3}" -i 0.2 -W 5 "10.7.0.$(number_of "$2")" >ping.out || { cat ping.out "$1.err" "$2.err"; die "$1 does not reach $2"; }; }
+pings() { on "$1" busybox ping -c "${3:-3}" -i 0.2 -W 5 "10.7.0.$(number_of "$2")" >ping.out || { cat ping.out; on "$1" "$TREEWIRE" status "./$1.conf"; on "$2" "$TREEWIRE" status "./$2.conf"; die "$1 does not reach $2"; }; }
 
 begin() {
   hosts relay "${nodes[@]}"
