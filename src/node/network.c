@@ -146,6 +146,7 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
   }
   tw_network_switch_keys(network, now_ms);
   if (network->refusal != TW_NETWORK_REFUSED_NOTHING) network->state = TW_NETWORK_STUCK;
+  tw_network_reconsider(network, now_ms); /* a restart is how most rosters change */
   tw_network_plan_rekey(network, now_ms);
   return TW_OK;
 }
@@ -186,13 +187,9 @@ void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id 
 void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
   network->wait_ms = network->config.repeat_ms;
   for (size_t i = 0; i < network->tried_count; i++) network->tried[i].again_ms = 0;
-  if (network->state == TW_NETWORK_STUCK) {
-    network->refusal = TW_NETWORK_REFUSED_NOTHING; /* it is looked at anew */
-    network->state = TW_NETWORK_FINDING;
-    network->overdue = true;
-    network->rejoin_not_before_ms = now_ms;
-    tw_network_take_held(network, now_ms);
-  }
+  tw_network_reconsider(network, now_ms);
+  if (network->state == TW_NETWORK_STUCK && network->refusal == TW_NETWORK_REFUSED_NOTHING)
+    network->state = TW_NETWORK_FINDING; /* a group that we have not come into */
   if (network->state != TW_NETWORK_MEMBER && network->state != TW_NETWORK_STUCK && network->state != TW_NETWORK_IDLE)
     tw_network_sooner(&network->find_at_ms, now_ms);
   tw_network_look_around(network, now_ms);

@@ -51,7 +51,10 @@ typedef struct tw_network_config {
   void (*tell)(void *ctx, const char *what, tw_err err);
   /** Members or epoch have changed. May be NULL; may not call back, but for what is const here. */
   void (*changed)(void *ctx);
-  void *ctx; /* of the two above */
+  /** Somebody has been removed, by whoever may. Rosters that want him still should not, or he is added again. May be
+   * NULL; may not call back likewise. */
+  void (*removed)(void *ctx, const tw_client_id *id);
+  void *ctx; /* of the three above */
 } tw_network_config;
 
 /** TW_ERR_ARGUMENT, TW_ERR_NO_MEMORY. */

@@ -67,6 +67,15 @@ static void has_changed(const tw_network *network) {
   if (network->config.changed != NULL) network->config.changed(network->config.ctx);
 }
 
+/* Who was a member, and is none in what we have adopted. */
+static void tell_removed(const tw_network *network, const tw_network_epoch *before) {
+  if (network->config.removed == NULL) return;
+  for (size_t i = 0; i < before->count; i++) {
+    const tw_client_id *id = &before->members[i].id;
+    if (tw_network_find_member(&network->epoch, id) == NULL) network->config.removed(network->config.ctx, id);
+  }
+}
+
 tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_store_change *more, uint64_t now_ms) {
   tw_network_pending *pending = &network->pending;
   next->known_ms = now_ms;
@@ -76,7 +85,7 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
   else
     withdraw(network, pending->next.stamp);
   tw_network_pending_clear(pending, network->env);
-  tw_network_epoch_clear(&network->epoch, network->env);
+  tw_network_epoch before = network->epoch;
   network->epoch = *next;
   *next = (tw_network_epoch){0};
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
@@ -86,6 +95,8 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
   tw_network_plan_rekey(network, now_ms);
   tw_network_use_keys(network, now_ms);
   has_changed(network);
+  tell_removed(network, &before);
+  tw_network_epoch_clear(&before, network->env);
   return TW_OK;
 }
 

@@ -113,6 +113,7 @@ struct tw_network {
   tw_network_epoch epoch;
   tw_network_pending pending;
   tw_network_refusal refusal;
+  uint8_t refused_by[TW_FINGERPRINT_SIZE]; /* the roster of then, see tw_network_sum_roster */
   tw_network_switch switches[TW_NETWORK_SWITCHES];
   size_t switch_count;
   tw_network_held held[TW_NETWORK_HELD_MAX];
@@ -171,6 +172,8 @@ const tw_network_member *tw_network_find_member(const tw_network_epoch *epoch, c
 const tw_network_member *tw_network_member_at(const tw_network_epoch *epoch, uint32_t leaf);
 bool tw_network_may(const tw_network *network, const tw_client_id *id);
 bool tw_network_wants(const tw_network *network, const tw_client_id *id);
+/* Tells rosters apart: what was refused under one is looked at anew under another one. */
+void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT_SIZE]);
 /* What holds of every epoch: id, GroupContext, leaves, ourselves. TW_ERR_BINDING, TW_ERR_WRONG_GROUP, TW_ERR_FORBIDDEN.
  */
 TW_MUST_USE tw_err tw_network_check_epoch(const tw_network *network, const tw_network_epoch *epoch);
@@ -183,7 +186,8 @@ tw_network_refusal tw_network_judge(const tw_network *network, const tw_received
 /* ---- network_record.c: what is saved ---- */
 
 #define TW_NETWORK_RECORD_ID TW_LITERAL("network")
-/* The record that says: this epoch, this pending one (NULL: none), this refusal. With `more`, in one write. */
+/* The record that says: this epoch, this pending one (NULL: none), this refusal (by the roster noted). With `more`, in
+ * one write. */
 TW_MUST_USE tw_err tw_network_save(const tw_network *network, const tw_network_epoch *epoch,
                                    const tw_network_pending *pending, tw_network_refusal refusal,
                                    const tw_store_change *more);
@@ -238,6 +242,8 @@ TW_MUST_USE tw_err tw_network_write_members(const tw_network_epoch *epoch, tw_bu
 /* ---- network_take.c: other members' commits ---- */
 
 void tw_network_take_commit(tw_network *network, tw_bytes message, uint64_t now_ms);
+/* The roster is another one than that by which we refused to follow. */
+void tw_network_reconsider(tw_network *network, uint64_t now_ms);
 /* Those that were held, as far as they follow on our epoch. */
 void tw_network_take_held(tw_network *network, uint64_t now_ms);
 void tw_network_drop_held(tw_network *network);

@@ -61,6 +61,21 @@ bool tw_network_may(const tw_network *network, const tw_client_id *id) {
   return roster->is_admin == NULL || roster->is_admin(roster->ctx, id);
 }
 
+/* The exclusive or of those who are wanted, and, the other way round, of those among them who may change things. */
+void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT_SIZE]) {
+  const tw_network_roster *roster = &network->config.roster;
+  tw_client_id id;
+  memset(sum, 0, TW_FINGERPRINT_SIZE);
+  for (size_t i = 0; roster->next_wanted(roster->ctx, i, &id); i++) {
+    const bool may = tw_network_may(network, &id);
+    for (size_t k = 0; k < TW_FINGERPRINT_SIZE; k++) {
+      sum[k] ^= id.digest[k];
+      if (may) sum[TW_FINGERPRINT_SIZE - 1 - k] ^= id.digest[k];
+    }
+  }
+  if (tw_network_may(network, &network->config.self)) sum[0] ^= 1;
+}
+
 /* ---- what holds of every epoch ---- */
 
 static tw_err check_leaves(const tw_network *network, const tw_group *group) {

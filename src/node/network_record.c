@@ -1,4 +1,6 @@
 /* What is saved of the network's group: one value, so that an epoch and what is pending change together. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "codec/reader.h"
 #include "codec/writer.h"
 #include "node/network_internal.h"
@@ -18,6 +20,7 @@ void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
  * struct {
  *   uint8 version;
  *   uint8 refusal;
+ *   select (refusal) { case 0: ; default: opaque roster[32]; }
  *   uint64 leaf_made_ms; opaque group<V>;  (tw_group_save; empty: none)
  *   uint8 pending;
  *   select (pending) { case 0: ; default: uint64 epoch; uint64 since_ms;
@@ -32,11 +35,12 @@ static void write_group(tw_writer *w, const tw_group *group) {
   tw_buf_clear(&saved);
 }
 
-static tw_err encode(const tw_network_epoch *epoch, const tw_network_pending *pending, tw_network_refusal refusal,
-                     tw_buf *out) {
+static tw_err encode(const tw_network *network, const tw_network_epoch *epoch, const tw_network_pending *pending,
+                     tw_network_refusal refusal, tw_buf *out) {
   tw_writer w = tw_writer_to(out);
   tw_write_u8(&w, VERSION);
   tw_write_u8(&w, (uint8_t)refusal);
+  if (refusal != TW_NETWORK_REFUSED_NOTHING) tw_write_fixed(&w, TW_ARRAY(network->refused_by));
   tw_write_u64(&w, epoch->leaf_made_ms);
   write_group(&w, epoch->group);
   const bool is_pending = pending != NULL && pending->kind != TW_NETWORK_PENDING_NONE && !pending->reopens;
@@ -59,7 +63,7 @@ tw_err tw_network_save(const tw_network *network, const tw_network_epoch *epoch,
   tw_store_change changes[2];
   size_t count = 0;
   tw_buf value = TW_BUF_INIT(tw_env_alloc(network->env));
-  tw_err err = encode(epoch, pending, refusal, &value);
+  tw_err err = encode(network, epoch, pending, refusal, &value);
   if (err == TW_OK) {
     changes[count++] = (tw_store_change){
         .kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .value = tw_buf_bytes(&value)};
@@ -101,6 +105,7 @@ static tw_err load_pending(const tw_network *network, tw_reader *r, tw_network_p
 static tw_err load(tw_network *network, tw_reader *r) {
   if (tw_read_u8(r) != VERSION) return TW_ERR_UNSUPPORTED;
   const uint8_t refusal = tw_read_u8(r);
+  const tw_bytes roster = tw_read_fixed(r, refusal == TW_NETWORK_REFUSED_NOTHING ? 0 : TW_FINGERPRINT_SIZE);
   const uint64_t leaf_made_ms = tw_read_u64(r);
   const tw_bytes group = tw_read_vector(r);
   const uint8_t pending = tw_read_u8(r);
@@ -114,6 +119,7 @@ static tw_err load(tw_network *network, tw_reader *r) {
   }
   network->pending.kind = (tw_network_pending_kind)pending;
   network->refusal = (tw_network_refusal)refusal;
+  if (roster.len > 0) memcpy(network->refused_by, roster.ptr, roster.len);
   return TW_OK;
 }
 

@@ -33,8 +33,11 @@ static void hold(tw_network *network, uint64_t epoch, tw_bytes message) {
 static void refuse(tw_network *network, tw_network_refusal refusal) {
   network->refused++;
   network->refusal = refusal;
+  tw_network_sum_roster(network, network->refused_by);
   network->state = TW_NETWORK_STUCK;
-  tw_network_drop_pending(network); /* saves it, too */
+  tw_network_drop_pending(network);
+  const tw_err err = tw_network_save(network, &network->epoch, NULL, refusal, NULL);
+  if (err != TW_OK) tw_network_tell(network, "the network's group could not be saved", err);
   tw_network_tell(network,
                   refusal == TW_NETWORK_REFUSED_MEMBER ? "a member was added that is not wanted here: we do not follow"
                                                        : "a member did what it may not do: we do not follow",
@@ -143,6 +146,21 @@ void tw_network_take_held(tw_network *network, uint64_t now_ms) {
   if (pending->kind != TW_NETWORK_PENDING_NONE && !pending->in_flight)
     tw_network_sooner(&pending->send_at_ms, now_ms + network->config.repeat_ms);
   if (network->held_count > 0) tw_network_is_behind(network, now_ms);
+}
+
+void tw_network_reconsider(tw_network *network, uint64_t now_ms) {
+  uint8_t sum[TW_FINGERPRINT_SIZE];
+  tw_network_sum_roster(network, sum);
+  if (network->refusal == TW_NETWORK_REFUSED_NOTHING || memcmp(sum, network->refused_by, sizeof sum) == 0) return;
+  /* What may not be done may still not be done; but people have looked at it. */
+  if (network->refusal == TW_NETWORK_REFUSED_ACT) tw_network_drop_held(network);
+  network->refusal = TW_NETWORK_REFUSED_NOTHING;
+  network->state = TW_NETWORK_FINDING;
+  network->overdue = true;
+  network->rejoin_not_before_ms = now_ms;
+  const tw_err err = tw_network_save(network, &network->epoch, &network->pending, network->refusal, NULL);
+  if (err != TW_OK) tw_network_tell(network, "the network's group could not be saved", err);
+  tw_network_take_held(network, now_ms);
 }
 
 void tw_network_take_commit(tw_network *network, tw_bytes message, uint64_t now_ms) {

@@ -47,7 +47,9 @@ void tw_node_close(tw_node *node);
 
 /** Keys with a peer (index in the configuration; UINT32_MAX: all, and the network's) are renewed now. */
 void tw_node_rekey(tw_node *node, uint32_t peer);
-/** A peer is cut off: its pair ends now, and its removal from the network's group goes out. It stays so until restart.
+/**
+ * A peer is cut off: its pair ends now, and its removal from the network's group goes out. So it is with one whom
+ * another member has removed. It stays so, over restarts, until a configuration does not list it any more.
  */
 void tw_node_remove(tw_node *node, uint32_t peer);
 

@@ -22,6 +22,7 @@ typedef struct tw_node_question {
 typedef struct tw_node_peer_state {
   bool is_peer; /* not ourselves */
   bool removed;
+  bool to_cut_off; /* somebody has removed it */
   tw_client_id id;
   char last_words[TW_NODE_LAST_WORDS];
 } tw_node_peer_state;
@@ -47,6 +48,7 @@ struct tw_node {
   uv_timer_t timer;
   tw_watch udp_watch;
   tw_watch tun_watch;
+  bool tun_is_gone;
   uv_getaddrinfo_t resolving;
   bool is_resolving;
   unsigned open_handles; /* that have to be closed before it is gone */
@@ -88,6 +90,8 @@ void tw_node_after(tw_node *node);
 void tw_node_port_init(tw_node *node);
 /* The mailbox has been read up to the cursor, though nothing of it changed anything. */
 TW_MUST_USE tw_err tw_node_save_cursor(tw_node *node);
+/* That a peer was removed. */
+TW_MUST_USE tw_err tw_node_save_removed(tw_node *node, uint32_t peer);
 /* What the store has, to the engines. */
 TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
 

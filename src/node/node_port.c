@@ -148,9 +148,48 @@ static tw_err load_cursor(tw_node *node) {
   return err == TW_ERR_STATE ? TW_OK : err;
 }
 
+/* ---- who was removed ---- */
+
+enum { REMOVED_ID_SIZE = 1 + TW_FINGERPRINT_SIZE };
+
+/* 'x', ClientId */
+static bool is_removed_id(tw_bytes id) { return id.len == REMOVED_ID_SIZE && id.ptr[0] == 'x'; }
+
+tw_err tw_node_save_removed(tw_node *node, uint32_t peer) {
+  uint8_t id[REMOVED_ID_SIZE] = {'x'};
+  memcpy(id + 1, node->peers[peer].id.digest, TW_FINGERPRINT_SIZE);
+  const tw_store_change mark = {.kind = TW_STORE_NODE, .id = TW_ARRAY(id), .value = TW_LITERAL("x")};
+  return save(node, &mark, 1);
+}
+
+/* Those whom the configuration still lists stay out; who is not listed any more may come back when listed again. */
+static tw_err load_removed(tw_node *node, tw_report *report) {
+  tw_buf ids = {0};
+  tw_err err = tw_store_each(node->setup.store, TW_STORE_NODE, note_id, &ids, report);
+  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
+  while (err == TW_OK && tw_reader_more(&r)) {
+    const tw_bytes id = tw_read_vector(&r);
+    tw_client_id client;
+    if (!is_removed_id(id)) continue;
+    memcpy(client.digest, id.ptr + 1, TW_FINGERPRINT_SIZE);
+    const uint32_t peer = tw_node_find_peer(node, &client);
+    const tw_store_change gone = {.kind = TW_STORE_NODE, .id = id, .remove = true};
+    if (peer != UINT32_MAX)
+      node->peers[peer].removed = true;
+    else
+      err = save(node, &gone, 1);
+  }
+  tw_buf_clear(&ids);
+  return err;
+}
+
 tw_err tw_node_load(tw_node *node, tw_report *report) {
   const tw_err err = load_cursor(node);
   if (err != TW_OK) return tw_report_fail(report, err, "the mailbox's cursor: %s", tw_err_text(err));
+  TW_TRY(load_removed(node, report));
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (node->peers[i].removed) TW_TRY(tw_pairs_remove(node->pairs, i));
+  }
   TW_TRY(load_kind(node, TW_STORE_KEY_PACKAGE, report));
   TW_TRY(load_kind(node, TW_STORE_SESSION, report));
   TW_TRY(load_kind(node, TW_STORE_GROUP, report));
