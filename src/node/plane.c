@@ -181,6 +181,7 @@ void tw_plane_clear_relay(tw_plane *plane) { plane->has_relay = false; }
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
   if (token.len > 0) plane->expects_challenge = true;
   tw_plane_tell_relay(plane, token);
+  tw_plane_leave(plane);
 }
 
 void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
@@ -191,7 +192,6 @@ void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
   tw_put_u32(greeting + 8, 0);
   if (what.len > 0) memcpy(greeting + TW_RELAY_HEADER, what.ptr, what.len);
   tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + what.len));
-  tw_plane_leave(plane);
 }
 
 void tw_plane_roster_changed(tw_plane *plane) {

@@ -113,7 +113,7 @@ void tw_plane_say_of(tw_plane *plane, tw_plane_event_kind kind, uint32_t owner);
 /* The end of what the plane was asked to do: no pointer into SAs or into the intake is held any more. */
 void tw_plane_leave(tw_plane *plane);
 
-/* To the relay itself: a token, a nonce or nothing. */
+/* To the relay itself, when the plane is left: a token, a nonce or nothing. */
 void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
 
 /* ---- plane_out.c ---- */
