@@ -8,8 +8,9 @@
 #   berta 203.0.113.2  ─┼─ hub, a wire that loses, doubles, changes and reorders     inside: 10.7.0.1, .2, .3
 #   carla 203.0.113.3  ─┘
 #
+# shellcheck disable=SC2154,SC2015,SC2016,SC2119
 support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash disable=SC2154,SC2016,SC2119
+# shellcheck source-path=SCRIPTDIR source=support/netns.bash
 . "$support/netns.bash"
 # shellcheck source-path=SCRIPTDIR source=support/network.bash
 . "$support/network.bash"
@@ -21,7 +22,7 @@ group_epoch() { status_field anna '$s->{network}{epoch}'; }
 
 make_keys
 hosts relay "${nodes[@]}"
-wire hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 seed=11
+wire hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 "seed=${TREEWIRE_SEED:-11}"
 addresses
 relay_up
 for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
