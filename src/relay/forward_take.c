@@ -43,6 +43,7 @@ static bool use_token(tw_forward_peer *peer, tw_bytes given, const tw_forward_ad
 }
 
 static void bind_peer(tw_forward *forward, tw_forward_peer *peer, const tw_forward_address *source, uint64_t now_us) {
+  if (!is_from(peer, source)) peer->moved = true;
   peer->bound = true;
   peer->address = *source;
   peer->heard_us = now_us;
