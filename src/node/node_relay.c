@@ -162,7 +162,8 @@ static void bound(tw_node *node, const tw_control_bound *push) {
   if (!udp_address_of(&push->seen, &seen)) return;
   const bool moved = node->seen_at.any.sa_family != 0 && !tw_udp_address_equal(&seen, &node->seen_at);
   node->seen_at = seen;
-  if (moved) look_for_ways(node);
+  if (moved && !node->looked) look_for_ways(node);
+  node->looked = false;
   tw_node_after(node);
 }
 
@@ -199,6 +200,7 @@ static void look_after_binding(tw_node *node, uint64_t now_ms) {
 static void has_moved(tw_node *node) {
   tw_node_tell(node, TW_NODE_NOTE, "our address has changed: looking for ways anew");
   look_for_ways(node);
+  node->looked = true;
   tw_node_endpoints_renew(node);
   tw_control_client_renew(node->control);
 }

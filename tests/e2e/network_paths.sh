@@ -114,7 +114,7 @@ silence() { # FROM TO: the longest time between two answers so far, in seconds
 pairs_of() { # COMMAND: with each two nodes
   local i j
   for ((i = 0; i < ${#nodes[@]}; i++)); do
-    for ((j = i + 1; j < ${#nodes[@]}; j++)); do "$1" "${nodes[i]}" "${nodes[j]}"; done
+    for ((j = i + 1; j < ${#nodes[@]}; j++)); do "$1" "${nodes[i]}" "${nodes[j]}" || return 1; done
   done
 }
 
@@ -130,8 +130,19 @@ can_be_straight() { # A B
   esac
 }
 begin_both() { begin_ping "$1" "$2"; begin_ping "$2" "$1"; }
-finds() { talk "$1" "$2" 10; if can_be_straight "$1" "$2"; then becomes_straight "$1" "$2" 10; fi; }
-stays() { if ! can_be_straight "$1" "$2"; then goes_by_relay "$1" "$2" || complain "$1 and $2 do not go by the relay"; fi; }
+is_as_it_can_be() {
+  local how='by relay'
+  if can_be_straight "$1" "$2"; then how=straight; fi
+  of_peer "$1" "$2" way | grep -q "$how" && of_peer "$2" "$1" way | grep -q "$how" &&
+    [ "$(answers_to "$1" "$2")" -gt 3 ] && [ "$(answers_to "$2" "$1")" -gt 3 ] && return
+  waits_for="$1 and $2"
+  return 1
+}
+all_are_as_they_can_be() {
+  local name
+  for name in "${nodes[@]}"; do status_text "$name" || return 1; done
+  pairs_of is_as_it_can_be
+}
 
 nats_of_each_kind() {
   local name
@@ -139,8 +150,7 @@ nats_of_each_kind() {
   for name in "${nodes[@]}"; do until_true 30 stands "$name" ': member, .*, 8 members' || complain "$name is no member"; done
   echo "$SECONDS s: all are members"
   pairs_of begin_both
-  pairs_of finds
-  pairs_of stays
+  until_true 15 all_are_as_they_can_be || complain "packets do not go as they should between $waits_for"
   on open busybox ping -6 -c 2 -i 0.2 -W 2 fd07::8 >ping6.out || complain "no IPv6 between open and six"
   on six busybox ping -6 -c 2 -i 0.2 -W 2 fd07::7 >ping6.out || complain "no IPv6 between six and open"
   echo "$SECONDS s: all ways are as the NATs allow"
