@@ -72,7 +72,7 @@ struct tw_node {
   uint8_t token[TW_CONTROL_TOKEN];
   bool bound;
   tw_udp_address seen_at;
-  bool looked; /* for ways, since our address has changed, of which seen_at does not tell yet */
+  bool looked;         /* for ways, since our address has changed, of which seen_at does not tell yet */
   uint64_t bound_ms;   /* when */
   uint64_t bind_at_ms; /* ask for a binding then */
   uint32_t bind_tries; /* without effect so far */
