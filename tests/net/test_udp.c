@@ -700,6 +700,27 @@ static void without_memory_nothing_is_opened(void **state) {
   tw_test_env_clear(&test);
 }
 
+static void where_a_datagram_would_leave_from_is_told_without_a_port(void **state) {
+  (void)state;
+  tw_udp_address to = {.in4 = {.sin_family = AF_INET, .sin_port = htons(9)}};
+  tw_udp_address from;
+  assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &to.in4.sin_addr), 1);
+  assert_int_equal(tw_udp_source(&to, &from), TW_OK);
+  to.in4.sin_port = 0;
+  assert_true(tw_udp_address_equal(&from, &to));
+  to = (tw_udp_address){.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+  if (tw_udp_source(&to, &from) == TW_OK) { /* a system with IPv6 */
+    to.in6.sin6_port = 0;
+    assert_true(tw_udp_address_equal(&from, &to));
+  }
+  to = (tw_udp_address){.any.sa_family = AF_UNIX};
+  assert_int_equal(tw_udp_source(&to, &from), TW_ERR_STATE);
+  if (!in_netns) return; /* where there is nothing but loopback */
+  to = (tw_udp_address){.in4 = {.sin_family = AF_INET, .sin_port = htons(9)}};
+  assert_int_equal(inet_pton(AF_INET, "203.0.113.1", &to.in4.sin_addr), 1);
+  assert_int_equal(tw_udp_source(&to, &from), TW_ERR_STATE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(datagrams_arrive_whole_and_in_order_with_and_without_offloads),
@@ -722,6 +743,7 @@ int main(void) {
       cmocka_unit_test(one_socket_serves_both_families),
       cmocka_unit_test(dont_fragment_is_as_asked),
       cmocka_unit_test(an_address_that_cannot_be_had_is_told),
+      cmocka_unit_test(where_a_datagram_would_leave_from_is_told_without_a_port),
       cmocka_unit_test(sockets_share_a_port_when_both_ask_for_it),
       cmocka_unit_test(without_memory_nothing_is_opened),
   };
