@@ -8,6 +8,8 @@
 
 /* uint64 session; uint32 destination; then an ESP packet */
 enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
+/* uint32 not_esp = 0; opaque nonce[16]: the relay's answer to a token, which wants the nonce back */
+enum { TW_RELAY_CHALLENGE = 20 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
 /* A packet that waits. */
@@ -89,6 +91,7 @@ struct tw_plane {
   bool has_relay;
   tw_udp_address relay; /* also of one that is gone */
   uint64_t session;
+  bool expects_challenge; /* a token has gone to the relay */
   uint32_t group_number;
   uint32_t roster; /* what is remembered of peer_of holds for this one; never 0 */
   uint64_t now_ms;
@@ -109,6 +112,9 @@ bool tw_plane_say(tw_plane *plane, const tw_plane_event *event);
 void tw_plane_say_of(tw_plane *plane, tw_plane_event_kind kind, uint32_t owner);
 /* The end of what the plane was asked to do: no pointer into SAs or into the intake is held any more. */
 void tw_plane_leave(tw_plane *plane);
+
+/* To the relay itself, when the plane is left: a token, a nonce or nothing. */
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
 
 /* ---- plane_out.c ---- */
 
