@@ -166,19 +166,25 @@ size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner) {
   return sent;
 }
 
-void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
+bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to) {
   tw_plane_way way;
   tw_esp_out *sa = tw_sas_out(plane->config.sas, owner);
-  if (sa == NULL) return;
+  if (sa == NULL) return false;
   if (to != NULL)
     way = (tw_plane_way){.to = *to};
   else if (!tw_plane_find_way(plane, owner, &way))
-    return;
+    return false;
   uint8_t *slot = tw_plane_take_slot(plane);
-  if (slot == NULL) return;
+  if (slot == NULL) return false;
   if (content.len > 0) memcpy(slot + TW_RELAY_HEADER + TW_ESP_HEADER, content.ptr, content.len);
   (void)seal_and_queue(plane, sa, &way, slot, next_header, content.len, 0);
+  return true;
+}
+
+void tw_plane_nudge(tw_plane *plane, uint32_t owner) {
+  const bool sent = tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
+  if (owner != TW_SAS_NETWORK) plane->peers[owner].owes_nudge = !sent;
 }
 
 /* ---- probes ---- */
@@ -193,7 +199,7 @@ void tw_plane_probe(tw_plane *plane, uint32_t number) {
     if (tw_random(plane->config.env, probe + 8, 8) != TW_OK) break;
     if (!tw_path_probe(path, i, probe + 8, &to)) continue;
     const size_t tail = plane->config.tell(plane->config.ctx, probe + TW_PROBE_SIZE);
-    tw_plane_send_own(plane, number, TW_ESP_NEXT_PROBE, TW_BYTES(probe, TW_PROBE_SIZE + tail), &to);
+    (void)tw_plane_send_own(plane, number, TW_ESP_NEXT_PROBE, TW_BYTES(probe, TW_PROBE_SIZE + tail), &to);
   }
   tw_path_probed(path, plane->now_ms);
 }
@@ -266,7 +272,7 @@ tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms) {
   plane->now_ms = now_ms;
   const size_t sent = tw_plane_flush(plane, &owner);
-  if (nudge && sent == 0) tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
+  if (nudge && sent == 0) tw_plane_nudge(plane, owner);
   if (owner != TW_SAS_NETWORK && tw_path_is_due(&plane->peers[owner].path, now_ms)) tw_plane_probe(plane, owner);
   tw_plane_leave(plane);
 }
