@@ -41,6 +41,7 @@ typedef struct running {
   tw_node_socket *socket;
   tw_node *node;
   bool loop_open;
+  bool listened; /* the socket's path is ours */
   bool ending;
   bool told;
   tw_exit code;
@@ -337,8 +338,10 @@ static tw_exit open_loop(running *r, const char *socket_path) {
     r->signals[i].data = r;
     (void)uv_signal_start(&r->signals[i], on_signal, numbers[i]);
   }
-  if (tw_node_socket_open(&r->loop, socket_path, on_command, r, &r->socket, &report) != TW_OK ||
-      start_node(r, &report) != TW_OK) {
+  tw_err err = tw_node_socket_open(&r->loop, socket_path, on_command, r, &r->socket, &report);
+  r->listened = err == TW_OK;
+  if (err == TW_OK) err = start_node(r, &report);
+  if (err != TW_OK) {
     close_all(r);
     (void)uv_run(&r->loop, UV_RUN_DEFAULT);
     return fail(r, TW_EXIT_LOCAL, &report);
@@ -376,5 +379,6 @@ tw_exit tw_node_run_all(const tw_node_run *run) {
     code = r.code;
   }
   close_parts(&r);
+  if (r.listened) (void)unlink(path);
   return code;
 }

@@ -188,7 +188,6 @@ tw_err tw_node_socket_open(uv_loop_t *loop, const char *path, tw_node_command co
 void tw_node_socket_close(tw_node_socket *node_socket) {
   if (node_socket == NULL || node_socket->closing) return;
   node_socket->closing = true;
-  (void)unlink(node_socket->path);
   uv_close((uv_handle_t *)&node_socket->pipe, socket_closed);
 }
 

@@ -30,7 +30,7 @@ typedef void (*tw_node_command)(void *ctx, const char *line, tw_buf *answer);
  */
 TW_MUST_USE tw_err tw_node_socket_open(uv_loop_t *loop, const char *path, tw_node_command command, void *ctx,
                                        tw_node_socket **socket, tw_report *report);
-/** It frees itself. NULL is fine. */
+/** It frees itself. The path stays, for the caller to remove once all that the node held is free. NULL is fine. */
 void tw_node_socket_close(tw_node_socket *socket);
 
 /* ---- the verbs' side ---- */

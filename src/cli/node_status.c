@@ -134,6 +134,7 @@ static json_t *drops_json(const tw_plane_drops *drops) {
   put_number(object, "replayed", drops->replayed);
   put_number(object, "not_theirs", drops->not_theirs);
   put_number(object, "device", drops->device);
+  put_number(object, "too_big", drops->too_big);
   return object;
 }
 

@@ -66,6 +66,13 @@ static tw_exit wait_for(const up *u, pid_t child, int fd) {
   return tw_cli_fail(TW_EXIT_INTERNAL, "%s has ended before it was ready", u->run.file.name);
 }
 
+/* The file is read again by `sync`, and the working directory is another one then. */
+static void make_absolute(tw_node_file *file) {
+  char *path = realpath(file->path, NULL);
+  if (path != NULL && strlen(path) < sizeof file->path) memcpy(file->path, path, strlen(path) + 1);
+  free(path);
+}
+
 static tw_exit run_behind(up *u) {
   int fds[2];
   if (pipe(fds) != 0) return tw_cli_fail(TW_EXIT_LOCAL, "%s", strerror(errno));
@@ -94,6 +101,7 @@ static tw_exit run(const char *const *words) {
   if (code != TW_EXIT_OK) return code;
   if (tw_node_socket_path(u.run.file.name, path, &report) != TW_OK) return tw_cli_report(TW_EXIT_LOCAL, &report);
   if (tw_node_is_there(path)) return tw_cli_fail(TW_EXIT_OK, "%s is up already", u.run.file.name);
+  make_absolute(&u.run.file);
   return u.foreground ? tw_node_run_all(&u.run) : run_behind(&u);
 }
 

@@ -119,3 +119,18 @@ uint8_t *tw_udp_datagram(const tw_udp_slot *slot, size_t n, size_t *len) {
   *len = n + 1 < slot->datagrams ? slot->segment : slot->len - at;
   return slot->data + at;
 }
+
+/* The kernel tells the MTU of connected sockets alone; connecting sends nothing. */
+tw_err tw_udp_path_mtu(const tw_udp_address *to, uint32_t *mtu) {
+  const bool six = to->any.sa_family == AF_INET6;
+  int value = 0;
+  socklen_t len = sizeof value;
+  const int fd = socket(to->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (fd < 0) return TW_ERR_STATE;
+  const bool ok = connect(fd, &to->any, tw_udp_address_len(to)) == 0 &&
+                  getsockopt(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_MTU : IP_MTU, &value, &len) == 0;
+  (void)close(fd);
+  if (!ok || value <= 0) return TW_ERR_STATE;
+  *mtu = (uint32_t)value;
+  return TW_OK;
+}

@@ -93,6 +93,12 @@ TW_MUST_USE tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_repo
 void tw_udp_close(tw_udp *udp);
 /** Change Don't Fragment for what is sent from now on. TW_ERR_STATE. */
 TW_MUST_USE tw_err tw_udp_set_df(const tw_udp *udp, tw_udp_df df);
+/**
+ * Bytes of the largest IP packet that goes there in one piece, as far as the system knows by the route, the device and
+ * ICMP errors (with Don't Fragment as the system has it, it makes fragments of larger ones). By a socket of its own,
+ * for a moment. TW_ERR_STATE: the system does not know; it cannot be reached, for instance.
+ */
+TW_MUST_USE tw_err tw_udp_path_mtu(const tw_udp_address *to, uint32_t *mtu);
 /** The address that it is bound to. TW_ERR_STATE. */
 TW_MUST_USE tw_err tw_udp_local(const tw_udp *udp, tw_udp_address *local);
 

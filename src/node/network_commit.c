@@ -290,8 +290,10 @@ void tw_network_plan_rekey(tw_network *network, uint64_t now_ms) {
   network->rekey_at_ms = UINT64_MAX;
   if (network->epoch.group == NULL) return;
   if (after_ms != 0) network->rekey_at_ms = made_ms + after_ms - tw_network_roll(network, after_ms / 8 + 1);
+  /* After somebody else's commit: that not all of the others come at once. */
+  const uint64_t wait_ms = network->epoch.known_ms == now_ms ? tw_network_roll(network, TW_NETWORK_SECOND) : 0;
   if (network->rekey_wanted_ms > made_ms)
-    network->rekey_at_ms = now_ms;
+    network->rekey_at_ms = now_ms + wait_ms;
   else
     network->rekey_wanted_ms = 0;
 }

@@ -150,16 +150,7 @@ static void rekey_wanted(void *ctx, uint32_t owner) {
     tw_pairs_rekey(node->pairs, owner, tw_node_now(node));
 }
 
-static uint32_t peer_of_leaf(void *ctx, uint64_t epoch, uint32_t leaf) {
-  const tw_node *node = ctx;
-  tw_client_id id;
-  uint32_t at;
-  (void)epoch; /* a leaf that has another member now: its former one is no peer any more, or soon is not */
-  for (size_t i = 0; tw_network_next_member(node->network, i, &id, &at); i++) {
-    if (at == leaf) return tw_node_find_peer(node, &id);
-  }
-  return UINT32_MAX;
-}
+static uint32_t peer_of(void *ctx, const tw_client_id *id) { return tw_node_find_peer(ctx, id); }
 
 /* struct { uint64 epoch; opaque authenticator<V>; }: of the network's group, so that forks are noticed. */
 static size_t tell_epoch(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
@@ -251,6 +242,13 @@ void tw_node_after(tw_node *node) {
   }
 }
 
+/* What was sent, or could not be: by anything that the plane was asked to do. */
+static void watch_plane(tw_node *node) {
+  const bool blocked = tw_plane_is_blocked(node->plane);
+  tw_watch_want(&node->tun_watch, !blocked && !node->tun_is_gone, false);
+  tw_watch_want(&node->udp_watch, true, blocked);
+}
+
 static void on_timer(uv_timer_t *timer) {
   tw_node *node = timer->data;
   const uint64_t now = tw_node_now(node);
@@ -259,6 +257,7 @@ static void on_timer(uv_timer_t *timer) {
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
   tw_node_relay_tick(node, now);
   tw_plane_tick(node->plane, now);
+  watch_plane(node);
   if (tw_store_is_untidy(node->setup.store)) {
     tw_report report = {""};
     if (tw_store_tidy(node->setup.store, &report) != TW_OK) tw_node_tell(node, TW_NODE_DETAIL, "%s", report.text);
@@ -268,15 +267,12 @@ static void on_timer(uv_timer_t *timer) {
 }
 
 static void pump_tun(tw_node *node) {
-  bool blocked = false;
   tw_sas_set_time(node->sas, tw_node_now(node));
-  if (tw_plane_from_tun(node->plane, tw_node_now(node), &blocked) != TW_OK) {
+  if (tw_plane_from_tun(node->plane, tw_node_now(node)) != TW_OK && !node->tun_is_gone) {
+    node->tun_is_gone = true;
     tw_node_tell(node, TW_NODE_ERROR, "the network device is gone");
-    tw_watch_want(&node->tun_watch, false, false);
-    return;
   }
-  tw_watch_want(&node->tun_watch, !blocked, false);
-  tw_watch_want(&node->udp_watch, true, blocked);
+  watch_plane(node);
 }
 
 static void on_tun(void *ctx, bool readable, bool writable) {
@@ -290,7 +286,10 @@ static void on_udp(void *ctx, bool readable, bool writable) {
   tw_sas_set_time(node->sas, tw_node_now(node));
   if (readable && tw_plane_from_udp(node->plane, tw_node_now(node)) != TW_OK)
     tw_node_tell(node, TW_NODE_ERROR, "the UDP socket is of no use any more");
-  if (writable) pump_tun(node);
+  if (writable)
+    pump_tun(node);
+  else
+    watch_plane(node);
 }
 
 /* ---- start and end ---- */
@@ -381,7 +380,7 @@ static tw_err make_plane(tw_node *node) {
                                  .want = want_pair,
                                  .opened = opened,
                                  .rekey = rekey_wanted,
-                                 .peer_of_leaf = peer_of_leaf,
+                                 .peer_of = peer_of,
                                  .tell = tell_epoch,
                                  .told = told_epoch,
                                  .moved = moved,
@@ -495,6 +494,7 @@ void tw_node_rekey(tw_node *node, uint32_t peer) {
 void tw_node_remove(tw_node *node, uint32_t peer) {
   if (peer >= node->peer_count || !node->peers[peer].is_peer || node->peers[peer].removed) return;
   cut_off(node, peer);
+  tw_plane_roster_changed(node->plane);
   tw_network_remove(node->network, &node->peers[peer].id, tw_node_now(node));
   tw_node_after(node);
 }

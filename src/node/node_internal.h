@@ -48,6 +48,7 @@ struct tw_node {
   uv_timer_t timer;
   tw_watch udp_watch;
   tw_watch tun_watch;
+  bool tun_is_gone;
   uv_getaddrinfo_t resolving;
   bool is_resolving;
   unsigned open_handles; /* that have to be closed before it is gone */

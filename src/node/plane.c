@@ -19,13 +19,15 @@ static unsigned joins_of(const tw_tun *tun) {
 
 static tw_err allocate(tw_plane *plane) {
   const tw_alloc *alloc = tw_env_alloc(plane->config.env);
-  plane->peers = tw_alloc_array(alloc, (size_t)plane->config.peers + 1, sizeof *plane->peers);
+  const size_t owners = (size_t)plane->config.peers + 1;
+  plane->peers = tw_alloc_array(alloc, owners, sizeof *plane->peers);
+  plane->mtus = tw_alloc_array(alloc, owners, sizeof *plane->mtus);
   plane->slots = tw_alloc_array(alloc, TW_PLANE_SLOTS, plane->slot_size);
   plane->large = tw_alloc_array(alloc, 1, TW_TUN_PACKET_MAX);
   plane->outgoing.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->outgoing.list);
   plane->incoming.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->incoming.list);
-  if (plane->peers == NULL || plane->slots == NULL || plane->large == NULL || plane->outgoing.list == NULL ||
-      plane->incoming.list == NULL)
+  if (plane->peers == NULL || plane->mtus == NULL || plane->slots == NULL || plane->large == NULL ||
+      plane->outgoing.list == NULL || plane->incoming.list == NULL)
     return TW_ERR_NO_MEMORY;
   TW_TRY(tw_udp_intake_open(&plane->intake, alloc, TW_PLANE_INTAKE, TW_UDP_SLOT_SIZE));
   return tw_udp_batch_open(&plane->batch, alloc, TW_PLANE_SLOTS);
@@ -36,6 +38,7 @@ tw_err tw_plane_new(const tw_plane_config *config, tw_plane **out) {
   if (plane == NULL) return TW_ERR_NO_MEMORY;
   plane->config = *config;
   plane->joins = joins_of(config->tun);
+  plane->roster = 1;
   const size_t inner = config->mtu > TW_PROBE_SIZE + TW_PROBE_TAIL ? config->mtu : TW_PROBE_SIZE + TW_PROBE_TAIL;
   plane->slot_size = (TW_RELAY_HEADER + TW_ESP_OVERHEAD_MAX + inner + 63) & ~(size_t)63;
   const tw_err err = allocate(plane);
@@ -47,27 +50,81 @@ tw_err tw_plane_new(const tw_plane_config *config, tw_plane **out) {
   return TW_OK;
 }
 
+static void free_room(const tw_alloc *alloc, tw_plane_room *room) {
+  if (room->list != NULL) tw_wipe(room->list, TW_PLANE_WAITING * sizeof *room->list);
+  tw_alloc_free(alloc, room->list);
+}
+
 void tw_plane_free(tw_plane *plane) {
   if (plane == NULL) return;
   const tw_alloc *alloc = tw_env_alloc(plane->config.env);
   tw_udp_intake_close(&plane->intake);
   tw_udp_batch_close(&plane->batch);
-  if (plane->outgoing.list != NULL) tw_wipe(plane->outgoing.list, TW_PLANE_WAITING * sizeof *plane->outgoing.list);
+  free_room(alloc, &plane->outgoing);
+  free_room(alloc, &plane->incoming);
   if (plane->large != NULL) tw_wipe(plane->large, TW_TUN_PACKET_MAX);
-  tw_alloc_free(alloc, plane->outgoing.list);
-  tw_alloc_free(alloc, plane->incoming.list);
   tw_alloc_free(alloc, plane->large);
   tw_alloc_free(alloc, plane->slots);
+  tw_alloc_free(alloc, plane->mtus);
   tw_alloc_free(alloc, plane->peers);
   tw_alloc_free(alloc, plane);
 }
 
+/* ---- what the caller is told ---- */
+
+static tw_plane_event *event_at(tw_plane *plane, size_t n) {
+  return &plane->events[(plane->event_first + n) % TW_PLANE_EVENTS];
+}
+
+bool tw_plane_say(tw_plane *plane, const tw_plane_event *event) {
+  if (plane->event_count == TW_PLANE_EVENTS) return false;
+  *event_at(plane, plane->event_count++) = *event;
+  return true;
+}
+
+void tw_plane_say_of(tw_plane *plane, tw_plane_event_kind kind, uint32_t owner) {
+  for (size_t i = 0; i < plane->event_count; i++) {
+    const tw_plane_event *said = event_at(plane, i);
+    if (said->kind == kind && said->owner == owner) return;
+  }
+  const tw_plane_event event = {.kind = kind, .owner = owner};
+  (void)tw_plane_say(plane, &event);
+}
+
+static void deliver(const tw_plane_config *config, const tw_plane_event *event) {
+  switch (event->kind) {
+  case TW_PLANE_WANT: config->want(config->ctx, event->owner); break;
+  case TW_PLANE_OPENED: config->opened(config->ctx, event->owner, event->stamp); break;
+  case TW_PLANE_REKEY: config->rekey(config->ctx, event->owner); break;
+  case TW_PLANE_MOVED: config->moved(config->ctx, event->owner); break;
+  case TW_PLANE_TOLD: config->told(config->ctx, event->owner, TW_BYTES(event->tail, event->len)); break;
+  }
+}
+
+/* Who is told may call the plane again, which then only adds to what is to be told; but not for ever. */
+void tw_plane_leave(tw_plane *plane) {
+  tw_plane_push(plane);
+  if (plane->delivering) return;
+  plane->delivering = true;
+  for (size_t most = 2 * TW_PLANE_EVENTS; plane->event_count > 0 && most > 0; most--) {
+    const tw_plane_event event = *event_at(plane, 0);
+    plane->event_first = (plane->event_first + 1) % TW_PLANE_EVENTS;
+    plane->event_count--;
+    deliver(&plane->config, &event);
+  }
+  plane->delivering = false;
+}
+
 /* ---- waiting ---- */
 
-void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms) {
+void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms,
+                   uint64_t *drops) {
   tw_plane_waiter *waiter = &room->list[room->next];
   room->next = (room->next + 1) % TW_PLANE_WAITING;
-  room->count += waiter->len == 0;
+  if (waiter->len == 0)
+    room->count++;
+  else
+    ++*drops;
   waiter->len = packet.len;
   waiter->owner = what->owner;
   waiter->offload = what->offload;
@@ -77,26 +134,36 @@ void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *
   memcpy(waiter->data, packet.ptr, packet.len);
 }
 
-void tw_plane_give_up(tw_plane_room *room, uint64_t now_ms, uint64_t *drops) {
+void tw_plane_free_waiter(tw_plane_room *room, tw_plane_waiter *waiter) {
+  waiter->len = 0;
+  room->count--;
+}
+
+static void give_up(tw_plane *plane, tw_plane_room *room) {
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
     tw_plane_waiter *waiter = &room->list[i];
-    if (waiter->len == 0 || now_ms < waiter->since_ms + TW_PLANE_WAIT_MS) continue;
-    waiter->len = 0;
-    room->count--;
-    ++*drops;
+    if (waiter->len == 0 || plane->now_ms < waiter->since_ms + TW_PLANE_WAIT_MS) continue;
+    if (room == &plane->incoming)
+      plane->drops.unknown++;
+    else if (tw_sas_out(plane->config.sas, waiter->owner) == NULL)
+      plane->drops.no_keys++;
+    else
+      plane->drops.no_path++;
+    tw_plane_free_waiter(room, waiter);
   }
 }
 
 void tw_plane_tick(tw_plane *plane, uint64_t now_ms) {
   plane->now_ms = now_ms;
-  tw_plane_give_up(&plane->outgoing, now_ms, &plane->drops.no_keys);
-  tw_plane_give_up(&plane->incoming, now_ms, &plane->drops.unknown);
+  (void)tw_plane_flush(plane, NULL);
+  give_up(plane, &plane->outgoing);
+  give_up(plane, &plane->incoming);
   for (uint32_t i = 0; i < plane->config.peers; i++) {
     tw_path *path = &plane->peers[i].path;
-    if (tw_path_tick(path, now_ms)) plane->config.moved(plane->config.ctx, i);
+    if (tw_path_tick(path, now_ms)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
     if (tw_path_is_due(path, now_ms)) tw_plane_probe(plane, i);
   }
-  tw_plane_push(plane);
+  tw_plane_leave(plane);
 }
 
 /* ---- the relay ---- */
@@ -112,23 +179,30 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number) { plane->group_
 void tw_plane_clear_relay(tw_plane *plane) { plane->has_relay = false; }
 
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
-  if (!plane->has_relay || token.len > TW_RELAY_TOKEN) return;
+  if (token.len > 0) plane->expects_challenge = true;
+  tw_plane_tell_relay(plane, token);
+  tw_plane_leave(plane);
+}
+
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
+  if (!plane->has_relay || what.len > TW_RELAY_TOKEN) return;
   uint8_t *greeting = tw_plane_take_slot(plane); /* it may have to wait for the socket */
   if (greeting == NULL) return;
   tw_put_u64(greeting, plane->session);
   tw_put_u32(greeting + 8, 0);
-  if (token.len > 0) memcpy(greeting + TW_RELAY_HEADER, token.ptr, token.len);
-  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + token.len));
-  tw_plane_push(plane);
+  if (what.len > 0) memcpy(greeting + TW_RELAY_HEADER, what.ptr, what.len);
+  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + what.len));
+}
+
+void tw_plane_roster_changed(tw_plane *plane) {
+  if (++plane->roster == 0) plane->roster = 1;
 }
 
 void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
   tw_plane_room *room = &plane->outgoing;
   plane->peers[number].path = (tw_path){0};
-  for (size_t i = 0; i < TW_PLANE_WAITING; i++) {
-    if (room->list[i].len == 0 || room->list[i].owner != number) continue;
-    room->list[i].len = 0;
-    room->count--;
+  for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
+    if (room->list[i].len > 0 && room->list[i].owner == number) tw_plane_free_waiter(room, &room->list[i]);
   }
 }
 

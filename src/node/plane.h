@@ -13,7 +13,14 @@
  *   UDP ──► SA by SPI ──► ESP open ──► may it come from there? (routes) ──► join what belongs together ──► TUN
  *
  * Nothing is allocated on the way, and no key is derived. Packets wait for a moment where keys are on their way: ours
- * for a pair that is being made, the other side's for a message that is slower than they are. Both rooms are bounded.
+ * for a pair that is being made, or for a way to it, the other side's for a message that is slower than they are. Both
+ * rooms are bounded.
+ *
+ * When the socket takes no more, nothing is read from the device until it does, and what was read goes out then, in
+ * order: nothing is lost here that the kernel would keep.
+ *
+ * What does not fit into a packet of the way's MTU, as the system knows it, goes out in fragments of the outer packet,
+ * and its sender is told by ICMP what would fit. What is larger than the device's MTU is dropped.
  */
 enum {
   TW_PLANE_SLOTS = 256,     /* sealed packets of one batch */
@@ -48,6 +55,7 @@ typedef struct tw_plane_drops {
   uint64_t replayed;   /* came before, or too late */
   uint64_t not_theirs; /* a source that is not the sender's, or a destination that is not for the group */
   uint64_t device;     /* the device took no more */
+  uint64_t too_big;    /* ours, larger than the device's MTU */
 } tw_plane_drops;
 
 /** Borrowed as long as the plane is; copied itself. */
@@ -59,19 +67,25 @@ typedef struct tw_plane_config {
   tw_tun *tun;
   uint32_t peers; /* numbers below this */
   uint32_t mtu;   /* of the device */
+  /*
+   * These are called in the end of what the plane was asked to do: keys may come and go, and the plane may be called
+   * again. What finds no room to wait for its turn is said again with the next packet.
+   */
   /** A packet for a peer waits for keys. */
   void (*want)(void *ctx, uint32_t peer);
   /** Something has opened under a receiving SA for the first time. */
   void (*opened)(void *ctx, uint32_t owner, uint64_t stamp);
   /** New keys should be made. May be called often. */
   void (*rekey)(void *ctx, uint32_t owner);
-  /** Which peer has this leaf of the network's group; UINT32_MAX: none. */
-  uint32_t (*peer_of_leaf)(void *ctx, uint64_t epoch, uint32_t leaf);
-  /** What we tell other nodes in probes, up to TW_PROBE_TAIL bytes, and what they tell. */
-  size_t (*tell)(void *ctx, uint8_t out[TW_PROBE_TAIL]);
-  void (*told)(void *ctx, uint32_t peer, tw_bytes tail);
   /** The way to a peer has changed. */
   void (*moved)(void *ctx, uint32_t peer);
+  /** What another node tells in a probe, up to TW_PROBE_TAIL bytes. */
+  void (*told)(void *ctx, uint32_t peer, tw_bytes tail);
+  /* These two are called in the middle of it, and only look. */
+  /** Which peer has this key; UINT32_MAX: none. It stays so until tw_plane_roster_changed. */
+  uint32_t (*peer_of)(void *ctx, const tw_client_id *id);
+  /** What we tell other nodes in probes. */
+  size_t (*tell)(void *ctx, uint8_t out[TW_PROBE_TAIL]);
   void *ctx;
 } tw_plane_config;
 
@@ -88,15 +102,19 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number);
 void tw_plane_clear_relay(tw_plane *plane);
 /** To the relay, destination 0, with a token or nothing (keepalive). Errors do not matter: it is done again. */
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token);
+/** What peer_of says may have changed. */
+void tw_plane_roster_changed(tw_plane *plane);
 /** Of a peer below config.peers; borrowed. */
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer);
 
 /** A peer is none any more: its way is forgotten, and so are packets that wait for its keys. */
 void tw_plane_forget_peer(tw_plane *plane, uint32_t peer);
 
-/** The device is readable, or the socket writable again: false when the socket takes no more (wait for writability). */
-TW_MUST_USE tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms, bool *blocked);
-/** The socket is readable. */
+/** Whether something waits for the socket: call tw_plane_from_tun once that is writable, and not before. */
+bool tw_plane_is_blocked(const tw_plane *plane);
+/** The device is readable, or the socket writable again. TW_ERR_STATE: the device is gone. */
+TW_MUST_USE tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms);
+/** The socket is readable. TW_ERR_STATE: it is of no use any more. */
 TW_MUST_USE tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms);
 /** Keys to send under are there: what waited for them goes, and with `nudge` a packet without content. */
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms);

@@ -1,15 +1,15 @@
 /* From UDP to the device. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "codec/reader.h"
+#include "base/secret.h"
 #include "node/plane_internal.h"
 
 _Static_assert((int)TW_TUN_PARTS_MAX >= (int)TW_COALESCE_PIECES, "what is joined fits into one write");
 
 /* One packet that has opened, with where it came from. */
 typedef struct arrival {
-  tw_sa_in *sa;
-  uint32_t peer; /* who sent it; UINT32_MAX: a member that is none of our peers */
+  uint32_t owner; /* of the SA */
+  uint32_t peer;  /* who sent it; UINT32_MAX: a member that is none of our peers */
   const tw_udp_address *from;
   bool by_relay;
   uint8_t tos;
@@ -42,10 +42,11 @@ static void write_joined(tw_plane *plane) {
 static bool is_theirs(const tw_plane *plane, const arrival *a, const tw_ip *ip) {
   const tw_routes *routes = plane->config.routes;
   if (a->peer >= plane->config.peers || !tw_routes_admits(routes, a->peer, ip->version, ip->source.ptr)) return false;
+  /* The group's keys are many members': what is for us alone comes under a pair's. */
+  if (a->owner != TW_SAS_NETWORK) return true;
   const tw_route to = ip->version == 4 ? tw_routes_find4(routes, ip->destination.ptr)
                                        : tw_routes_find6(routes, ip->destination.ptr);
-  /* The group's keys are many members': what is for us alone comes under a pair's. */
-  return a->sa->owner != TW_SAS_NETWORK || to.kind == TW_ROUTE_GROUP;
+  return to.kind == TW_ROUTE_GROUP;
 }
 
 static void take_inner(tw_plane *plane, const arrival *a, uint8_t version, uint8_t *packet, size_t len) {
@@ -62,22 +63,26 @@ static void take_inner(tw_plane *plane, const arrival *a, uint8_t version, uint8
   tw_plane_peer *peer = &plane->peers[a->peer];
   peer->received.packets++;
   peer->received.bytes += ip.len;
+  if (a->owner != TW_SAS_NETWORK && tw_path_used(&peer->path, plane->now_ms)) tw_plane_probe(plane, a->peer);
   if (tw_coalesce_add(&plane->joined, packet, &ip) == TW_OK) return;
   write_joined(plane);
   if (tw_coalesce_add(&plane->joined, packet, &ip) != TW_OK) plane->drops.device++;
 }
 
 static void take_probe(tw_plane *plane, const arrival *a, const uint8_t *probe, size_t len) {
-  if (len < TW_PROBE_SIZE || a->sa->owner == TW_SAS_NETWORK) return;
-  tw_path *path = &plane->peers[a->peer].path;
-  if (len > TW_PROBE_SIZE)
-    plane->config.told(plane->config.ctx, a->peer, TW_BYTES(probe + TW_PROBE_SIZE, len - TW_PROBE_SIZE));
+  if (len < TW_PROBE_SIZE || len > TW_PROBE_SIZE + TW_PROBE_TAIL || a->owner == TW_SAS_NETWORK) return;
+  if (len > TW_PROBE_SIZE) {
+    tw_plane_event told = {.kind = TW_PLANE_TOLD, .owner = a->peer, .len = len - TW_PROBE_SIZE};
+    memcpy(told.tail, probe + TW_PROBE_SIZE, told.len);
+    (void)tw_plane_say(plane, &told);
+  }
   if (probe[0] == TW_PROBE) {
     uint8_t answer[TW_PROBE_SIZE] = {TW_PROBE_ANSWER};
     memcpy(answer + 8, probe + 8, 8);
     tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
-  } else if (probe[0] == TW_PROBE_ANSWER && !a->by_relay) {
-    if (tw_path_answered(path, probe + 8, a->from, plane->now_ms)) plane->config.moved(plane->config.ctx, a->peer);
+  } else if (probe[0] == TW_PROBE_ANSWER && !a->by_relay &&
+             tw_path_answered(&plane->peers[a->peer].path, probe + 8, a->from, plane->now_ms)) {
+    tw_plane_say_of(plane, TW_PLANE_MOVED, a->peer);
   }
 }
 
@@ -86,19 +91,10 @@ static void heard(tw_plane *plane, const arrival *a) {
   if (a->peer >= plane->config.peers) return;
   tw_plane_peer *peer = &plane->peers[a->peer];
   peer->heard_ms = plane->now_ms;
-  if (a->sa->owner == TW_SAS_NETWORK) return;
-  if (!a->by_relay) (void)tw_path_offer(&peer->path, TW_PATH_FROM_PEER, a->from);
-  if (tw_path_used(&peer->path, plane->now_ms)) tw_plane_probe(plane, a->peer);
+  if (a->owner != TW_SAS_NETWORK && !a->by_relay) (void)tw_path_offer(&peer->path, TW_PATH_FROM_PEER, a->from);
 }
 
 static void take_opened(tw_plane *plane, const arrival *a, uint8_t *packet, const tw_esp_opened *opened) {
-  tw_sa_in *sa = a->sa;
-  if (!sa->opened) {
-    const uint32_t owner = sa->owner;
-    const uint64_t stamp = sa->stamp;
-    sa->opened = true;
-    plane->config.opened(plane->config.ctx, owner, stamp);
-  }
   uint8_t *payload = packet + TW_ESP_HEADER;
   switch (opened->next_header) {
   case TW_ESP_NEXT_IPV4: take_inner(plane, a, 4, payload, opened->len); break;
@@ -110,34 +106,86 @@ static void take_opened(tw_plane *plane, const arrival *a, uint8_t *packet, cons
   }
 }
 
+static uint32_t peer_of(tw_plane *plane, tw_sa_in *sa) {
+  if (sa->owner != TW_SAS_NETWORK) return sa->owner;
+  if (sa->peer_as_of != plane->roster) {
+    sa->peer = plane->config.peer_of(plane->config.ctx, &sa->member);
+    sa->peer_as_of = plane->roster;
+  }
+  return sa->peer;
+}
+
+/* The packet by one SA. An error is told and counted by the caller. */
+static tw_err open_under(tw_plane *plane, tw_sa_in *sa, uint8_t *packet, size_t len, tw_esp_opened *opened) {
+  if (sa->refused) {
+    tw_plane_say_of(plane, TW_PLANE_REKEY, sa->owner);
+    return TW_ERR_UNSUPPORTED;
+  }
+  const tw_err err = tw_esp_open(&sa->esp, packet, len, opened);
+  if (err != TW_OK && tw_esp_in_wants_rekey(&sa->esp)) tw_plane_say_of(plane, TW_PLANE_REKEY, sa->owner);
+  return err;
+}
+
+/* Several SAs with the same SPI: each tries a copy. */
+static tw_err open_under_any(tw_plane *plane, tw_sa_in **sa, uint8_t *packet, size_t len, tw_esp_opened *opened) {
+  uint8_t copy[TW_PLANE_WAIT_SIZE];
+  tw_err err = TW_ERR_DECRYPT;
+  if (len > sizeof copy) return open_under(plane, *sa, packet, len, opened);
+  memcpy(copy, packet, len);
+  for (tw_sa_in *at = *sa; at != NULL; at = tw_sas_in_next(at)) {
+    memcpy(packet, copy, len);
+    err = open_under(plane, at, packet, len, opened);
+    *sa = at;
+    if (err == TW_OK) break;
+  }
+  tw_wipe(copy, sizeof copy);
+  return err;
+}
+
 static void count_failure(tw_plane *plane, tw_err err) {
   if (err == TW_ERR_DUPLICATE || err == TW_ERR_OLD_GENERATION)
     plane->drops.replayed++;
+  else if (err == TW_ERR_UNSUPPORTED)
+    plane->drops.unknown++;
+  else if (err == TW_ERR_UNEXPECTED)
+    plane->drops.malformed++;
   else
     plane->drops.forged++;
+}
+
+/* The relay asks whether it was us who sent the token from here. */
+static bool take_challenge(tw_plane *plane, const uint8_t *packet, size_t len, const tw_udp_address *from) {
+  static const uint8_t not_esp[TW_RELAY_CHALLENGE - TW_RELAY_TOKEN] = {0};
+  if (len != TW_RELAY_CHALLENGE || memcmp(packet, not_esp, sizeof not_esp) != 0) return false;
+  if (!plane->has_relay || !plane->expects_challenge || !tw_udp_address_equal(from, &plane->relay)) return false;
+  plane->expects_challenge = false;
+  tw_plane_tell_relay(plane, TW_BYTES(packet + sizeof not_esp, TW_RELAY_TOKEN));
+  return true;
 }
 
 /* False: there is no SA for it. */
 static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
   uint32_t spi;
+  if (take_challenge(plane, packet, len, from)) return true;
   if (tw_esp_peek(TW_BYTES(packet, len), &spi) != TW_OK) return true; /* a keepalive, or not for us */
   tw_sa_in *sa = tw_sas_in(plane->config.sas, spi);
   if (sa == NULL) return false;
-  if (sa->refused) {
-    plane->drops.unknown++;
-    plane->config.rekey(plane->config.ctx, sa->owner);
-    return true;
-  }
   tw_esp_opened opened;
-  const tw_err err = tw_esp_open(&sa->esp, packet, len, &opened);
+  const tw_err err = tw_sas_in_next(sa) == NULL ? open_under(plane, sa, packet, len, &opened)
+                                                : open_under_any(plane, &sa, packet, len, &opened);
   if (err != TW_OK) {
     count_failure(plane, err);
-    if (tw_esp_in_wants_rekey(&sa->esp)) plane->config.rekey(plane->config.ctx, sa->owner);
     return true;
   }
-  arrival a = {.sa = sa, .peer = sa->owner, .from = from, .tos = tos};
-  if (sa->owner == TW_SAS_NETWORK) a.peer = plane->config.peer_of_leaf(plane->config.ctx, sa->epoch, sa->leaf);
-  a.by_relay = plane->has_relay && tw_udp_address_equal(from, &plane->relay);
+  if (!sa->opened) {
+    const tw_plane_event event = {.kind = TW_PLANE_OPENED, .owner = sa->owner, .stamp = sa->stamp};
+    sa->opened = tw_plane_say(plane, &event);
+  }
+  const arrival a = {.owner = sa->owner,
+                     .peer = peer_of(plane, sa),
+                     .from = from,
+                     .by_relay = tw_udp_address_equal(from, &plane->relay),
+                     .tos = tos};
   heard(plane, &a);
   take_opened(plane, &a, packet, &opened);
   return true;
@@ -147,45 +195,48 @@ static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_
   if (take_datagram(plane, packet, len, from, tos)) return;
   const tw_plane_waiter what = {.from = *from, .tos = tos};
   if (len <= TW_PLANE_WAIT_SIZE)
-    tw_plane_wait(&plane->incoming, TW_BYTES(packet, len), &what, plane->now_ms);
+    tw_plane_wait(&plane->incoming, TW_BYTES(packet, len), &what, plane->now_ms, &plane->drops.unknown);
   else
     plane->drops.unknown++;
 }
 
 enum { RECEIVES = 8 }; /* in one go, so that others have their turn */
 
-tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
-  plane->now_ms = now_ms;
-  for (int round = 0; round < RECEIVES; round++) {
-    TW_TRY(tw_udp_receive(plane->config.udp, &plane->intake));
-    if (plane->intake.count == 0) break;
-    tw_coalesce_begin(&plane->joined, plane->joins);
-    for (size_t i = 0; i < plane->intake.count; i++) {
-      const tw_udp_slot *slot = &plane->intake.slots[i];
-      for (size_t k = 0; k < slot->datagrams; k++) {
-        size_t len;
-        uint8_t *datagram = tw_udp_datagram(slot, k, &len);
-        take_or_keep(plane, datagram, len, &slot->peer, slot->tos);
-      }
+static void take_intake(tw_plane *plane) {
+  tw_coalesce_begin(&plane->joined, plane->joins);
+  for (size_t i = 0; i < plane->intake.count; i++) {
+    const tw_udp_slot *slot = &plane->intake.slots[i];
+    for (size_t k = 0; k < slot->datagrams; k++) {
+      size_t len;
+      uint8_t *datagram = tw_udp_datagram(slot, k, &len);
+      take_or_keep(plane, datagram, len, &slot->peer, slot->tos);
     }
-    write_joined(plane);
   }
-  tw_plane_push(plane);
-  return TW_OK;
+  write_joined(plane);
+}
+
+tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
+  tw_err err = TW_OK;
+  plane->now_ms = now_ms;
+  for (int round = 0; err == TW_OK && round < RECEIVES; round++) {
+    err = tw_udp_receive(plane->config.udp, &plane->intake);
+    if (err != TW_OK || plane->intake.count == 0) break;
+    take_intake(plane);
+  }
+  tw_plane_leave(plane);
+  return err;
 }
 
 void tw_plane_retry(tw_plane *plane, uint64_t now_ms) {
-  plane->now_ms = now_ms;
   tw_plane_room *room = &plane->incoming;
   if (room->count == 0) return;
+  plane->now_ms = now_ms;
   tw_coalesce_begin(&plane->joined, plane->joins);
-  for (size_t i = 0; i < TW_PLANE_WAITING; i++) {
-    tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING];
+  for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
+    tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING]; /* the oldest first */
     if (waiter->len == 0) continue;
-    if (!take_datagram(plane, waiter->data, waiter->len, &waiter->from, waiter->tos)) continue;
-    waiter->len = 0;
-    room->count--;
+    if (take_datagram(plane, waiter->data, waiter->len, &waiter->from, waiter->tos)) tw_plane_free_waiter(room, waiter);
   }
   write_joined(plane);
-  tw_plane_push(plane);
+  tw_plane_leave(plane);
 }

@@ -8,6 +8,8 @@
 
 /* uint64 session; uint32 destination; then an ESP packet */
 enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
+/* uint32 not_esp = 0; opaque nonce[16]: the relay's answer to a token, which wants the nonce back */
+enum { TW_RELAY_CHALLENGE = 20 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
 /* A packet that waits. */
@@ -27,36 +29,96 @@ typedef struct tw_plane_room {
   size_t count;
 } tw_plane_room;
 
+/* Where a sealed packet goes, and whether it has the relay's header. */
+typedef struct tw_plane_way {
+  tw_udp_address to;
+  bool by_relay;
+  uint32_t destination;
+} tw_plane_way;
+
+/* What the system said of a way when it was asked last. */
+typedef struct tw_plane_mtu {
+  tw_udp_address to;
+  uint32_t mtu;      /* 0: it does not know */
+  uint64_t again_ms; /* ask then; 0: now */
+} tw_plane_mtu;
+
+/* A packet under one SA, or the segments that it is split into; borrows the packet. */
+typedef struct tw_plane_job {
+  uint32_t owner;
+  tw_split split;
+  uint8_t next_header;
+  uint8_t tos;
+} tw_plane_job;
+
+/* What the caller is to be told. */
+typedef enum tw_plane_event_kind {
+  TW_PLANE_WANT,
+  TW_PLANE_OPENED,
+  TW_PLANE_REKEY,
+  TW_PLANE_MOVED,
+  TW_PLANE_TOLD
+} tw_plane_event_kind;
+
+typedef struct tw_plane_event {
+  tw_plane_event_kind kind;
+  uint32_t owner;
+  uint64_t stamp; /* OPENED */
+  size_t len;     /* TOLD */
+  uint8_t tail[TW_PROBE_TAIL];
+} tw_plane_event;
+
+enum { TW_PLANE_EVENTS = 64 };
+
 struct tw_plane {
   tw_plane_config config;
   tw_plane_peer *peers;
+  tw_plane_mtu *mtus; /* one for each peer, and one for the group */
   tw_plane_drops drops;
   tw_udp_intake intake;
   tw_udp_batch batch;
   uint8_t *slots; /* TW_PLANE_SLOTS of slot_size bytes */
   size_t slot_size;
-  size_t slot_count; /* in use by the batch */
+  size_t slot_count; /* taken; none is taken twice before the batch has gone */
+  bool blocked;      /* the socket took not all of the batch */
   uint8_t *large;    /* what the device gives */
+  tw_plane_job rest; /* what the socket has not taken of it */
+  bool has_rest;
   tw_coalesce joined;
   unsigned joins; /* what the device takes joined */
   tw_plane_room outgoing;
   tw_plane_room incoming;
   bool has_relay;
-  tw_udp_address relay;
+  tw_udp_address relay; /* also of one that is gone */
   uint64_t session;
+  bool expects_challenge; /* a token has gone to the relay */
   uint32_t group_number;
+  uint32_t roster; /* what is remembered of peer_of holds for this one; never 0 */
   uint64_t now_ms;
+  uint64_t told_ms; /* when somebody was told last that a packet was too big */
+  tw_plane_event events[TW_PLANE_EVENTS];
+  size_t event_first, event_count;
+  bool delivering;
 };
 
-/* A packet into a room; the oldest one goes where there is none free. */
-void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms);
-/* Those of a room that have waited too long are counted in `drops` and go. */
-void tw_plane_give_up(tw_plane_room *room, uint64_t now_ms, uint64_t *drops);
+/* ---- plane.c ---- */
+
+/* A packet into a room; the oldest one goes where there is none free, and is counted. */
+void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms, uint64_t *drops);
+void tw_plane_free_waiter(tw_plane_room *room, tw_plane_waiter *waiter);
+/* False: no room; it is not said. What has been said already and not been heard yet is not said twice, but OPENED and
+ * TOLD. */
+bool tw_plane_say(tw_plane *plane, const tw_plane_event *event);
+void tw_plane_say_of(tw_plane *plane, tw_plane_event_kind kind, uint32_t owner);
+/* The end of what the plane was asked to do: no pointer into SAs or into the intake is held any more. */
+void tw_plane_leave(tw_plane *plane);
+
+/* To the relay itself, when the plane is left: a token, a nonce or nothing. */
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
 
 /* ---- plane_out.c ---- */
 
-/* One packet with what is left to do to it, under the owner's SA. */
-void tw_plane_send(tw_plane *plane, uint32_t owner, const uint8_t *packet, const tw_ip *ip, const tw_offload *offload);
+bool tw_plane_find_way(const tw_plane *plane, uint32_t owner, tw_plane_way *way);
 /* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. */
 void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to);
@@ -68,5 +130,17 @@ void tw_plane_queue(tw_plane *plane, const tw_udp_address *to, uint8_t tos, tw_b
 void tw_plane_push(tw_plane *plane);
 /* Probes to where a peer may be. */
 void tw_plane_probe(tw_plane *plane, uint32_t peer);
+/* What waits for keys or a way, or for the socket, as far as these are there; `owner` NULL: anybody's. How many went.
+ */
+size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner);
+
+/* ---- plane_mtu.c ---- */
+
+/* Whether a packet may go, whose largest segment has `largest` bytes: else it is larger than the device's MTU. Its
+ * sender is told of what is larger than the way has room for. */
+bool tw_plane_fits(tw_plane *plane, uint32_t owner, const tw_plane_way *way, const uint8_t *packet, const tw_ip *ip,
+                   uint32_t largest);
+/* Something was too large for the way to this address. */
+void tw_plane_forget_mtu(tw_plane *plane, const tw_udp_address *to);
 
 #endif

@@ -77,7 +77,7 @@ static void push(tw_sas *sas, tw_sa_in *sa) {
 static tw_err grow(tw_sas *sas) {
   tw_sa_in **old = sas->buckets;
   const size_t old_count = sas->bucket_count;
-  tw_sa_in **buckets = tw_alloc_array(alloc_of(sas), old_count * 2, sizeof *buckets);
+  tw_sa_in **buckets = tw_alloc_array(alloc_of(sas), old_count * 2, sizeof(tw_sa_in *));
   if (buckets == NULL) return TW_ERR_NO_MEMORY;
   sas->buckets = buckets;
   sas->bucket_count = old_count * 2;
@@ -173,18 +173,21 @@ static tw_err set_keys(tw_sas *sas, uint32_t owner, const tw_esp_keys *keys, tw_
   return TW_OK;
 }
 
-static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, uint32_t leaf,
+static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, const tw_member *member,
                   const tw_esp_keys *keys) {
   if (sas->count >= sas->bucket_count) TW_TRY(grow(sas));
   tw_sa_in *sa = tw_alloc_zero(alloc_of(sas), sizeof *sa);
   if (sa == NULL) return TW_ERR_NO_MEMORY;
-  const tw_err err = set_keys(sas, owner, keys, sa);
+  tw_err err = set_keys(sas, owner, keys, sa);
+  if (err == TW_OK && owner == TW_SAS_NETWORK)
+    err = tw_fingerprint_of(sas->config.env, keys->suite, member->signature_key, &sa->member);
   if (err != TW_OK) {
+    tw_esp_in_clear(&sa->esp);
     tw_alloc_free(alloc_of(sas), sa);
     return err;
   }
   sa->owner = owner;
-  sa->leaf = leaf;
+  sa->leaf = member->leaf_index;
   sa->epoch = tw_group_epoch(group);
   sa->stamp = stamp;
   sa->until_ms = UINT64_MAX;
@@ -203,9 +206,10 @@ static tw_sa_in *find_same(tw_sas *sas, uint32_t owner, uint32_t leaf, uint64_t 
   return NULL;
 }
 
-static tw_err take_from(tw_sas *sas, uint32_t owner, const tw_group *group, uint32_t leaf, tw_bytes context,
+static tw_err take_from(tw_sas *sas, uint32_t owner, const tw_group *group, const tw_member *member, tw_bytes context,
                         uint64_t *stamp) {
   tw_esp_keys keys;
+  const uint32_t leaf = member->leaf_index;
   TW_TRY(tw_esp_keys_derive(group, leaf, 0, context, &keys));
   tw_sa_in *there = find_same(sas, owner, leaf, tw_group_epoch(group), &keys);
   tw_err err = TW_OK;
@@ -214,7 +218,7 @@ static tw_err take_from(tw_sas *sas, uint32_t owner, const tw_group *group, uint
     there->until_ms = UINT64_MAX;
   } else {
     if (*stamp == 0) *stamp = ++sas->last_stamp;
-    err = add(sas, owner, *stamp, group, leaf, &keys);
+    err = add(sas, owner, *stamp, group, member, &keys);
   }
   tw_esp_keys_clear(&keys);
   return err;
@@ -236,7 +240,7 @@ static tw_err receive(void *ctx, uint32_t owner, tw_group *group, tw_bytes conte
   tw_member member;
   for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {
     if (leaf == tw_group_own_leaf(group)) continue;
-    const tw_err err = take_from(sas, owner, group, leaf, context, &made);
+    const tw_err err = take_from(sas, owner, group, &member, context, &made);
     if (err == TW_OK) continue;
     if (made > before) remove_those(sas, has_stamp, owner, made);
     return err;

@@ -53,7 +53,10 @@ bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner);
 typedef struct tw_sa_in {
   tw_esp_in esp;
   uint32_t owner;
-  uint32_t leaf; /* the sender's */
+  uint32_t leaf;       /* the sender's */
+  tw_client_id member; /* the same; of the network's group alone */
+  uint32_t peer;       /* for the plane: whose number that is, as of `peer_as_of` */
+  uint32_t peer_as_of; /* 0: not looked up yet */
   uint64_t epoch;
   uint64_t stamp;
   uint64_t until_ms; /* UINT64_MAX: not given up yet */

@@ -4,7 +4,7 @@
 
 #include <treewire/env.h>
 
-/** Pairs of clients' numbers, found by either. 24 bytes each, nothing for clients in no pair. Zero-initialise with
+/** Pairs of numbers, who watches and whom, found by either. 24 bytes each, nothing for clients in no pair. Zero-initialise with
  * `alloc`. */
 typedef struct tw_watch_pair {
   uint32_t watcher; /* 0: free */

@@ -477,46 +477,6 @@ static void swapped_and_lost_welcomes_are_got_over(void **state) {
   end();
 }
 
-/* ---- the disk ---- */
-
-static void damaged_records_are_refused(void **state) {
-  (void)state;
-  begin(50);
-  kit_node *n = &world.nodes[1];
-  world.nodes[0].online = false;
-  tw_network_rekey(n->network, world.now_ms); /* with a pending commit in it */
-  kit_value *v = kit_find_value(n, TW_STORE_GROUP, TW_LITERAL("network"));
-  assert_non_null(v);
-  tw_buf record = {0};
-  assert_int_equal(tw_buf_assign(&record, tw_buf_bytes(&v->bytes)), TW_OK);
-  v->used = false;
-  const size_t step = tw_test_rounds(11, 1501);
-  for (size_t at = 0; at < 2 * record.len; at += at < 40 ? 1 : step) {
-    bool ours;
-    uint8_t *bit = at < record.len ? NULL : &record.ptr[at - record.len];
-    const size_t len = at < record.len ? at : record.len;
-    if (bit != NULL) *bit ^= 0x80;
-    crash(n);
-    n->online = false;
-    const tw_err err = tw_network_load(n->network, TW_STORE_GROUP, TW_LITERAL("network"), TW_BYTES(record.ptr, len),
-                                       world.now_ms, &ours);
-    assert_true(ours);
-    if (bit == NULL) assert_int_not_equal(err, TW_OK);
-    if (err != TW_OK) assert_false(status_of(1).there || n->key_count > 0);
-    if (bit != NULL) *bit ^= 0x80;
-  }
-  crash(n);
-  bool ours;
-  assert_int_equal(
-      tw_network_load(n->network, TW_STORE_GROUP, TW_LITERAL("network"), tw_buf_bytes(&record), world.now_ms, &ours),
-      TW_OK);
-  assert_int_equal(
-      tw_network_load(n->network, TW_STORE_GROUP, TW_LITERAL("network"), tw_buf_bytes(&record), world.now_ms, &ours),
-      TW_ERR_STATE);
-  tw_buf_clear(&record);
-  end();
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(who_is_no_member_does_not_let_itself_in_whatever_the_relay_says),
@@ -534,7 +494,6 @@ int main(void) {
       cmocka_unit_test(a_relay_that_has_lost_the_group_gets_it_again),
       cmocka_unit_test(a_wrong_key_package_keeps_nobody_else_out),
       cmocka_unit_test(swapped_and_lost_welcomes_are_got_over),
-      cmocka_unit_test(damaged_records_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The network's group when memory runs out, and randomness. SPDX-License-Identifier: Apache-2.0 */
+/* The network's group when memory runs out, or randomness, and when the disk is damaged. SPDX-License-Identifier: Apache-2.0 */
 /* label: slow moves */
 #include "node/network_kit.h"
 
@@ -124,11 +124,52 @@ static void a_network_that_cannot_be_made_leaves_nothing(void **state) {
   end_world();
 }
 
+static void damaged_records_are_refused(void **state) {
+  (void)state;
+  begin_three();
+  for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
+  expect_agreement(THREE, 60000, "at first");
+  kit_node *n = &world.nodes[1];
+  world.nodes[0].online = false;
+  tw_network_rekey(n->network, world.now_ms); /* with a pending commit in it */
+  kit_value *v = kit_find_value(n, TW_STORE_GROUP, TW_LITERAL("network"));
+  assert_non_null(v);
+  tw_buf record = {0};
+  assert_int_equal(tw_buf_assign(&record, tw_buf_bytes(&v->bytes)), TW_OK);
+  v->used = false;
+  const size_t step = tw_test_rounds(11, 1501);
+  for (size_t at = 0; at < 2 * record.len; at += at < 40 ? 1 : step) {
+    bool ours;
+    uint8_t *bit = at < record.len ? NULL : &record.ptr[at - record.len];
+    const size_t len = at < record.len ? at : record.len;
+    if (bit != NULL) *bit ^= 0x80;
+    crash(n);
+    n->online = false;
+    const tw_err err = tw_network_load(n->network, TW_STORE_GROUP, TW_LITERAL("network"), TW_BYTES(record.ptr, len),
+                                       world.now_ms, &ours);
+    assert_true(ours);
+    if (bit == NULL) assert_int_not_equal(err, TW_OK);
+    if (err != TW_OK) assert_false(status_of(1).there || n->key_count > 0);
+    if (bit != NULL) *bit ^= 0x80;
+  }
+  crash(n);
+  bool ours;
+  assert_int_equal(
+      tw_network_load(n->network, TW_STORE_GROUP, TW_LITERAL("network"), tw_buf_bytes(&record), world.now_ms, &ours),
+      TW_OK);
+  assert_int_equal(
+      tw_network_load(n->network, TW_STORE_GROUP, TW_LITERAL("network"), tw_buf_bytes(&record), world.now_ms, &ours),
+      TW_ERR_STATE);
+  tw_buf_clear(&record);
+  end_world();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(every_draw_may_fail),
       cmocka_unit_test(a_node_that_cannot_be_loaded_can_be_later),
+      cmocka_unit_test(damaged_records_are_refused),
       cmocka_unit_test(a_network_that_cannot_be_made_leaves_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
