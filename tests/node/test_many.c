@@ -3,6 +3,7 @@
 #include "node/many/many.h"
 
 #include <stdio.h>
+#include <time.h>
 
 enum { NODES = 100, NODES_SANITIZED = 25, PAIRS_EACH = 2, ROUNDS = 20, PATIENCE_MS = 300000 };
 
@@ -86,6 +87,7 @@ static void expect(const char *what, bool (*done)(many_world *w)) {
 
 static struct {
   uint64_t at_ms, epoch, traffic, busy;
+  double seconds; /* of this process */
   many_use use;
 } last;
 
@@ -105,15 +107,17 @@ static void note(const char *what) {
     if (its > epoch) epoch = its;
   }
   const uint64_t at_ms = many_now(&world);
-  print_message("%-40s %7.1f s, %4u epochs, %8.1f KiB a node, relay: %6.2f s CPU, %7zu KiB resident, %8zu KiB written; "
-                "%u busy\n",
-                what, (double)(at_ms - last.at_ms) / 1000, (unsigned)(epoch - last.epoch),
+  const double seconds = (double)clock() / CLOCKS_PER_SEC;
+  print_message("%-22s %6.1f s, %5.1f s CPU, %3u epochs, %7.1f KiB a node; relay: %5.2f s CPU, %6zu KiB resident, "
+                "%7zu KiB written, %u busy\n",
+                what, (double)(at_ms - last.at_ms) / 1000, seconds - last.seconds, (unsigned)(epoch - last.epoch),
                 (double)(traffic - last.traffic) / 1024 / world.count, use.seconds - last.use.seconds,
                 use.resident / 1024, (use.written - last.use.written) / 1024, (unsigned)(busy - last.busy));
   last.at_ms = at_ms;
   last.epoch = epoch;
   last.traffic = traffic;
   last.busy = busy;
+  last.seconds = seconds;
   last.use = use;
 }
 
