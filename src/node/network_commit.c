@@ -85,6 +85,13 @@ static uint64_t rank_of(const tw_network *network) {
   return rank;
 }
 
+/* The first few one after the other; the others, of whom there may be hundreds, at random behind them. */
+static uint64_t wait_for_turn(const tw_network *network) {
+  const uint64_t rank = rank_of(network);
+  const uint64_t turn = rank < TW_NETWORK_TURNS ? rank : TW_NETWORK_TURNS;
+  return turn * TW_NETWORK_TURN_MS + tw_network_roll(network, TW_NETWORK_SECOND * (1 + (rank - turn) / 10));
+}
+
 static bool can_act(const tw_network *network) {
   return network->state == TW_NETWORK_MEMBER && network->pending.kind == TW_NETWORK_PENDING_NONE &&
          !network->gathering && network->epoch.group != NULL && !network->overdue;
@@ -103,7 +110,7 @@ void tw_network_look_around(tw_network *network, uint64_t now_ms) {
     return;
   }
   if (at_ms < now_ms) at_ms = now_ms;
-  at_ms += rank_of(network) * TW_NETWORK_TURN_MS + tw_network_roll(network, TW_NETWORK_SECOND);
+  at_ms += wait_for_turn(network);
   tw_network_sooner(&network->duty_at_ms, at_ms); /* a wait that has begun is not begun anew */
 }
 
@@ -287,7 +294,7 @@ void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
   }
   /* Whoever is to go goes first, and does not wait for those who come. */
   if (has_unwanted(network)) network->candidate_count = 0;
-  network->at_once = false;
+  network->at_once = network->at_once && has_unwanted(network); /* until they are gone: somebody else may be first */
   network->gathering = true;
   take_next(network, now_ms);
 }

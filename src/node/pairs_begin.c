@@ -119,7 +119,9 @@ static bool new_one_stands(const tw_pairs *pairs, const tw_pairs_peer *peer, uin
   if (peer->pair == NULL) return true;
   tw_pair_status status;
   tw_pair_get_status(peer->pair, &status);
-  const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < peer->made_ms + TW_PAIRS_CROSSING_MS;
+  const uint64_t until_ms =
+      peer->made_ms + (status.state == TW_PAIR_UNCONFIRMED ? TW_PAIRS_CROSSING_MS : TW_PAIRS_CROSSING_HEARD_MS);
+  const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < until_ms;
   return !crossed || memcmp(&pairs->config.self, &peer->id, sizeof peer->id) < 0;
 }
 
