@@ -40,6 +40,7 @@ typedef struct tw_plane_peer {
   tw_plane_count sent;
   tw_plane_count received;
   uint64_t heard_ms; /* when something of the peer's opened last */
+  bool owes_nudge;   /* it waits for a sign that we have its keys, and there was no way to it yet */
 } tw_plane_peer;
 
 /** Why packets were dropped. */

@@ -79,7 +79,7 @@ static void take_probe(tw_plane *plane, const arrival *a, const uint8_t *probe, 
   if (probe[0] == TW_PROBE) {
     uint8_t answer[TW_PROBE_SIZE] = {TW_PROBE_ANSWER};
     memcpy(answer + 8, probe + 8, 8);
-    tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
+    (void)tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
   } else if (probe[0] == TW_PROBE_ANSWER && !a->by_relay &&
              tw_path_answered(&plane->peers[a->peer].path, probe + 8, a->from, plane->now_ms)) {
     tw_plane_say_of(plane, TW_PLANE_MOVED, a->peer);

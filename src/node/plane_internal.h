@@ -77,9 +77,11 @@ struct tw_plane {
   tw_plane_drops drops;
   tw_udp_intake intake;
   tw_udp_batch batch;
-  uint8_t *slots; /* TW_PLANE_SLOTS of slot_size bytes */
+  uint8_t
+      *slots; /* room for TW_PLANE_SLOTS of slot_size bytes; what is in use lies side by side, as the kernel likes it */
   size_t slot_size;
   size_t slot_count; /* taken; none is taken twice before the batch has gone */
+  size_t used;       /* bytes */
   bool blocked;      /* the socket took not all of the batch */
   uint8_t *large;    /* what the device gives */
   tw_plane_job rest; /* what the socket has not taken of it */
@@ -119,9 +121,11 @@ void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
 /* ---- plane_out.c ---- */
 
 bool tw_plane_find_way(const tw_plane *plane, uint32_t owner, tw_plane_way *way);
-/* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. */
-void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
+/* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. False: it cannot go yet. */
+bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to);
+/* Nothing at all, under our newest keys; a peer to which there is no way gets it as soon as there is one. */
+void tw_plane_nudge(tw_plane *plane, uint32_t owner);
 /* Room for one more packet, until the batch has gone; NULL: the socket takes no more. */
 uint8_t *tw_plane_take_slot(tw_plane *plane);
 /* What lies in the slot that was taken last, into the batch. */

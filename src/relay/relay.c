@@ -12,7 +12,7 @@
 enum {
   CLIENTS_MAX = 65536,
   AWAY_MS = 180000,
-  AWAY_LOOKS = 32, /* in that time */
+  AWAY_LOOKS = 32,    /* in that time */
   SWEEP_MS = 3600000, /* from round to round */
   SWEEP_STEP_MS = 50,
   SLOTS = 512,

@@ -11,8 +11,9 @@ my ($file, $from, $to, $address, $port) = @ARGV;
 my $socket = IO::Socket::INET->new(Proto => 'udp', PeerAddr => $address, PeerPort => $port) or die "$address: $!\n";
 my $ends = inet_aton($from) . inet_aton($to);
 open my $in, '<:raw', $file or die "$file: $!\n";
+my $size = -s $in; # what is sent here may be captured again
 my $sent = 0;
-while (read($in, my $head, 8) == 8) {
+while (tell($in) < $size && read($in, my $head, 8) == 8) {
   my ($type, $length) = unpack 'VV', $head;
   read($in, my $body, $length - 8) == $length - 8 or last; # it may be written to at its end
   next if $type != 6; # an Enhanced Packet Block
