@@ -77,9 +77,11 @@ struct tw_plane {
   tw_plane_drops drops;
   tw_udp_intake intake;
   tw_udp_batch batch;
-  uint8_t *slots; /* TW_PLANE_SLOTS of slot_size bytes */
+  uint8_t
+      *slots; /* room for TW_PLANE_SLOTS of slot_size bytes; what is in use lies side by side, as the kernel likes it */
   size_t slot_size;
   size_t slot_count; /* taken; none is taken twice before the batch has gone */
+  size_t used;       /* bytes */
   bool blocked;      /* the socket took not all of the batch */
   uint8_t *large;    /* what the device gives */
   tw_plane_job rest; /* what the socket has not taken of it */

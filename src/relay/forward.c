@@ -242,7 +242,9 @@ bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound) {
     if (forward->telling_first == NULL) forward->telling_last = NULL;
     peer->telling = false;
     if (!peer->bound) continue;
-    *bound = (tw_forward_bound){.client = peer->number, .session = peer->session, .address = peer->address};
+    *bound = (tw_forward_bound){
+        .client = peer->number, .session = peer->session, .address = peer->address, .moved = peer->moved};
+    peer->moved = false;
     return true;
   }
   return false;

@@ -196,6 +196,7 @@ typedef struct tw_forward_bound {
   uint32_t client;
   uint64_t session;
   tw_forward_address address;
+  bool moved; /* it was bound to another one before, or to none */
 } tw_forward_bound;
 /** The next one, the oldest first; twice the same address if it was bound twice in between is told once. */
 bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound);

@@ -25,6 +25,7 @@ typedef struct tw_forward_peer {
   uint32_t number; /* 0: none, and in the free list by `next` */
   bool bound;
   bool telling;     /* in the list of tw_forward_next_bound */
+  bool moved;       /* what was told last is another address */
   bool challenging; /* in the list of tw_forward_next_challenge */
   bool active;      /* something is queued: in the round */
   bool in_turn;     /* has had the quantum of this turn */

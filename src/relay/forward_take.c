@@ -71,6 +71,7 @@ static token_use use_token(tw_forward *forward, tw_forward_peer *peer, tw_bytes 
 }
 
 static void bind_peer(tw_forward *forward, tw_forward_peer *peer, const tw_forward_address *source, uint64_t now_us) {
+  if (!is_from(peer, source)) peer->moved = true;
   peer->bound = true;
   peer->address = *source;
   peer->heard_us = now_us;

@@ -32,7 +32,7 @@ client_of() { # NAME [options]
 }
 hang_up() { exec 9>&-; status_of "$1"; }
 answered() { [ "$(wc -c <"$1.out")" -ge "$2" ]; } # NAME BYTES
-bytes() { printf "$(sed 's/../\\x&/g' <<<"$1")"; }  # HEX
+bytes() { local i; for ((i = 0; i < ${#1}; i += 2)); do printf '%b' "\\x${1:i:2}"; done; } # HEX
 own_id() { "$TREEWIRE" pubkey --fingerprint <"$1" | sed 's/^sha256:\([0-9a-f]*\).*/\1/'; }
 to_self() { bytes 0000003604"$1$(own_id b.key)"10; printf 'keep this, relay'; } # NUMBER, 4 bytes: `send` of 16 bytes
 

@@ -80,7 +80,7 @@ static inline void commit_as(uint32_t by, tw_bytes proposals, uint32_t welcomed,
   assert_int_equal(tw_group_commit(group_of(by), &options, world.now_ms / 1000, &made), TW_OK);
   if (welcomed < NODES) {
     tw_writer w = tw_writer_to(&welcomes);
-    const tw_control_welcome welcome = {world.nodes[welcomed].id, tw_buf_bytes(&made.welcome)};
+    const tw_control_welcome welcome = {TW_ARRAY(world.nodes[welcomed].id.digest), tw_buf_bytes(&made.welcome)};
     tw_control_write_welcome(&w, &welcome);
     assert_int_equal(tw_writer_end(&w), TW_OK);
   }

@@ -319,7 +319,7 @@ static inline tw_bytes relay_welcome_to(relay_kit *k, unsigned to, const char *t
   const tw_bytes welcome = relay_welcome(k, text);
   const tw_fingerprint id = relay_id(to);
   tw_writer w = relay_make(k);
-  tw_write_fixed(&w, TW_ARRAY(id.digest));
+  tw_write_vector(&w, TW_ARRAY(id.digest));
   tw_write_vector(&w, welcome);
   return relay_made(&w);
 }
