@@ -160,7 +160,7 @@ void tw_plane_tick(tw_plane *plane, uint64_t now_ms) {
   give_up(plane, &plane->incoming);
   for (uint32_t i = 0; i < plane->config.peers; i++) {
     tw_path *path = &plane->peers[i].path;
-    if (plane->peers[i].owes_nudge) tw_plane_nudge(plane, i);
+    if (plane->peers[i].nudges > 0) tw_plane_nudge_on(plane, i);
     if (tw_path_tick(path, now_ms)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
     if (tw_path_is_due(path, now_ms)) tw_plane_probe(plane, i);
   }
@@ -202,7 +202,7 @@ void tw_plane_roster_changed(tw_plane *plane) {
 void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
   tw_plane_room *room = &plane->outgoing;
   plane->peers[number].path = (tw_path){0};
-  plane->peers[number].owes_nudge = false;
+  plane->peers[number].nudges = 0;
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
     if (room->list[i].len > 0 && room->list[i].owner == number) tw_plane_free_waiter(room, &room->list[i]);
   }

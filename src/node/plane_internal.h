@@ -124,8 +124,9 @@ bool tw_plane_find_way(const tw_plane *plane, uint32_t owner, tw_plane_way *way)
 /* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. False: it cannot go yet. */
 bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to);
-/* Nothing at all, under our newest keys; a peer to which there is no way gets it as soon as there is one. */
+/* Nothing at all, under our newest keys: as soon as there is a way to the peer, and again until it is heard. */
 void tw_plane_nudge(tw_plane *plane, uint32_t owner);
+void tw_plane_nudge_on(tw_plane *plane, uint32_t owner);
 /* Room for one more packet, until the batch has gone; NULL: the socket takes no more. */
 uint8_t *tw_plane_take_slot(tw_plane *plane);
 /* What lies in the slot that was taken last, into the batch. */

@@ -189,9 +189,27 @@ bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_
   return true;
 }
 
+enum { NUDGES = 4, NUDGE_MS = 500 };
+
 void tw_plane_nudge(tw_plane *plane, uint32_t owner) {
-  const bool sent = tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
-  if (owner != TW_SAS_NETWORK) plane->peers[owner].owes_nudge = !sent;
+  if (owner == TW_SAS_NETWORK) {
+    (void)tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
+    return;
+  }
+  tw_plane_peer *peer = &plane->peers[owner];
+  peer->nudges = NUDGES;
+  peer->nudge_at_ms = plane->now_ms;
+  peer->nudged_ms = plane->now_ms;
+  tw_plane_nudge_on(plane, owner);
+}
+
+void tw_plane_nudge_on(tw_plane *plane, uint32_t owner) {
+  tw_plane_peer *peer = &plane->peers[owner];
+  if (peer->heard_ms > peer->nudged_ms) peer->nudges = 0;
+  if (peer->nudges == 0 || plane->now_ms < peer->nudge_at_ms) return;
+  if (!tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL)) return;
+  peer->nudge_at_ms = plane->now_ms + ((uint64_t)NUDGE_MS << (NUDGES - peer->nudges));
+  peer->nudges--;
 }
 
 /* ---- probes ---- */
