@@ -97,6 +97,7 @@ static void step(world *w, tw_reader *r) {
   const tw_forward_address only = place(which);
   uint32_t members[8];
   tw_forward_bound bound;
+  tw_forward_challenge challenge;
   switch (what % 12) {
   case 0:
     TW_FUZZ_ASSERT(tw_forward_grant(w->forward, client, which > 200 ? &only : NULL, w->now_us, &w->sessions[client],
@@ -113,6 +114,10 @@ static void step(world *w, tw_reader *r) {
   case 6:
   case 7: send(w, which); break;
   case 8:
+    while (tw_forward_next_challenge(w->forward, &challenge)) {
+      TW_FUZZ_ASSERT(w->given[challenge.to.ip[3]]);
+      memcpy(w->tokens[client], challenge.datagram + TW_FORWARD_CHALLENGE - TW_FORWARD_TOKEN, TW_FORWARD_TOKEN);
+    }
     while (tw_forward_next_bound(w->forward, &bound)) TW_FUZZ_ASSERT(w->given[bound.address.ip[3]]);
     break;
   default: take(w, r);
@@ -123,7 +128,7 @@ static void step(world *w, tw_reader *r) {
 static void check(const world *w) {
   tw_forward_totals totals;
   tw_forward_total(w->forward, &totals);
-  uint64_t seen = totals.in.packets + totals.bound + totals.keepalives;
+  uint64_t seen = totals.in.packets + totals.challenged + totals.bound + totals.keepalives;
   for (unsigned i = 0; i < TW_FORWARD_REASONS; i++)
     if (i != TW_FORWARD_GONE && i != TW_FORWARD_UNSENT && i != TW_FORWARD_PUSHED_OUT) seen += totals.dropped[i].packets;
   TW_FUZZ_ASSERT(seen == w->received);
@@ -141,7 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                                       .messages = 1 + options % 8U,
                                                       .runs = options & 8 ? 24 : 0,
                                                       .rate = options & 16 ? 20000 : 0,
-                                                      .quantum = options & 32 ? 1500 : 0},
+                                                      .quantum = options & 32 ? 1500 : 0,
+                                                      .no_challenge = (options & 64) == 0},
                                 &w.forward) == TW_OK);
   while (tw_reader_more(&r)) step(&w, &r);
   check(&w);

@@ -29,9 +29,10 @@ static void put_address(json_t *object, const char *key, const tw_udp_address *a
   put(object, key, json_string(text));
 }
 
-/* Seconds since then; null: never. */
+/* Seconds since then; null: never. The node's time comes from another clock, and may be a little ahead. */
 static void put_age(json_t *object, const char *key, uint64_t since_ms, uint64_t now_ms) {
-  put(object, key, since_ms == 0 ? json_null() : json_integer((json_int_t)((now_ms - since_ms) / 1000)));
+  const uint64_t age_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+  put(object, key, since_ms == 0 ? json_null() : json_integer((json_int_t)(age_ms / 1000)));
 }
 
 static json_t *count_json(const tw_plane_count *count) {

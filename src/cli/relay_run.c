@@ -102,12 +102,15 @@ static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end
   if (refused) tw_event_text(line, "refused", text);
   if (refused && refusal->why.text[0] != '\0') tw_event_text(line, "why", refusal->why.text);
   tw_event_write(&run->serve.log, line);
+  const tw_report why = refusal->why;
   refusal->given = false;
   if (end->established && !run->serve.verbose) return; /* that a client's connection breaks is everyday business */
-  char who[TW_FINGERPRINT_TEXT];
-  (void)tw_cli_fail(TW_EXIT_OK, "%s: %s%s%s%s%.200s%s", id == NULL ? "somebody" : name_of(run, id, NULL, who),
-                    end->text, refused ? ": " : "", text, refused && refusal->why.text[0] != '\0' ? " (" : "",
-                    refused ? refusal->why.text : "", refused && refusal->why.text[0] != '\0' ? ")" : "");
+  char who[TW_FINGERPRINT_TEXT] = "somebody";
+  if (refused) (void)snprintf(who, sizeof who, "%s", text);
+  const char *name = id == NULL ? who : name_of(run, id, NULL, who);
+  const bool explained = refused && why.text[0] != '\0';
+  (void)tw_cli_fail(TW_EXIT_OK, "%s: %s%s%.200s%s", name, end->text, explained ? " (" : "", explained ? why.text : "",
+                    explained ? ")" : "");
 }
 
 static void on_strangers(void *ctx, const tw_gate_tally *tally) {

@@ -97,11 +97,12 @@ bool tw_control_client_next(tw_reader *walk, tw_client_id *out) {
   return true;
 }
 
-/* struct { ClientId to; opaque welcome<V>; } */
+/* struct { ClientId to<V>; opaque welcome<V>; } */
 bool tw_control_welcome_next(tw_reader *walk, tw_control_welcome *out) {
   if (!tw_reader_more(walk)) return false;
   tw_control_welcome next;
-  next.to = tw_control_read_client(walk);
+  next.to = tw_control_read_clients(walk);
+  if (next.to.len == 0) tw_reader_fail(walk, TW_ERR_ENCODING);
   next.welcome = tw_control_read_message(walk);
   if (tw_reader_err(walk) != TW_OK) return false;
   *out = next;
@@ -109,7 +110,7 @@ bool tw_control_welcome_next(tw_reader *walk, tw_control_welcome *out) {
 }
 
 void tw_control_write_welcome(tw_writer *w, const tw_control_welcome *welcome) {
-  tw_control_write_client(w, &welcome->to);
+  tw_write_vector(w, welcome->to);
   tw_write_vector(w, welcome->welcome);
 }
 

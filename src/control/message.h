@@ -81,9 +81,9 @@ typedef struct tw_control_address {
   uint16_t port;  /* not 0 */
 } tw_control_address;
 
-/** One of the `welcomes` of a commit. */
+/** One of the `welcomes` of a commit: it is the same for all whom the commit adds, and as long as the tree. */
 typedef struct tw_control_welcome {
-  tw_client_id to;
+  tw_bytes to; /* ClientIds, one at least: tw_control_client_next */
   tw_bytes welcome;
 } tw_control_welcome;
 

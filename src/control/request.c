@@ -75,7 +75,7 @@ static void write_group_open(tw_writer *w, const tw_control_group_open *open) {
 /*
  * struct {
  *   opaque group_id<V>; uint64 epoch; opaque commit<V>; opaque group_info<V>; ClientId members<V>;
- *   struct { ClientId to; opaque welcome<V>; } welcomes<V>;
+ *   struct { ClientId to<V>; opaque welcome<V>; } welcomes<V>;
  * } group_commit
  */
 static void read_group_commit(tw_reader *r, tw_control_group_commit *out) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/control_client.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "net/dial.h"
 #include "net/stream.h"
@@ -295,6 +297,28 @@ void tw_control_client_retry(tw_control_client *client) {
   if (client->closing || client->stream != NULL || client->dial != NULL) return;
   client->tries = 0;
   (void)uv_timer_start(&client->timer, on_timer, 0, 0);
+}
+
+void tw_control_client_renew(tw_control_client *client) {
+  if (client->closing) return;
+  tw_control_down down = {.was_up = client->up, .err = TW_ERR_CLOSED, .text = "our address has changed"};
+  const bool was_there = client->stream != NULL;
+  client->tries = 0;
+  client->up = false;
+  tw_dial_cancel(client->dial);
+  client->dial = NULL;
+  tw_stream_drop(client->stream);
+  client->stream = NULL;
+  (void)uv_timer_start(&client->timer, on_timer, 0, 0);
+  lose_all(client);
+  if (was_there && !client->closing) client->config.down(client->config.ctx, &down);
+}
+
+tw_err tw_control_client_remote(const tw_control_client *client, tw_udp_address *address) {
+  socklen_t len = sizeof *address;
+  if (client->stream == NULL) return TW_ERR_STATE;
+  memset(address, 0, sizeof *address);
+  return tw_stream_remote_address(client->stream, &address->any, &len);
 }
 
 /* ---- start and end ---- */

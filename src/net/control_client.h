@@ -7,6 +7,7 @@
 
 #include "control/message.h"
 #include "net/address.h"
+#include "net/udp.h"
 
 /*
  * Dials, shakes hands, and after a loss begins again: with the session that was kept in memory if the relay has it,
@@ -66,6 +67,13 @@ TW_MUST_USE tw_err tw_control_client_ask(tw_control_client *client, const tw_con
                                          tw_control_done done, void *ctx);
 /** Try again now where it waits to: the network has changed. */
 void tw_control_client_retry(tw_control_client *client);
+/**
+ * Our address has changed, so that what there is leads nowhere, though it may take TCP minutes to see it: begin again
+ * now, as after a loss. Not to be called within this client's callbacks.
+ */
+void tw_control_client_renew(tw_control_client *client);
+/** Where the relay is reached; TW_ERR_STATE: there is no connection. */
+TW_MUST_USE tw_err tw_control_client_remote(const tw_control_client *client, tw_udp_address *address);
 bool tw_control_client_is_up(const tw_control_client *client);
 /** Requests that wait for their answers. */
 size_t tw_control_client_open(const tw_control_client *client);

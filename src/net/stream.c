@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -18,6 +19,10 @@ const tw_channel *tw_stream_channel(const tw_stream *stream) { return tw_link_ch
 void *tw_stream_owner(const tw_stream *stream) { return stream->owner; }
 bool tw_stream_is_established(const tw_stream *stream) { return stream->established; }
 void tw_stream_remote(const tw_stream *stream, char *out) { tw_socket_peer_text(stream->fd, out); }
+
+tw_err tw_stream_remote_address(const tw_stream *stream, struct sockaddr *address, socklen_t *len) {
+  return getpeername(stream->fd, address, len) == 0 ? TW_OK : TW_ERR_STATE;
+}
 
 /* ---- the end ---- */
 

@@ -2,6 +2,8 @@
 #ifndef TW_NET_STREAM_H
 #define TW_NET_STREAM_H
 
+#include <sys/socket.h>
+
 #include <treewire/channel.h>
 #include <uv.h>
 
@@ -88,5 +90,7 @@ void *tw_stream_owner(const tw_stream *stream);
 bool tw_stream_is_established(const tw_stream *stream);
 /** The other end's address and port as text; `out` has room for TW_ADDRESS_TEXT. "?" if it cannot be told. */
 void tw_stream_remote(const tw_stream *stream, char *out);
+/** The same for programs; `address` has room for `len` bytes, which become those of the address. TW_ERR_STATE. */
+TW_MUST_USE tw_err tw_stream_remote_address(const tw_stream *stream, struct sockaddr *address, socklen_t *len);
 
 #endif

@@ -134,3 +134,18 @@ tw_err tw_udp_path_mtu(const tw_udp_address *to, uint32_t *mtu) {
   *mtu = (uint32_t)value;
   return TW_OK;
 }
+
+tw_err tw_udp_source(const tw_udp_address *to, tw_udp_address *from) {
+  socklen_t len = sizeof *from;
+  const int fd = socket(to->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (fd < 0) return TW_ERR_STATE;
+  memset(from, 0, sizeof *from);
+  const bool ok = connect(fd, &to->any, tw_udp_address_len(to)) == 0 && getsockname(fd, &from->any, &len) == 0;
+  (void)close(fd);
+  if (!ok) return TW_ERR_STATE;
+  if (from->any.sa_family == AF_INET6)
+    from->in6.sin6_port = 0;
+  else
+    from->in4.sin_port = 0;
+  return TW_OK;
+}

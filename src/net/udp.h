@@ -99,6 +99,11 @@ TW_MUST_USE tw_err tw_udp_set_df(const tw_udp *udp, tw_udp_df df);
  * for a moment. TW_ERR_STATE: the system does not know; it cannot be reached, for instance.
  */
 TW_MUST_USE tw_err tw_udp_path_mtu(const tw_udp_address *to, uint32_t *mtu);
+/**
+ * The address, with port 0, that this machine would send from to that one, by its routes as they are now. Nothing is
+ * sent; by a socket of its own, for a moment. TW_ERR_STATE: there is no way to it.
+ */
+TW_MUST_USE tw_err tw_udp_source(const tw_udp_address *to, tw_udp_address *from);
 /** The address that it is bound to. TW_ERR_STATE. */
 TW_MUST_USE tw_err tw_udp_local(const tw_udp *udp, tw_udp_address *local);
 
@@ -112,10 +117,11 @@ typedef struct tw_udp_slot {
   uint16_t segment;
   uint16_t datagrams;
   uint32_t len;
-  uint8_t *data; /* received: `len` bytes of the intake's, which the owner may change in place; to send: NULL */
-  uint16_t gone; /* to send: so many were sent or given up, from the first on */
-  int error;     /* to send: 0, or the errno of the last that was given up */
-  int apart;     /* to send: 0, or why UDP_SEGMENT was refused */
+  uint16_t parts; /* to send: pieces of memory that they lie in */
+  uint8_t *data;  /* received: `len` bytes of the intake's, which the owner may change in place; to send: NULL */
+  uint16_t gone;  /* to send: so many were sent or given up, from the first on */
+  int error;      /* to send: 0, or the errno of the last that was given up */
+  int apart;      /* to send: 0, or why UDP_SEGMENT was refused */
 } tw_udp_slot;
 
 /** The n-th datagram, n < datagrams, of a received slot. */
@@ -165,7 +171,8 @@ void tw_udp_batch_close(tw_udp_batch *batch);
 void tw_udp_batch_reset(tw_udp_batch *batch);
 /**
  * One more datagram, by its peer's last slot where that has room for one more of this size. The order of datagrams to
- * one peer is kept, that of different peers is not. `datagram` is borrowed until the batch is done or reset.
+ * one peer is kept, that of different peers is not. `datagram` is borrowed until the batch is done or reset; one that
+ * begins where the one before it ends costs the kernel less.
  * TW_ERR_LIMIT: full, send first. TW_ERR_ARGUMENT: more than TW_UDP_DATAGRAM_MAX bytes.
  */
 TW_MUST_USE tw_err tw_udp_batch_add(tw_udp_batch *batch, const tw_udp_address *to, uint8_t tos, tw_bytes datagram);

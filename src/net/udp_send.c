@@ -18,7 +18,8 @@ typedef union control {
 } control;
 
 struct tw_udp_batch_memory {
-  struct iovec *parts; /* TW_UDP_SEGMENTS for each slot */
+  struct iovec *parts;           /* TW_UDP_SEGMENTS for each slot: datagrams, or rows of them that lie side by side */
+  struct iovec single[MESSAGES]; /* a datagram of a row */
   struct mmsghdr messages[MESSAGES];
   tw_udp_address names[MESSAGES];
   control controls[MESSAGES];
@@ -69,6 +70,10 @@ static tw_udp_slot *find_slot(const tw_udp_batch *batch, const tw_udp_address *t
   return NULL;
 }
 
+static struct iovec *parts_of(const tw_udp_batch *batch, const tw_udp_slot *slot) {
+  return &batch->memory->parts[(size_t)(slot - batch->slots) * TW_UDP_SEGMENTS];
+}
+
 tw_err tw_udp_batch_add(tw_udp_batch *batch, const tw_udp_address *to, uint8_t tos, tw_bytes datagram) {
   if (datagram.len > TW_UDP_DATAGRAM_MAX) return TW_ERR_ARGUMENT;
   tw_udp_slot *slot = find_slot(batch, to);
@@ -77,9 +82,13 @@ tw_err tw_udp_batch_add(tw_udp_batch *batch, const tw_udp_address *to, uint8_t t
     slot = &batch->slots[batch->count++];
     *slot = (tw_udp_slot){.peer = *to, .tos = tos, .segment = (uint16_t)datagram.len};
   }
-  const size_t index = (size_t)(slot - batch->slots);
-  struct iovec *part = &batch->memory->parts[index * TW_UDP_SEGMENTS + slot->datagrams];
-  *part = (struct iovec){(void *)(uintptr_t)datagram.ptr, datagram.len}; /* sendmmsg only reads it */
+  struct iovec *next = parts_of(batch, slot) + slot->parts;
+  if (slot->parts > 0 && (const uint8_t *)next[-1].iov_base + next[-1].iov_len == datagram.ptr) {
+    next[-1].iov_len += datagram.len;
+  } else {
+    *next = (struct iovec){(void *)(uintptr_t)datagram.ptr, datagram.len}; /* sendmmsg only reads it */
+    slot->parts++;
+  }
   slot->datagrams++;
   slot->len += (uint32_t)datagram.len;
   return TW_OK;
@@ -104,7 +113,16 @@ static void put_control(struct msghdr *message, int level, int type, const void 
   message->msg_controllen += CMSG_SPACE(len);
 }
 
-/* Message `n`: `datagrams` of a slot, from the `from`-th on. */
+/* The datagram `n` of a slot. */
+static struct iovec single_of(const tw_udp_batch *batch, const tw_udp_slot *slot, size_t n) {
+  const struct iovec *part = parts_of(batch, slot);
+  size_t at = n * slot->segment;
+  for (; at > 0 && at >= part->iov_len; part++) at -= part->iov_len;
+  const size_t left = part->iov_len - at;
+  return (struct iovec){(uint8_t *)part->iov_base + at, left < slot->segment ? left : slot->segment};
+}
+
+/* Message `n`: all of a slot, or the datagram `from` alone. */
 static void make_message(const tw_udp *udp, tw_udp_batch *batch, size_t n, size_t index, uint16_t from,
                          uint16_t datagrams) {
   struct tw_udp_batch_memory *memory = batch->memory;
@@ -117,9 +135,14 @@ static void make_message(const tw_udp *udp, tw_udp_batch *batch, size_t n, size_
   struct msghdr *message = &memory->messages[n].msg_hdr;
   *message = (struct msghdr){.msg_name = &memory->names[n],
                              .msg_namelen = tw_udp_address_len(&memory->names[n]),
-                             .msg_iov = &memory->parts[index * TW_UDP_SEGMENTS + from],
-                             .msg_iovlen = datagrams,
+                             .msg_iov = parts_of(batch, slot),
+                             .msg_iovlen = slot->parts,
                              .msg_control = &memory->controls[n]};
+  if (datagrams < slot->datagrams) {
+    memory->single[n] = single_of(batch, slot, from);
+    message->msg_iov = &memory->single[n];
+    message->msg_iovlen = 1;
+  }
   if (datagrams > 1) put_control(message, SOL_UDP, UDP_SEGMENT, &slot->segment, sizeof slot->segment);
   if (udp->tos && slot->tos != 0) {
     const int tos = slot->tos;

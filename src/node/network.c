@@ -44,7 +44,7 @@ static void init(tw_network *network, const tw_network_config *config) {
                                  .ctx = network};
   network->pending.send_at_ms = UINT64_MAX;
   network->wait_ms = network->config.repeat_ms;
-  network->rejoin_wait_ms = network->config.repeat_ms;
+  network->rejoin_wait_ms = TW_NETWORK_SECOND;
   network->find_at_ms = UINT64_MAX;
   network->behind_at_ms = UINT64_MAX;
   network->keys_at_ms = UINT64_MAX;

@@ -36,8 +36,11 @@ void tw_network_note_tried(tw_network *network, const tw_client_id *id, uint64_t
 void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *pending, uint64_t now_ms) {
   tw_reader walk = tw_reader_of(tw_buf_bytes(&pending->welcomes));
   tw_control_welcome welcome;
-  while (tw_control_welcome_next(&walk, &welcome))
-    tw_network_note_tried(network, &welcome.to, now_ms + TW_NETWORK_TRY_AGAIN_MS);
+  while (tw_control_welcome_next(&walk, &welcome)) {
+    tw_reader joiners = tw_reader_of(welcome.to);
+    tw_client_id id;
+    while (tw_control_client_next(&joiners, &id)) tw_network_note_tried(network, &id, now_ms + TW_NETWORK_TRY_AGAIN_MS);
+  }
   network->adds_max = 1; /* if it is about one of them, the others are not to suffer */
 }
 
@@ -82,6 +85,13 @@ static uint64_t rank_of(const tw_network *network) {
   return rank;
 }
 
+/* The first few one after the other; the others, of whom there may be hundreds, at random behind them. */
+static uint64_t wait_for_turn(const tw_network *network) {
+  const uint64_t rank = rank_of(network);
+  const uint64_t turn = rank < TW_NETWORK_TURNS ? rank : TW_NETWORK_TURNS;
+  return turn * TW_NETWORK_TURN_MS + tw_network_roll(network, TW_NETWORK_SECOND * (1 + (rank - turn) / 10));
+}
+
 static bool can_act(const tw_network *network) {
   return network->state == TW_NETWORK_MEMBER && network->pending.kind == TW_NETWORK_PENDING_NONE &&
          !network->gathering && network->epoch.group != NULL && !network->overdue;
@@ -100,7 +110,7 @@ void tw_network_look_around(tw_network *network, uint64_t now_ms) {
     return;
   }
   if (at_ms < now_ms) at_ms = now_ms;
-  at_ms += rank_of(network) * TW_NETWORK_TURN_MS + tw_network_roll(network, TW_NETWORK_SECOND);
+  at_ms += wait_for_turn(network);
   tw_network_sooner(&network->duty_at_ms, at_ms); /* a wait that has begun is not begun anew */
 }
 
@@ -153,14 +163,21 @@ static tw_err propose_adds(const tw_network *network, tw_buf *proposals, size_t 
 }
 
 static tw_err address_welcomes(const tw_network *network, tw_bytes welcome, tw_buf *out) {
-  tw_writer w = tw_writer_to(out);
+  tw_buf joiners = TW_BUF_INIT(tw_env_alloc(network->env));
+  tw_writer w = tw_writer_to(&joiners);
   for (size_t i = 0; i < network->candidate_count; i++) {
     const tw_network_candidate *candidate = &network->candidates[i];
-    if (!is_to_be_added(network, candidate)) continue;
-    const tw_control_welcome addressed = {.to = candidate->id, .welcome = welcome};
-    tw_control_write_welcome(&w, &addressed);
+    if (is_to_be_added(network, candidate)) tw_control_write_client(&w, &candidate->id);
   }
-  return tw_writer_end(&w);
+  tw_err err = tw_writer_end(&w);
+  if (err == TW_OK) {
+    const tw_control_welcome addressed = {.to = tw_buf_bytes(&joiners), .welcome = welcome};
+    w = tw_writer_to(out);
+    tw_control_write_welcome(&w, &addressed);
+    err = tw_writer_end(&w);
+  }
+  tw_buf_clear(&joiners);
+  return err;
 }
 
 static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint64_t now_ms) {
@@ -232,7 +249,7 @@ static void take_next(tw_network *network, uint64_t now_ms) {
 
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms) {
   if (!network->gathering) return;
-  if (answer == NULL) {
+  if (answer == NULL || answer->status == TW_CONTROL_BUSY) { /* which is no word about key packages */
     tw_network_stop_gathering(network);
     network->duty_at_ms = now_ms + network->config.repeat_ms;
     return;
@@ -277,7 +294,7 @@ void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
   }
   /* Whoever is to go goes first, and does not wait for those who come. */
   if (has_unwanted(network)) network->candidate_count = 0;
-  network->at_once = false;
+  network->at_once = network->at_once && has_unwanted(network); /* until they are gone: somebody else may be first */
   network->gathering = true;
   take_next(network, now_ms);
 }

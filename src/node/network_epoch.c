@@ -67,9 +67,10 @@ static void has_changed(const tw_network *network) {
   if (network->config.changed != NULL) network->config.changed(network->config.ctx);
 }
 
-/* Who was a member, and is none in what we have adopted. */
+/* Who was a member, and is none in what we have adopted. Another group says nothing about those of before. */
 static void tell_removed(const tw_network *network, const tw_network_epoch *before) {
-  if (network->config.removed == NULL) return;
+  if (network->config.removed == NULL || before->group == NULL) return;
+  if (!tw_bytes_equal(tw_group_id(before->group), tw_group_id(network->epoch.group))) return;
   for (size_t i = 0; i < before->count; i++) {
     const tw_client_id *id = &before->members[i].id;
     if (tw_network_find_member(&network->epoch, id) == NULL) network->config.removed(network->config.ctx, id);

@@ -191,9 +191,9 @@ static void try_to_rejoin(tw_network *network, const tw_control_group *there, ui
     network->find_at_ms = network->rejoin_not_before_ms;
     return;
   }
-  if (now_ms > network->rejoin_not_before_ms + TW_NETWORK_WAIT_MAX_MS)
-    network->rejoin_wait_ms = network->config.repeat_ms;
-  network->rejoin_not_before_ms = now_ms + network->rejoin_wait_ms;
+  if (now_ms > network->rejoin_not_before_ms + TW_NETWORK_WAIT_MAX_MS) network->rejoin_wait_ms = TW_NETWORK_SECOND;
+  /* Many may be at it at once, and one of them is first each time. */
+  network->rejoin_not_before_ms = now_ms + network->rejoin_wait_ms + tw_network_roll(network, network->rejoin_wait_ms);
   if (network->rejoin_wait_ms < TW_NETWORK_WAIT_MAX_MS) network->rejoin_wait_ms *= 2;
   const tw_err err = rejoin(network, there, now_ms);
   if (err == TW_OK) {

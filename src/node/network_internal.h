@@ -9,6 +9,7 @@
 enum {
   TW_NETWORK_PACKAGES = 2,  /* key packages at the relay, while we are no member */
   TW_NETWORK_ADDS_MAX = 64, /* in one commit */
+  TW_NETWORK_TURNS = 8,     /* of members, for what all of them could do */
   TW_NETWORK_HELD_MAX = 16, /* commits that cannot be processed yet */
   TW_NETWORK_SWITCHES = 4   /* epochs that are known, but not sent under yet */
 };

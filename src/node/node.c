@@ -179,13 +179,14 @@ static void told_epoch(void *ctx, uint32_t peer, tw_bytes tail) {
   tw_network_compare(node->network, epoch, theirs, tw_node_now(node));
 }
 
-static void moved(void *ctx, uint32_t peer) {
-  tw_node *node = ctx;
+void tw_node_moved(tw_node *node, uint32_t peer) {
   char room[TW_FINGERPRINT_TEXT];
   const tw_path *path = &tw_plane_peer_of(node->plane, peer)->path;
   tw_node_tell(node, TW_NODE_DETAIL, "%s: packets go %s", tw_node_name_of(node, peer, room),
                path->is_direct ? "straight" : "by the relay");
 }
+
+static void moved(void *ctx, uint32_t peer) { tw_node_moved(ctx, peer); }
 
 /* ---- the loop ---- */
 
@@ -212,6 +213,7 @@ static void cut_off(tw_node *node, uint32_t peer) {
   if (tw_node_save_removed(node, peer) != TW_OK || tw_pairs_remove(node->pairs, peer) != TW_OK)
     tw_node_tell(node, TW_NODE_ERROR, "that could not be saved: it holds until the node ends");
   tw_plane_forget_peer(node->plane, peer);
+  tw_plane_roster_changed(node->plane);
 }
 
 static void cut_off_removed(tw_node *node) {
@@ -256,6 +258,7 @@ static void on_timer(uv_timer_t *timer) {
   if (tw_pairs_deadline(node->pairs) <= now) tw_pairs_tick(node->pairs, now);
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
   tw_node_relay_tick(node, now);
+  tw_node_endpoints_tick(node, now);
   tw_plane_tick(node->plane, now);
   watch_plane(node);
   if (tw_store_is_untidy(node->setup.store)) {
@@ -494,7 +497,6 @@ void tw_node_rekey(tw_node *node, uint32_t peer) {
 void tw_node_remove(tw_node *node, uint32_t peer) {
   if (peer >= node->peer_count || !node->peers[peer].is_peer || node->peers[peer].removed) return;
   cut_off(node, peer);
-  tw_plane_roster_changed(node->plane);
   tw_network_remove(node->network, &node->peers[peer].id, tw_node_now(node));
   tw_node_after(node);
 }

@@ -24,6 +24,7 @@ typedef struct tw_node_peer_state {
   bool removed;
   bool to_cut_off; /* somebody has removed it */
   tw_client_id id;
+  uint64_t look_up_ms; /* when its Endpoint is looked up next */
   char last_words[TW_NODE_LAST_WORDS];
 } tw_node_peer_state;
 
@@ -49,8 +50,9 @@ struct tw_node {
   tw_watch udp_watch;
   tw_watch tun_watch;
   bool tun_is_gone;
-  uv_getaddrinfo_t resolving;
+  uv_getaddrinfo_t resolving; /* a peer's Endpoint */
   bool is_resolving;
+  uint32_t resolving_peer;
   unsigned open_handles; /* that have to be closed before it is gone */
   bool closing;
 
@@ -62,14 +64,19 @@ struct tw_node {
   uint32_t generation;
   bool up;
 
-  tw_udp_address relay_address;
+  tw_udp_address relay_address; /* where the control connection has found it */
+  tw_udp_address source;        /* where we send to it from; family 0: not known, or there is no way */
+  uint64_t look_ms;             /* when to look for that again */
   bool has_binding;
   uint64_t session;
   uint8_t token[TW_CONTROL_TOKEN];
   bool bound;
   tw_udp_address seen_at;
-  uint64_t bind_at_ms; /* try again then */
-  uint32_t bind_tries;
+  bool looked;         /* for ways, since our address has changed, of which seen_at does not tell yet */
+  uint64_t bound_ms;   /* when */
+  uint64_t bind_at_ms; /* ask for a binding then */
+  uint32_t bind_tries; /* without effect so far */
+  uint32_t doubts;     /* how often it was asked for since peers do not answer */
   uint64_t keepalive_at_ms;
   uint64_t located_ms; /* when it was asked last where peers are */
   bool ready;
@@ -82,6 +89,8 @@ void tw_node_tell(const tw_node *node, tw_node_level level, const char *format, 
 const char *tw_node_name_of(const tw_node *node, uint32_t peer, char *room);
 /* UINT32_MAX: none of our peers, or one that was removed. */
 uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id);
+/* Tell that the way to a peer has changed. */
+void tw_node_moved(tw_node *node, uint32_t peer);
 /* Something happened that may have brought keys, or a new deadline. */
 void tw_node_after(tw_node *node);
 
@@ -101,5 +110,11 @@ TW_MUST_USE tw_err tw_node_relay_start(tw_node *node, tw_report *report);
 void tw_node_fetch(tw_node *node);
 void tw_node_relay_tick(tw_node *node, uint64_t now_ms);
 void tw_node_answered(tw_node *node, uint64_t tag, const tw_control_answer *answer);
+
+/* ---- node_endpoints.c: where peers are by the configuration ---- */
+
+void tw_node_endpoints_tick(tw_node *node, uint64_t now_ms);
+/* All are looked up again. */
+void tw_node_endpoints_renew(tw_node *node);
 
 #endif

@@ -9,6 +9,13 @@
 
 /* Who is not known to the relay yet is asked for again: soon where there are packets for it. */
 enum { LOCATE_MAX = 1024, LOCATE_AGAIN_MS = 1000, LOCATE_LATER_MS = 30000, LOCATE_WANTED_MS = 10000 };
+enum {
+  BIND_TRIES = 6,    /* then packets do not come through */
+  SILENCE_MS = 3000, /* of a peer that we send to */
+  LOOK_MS = 1000,    /* between looks at our own address */
+  ANSWER_MS = 10000, /* that the relay has for an answer */
+  WAIT_MS = 15000    /* between tries to reach it, at most */
+};
 
 static bool ask(tw_node *node, const tw_control_request *request, tw_node_ask what) {
   return node->port.request(node->port.ctx, request, TW_NODE_TAG | (uint64_t)what) == TW_OK;
@@ -114,12 +121,17 @@ static void located(tw_node *node, const tw_control_answer *answer) {
 
 /* ---- packets by the relay ---- */
 
+static uint64_t keepalive_ms(const tw_node *node) {
+  const uint64_t every = (uint64_t)node->setup.config->network.keepalive * 1000;
+  return every != 0 ? every : UINT64_MAX / 2;
+}
+
 static void ask_binding(tw_node *node, uint64_t now_ms) {
   const tw_control_request request = {.type = TW_CONTROL_BIND};
   (void)ask(node, &request, TW_NODE_ASK_BIND);
   const uint32_t doublings = node->bind_tries < 6 ? node->bind_tries : 6;
   node->bind_at_ms = now_ms + (UINT64_C(500) << doublings);
-  node->bind_tries++;
+  if (++node->bind_tries > BIND_TRIES) node->bound = false;
 }
 
 /* The token goes from the socket that packets go by: the relay learns our address from it. */
@@ -132,15 +144,79 @@ static void got_binding(tw_node *node, const tw_control_answer *answer) {
   tw_plane_greet_relay(node->plane, TW_ARRAY(node->token));
 }
 
+/* Ways that were found may lead nowhere from here; the relay's does. */
+static void look_for_ways(tw_node *node) {
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (tw_path_reset(&tw_plane_peer_of(node->plane, i)->path)) tw_node_moved(node, i);
+  }
+}
+
 static void bound(tw_node *node, const tw_control_bound *push) {
   if (!node->has_binding || push->session != node->session) return;
   tw_udp_address seen;
+  const uint64_t now = tw_node_now(node);
   node->bound = true;
+  node->bound_ms = now;
   node->bind_tries = 0;
-  node->bind_at_ms = UINT64_MAX;
-  if (udp_address_of(&push->seen, &seen)) node->seen_at = seen;
-  node->keepalive_at_ms = tw_node_now(node);
+  node->bind_at_ms = now + keepalive_ms(node);
+  if (!udp_address_of(&push->seen, &seen)) return;
+  const bool moved = node->seen_at.any.sa_family != 0 && !tw_udp_address_equal(&seen, &node->seen_at);
+  node->seen_at = seen;
+  if (moved && !node->looked) look_for_ways(node);
+  node->looked = false;
   tw_node_after(node);
+}
+
+/* A peer that is there and does not answer what goes by the relay: it, or we, may not be where the relay thinks. */
+static bool is_answered(const tw_node *node, uint64_t now_ms) {
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    const tw_plane_peer *peer = tw_plane_peer_of(node->plane, i);
+    const tw_path *path = &peer->path;
+    if (path->is_direct || path->relay_number == 0 || !path->online) continue;
+    if (path->used_ms > peer->heard_ms + SILENCE_MS && now_ms < path->used_ms + SILENCE_MS) return false;
+  }
+  return true;
+}
+
+/*
+ * The relay takes packets from the address alone that is bound, and does not say when they come from another one. So
+ * the binding is made anew instead of a keepalive, which does the same for NATs; and sooner where peers do not answer.
+ */
+static void look_after_binding(tw_node *node, uint64_t now_ms) {
+  if (!node->bound || node->bind_tries > 0) return;
+  if (is_answered(node, now_ms)) {
+    node->doubts = 0;
+    return;
+  }
+  const uint64_t pause = (uint64_t)SILENCE_MS << (node->doubts < 4 ? node->doubts : 4);
+  if (now_ms < node->bound_ms + pause || node->bind_at_ms <= now_ms) return;
+  node->bind_at_ms = now_ms;
+  node->doubts++;
+}
+
+/* ---- our own address ---- */
+
+static void has_moved(tw_node *node) {
+  tw_node_tell(node, TW_NODE_NOTE, "our address has changed: looking for ways anew");
+  look_for_ways(node);
+  node->looked = true;
+  tw_node_endpoints_renew(node);
+  tw_control_client_renew(node->control);
+}
+
+/* Whether what we send to the relay leaves from another address now, or leaves at all again. */
+static void look_at_source(tw_node *node, uint64_t now_ms) {
+  tw_udp_address source;
+  if (node->relay_address.any.sa_family == 0 || now_ms < node->look_ms) return;
+  node->look_ms = now_ms + LOOK_MS;
+  if (tw_udp_source(&node->relay_address, &source) != TW_OK) {
+    memset(&node->source, 0, sizeof node->source);
+    return;
+  }
+  if (tw_udp_address_equal(&source, &node->source)) return;
+  node->source = source;
+  has_moved(node);
 }
 
 static void look_for_unknown(tw_node *node, uint64_t now_ms) {
@@ -157,14 +233,18 @@ static void look_for_unknown(tw_node *node, uint64_t now_ms) {
 }
 
 void tw_node_relay_tick(tw_node *node, uint64_t now_ms) {
-  if (!node->up) return;
-  look_for_unknown(node, now_ms);
-  if (!node->bound && node->bind_at_ms <= now_ms) ask_binding(node, now_ms);
-  const uint64_t every = (uint64_t)node->setup.config->network.keepalive * 1000;
-  if (node->bound && every != 0 && node->keepalive_at_ms <= now_ms) {
-    tw_plane_greet_relay(node->plane, TW_NO_BYTES);
-    node->keepalive_at_ms = now_ms + every;
+  look_at_source(node, now_ms);
+  if (!node->up) {
+    /* The relay may still be there for packets. */
+    if (node->has_binding && node->keepalive_at_ms <= now_ms) {
+      tw_plane_greet_relay(node->plane, TW_NO_BYTES);
+      node->keepalive_at_ms = now_ms + keepalive_ms(node);
+    }
+    return;
   }
+  look_for_unknown(node, now_ms);
+  look_after_binding(node, now_ms);
+  if (node->bind_at_ms <= now_ms) ask_binding(node, now_ms);
   if (node->mail_waits) tw_node_fetch(node);
 }
 
@@ -211,35 +291,6 @@ static void on_push(void *ctx, const tw_control_push *push) {
 
 /* ---- the connection ---- */
 
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
-  tw_node *node = request->data;
-  node->is_resolving = false;
-  node->open_handles--;
-  if (status == 0 && !node->closing) {
-    const struct addrinfo *best = found; /* of the family that our socket has; IPv4 by an IPv6 one is fine */
-    while (best != NULL && node->setup.udp->family == AF_INET && best->ai_family != AF_INET) best = best->ai_next;
-    if (best != NULL) {
-      memset(&node->relay_address, 0, sizeof node->relay_address);
-      memcpy(&node->relay_address, best->ai_addr, best->ai_addrlen);
-      node->bind_at_ms = 0;
-    }
-  }
-  if (status == 0) uv_freeaddrinfo(found);
-  tw_node_after(node);
-}
-
-static void resolve_relay(tw_node *node) {
-  const tw_node_endpoint *endpoint = &node->setup.config->relay.endpoint;
-  const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
-  char port[8];
-  if (node->is_resolving) return;
-  (void)snprintf(port, sizeof port, "%u", (unsigned)endpoint->port);
-  node->resolving.data = node;
-  if (uv_getaddrinfo(node->setup.loop, &node->resolving, on_resolved, endpoint->host, port, &hints) != 0) return;
-  node->is_resolving = true;
-  node->open_handles++;
-}
-
 static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   tw_node *node = ctx;
   (void)relay;
@@ -250,9 +301,13 @@ static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   node->bound = false;
   node->has_binding = false;
   node->bind_tries = 0;
-  node->bind_at_ms = UINT64_MAX;
+  node->bind_at_ms = 0;
+  node->doubts = 0;
   tw_node_tell(node, TW_NODE_NOTE, "the relay is there%s", resumed ? ", resumed" : "");
-  resolve_relay(node);
+  /* Packets go to where the connection goes: the relay's name may have other addresses, of no use from here. */
+  if (tw_control_client_remote(node->control, &node->relay_address) != TW_OK ||
+      tw_udp_source(&node->relay_address, &node->source) != TW_OK)
+    memset(&node->source, 0, sizeof node->source);
   tw_node_fetch(node);
   locate_all(node);
   tw_pairs_connected(node->pairs, now);
@@ -265,6 +320,7 @@ static void on_down(void *ctx, const tw_control_down *down) {
   if (node->closing) return;
   node->up = false;
   node->bound = false;
+  node->keepalive_at_ms = tw_node_now(node);
   tw_node_tell(node, down->was_up ? TW_NODE_NOTE : TW_NODE_DETAIL, "no relay: %s; again in %.1f s", down->text,
                (double)down->wait_ms / 1000);
   tw_node_after(node);
@@ -280,6 +336,8 @@ static void on_freed(void *ctx) {
 tw_err tw_node_relay_start(tw_node *node, tw_report *report) {
   tw_control_client_config config = {.loop = node->setup.loop,
                                      .channel = &node->channel,
+                                     .answer_timeout_ms = ANSWER_MS,
+                                     .most_wait_ms = WAIT_MS,
                                      .up = on_up,
                                      .down = on_down,
                                      .push = on_push,

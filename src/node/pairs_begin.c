@@ -113,13 +113,15 @@ void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hell
 
 /*
  * Which of two pairs stands: the one that we have, or the new one, in which the peer has answered a client_hello of
- * ours. If ours is just as young, and began with a client_hello of the peer's, the two have crossed.
+ * ours. If ours is just as young, and began with a client_hello of the peer's, the two have crossed. A peer that has
+ * confirmed ours and begins anew all the same has lost it.
  */
 static bool new_one_stands(const tw_pairs *pairs, const tw_pairs_peer *peer, uint64_t now_ms) {
   if (peer->pair == NULL) return true;
   tw_pair_status status;
   tw_pair_get_status(peer->pair, &status);
-  const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < peer->made_ms + TW_PAIRS_CROSSING_MS;
+  const uint64_t young_ms = status.state == TW_PAIR_UNCONFIRMED ? TW_PAIRS_CROSSING_MS : TW_PAIRS_CONFIRMED_MS;
+  const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < peer->made_ms + young_ms;
   return !crossed || memcmp(&pairs->config.self, &peer->id, sizeof peer->id) < 0;
 }
 

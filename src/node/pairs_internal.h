@@ -13,6 +13,8 @@ enum { TW_PAIRS_HELLOS = 8, TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
 #define TW_PAIRS_STOCK_MS (UINT64_C(3600) * 1000)
 /* Two that begin at once know of it after so long. */
 #define TW_PAIRS_CROSSING_MS UINT64_C(60000)
+/* Mail that went before the packet by which it confirmed a pair is here so long after that at the latest. */
+#define TW_PAIRS_CONFIRMED_MS UINT64_C(5000)
 #define TW_PAIRS_NOBODY UINT32_MAX
 
 /* What a request was for: in its tag, with a peer's slot. */

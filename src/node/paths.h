@@ -23,13 +23,13 @@ enum {
   TW_PROBE_TAIL = 64,
   TW_PROBE = 1,
   TW_PROBE_ANSWER = 2,
-  TW_PATH_LAPSE_MS = 25000,   /* unanswered for so long: not used any more */
-  TW_PATH_REFRESH_MS = 10000, /* how often a path in use is probed */
-  TW_PATH_ANSWER_MS = 1500,   /* the next probe of a path in use, when the last one is not answered */
-  TW_PATH_ROUND_MS = 250,     /* between two rounds of probes at least */
-  TW_PATH_ROUNDS_MS = 60000,  /* and at most, as long as there are packets */
-  TW_PATH_TRIES = 6,          /* of an address beside the one in use */
-  TW_PATH_QUIET_MS = 120000   /* without packets for so long, paths are not looked after */
+  TW_PATH_LAPSE_MS = 8000,   /* unanswered for so long: not used any more */
+  TW_PATH_REFRESH_MS = 3000, /* how often a path in use is probed */
+  TW_PATH_ANSWER_MS = 1500,  /* the next probe of a path in use, when the last one is not answered */
+  TW_PATH_ROUND_MS = 250,    /* between two rounds of probes at least */
+  TW_PATH_ROUNDS_MS = 60000, /* and at most, as long as there are packets */
+  TW_PATH_TRIES = 6,         /* of an address beside the one in use */
+  TW_PATH_QUIET_MS = 120000  /* without packets for so long, paths are not looked after */
 };
 
 typedef struct tw_path_candidate {

@@ -157,6 +157,7 @@ void tw_plane_tick(tw_plane *plane, uint64_t now_ms) {
   give_up(plane, &plane->incoming);
   for (uint32_t i = 0; i < plane->config.peers; i++) {
     tw_path *path = &plane->peers[i].path;
+    if (plane->peers[i].nudges > 0) tw_plane_nudge_on(plane, i);
     if (tw_path_tick(path, now_ms)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
     if (tw_path_is_due(path, now_ms)) tw_plane_probe(plane, i);
   }
@@ -176,14 +177,19 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number) { plane->group_
 void tw_plane_clear_relay(tw_plane *plane) { plane->has_relay = false; }
 
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
-  if (!plane->has_relay || token.len > TW_RELAY_TOKEN) return;
+  if (token.len > 0) plane->expects_challenge = true;
+  tw_plane_tell_relay(plane, token);
+  tw_plane_leave(plane);
+}
+
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
+  if (!plane->has_relay || what.len > TW_RELAY_TOKEN) return;
   uint8_t *greeting = tw_plane_take_slot(plane); /* it may have to wait for the socket */
   if (greeting == NULL) return;
   tw_put_u64(greeting, plane->session);
   tw_put_u32(greeting + 8, 0);
-  if (token.len > 0) memcpy(greeting + TW_RELAY_HEADER, token.ptr, token.len);
-  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + token.len));
-  tw_plane_leave(plane);
+  if (what.len > 0) memcpy(greeting + TW_RELAY_HEADER, what.ptr, what.len);
+  tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + what.len));
 }
 
 void tw_plane_roster_changed(tw_plane *plane) {
@@ -193,10 +199,9 @@ void tw_plane_roster_changed(tw_plane *plane) {
 void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
   tw_plane_room *room = &plane->outgoing;
   plane->peers[number].path = (tw_path){0};
-  for (size_t i = 0; i < TW_PLANE_WAITING; i++) {
-    if (room->list[i].len == 0 || room->list[i].label.owner != number) continue;
-    room->list[i].len = 0;
-    room->count--;
+  plane->peers[number].nudges = 0;
+  for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
+    if (room->list[i].len > 0 && room->list[i].label.owner == number) tw_plane_free_waiter(room, &room->list[i]);
   }
 }
 

@@ -78,7 +78,7 @@ static void take_probe(tw_plane *plane, const arrival *a, const uint8_t *probe, 
   if (probe[0] == TW_PROBE) {
     uint8_t answer[TW_PROBE_SIZE] = {TW_PROBE_ANSWER};
     memcpy(answer + 8, probe + 8, 8);
-    tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
+    (void)tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
   } else if (probe[0] == TW_PROBE_ANSWER && !a->by_relay &&
              tw_path_answered(&plane->peers[a->peer].path, probe + 8, a->from, plane->now_ms)) {
     tw_plane_say_of(plane, TW_PLANE_MOVED, a->peer);
@@ -152,9 +152,20 @@ static void count_failure(tw_plane *plane, tw_err err) {
     plane->drops.forged++;
 }
 
+/* The relay asks whether it was us who sent the token from here. */
+static bool take_challenge(tw_plane *plane, const uint8_t *packet, size_t len, const tw_udp_address *from) {
+  static const uint8_t not_esp[TW_RELAY_CHALLENGE - TW_RELAY_TOKEN] = {0};
+  if (len != TW_RELAY_CHALLENGE || memcmp(packet, not_esp, sizeof not_esp) != 0) return false;
+  if (!plane->has_relay || !plane->expects_challenge || !tw_udp_address_equal(from, &plane->relay)) return false;
+  plane->expects_challenge = false;
+  tw_plane_tell_relay(plane, TW_BYTES(packet + sizeof not_esp, TW_RELAY_TOKEN));
+  return true;
+}
+
 /* False: there is no SA for it. */
 static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
   uint32_t spi;
+  if (take_challenge(plane, packet, len, from)) return true;
   if (tw_esp_peek(TW_BYTES(packet, len), &spi) != TW_OK) return true; /* a keepalive, or not for us */
   tw_sa_in *sa = tw_sas_in(plane->config.sas, spi);
   if (sa == NULL) return false;

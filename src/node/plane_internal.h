@@ -8,6 +8,8 @@
 
 /* uint64 session; uint32 destination; then an ESP packet */
 enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
+/* uint32 not_esp = 0; opaque nonce[16]: the relay's answer to a token, which wants the nonce back */
+enum { TW_RELAY_CHALLENGE = 20 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
 /* What is known of a packet that waits. */
@@ -79,9 +81,11 @@ struct tw_plane {
   tw_plane_drops drops;
   tw_udp_intake intake;
   tw_udp_batch batch;
-  uint8_t *slots; /* TW_PLANE_SLOTS of slot_size bytes */
+  uint8_t
+      *slots; /* room for TW_PLANE_SLOTS of slot_size bytes; what is in use lies side by side, as the kernel likes it */
   size_t slot_size;
   size_t slot_count; /* taken; none is taken twice before the batch has gone */
+  size_t used;       /* bytes */
   bool blocked;      /* the socket took not all of the batch */
   uint8_t *large;    /* what the device gives */
   tw_plane_job rest; /* what the socket has not taken of it */
@@ -94,6 +98,7 @@ struct tw_plane {
   bool has_relay;
   tw_udp_address relay; /* also of one that is gone */
   uint64_t session;
+  bool expects_challenge; /* a token has gone to the relay */
   uint32_t group_number;
   uint32_t roster; /* what is remembered of peer_of holds for this one; never 0 */
   uint64_t now_ms;
@@ -115,12 +120,18 @@ void tw_plane_say_of(tw_plane *plane, tw_plane_event_kind kind, uint32_t owner);
 /* The end of what the plane was asked to do: no pointer into SAs or into the intake is held any more. */
 void tw_plane_leave(tw_plane *plane);
 
+/* To the relay itself, when the plane is left: a token, a nonce or nothing. */
+void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
+
 /* ---- plane_out.c ---- */
 
 bool tw_plane_find_way(const tw_plane *plane, uint32_t owner, tw_plane_way *way);
-/* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. */
-void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
+/* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. False: it cannot go yet. */
+bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to);
+/* Nothing at all, under our newest keys: as soon as there is a way to the peer, and again until it is heard. */
+void tw_plane_nudge(tw_plane *plane, uint32_t owner);
+void tw_plane_nudge_on(tw_plane *plane, uint32_t owner);
 /* Room for one more packet, until the batch has gone; NULL: the socket takes no more. */
 uint8_t *tw_plane_take_slot(tw_plane *plane);
 /* What lies in the slot that was taken last, into the batch. */

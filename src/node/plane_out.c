@@ -49,7 +49,7 @@ void tw_plane_push(tw_plane *plane) {
     if (batch->slots[i].error != 0 || batch->slots[i].apart != 0) has_failed(plane, &batch->slots[i]);
   }
   tw_udp_batch_reset(batch);
-  plane->slot_count = 0;
+  plane->slot_count = plane->used = 0;
 }
 
 bool tw_plane_is_blocked(const tw_plane *plane) { return plane->blocked; }
@@ -57,20 +57,27 @@ bool tw_plane_is_blocked(const tw_plane *plane) { return plane->blocked; }
 uint8_t *tw_plane_take_slot(tw_plane *plane) {
   if (plane->slot_count == TW_PLANE_SLOTS) tw_plane_push(plane);
   if (plane->slot_count == TW_PLANE_SLOTS) return NULL;
-  return plane->slots + plane->slot_count++ * plane->slot_size;
+  plane->slot_count++;
+  return plane->slots + plane->used;
 }
 
-/* There are as many slots as places in the batch, and each datagram has a slot. */
+/* There are as many slots as places in the batch, and each datagram has a slot. The next one begins where it ends. */
 void tw_plane_queue(tw_plane *plane, const tw_udp_address *to, uint8_t tos, tw_bytes datagram) {
-  if (tw_udp_batch_add(&plane->batch, to, tos, datagram) == TW_OK) return;
+  if (tw_udp_batch_add(&plane->batch, to, tos, datagram) == TW_OK) {
+    plane->used += datagram.len;
+    return;
+  }
   plane->slot_count--;
   plane->drops.unsent++;
 }
 
-/* `slot` has TW_RELAY_HEADER + TW_ESP_HEADER bytes of room, then `len` bytes. False: the SA is used up. */
+/* What stands before the payload in a slot. */
+static size_t room_before(const tw_plane_way *way) { return (way->by_relay ? TW_RELAY_HEADER : 0) + TW_ESP_HEADER; }
+
+/* `slot` has the room before it, then `len` bytes. False: the SA is used up. */
 static bool seal_and_queue(tw_plane *plane, tw_esp_out *sa, const tw_plane_way *way, uint8_t *slot, uint8_t next_header,
                            size_t len, uint8_t tos) {
-  uint8_t *packet = slot + TW_RELAY_HEADER;
+  uint8_t *packet = slot + room_before(way) - TW_ESP_HEADER;
   if (tw_esp_seal(sa, next_header, packet, len, 0) != TW_OK) {
     plane->drops.used_up++;
     plane->slot_count--;
@@ -107,7 +114,7 @@ static bool go_on(tw_plane *plane, tw_plane_job *job) {
   while (job->split.index < job->split.count) {
     uint8_t *slot = tw_plane_take_slot(plane);
     if (slot == NULL) return false;
-    const size_t len = tw_split_next(&job->split, slot + TW_RELAY_HEADER + TW_ESP_HEADER);
+    const size_t len = tw_split_next(&job->split, slot + room_before(&way));
     if (seal_and_queue(plane, sa, &way, slot, job->next_header, len, job->tos)) count_sent(plane, job->owner, len);
   }
   (void)!tw_sas_used(sas, job->owner); /* what cannot be sealed is counted */
@@ -167,19 +174,43 @@ size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner) {
   return sent;
 }
 
-void tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
+bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to) {
   tw_plane_way way;
   tw_esp_out *sa = tw_sas_out(plane->config.sas, owner);
-  if (sa == NULL) return;
+  if (sa == NULL) return false;
   if (to != NULL)
     way = (tw_plane_way){.to = *to};
   else if (!tw_plane_find_way(plane, owner, &way))
-    return;
+    return false;
   uint8_t *slot = tw_plane_take_slot(plane);
-  if (slot == NULL) return;
-  if (content.len > 0) memcpy(slot + TW_RELAY_HEADER + TW_ESP_HEADER, content.ptr, content.len);
+  if (slot == NULL) return false;
+  if (content.len > 0) memcpy(slot + room_before(&way), content.ptr, content.len);
   (void)seal_and_queue(plane, sa, &way, slot, next_header, content.len, 0);
+  return true;
+}
+
+enum { NUDGES = 4, NUDGE_MS = 500 };
+
+void tw_plane_nudge(tw_plane *plane, uint32_t owner) {
+  if (owner == TW_SAS_NETWORK) {
+    (void)tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
+    return;
+  }
+  tw_plane_peer *peer = &plane->peers[owner];
+  peer->nudges = NUDGES;
+  peer->nudge_at_ms = plane->now_ms;
+  peer->nudged_ms = plane->now_ms;
+  tw_plane_nudge_on(plane, owner);
+}
+
+void tw_plane_nudge_on(tw_plane *plane, uint32_t owner) {
+  tw_plane_peer *peer = &plane->peers[owner];
+  if (peer->heard_ms > peer->nudged_ms) peer->nudges = 0;
+  if (peer->nudges == 0 || plane->now_ms < peer->nudge_at_ms) return;
+  if (!tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL)) return;
+  peer->nudge_at_ms = plane->now_ms + ((uint64_t)NUDGE_MS << (NUDGES - peer->nudges));
+  peer->nudges--;
 }
 
 /* ---- probes ---- */
@@ -194,7 +225,7 @@ void tw_plane_probe(tw_plane *plane, uint32_t number) {
     if (tw_random(plane->config.env, probe + 8, 8) != TW_OK) break;
     if (!tw_path_probe(path, i, probe + 8, &to)) continue;
     const size_t tail = plane->config.tell(plane->config.ctx, probe + TW_PROBE_SIZE);
-    tw_plane_send_own(plane, number, TW_ESP_NEXT_PROBE, TW_BYTES(probe, TW_PROBE_SIZE + tail), &to);
+    (void)tw_plane_send_own(plane, number, TW_ESP_NEXT_PROBE, TW_BYTES(probe, TW_PROBE_SIZE + tail), &to);
   }
   tw_path_probed(path, plane->now_ms);
 }
@@ -267,7 +298,7 @@ tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms) {
   plane->now_ms = now_ms;
   const size_t sent = tw_plane_flush(plane, &owner);
-  if (nudge && sent == 0) tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
+  if (nudge && sent == 0) tw_plane_nudge(plane, owner);
   if (owner != TW_SAS_NETWORK && tw_path_is_due(&plane->peers[owner].path, now_ms)) tw_plane_probe(plane, owner);
   tw_plane_leave(plane);
 }

@@ -299,7 +299,7 @@ tw_err tw_delivery_flush(tw_delivery *d) {
 
 void tw_delivery_moved(tw_delivery *d, const tw_fingerprint *client, const tw_control_location *location) {
   uint32_t at = 0;
-  for (uint32_t watcher; (watcher = tw_watches_next(&d->watches, location->number, &at)) != 0;)
+  for (uint32_t watcher; (watcher = tw_watches_next(&d->watches, tw_delivery_watched(client), &at)) != 0;)
     d->events.moved(d->events.ctx, watcher, client, location);
 }
 

@@ -110,7 +110,8 @@ bool tw_delivery_is_full(const tw_delivery *delivery);
  */
 TW_MUST_USE tw_err tw_delivery_flush(tw_delivery *delivery);
 
-/** A client has gone on- or offline, or got another address: those who asked for it are told, at once. */
+/** A client has come, gone on- or offline, or got another address: those who asked for it are told, at once, also when
+ * it was not known to the relay then. */
 void tw_delivery_moved(tw_delivery *delivery, const tw_fingerprint *client, const tw_control_location *location);
 /** A connection has ended: what it asked for by `locate` is forgotten. Answers to it still come, with its tags. */
 void tw_delivery_gone(tw_delivery *delivery, const tw_delivery_peer *peer);

@@ -123,10 +123,10 @@ static tw_err locate_one(tw_delivery_asking *asking, const tw_fingerprint *id, t
   bool found;
   *location = (tw_control_location){0};
   TW_TRY(d->store->ops->find(d->store, id, &client, &found));
-  if (!found) return TW_OK;
-  location->number = client.number;
-  d->events.locate(d->events.ctx, location);
-  return tw_watches_add(&d->watches, asking->client.number, client.number, d->limits.locates, fits);
+  if (found) location->number = client.number;
+  if (found) d->events.locate(d->events.ctx, location);
+  /* Who is not known yet may come. */
+  return tw_watches_add(&d->watches, asking->client.number, tw_delivery_watched(id), d->limits.locates, fits);
 }
 
 tw_err tw_delivery_locate_clients(tw_delivery_asking *asking) {

@@ -180,30 +180,46 @@ static tw_err answer_place_taken(tw_delivery_asking *asking, const tw_relay_grou
 static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members_len, size_t *count) {
   tw_reader walk = tw_reader_of(welcomes);
   tw_control_welcome one;
-  for (*count = 0; tw_control_welcome_next(&walk, &one); ++*count) {
-    if (one.welcome.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, one.welcome) ||
-        bsearch(one.to.digest, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL)
-      return false;
+  *count = 0;
+  while (tw_control_welcome_next(&walk, &one)) {
+    if (one.welcome.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, one.welcome)) return false;
+    for (size_t at = 0; at < one.to.len; at += ID) {
+      if (bsearch(one.to.ptr + at, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL) return false;
+    }
+    *count += one.to.len / ID;
   }
   return tw_reader_end(&walk) == TW_OK;
 }
 
-/* Whether each receiver has a mailbox with room: else refused. Their places go behind the members in scratch. */
-static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, bool *placed) {
+/* One that has no mailbox, or no room in it, is refused. */
+static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, tw_bytes welcome, tw_relay_welcome *out,
+                            bool *placed) {
   tw_delivery *d = asking->delivery;
+  tw_relay_client client;
+  bool found;
+  *placed = false;
+  TW_TRY(d->store->ops->find(d->store, to, &client, &found));
+  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "a Welcome for no client of this relay");
+  if (!tw_delivery_has_room(d, &client, welcome.len, 1)) /* the commit itself may come before it */
+    return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the mailbox of a Welcome's receiver is full");
+  *out = (tw_relay_welcome){.to = client.number, .message = welcome};
+  *placed = true;
+  return TW_OK;
+}
+
+/* Whether each receiver has a mailbox with room: else refused. */
+static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, bool *placed) {
   tw_reader walk = tw_reader_of(asking->request->body.group_commit.welcomes);
   tw_control_welcome one;
-  *placed = false;
-  for (size_t i = 0; tw_control_welcome_next(&walk, &one); i++) {
-    tw_relay_client client;
-    bool found;
-    TW_TRY(d->store->ops->find(d->store, &one.to, &client, &found));
-    if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "a Welcome for no client of this relay");
-    if (!tw_delivery_has_room(d, &client, one.welcome.len, 1)) /* the commit itself may come before it */
-      return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the mailbox of a Welcome's receiver is full");
-    out[i] = (tw_relay_welcome){.to = client.number, .message = one.welcome};
-  }
   *placed = true;
+  while (tw_control_welcome_next(&walk, &one)) {
+    tw_reader receivers = tw_reader_of(one.to);
+    tw_client_id to;
+    while (tw_control_client_next(&receivers, &to)) {
+      TW_TRY(place_welcome(asking, &to, one.welcome, out++, placed));
+      if (!*placed) return TW_OK;
+    }
+  }
   return TW_OK;
 }
 

@@ -2,6 +2,8 @@
 #ifndef TW_RELAY_DELIVERY_PARTS_H
 #define TW_RELAY_DELIVERY_PARTS_H
 
+#include <string.h>
+
 #include "relay/delivery.h"
 #include "relay/watch.h"
 
@@ -65,6 +67,13 @@ tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, 
 tw_err tw_delivery_note_mail(void *ctx, uint32_t number);
 /* The same for groups whose members are to be told. */
 tw_err tw_delivery_note_group(void *ctx, uint32_t number);
+/* What a client is watched by, of its ClientId, which is a hash: who shares it with another one is told of that, too,
+ * and does not know it. */
+static inline uint32_t tw_delivery_watched(const tw_fingerprint *id) {
+  uint32_t key;
+  memcpy(&key, id->digest, sizeof key);
+  return key;
+}
 /* What may wait for a direct message to be taken. */
 bool tw_delivery_has_room(const tw_delivery *delivery, const tw_relay_client *client, size_t message, size_t more);
 

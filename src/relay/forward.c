@@ -154,6 +154,7 @@ tw_err tw_forward_grant(tw_forward *forward, uint32_t client, const tw_forward_a
   struct {
     uint64_t session;
     uint8_t token[TW_FORWARD_TOKEN];
+    uint8_t nonce[TW_FORWARD_TOKEN];
   } fresh;
   if (client == 0 || (client & TW_FORWARD_GROUP_BIT) != 0) return TW_ERR_ARGUMENT;
   TW_TRY(tw_random(forward->env, (uint8_t *)&fresh, sizeof fresh));
@@ -168,9 +169,11 @@ tw_err tw_forward_grant(tw_forward *forward, uint32_t client, const tw_forward_a
   for (unsigned i = 1; i < TW_FORWARD_TOKENS; i++)
     if (peer->tokens[i].until_us < place->until_us) place = &peer->tokens[i];
   *place = (tw_forward_pending_token){.until_us = now_us + forward->options.token_us};
-  if (only != NULL) place->only = *only;
+  if (only != NULL) place->from = *only;
   memcpy(place->token, fresh.token, sizeof fresh.token);
+  memcpy(place->nonce, fresh.nonce, sizeof fresh.nonce);
   memcpy(token, fresh.token, sizeof fresh.token);
+  tw_wipe(&fresh, sizeof fresh);
   *session = peer->session;
   return TW_OK;
 }
@@ -193,16 +196,43 @@ static void stop_telling(tw_forward *forward, const tw_forward_peer *peer) {
   if (forward->telling_last == peer) forward->telling_last = before;
 }
 
+static void stop_challenging(tw_forward *forward, const tw_forward_peer *peer) {
+  tw_forward_peer **at = &forward->challenging;
+  if (!peer->challenging) return;
+  while (*at != peer) at = &(*at)->next_challenging;
+  *at = peer->next_challenging;
+}
+
 void tw_forward_remove(tw_forward *forward, uint32_t client) {
   tw_forward_peer *peer = tw_forward_peer_of(forward, client);
   if (peer == NULL) return;
   tw_forward_queue_empty(forward, peer);
   stop_telling(forward, peer);
+  stop_challenging(forward, peer);
   tw_forward_table_drop(&forward->sessions, peer->session);
   tw_forward_table_drop(&forward->numbers, client);
   tw_wipe(peer, sizeof *peer);
   peer->next = forward->unused;
   forward->unused = peer;
+}
+
+bool tw_forward_next_challenge(tw_forward *forward, tw_forward_challenge *challenge) {
+  while (forward->challenging != NULL) {
+    tw_forward_peer *peer = forward->challenging;
+    for (unsigned i = 0; i < TW_FORWARD_TOKENS; i++) {
+      tw_forward_pending_token *pending = &peer->tokens[i];
+      if (!pending->challenging) continue;
+      pending->challenging = false;
+      memset(challenge, 0, sizeof *challenge);
+      challenge->to = pending->from;
+      memcpy(challenge->datagram + sizeof challenge->datagram - sizeof pending->nonce, pending->nonce,
+             sizeof pending->nonce);
+      return true;
+    }
+    forward->challenging = peer->next_challenging;
+    peer->challenging = false;
+  }
+  return false;
 }
 
 bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound) {
@@ -212,7 +242,9 @@ bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound) {
     if (forward->telling_first == NULL) forward->telling_last = NULL;
     peer->telling = false;
     if (!peer->bound) continue;
-    *bound = (tw_forward_bound){.client = peer->number, .session = peer->session, .address = peer->address};
+    *bound = (tw_forward_bound){
+        .client = peer->number, .session = peer->session, .address = peer->address, .moved = peer->moved};
+    peer->moved = false;
     return true;
   }
   return false;

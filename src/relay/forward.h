@@ -19,14 +19,21 @@
  * What goes to a client is the ESP packet alone (RFC 3948 section 2.1).
  *
  * Nothing is sent but to an address that was bound by a token, which was given over the client's control connection,
- * works once and expires; nothing that comes by UDP is answered by UDP. A datagram counts only if it comes from the
- * address bound to its session. Who can spoof that address and knows the session can use up a client's share, no more.
+ * works once and expires. A client could send its token with somebody else's address as the source, so as to have what
+ * others send to it go there: so a challenge goes to that address, the one thing that is sent unasked (once for each
+ * token, and shorter than that was), and binds it when it comes back from there:
+ *
+ *   relay to client    struct { uint32 not_esp = 0; opaque nonce[16]; }     (RFC 3948 section 2.2: no SPI is 0)
+ *   client to relay    as a token: destination 0, the nonce
+ *
+ * A datagram counts only if it comes from the address bound to its session. Who can spoof that address and knows the
+ * session can use up a client's share, no more.
  *
  * Datagrams lie in receive slots of the caller's, numbered from 0. Packets are not copied: a slot is in use until all
  * that was queued from it has been sent or dropped. One round of the caller's:
  *
  *   1. tw_forward_free_slots; receive into those (recvmmsg, with UDP_GRO where the system has it); tw_forward_take each
- *   2. tw_forward_next_bound, until there is none: tell the control connections
+ *   2. tw_forward_next_challenge, until there is none: send them; tw_forward_next_bound: tell the control connections
  *   3. tw_forward_batch; send (sendmmsg, UDP_SEGMENT); tw_forward_sent, tw_forward_unsent; again until the budget is
  *      spent, the socket takes no more or tw_forward_waiting is false
  *
@@ -42,6 +49,7 @@
 enum {
   TW_FORWARD_HEADER = 12,           /* bytes: session and destination */
   TW_FORWARD_TOKEN = 16,            /* bytes */
+  TW_FORWARD_CHALLENGE = 20,        /* bytes of that datagram */
   TW_FORWARD_TOKENS = 2,            /* of one client at a time; one more takes the place of the oldest */
   TW_FORWARD_PACKET_MIN = 8,        /* bytes: SPI and sequence number (RFC 4303 section 2) */
   TW_FORWARD_DATAGRAM_MAX = 65535,  /* bytes in a slot */
@@ -74,6 +82,7 @@ typedef struct tw_forward_options {
   uint64_t binding_us;  /* silence after which nothing is sent to an address until it is heard again; default 180 s */
   uint64_t rate;        /* bytes a second that a client may make the relay send, 10^3 … 10^10; default none */
   uint64_t burst;       /* bytes of it at once; default what the rate gives in 100 ms, at least one whole message */
+  bool no_challenge;    /* a token binds at once: where nobody sends from somebody else's address */
 } tw_forward_options;
 
 /** Why a packet did not go on. */
@@ -112,12 +121,14 @@ typedef struct tw_forward_client_stats {
   tw_forward_address address; /* where it is, or was last */
 } tw_forward_client_stats;
 
-/** Of all. Each packet that came in is in one place: in, dropped[…], bound or keepalives. */
+/** Of all. Each packet that came in is in one place: in, dropped[…], challenged, bound or
+ * keepalives. */
 typedef struct tw_forward_totals {
   tw_forward_count in;                          /* queued */
   tw_forward_count out;                         /* sent, replicas counted */
   tw_forward_count dropped[TW_FORWARD_REASONS]; /* PUSHED_OUT, GONE, UNSENT: of those in `in`, and replicas */
-  uint64_t bound;                               /* tokens that were used */
+  uint64_t challenged;                          /* tokens that came, and were answered by a challenge */
+  uint64_t bound;                               /* addresses that are clients' since then */
   uint64_t keepalives;
   uint32_t clients;
   uint32_t groups;
@@ -173,11 +184,19 @@ uint32_t tw_forward_free_slots(const tw_forward *forward, uint32_t *slots, uint3
 TW_MUST_USE tw_err tw_forward_take(tw_forward *forward, uint32_t slot, tw_bytes datagram, uint32_t segment,
                                    const tw_forward_address *source, uint64_t now_us);
 
+/** To be sent as one datagram; it does not matter if it is lost, as its client asks for another token then. */
+typedef struct tw_forward_challenge {
+  tw_forward_address to;
+  uint8_t datagram[TW_FORWARD_CHALLENGE];
+} tw_forward_challenge;
+bool tw_forward_next_challenge(tw_forward *forward, tw_forward_challenge *challenge);
+
 /** A client that has bound an address. */
 typedef struct tw_forward_bound {
   uint32_t client;
   uint64_t session;
   tw_forward_address address;
+  bool moved; /* it was bound to another one before, or to none */
 } tw_forward_bound;
 /** The next one, the oldest first; twice the same address if it was bound twice in between is told once. */
 bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound);

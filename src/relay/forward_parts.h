@@ -9,8 +9,11 @@
 
 typedef struct tw_forward_pending_token {
   uint8_t token[TW_FORWARD_TOKEN];
-  uint64_t until_us;       /* 0: there is none */
-  tw_forward_address only; /* family 0: from anywhere */
+  uint8_t nonce[TW_FORWARD_TOKEN]; /* that is to come back once the token was used */
+  uint64_t until_us;               /* 0: there is none */
+  tw_forward_address from;         /* where the token came from; before: the host that it may, family 0: any */
+  bool used;
+  bool challenging; /* the nonce is to be sent */
 } tw_forward_pending_token;
 
 /*
@@ -21,9 +24,11 @@ typedef struct tw_forward_peer {
   uint64_t session;
   uint32_t number; /* 0: none, and in the free list by `next` */
   bool bound;
-  bool telling; /* in the list of tw_forward_next_bound */
-  bool active;  /* something is queued: in the round */
-  bool in_turn; /* has had the quantum of this turn */
+  bool telling;     /* in the list of tw_forward_next_bound */
+  bool moved;       /* what was told last is another address */
+  bool challenging; /* in the list of tw_forward_next_challenge */
+  bool active;      /* something is queued: in the round */
+  bool in_turn;     /* has had the quantum of this turn */
   uint64_t heard_us;
   tw_forward_address address;
   tw_forward_count out;
@@ -40,6 +45,7 @@ typedef struct tw_forward_peer {
   uint64_t full_ns; /* when the bucket of its rate is full again */
   tw_forward_count in_dropped, over;
   struct tw_forward_peer *next_telling;
+  struct tw_forward_peer *next_challenging;
   tw_forward_pending_token tokens[TW_FORWARD_TOKENS];
 } tw_forward_peer;
 
@@ -95,6 +101,7 @@ struct tw_forward {
   tw_forward_peer *active_last;
   tw_forward_peer *telling_first;
   tw_forward_peer *telling_last;
+  tw_forward_peer *challenging;
 
   tw_forward_message *messages;
   uint32_t message_at; /* the first one that is left */

@@ -22,27 +22,56 @@ static bool same_host(const tw_forward_address *a, const tw_forward_address *b) 
   return a->family == b->family && a->scope == b->scope && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
+static bool same_place(const tw_forward_address *a, const tw_forward_address *b) {
+  return a->port == b->port && same_host(a, b);
+}
+
 /* The socket may differ: sockets that share a port get their datagrams by the system's choice. */
 static bool is_from(const tw_forward_peer *peer, const tw_forward_address *source) {
-  return peer->bound && peer->address.port == source->port && same_host(&peer->address, source);
+  return peer->bound && same_place(&peer->address, source);
 }
 
 /* ---- tokens ---- */
 
-/* All are compared, in constant time: how far a guess came is nobody's business. */
-static bool use_token(tw_forward_peer *peer, tw_bytes given, const tw_forward_address *source, uint64_t now_us) {
-  bool used = false;
+/* The nonce goes to where the token came from. */
+static void challenge(tw_forward *forward, tw_forward_peer *peer, tw_forward_pending_token *pending,
+                      const tw_forward_address *source) {
+  pending->from = *source;
+  pending->used = true;
+  pending->challenging = true;
+  if (peer->challenging) return;
+  peer->challenging = true;
+  peer->next_challenging = forward->challenging;
+  forward->challenging = peer;
+}
+
+typedef enum token_use { TOKEN_BAD, TOKEN_CHALLENGED, TOKEN_BINDS } token_use;
+
+/* A token, or the nonce that was sent for one. All are compared, in constant time: how far a guess came is nobody's
+ * business. */
+static token_use use_token(tw_forward *forward, tw_forward_peer *peer, tw_bytes given, const tw_forward_address *source,
+                           uint64_t now_us) {
+  token_use use = TOKEN_BAD;
   for (unsigned i = 0; i < TW_FORWARD_TOKENS; i++) {
     tw_forward_pending_token *pending = &peer->tokens[i];
-    if (!tw_secret_equal(TW_ARRAY(pending->token), given) || pending->until_us == 0) continue;
-    if (pending->only.family != 0 && !same_host(&pending->only, source)) continue;
-    used = used || now_us < pending->until_us;
+    const tw_bytes wanted = pending->used ? TW_ARRAY(pending->nonce) : TW_ARRAY(pending->token);
+    if (!tw_secret_equal(wanted, given) || pending->until_us == 0) continue;
+    if (!pending->used && pending->from.family != 0 && !same_host(&pending->from, source)) continue;
+    if (pending->used && !same_place(&pending->from, source)) continue;
+    const bool in_time = now_us < pending->until_us;
+    if (in_time && !pending->used && !forward->options.no_challenge) {
+      challenge(forward, peer, pending, source);
+      use = TOKEN_CHALLENGED;
+      continue;
+    }
+    if (in_time) use = TOKEN_BINDS;
     tw_wipe(pending, sizeof *pending);
   }
-  return used;
+  return use;
 }
 
 static void bind_peer(tw_forward *forward, tw_forward_peer *peer, const tw_forward_address *source, uint64_t now_us) {
+  if (!is_from(peer, source)) peer->moved = true;
   peer->bound = true;
   peer->address = *source;
   peer->heard_us = now_us;
@@ -62,10 +91,10 @@ static void take_for_relay(intake *in, tw_forward_peer *from, tw_bytes rest) {
   tw_forward *forward = in->forward;
   if (rest.len == TW_FORWARD_TOKEN) {
     const bool somewhere = in->source->family != 0 && in->source->port != 0;
-    if (somewhere && use_token(from, rest, in->source, in->now_us))
-      bind_peer(forward, from, in->source, in->now_us);
-    else
-      tw_forward_drop(forward, from, TW_FORWARD_BAD_TOKEN, 1, rest.len);
+    const token_use use = somewhere ? use_token(forward, from, rest, in->source, in->now_us) : TOKEN_BAD;
+    if (use == TOKEN_BINDS) bind_peer(forward, from, in->source, in->now_us);
+    if (use == TOKEN_CHALLENGED) forward->totals.challenged++;
+    if (use == TOKEN_BAD) tw_forward_drop(forward, from, TW_FORWARD_BAD_TOKEN, 1, rest.len);
     return;
   }
   if (!is_from(from, in->source)) {

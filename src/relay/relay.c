@@ -12,7 +12,7 @@
 enum {
   CLIENTS_MAX = 65536,
   AWAY_MS = 180000,
-  AWAY_LOOK_MS = 5000,
+  AWAY_LOOKS = 32,    /* in that time */
   SWEEP_MS = 3600000, /* from round to round */
   SWEEP_STEP_MS = 50,
   SLOTS = 512,
@@ -339,7 +339,7 @@ static void on_received(void *ctx) {
     const client *c = find(relay, bound.client);
     const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound.session, address_of(&bound.address)}};
     push(relay, bound.client, &what);
-    if (c != NULL) tell_moved(c);
+    if (c != NULL && bound.moved) tell_moved(c);
   }
 }
 
@@ -461,7 +461,7 @@ tw_err tw_relay_start(const tw_relay_config *config, tw_relay **relay, tw_report
   }
   made->parts = 4;
   start_timer(made, &made->sweeper, on_sweeper, 0, 0);
-  start_timer(made, &made->away_timer, on_away_timer, AWAY_LOOK_MS, AWAY_LOOK_MS);
+  start_timer(made, &made->away_timer, on_away_timer, 0, made->config.away_ms / AWAY_LOOKS + 1);
   *relay = made;
   return TW_OK;
 }

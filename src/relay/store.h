@@ -78,7 +78,7 @@ typedef struct tw_relay_commit {
   const uint8_t *hash;  /* of the commit; TW_RELAY_HASH bytes */
   tw_bytes group_info;  /* of the next epoch, as are `members` and `welcomes` */
   tw_bytes members;
-  const tw_relay_welcome *welcomes;
+  const tw_relay_welcome *welcomes; /* those with the same bytes, at the same place, one after the other: kept once */
   size_t welcome_count;
   uint8_t welcome_kind; /* of their entries, which have the next epoch */
   uint32_t remembered;  /* commits, this one included, that `past` is asked for later; the ones before go */

@@ -250,16 +250,23 @@ static tw_err commit_within(tw_relay_sqlite *store, const tw_relay_commit *commi
   return set_members(store, commit->group, commit->members);
 }
 
-/* The messages of kind `welcome`, each to its receiver alone. */
+/* The messages of kind `welcome`, each to its receivers alone. */
 static tw_err welcome_all(tw_relay_sqlite *store, const tw_relay_commit *commit, uint8_t kind, uint64_t now_ms,
                           tw_relay_reach reach, void *ctx) {
-  for (size_t i = 0; i < commit->welcome_count; i++) {
+  uint64_t message = 0;
+  for (size_t i = 0, last = 0; i < commit->welcome_count; i++) {
+    const tw_relay_welcome *welcome = &commit->welcomes[i];
     tw_relay_mail mail = commit->commit;
     mail.kind = kind;
     mail.epoch++;
-    mail.message = commit->welcomes[i].message;
-    TW_TRY(tw_relay_mail_put(store, commit->welcomes[i].to, &mail, now_ms));
-    const tw_err err = reach(ctx, commit->welcomes[i].to);
+    mail.message = welcome->message;
+    if (i == last) {
+      while (last < commit->welcome_count && commit->welcomes[last].message.ptr == welcome->message.ptr) last++;
+      TW_TRY(tw_relay_message_add(store, &mail, now_ms, &message));
+      TW_TRY(tw_relay_message_refs(store, message, last - i));
+    }
+    TW_TRY(tw_relay_message_put(store, welcome->to, message, mail.message.len));
+    const tw_err err = reach(ctx, welcome->to);
     if (err != TW_OK) return tw_relay_fail(store, err);
   }
   return TW_OK;

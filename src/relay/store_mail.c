@@ -39,13 +39,10 @@ tw_err tw_relay_message_let_go(tw_relay_sqlite *store, uint64_t message) {
   return tw_relay_query_run(&q);
 }
 
-tw_err tw_relay_mail_put(tw_relay_sqlite *store, uint32_t number, const tw_relay_mail *mail, uint64_t now_ms) {
-  uint64_t message = 0;
-  TW_TRY(tw_relay_message_add(store, mail, now_ms, &message));
-  TW_TRY(tw_relay_message_refs(store, message, 1));
+tw_err tw_relay_message_put(tw_relay_sqlite *store, uint32_t number, uint64_t message, size_t len) {
   tw_relay_query q = tw_relay_query_of(store, TW_RELAY_CLIENT_GOT);
   tw_relay_query_number(&q, number);
-  tw_relay_query_number(&q, mail->message.len + TW_RELAY_ENTRY_COST);
+  tw_relay_query_number(&q, len + TW_RELAY_ENTRY_COST);
   if (!tw_relay_query_row(&q) && q.result == SQLITE_DONE) q.result = SQLITE_CORRUPT; /* nobody has this number */
   const uint64_t last = q.result == SQLITE_ROW ? tw_relay_column_number(&q, 0) : 0;
   TW_TRY(tw_relay_query_run(&q));
@@ -56,10 +53,17 @@ tw_err tw_relay_mail_put(tw_relay_sqlite *store, uint32_t number, const tw_relay
   return tw_relay_query_run(&q);
 }
 
+static tw_err put(tw_relay_sqlite *store, uint32_t number, const tw_relay_mail *mail, uint64_t now_ms) {
+  uint64_t message = 0;
+  TW_TRY(tw_relay_message_add(store, mail, now_ms, &message));
+  TW_TRY(tw_relay_message_refs(store, message, 1));
+  return tw_relay_message_put(store, number, message, mail->message.len);
+}
+
 tw_err tw_relay_sqlite_send(tw_relay_store *base, uint32_t number, const tw_relay_mail *mail, uint64_t now_ms) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   TW_TRY(tw_relay_operation_begin(store));
-  return tw_relay_operation_end(store, tw_relay_mail_put(store, number, mail, now_ms));
+  return tw_relay_operation_end(store, put(store, number, mail, now_ms));
 }
 
 typedef struct first {

@@ -147,9 +147,8 @@ TW_MUST_USE tw_err tw_relay_message_add(tw_relay_sqlite *store, const tw_relay_m
 TW_MUST_USE tw_err tw_relay_message_refs(tw_relay_sqlite *store, uint64_t message, uint64_t refs);
 /* One holder less; without any it goes. */
 TW_MUST_USE tw_err tw_relay_message_let_go(tw_relay_sqlite *store, uint64_t message);
-/* Into one mailbox. */
-TW_MUST_USE tw_err tw_relay_mail_put(tw_relay_sqlite *store, uint32_t number, const tw_relay_mail *mail,
-                                     uint64_t now_ms);
+/* One of `len` bytes into one mailbox, which is one of those holders that were told before. */
+TW_MUST_USE tw_err tw_relay_message_put(tw_relay_sqlite *store, uint32_t number, uint64_t message, size_t len);
 /* Delete from the front: entries up to the number `upto`, and those that came before `before_ms`. */
 TW_MUST_USE tw_err tw_relay_mail_cut(tw_relay_sqlite *store, uint32_t number, uint64_t upto, uint64_t before_ms);
 

@@ -46,7 +46,10 @@ static void on_ready(void *ctx, bool readable, bool writable) {
         return;
       }
     }
-    if (received) udp->config.received(udp->config.ctx);
+    if (received) {
+      tw_relay_udp_challenge(udp);
+      udp->config.received(udp->config.ctx);
+    }
     if (udp->blocked == NULL) tw_relay_udp_send(udp, ROUND_BYTES, now_us);
     if (!more && (udp->blocked != NULL || !tw_forward_waiting(udp->config.forward))) break;
   }

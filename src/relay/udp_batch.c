@@ -177,6 +177,18 @@ static uint32_t send_some(tw_relay_udp *udp, const tw_forward_message *messages,
   return 1;
 }
 
+void tw_relay_udp_challenge(tw_relay_udp *udp) {
+  tw_forward_challenge challenge;
+  tw_udp_address to;
+  while (tw_forward_next_challenge(udp->config.forward, &challenge)) {
+    const tw_relay_socket *sock = &udp->sockets[challenge.to.socket < udp->count ? challenge.to.socket : 0];
+    name_of(&challenge.to, sock->udp.family, &to);
+    if (sendto(sock->udp.fd, challenge.datagram, sizeof challenge.datagram, MSG_DONTWAIT, &to.any,
+               tw_udp_address_len(&to)) < 0)
+      continue;
+  }
+}
+
 void tw_relay_udp_send(tw_relay_udp *udp, int64_t budget, uint64_t now_us) {
   while (udp->blocked == NULL && tw_forward_waiting(udp->config.forward)) {
     tw_forward_message *messages;

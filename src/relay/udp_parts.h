@@ -43,6 +43,8 @@ struct tw_relay_udp {
 
 /* Once into free slots. `*more`: there may be others. 0, or errno of a socket that is of no use any more. */
 int tw_relay_udp_receive(tw_relay_socket *sock, uint64_t now_us, bool *more);
+/* Send the challenges, as far as the sockets take them; their clients ask again for what is lost. */
+void tw_relay_udp_challenge(tw_relay_udp *udp);
 /* What is queued, up to so many bytes; or until a socket is full, which is `blocked` then. */
 void tw_relay_udp_send(tw_relay_udp *udp, int64_t budget, uint64_t now_us);
 

@@ -4,8 +4,8 @@
 
 #include <treewire/env.h>
 
-/** Pairs of clients' numbers, found by either. 24 bytes each, nothing for clients in no pair. Zero-initialise with
- * `alloc`. */
+/** Pairs of numbers, who watches and whom, found by either. 24 bytes each, nothing for clients in no pair.
+ * Zero-initialise with `alloc`. */
 typedef struct tw_watch_pair {
   uint32_t watcher; /* 0: free */
   uint32_t watched;

@@ -65,8 +65,11 @@ static inline tw_err sample_packages(tw_buf *list) {
 
 static inline tw_err sample_welcomes(tw_buf *list) {
   tw_writer w = tw_writer_to(list);
-  for (uint8_t i = 0; i < 2; i++)
-    tw_control_write_welcome(&w, &(tw_control_welcome){sample_client(i), TW_LITERAL("welcome")});
+  for (uint8_t i = 0; i < 2; i++) {
+    const tw_client_id to[] = {sample_client(i), sample_client((uint8_t)(i + 2))};
+    const tw_bytes list_of = TW_BYTES(to[0].digest, (1u + i) * sizeof to[0]);
+    tw_control_write_welcome(&w, &(tw_control_welcome){list_of, TW_LITERAL("welcome")});
+  }
   return tw_writer_end(&w);
 }
 

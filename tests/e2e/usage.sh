@@ -17,7 +17,7 @@ ok() { timeout 20 "$TREEWIRE" "$@" </dev/null >out 2>usage.err || die "treewire 
 
 ok --help; says out "Exit codes"
 ok --version; says out treewire
-for verb in genkey pubkey suites listen connect ca check up down status sync rekey remove; do ok "$verb" --help; says out "treewire $verb"; done
+for verb in genkey pubkey suites listen connect relay ca check up down status sync rekey remove; do ok "$verb" --help; says out "treewire $verb"; done
 ok suites; [ "$(wc -l <out)" = 18 ]; says out "(default)"
 
 fails 1 "a verb is missing"
@@ -44,6 +44,21 @@ fails 1 "handshake-burst" "${listen[@]}" --stdio --handshake-burst 0
 fails 1 "takes no value" "${listen[@]}" --stdio=yes
 fails 1 "found 'extra'" "${listen[@]}" --stdio extra
 fails 1 "a port without a host: write HOST:9420" "${listen[@]}" --stdio --bind 9420
+relay=(relay --key a.key --peers peers)
+fails 1 "--key FILE, or --cert" relay
+fails 1 "--peers FILE, --ca FILE" relay --key a.key
+fails 1 "goes without" "${relay[@]}" --allow-any
+fails 1 "found 'extra'" "${relay[@]}" extra
+fails 1 "a port without a host: write HOST:9420" "${relay[@]}" --listen 9420
+fails 1 "unknown option --forward" "${relay[@]}" --forward localhost:1
+fails 1 "mailbox-bytes" "${relay[@]}" --mailbox-bytes 1K
+fails 1 "mailbox-messages" "${relay[@]}" --mailbox-messages 0
+fails 1 "max-clients" "${relay[@]}" --max-clients 0
+fails 1 "mail-days" "${relay[@]}" --mail-days 0
+fails 1 "packet-rate" "${relay[@]}" --packet-rate 999
+fails 1 "request-rate" "${relay[@]}" --request-rate 0
+fails 1 "handshake-burst" "${relay[@]}" --handshake-burst 0
+fails 1 "--name needs --ca" "${relay[@]}" --name a.example
 connect=(connect --key b.key)
 fails 1 "a port without a host: write HOST:8080" "${connect[@]}" --peer @a.pub --listen 8080 localhost
 fails 1 "--peer" "${connect[@]}" --stdio localhost
@@ -77,6 +92,14 @@ fails 2 "No such file" listen --key none --peers peers --stdio
 (umask 077; echo rubbish >bad.key)
 fails 2 "bad.key: not a private key" listen --key bad.key --peers peers --stdio
 fails 2 "second key" listen --key a.key --key b.key --peers peers --stdio
+
+fails 2 "No such file" relay --key none --peers peers
+fails 2 "No such file" relay --key a.key --peers none
+fails 2 "this is a private key" relay --key a.key --peers a.key
+mkdir -m 0755 open
+fails 2 "open" "${relay[@]}" --listen 127.0.0.1:0 --state open
+fails 2 "peers" "${relay[@]}" --listen 127.0.0.1:0 --state peers
+fails 2 "events" "${relay[@]}" --listen 127.0.0.1:0 --events /nowhere/events
 
 # Certificates: what belongs together, what does not fit, what is none.
 "$TREEWIRE" ca init ca --name CA >/dev/null
@@ -162,6 +185,7 @@ finish lonely
 # The network.
 serve sink
 fails 3 "cannot bind" "${listen[@]}" --stdio --bind "127.0.0.1:$target"
+fails 3 "cannot bind" "${relay[@]}" --state state --listen "127.0.0.1:$target"
 fails 3 "cannot bind" "${connect[@]}" --peer @a.pub --listen "127.0.0.1:$target" localhost
 fails 3 "cannot connect" "${connect[@]}" --peer @a.pub --stdio 127.0.0.1:1
 fails 3 "cannot connect" "${connect[@]}" --peer @a.pub --stdio no-such-host.invalid

@@ -39,6 +39,46 @@ static void after_a_broken_link_the_session_goes_on(void **state) {
   teardown(&k, &n);
 }
 
+static void what_is_renewed_begins_again_at_once_with_its_session(void **state) {
+  (void)state;
+  kit k;
+  node n;
+  tw_udp_address relay;
+  setup(&k, &n);
+  n.config.first_wait_ms = n.config.most_wait_ms = KIT_PATIENCE_MS;
+  node_start(&n);
+  assert_int_equal(tw_control_client_remote(n.client, &relay), TW_ERR_STATE);
+  tw_control_client_renew(n.client); /* while it dials */
+  assert_int_equal(n.downs, 0);
+  kit_until(&k, n.ups == 1);
+  assert_int_equal(tw_control_client_remote(n.client, &relay), TW_OK);
+  assert_int_equal(relay.any.sa_family, AF_INET);
+  assert_int_equal(ntohs(relay.in4.sin_port), k.port);
+  for (size_t i = 1; i <= 3; i++) {
+    assert_int_equal(node_ask(&n, TW_CONTROL_STOCK), TW_OK);
+    tw_control_client_renew(n.client);
+    assert_int_equal(n.downs, i);
+    assert_int_equal(n.lost, i);
+    assert_true(n.last_down.was_up && n.last_down.wait_ms == 0);
+    assert_int_equal(tw_control_client_remote(n.client, &relay), TW_ERR_STATE);
+    assert_int_equal(node_ask(&n, TW_CONTROL_STOCK), TW_ERR_CLOSED);
+    tw_control_client_renew(n.client); /* before it has begun */
+    assert_int_equal(n.downs, i);
+    kit_until(&k, n.ups == i + 1);
+    assert_true(n.resumed);
+  }
+  /* In the middle of a handshake, and in the end. */
+  tw_control_client_renew(n.client);
+  kit_turns(&k, 4);
+  tw_control_client_renew(n.client);
+  kit_until(&k, n.ups == 5);
+  tw_control_client_close(n.client);
+  tw_control_client_renew(n.client);
+  kit_until(&k, n.freed == 1);
+  n.client = NULL;
+  teardown(&k, &n);
+}
+
 static void a_relay_without_the_session_is_spoken_to_anew_at_once(void **state) {
   (void)state;
   kit k;
@@ -188,6 +228,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_newer_connection_takes_the_place_of_the_older),
       cmocka_unit_test(after_a_broken_link_the_session_goes_on),
+      cmocka_unit_test(what_is_renewed_begins_again_at_once_with_its_session),
       cmocka_unit_test(a_relay_without_the_session_is_spoken_to_anew_at_once),
       cmocka_unit_test(a_relay_that_keeps_no_sessions_is_spoken_to_anew_each_time),
       cmocka_unit_test(a_failing_allocation_costs_a_connection_at_most),

@@ -189,6 +189,7 @@ static void fake_accepted(void *ctx, int fd) {
   assert_int_equal(tw_stream_start(&f->side.setup, f->channel, false, fd, f, &f->side.stream), TW_OK);
 }
 
+/* `reason` TW_ERR_BINDING: before it was asked anything. */
 static void expect_to_be_left(kit *k, node *n, tw_bytes reply, tw_err reason) {
   fake f = {.channel = &k->relay_channel, .reply = reply};
   tw_report report = {""};
@@ -206,11 +207,14 @@ static void expect_to_be_left(kit *k, node *n, tw_bytes reply, tw_err reason) {
   node_init(n, k);
   n->config.answer_timeout_ms = 30;
   n->config.first_wait_ms = n->config.most_wait_ms = KIT_PATIENCE_MS;
-  node_start_and_wait(n);
-  assert_int_equal(node_ask(n, TW_CONTROL_STOCK), TW_OK);
+  node_start(n);
+  if (reason != TW_ERR_BINDING) {
+    kit_until(k, n->ups == 1);
+    assert_int_equal(node_ask(n, TW_CONTROL_STOCK), TW_OK);
+  }
   kit_until(k, n->downs == 1);
   assert_int_equal(n->answered, 0);
-  assert_int_equal(n->lost, 1);
+  assert_int_equal(n->lost, reason != TW_ERR_BINDING);
   assert_int_equal(n->last_down.err, reason);
   node_clear(n);
   tw_acceptor_close(&f.acceptor);
@@ -229,6 +233,7 @@ static void a_relay_that_does_not_answer_or_answers_something_else_is_left(void 
   static const uint8_t bad_push[] = {0, 0, 0, 6, TW_CONTROL_MAIL, 0, 0, 0, 0, 0};
   static const uint8_t no_frame[] = {0xff, 0xff, 0xff, 0xff};
   kit_init(&k);
+  k.relay_channel.parameters = TW_LITERAL(TW_CONTROL_RELAY);
   expect_to_be_left(&k, &n, TW_NO_BYTES, TW_ERR_TIMEOUT);
   expect_to_be_left(&k, &n, TW_ARRAY(other_number), TW_ERR_UNEXPECTED);
   expect_to_be_left(&k, &n, TW_ARRAY(other_body), TW_ERR_TRUNCATED);
@@ -236,6 +241,17 @@ static void a_relay_that_does_not_answer_or_answers_something_else_is_left(void 
   expect_to_be_left(&k, &n, TW_ARRAY(a_request), TW_ERR_ENCODING);
   expect_to_be_left(&k, &n, TW_ARRAY(bad_push), TW_ERR_TRAILING);
   expect_to_be_left(&k, &n, TW_ARRAY(no_frame), TW_ERR_ENCODING);
+  kit_clear(&k);
+}
+
+static void another_service_of_the_relays_key_is_not_taken_for_the_relay(void **state) {
+  (void)state;
+  kit k;
+  node n;
+  kit_init(&k);
+  expect_to_be_left(&k, &n, TW_NO_BYTES, TW_ERR_BINDING); /* as `treewire listen` has it */
+  k.relay_channel.parameters = TW_LITERAL("relay2");
+  expect_to_be_left(&k, &n, TW_NO_BYTES, TW_ERR_BINDING);
   kit_clear(&k);
 }
 
@@ -250,6 +266,7 @@ int main(void) {
       cmocka_unit_test(too_many_from_one_address_are_closed_at_once),
       cmocka_unit_test(of_too_many_half_open_ones_the_oldest_goes),
       cmocka_unit_test(a_relay_that_does_not_answer_or_answers_something_else_is_left),
+      cmocka_unit_test(another_service_of_the_relays_key_is_not_taken_for_the_relay),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

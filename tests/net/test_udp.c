@@ -233,6 +233,33 @@ static void datagrams_of_one_size_to_one_peer_go_as_one(void **state) {
   close_world(&w);
 }
 
+/* Twenty in a row, then ten behind a gap and a shorter one: whichever way they go, they are what they were. */
+static void datagrams_that_lie_side_by_side_are_one_piece(void **state) {
+  (void)state;
+  enum { ROW = 20, ALL = 31, LEN = 100, LAST = 40, GAP = 3 };
+  for (int refused = 0; refused < 3; refused++) {
+    world w;
+    open_world(&w, (tw_udp_config){.calls = &fakes, .no_send_offload = refused == 1, .no_receive_offload = true});
+    if (refused == 2) fake.segment_error = EINVAL;
+    for (size_t i = 0; i < ALL; i++) add(&w, i * LEN + (i < ROW ? 0 : GAP), i + 1 < ALL ? LEN : LAST);
+    assert_int_equal(w.batch.count, 1);
+    assert_int_equal(w.batch.slots[0].parts, 2);
+    assert_int_equal(w.batch.slots[0].datagrams, ALL);
+    send_all(&w);
+    assert_int_equal(w.from.counts.sent, ALL);
+    size_t seen = 0;
+    while (seen < ALL) {
+      assert_true(receive(&w.to, &w.intake));
+      for (size_t s = 0; s < w.intake.count; s++, seen++) {
+        assert_int_equal(w.intake.slots[s].len, seen + 1 < ALL ? LEN : LAST);
+        assert_memory_equal(w.intake.slots[s].data, w.bytes + seen * LEN + (seen < ROW ? 0 : GAP),
+                            w.intake.slots[s].len);
+      }
+    }
+    close_world(&w);
+  }
+}
+
 static void a_kernel_without_the_offloads_is_used_without(void **state) {
   (void)state;
   world w;
@@ -700,10 +727,32 @@ static void without_memory_nothing_is_opened(void **state) {
   tw_test_env_clear(&test);
 }
 
+static void where_a_datagram_would_leave_from_is_told_without_a_port(void **state) {
+  (void)state;
+  tw_udp_address to = {.in4 = {.sin_family = AF_INET, .sin_port = htons(9)}};
+  tw_udp_address from;
+  assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &to.in4.sin_addr), 1);
+  assert_int_equal(tw_udp_source(&to, &from), TW_OK);
+  to.in4.sin_port = 0;
+  assert_true(tw_udp_address_equal(&from, &to));
+  to = (tw_udp_address){.in6 = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+  if (tw_udp_source(&to, &from) == TW_OK) { /* a system with IPv6 */
+    to.in6.sin6_port = 0;
+    assert_true(tw_udp_address_equal(&from, &to));
+  }
+  to = (tw_udp_address){.any.sa_family = AF_UNIX};
+  assert_int_equal(tw_udp_source(&to, &from), TW_ERR_STATE);
+  if (!in_netns) return; /* where there is nothing but loopback */
+  to = (tw_udp_address){.in4 = {.sin_family = AF_INET, .sin_port = htons(9)}};
+  assert_int_equal(inet_pton(AF_INET, "203.0.113.1", &to.in4.sin_addr), 1);
+  assert_int_equal(tw_udp_source(&to, &from), TW_ERR_STATE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(datagrams_arrive_whole_and_in_order_with_and_without_offloads),
       cmocka_unit_test(datagrams_of_one_size_to_one_peer_go_as_one),
+      cmocka_unit_test(datagrams_that_lie_side_by_side_are_one_piece),
       cmocka_unit_test(a_kernel_without_the_offloads_is_used_without),
       cmocka_unit_test(a_slot_takes_what_a_segmented_message_can_be),
       cmocka_unit_test(replicas_to_several_peers_are_joined_by_peer),
@@ -722,6 +771,7 @@ int main(void) {
       cmocka_unit_test(one_socket_serves_both_families),
       cmocka_unit_test(dont_fragment_is_as_asked),
       cmocka_unit_test(an_address_that_cannot_be_had_is_told),
+      cmocka_unit_test(where_a_datagram_would_leave_from_is_told_without_a_port),
       cmocka_unit_test(sockets_share_a_port_when_both_ask_for_it),
       cmocka_unit_test(without_memory_nothing_is_opened),
   };

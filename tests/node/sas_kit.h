@@ -135,7 +135,7 @@ static inline uint64_t packet(tw_sas *from, tw_sas *to, uint32_t owner) {
   tw_esp_opened opened;
   assert_int_equal(tw_esp_peek(TW_BYTES(bytes, size), &spi), TW_OK);
   tw_sa_in *in = tw_sas_in(to, spi);
-  if (in == NULL) return 0;
+  if (in == NULL || in->refused) return 0;
   assert_int_equal(in->owner, owner);
   return tw_esp_open(&in->esp, bytes, size, &opened) == TW_OK ? opened.number : 0;
 }

@@ -46,7 +46,8 @@ static void a_rekey_loses_nothing(void **state) {
   expect_agreement(0x1f, 60000, "at first");
   live(2000);
   const uint64_t epoch = status_of(0).epoch;
-  for (int i = 0; i < 4000; i++) {
+  const unsigned steps = tw_test_rounds(4000, 200);
+  for (unsigned i = 0; i < steps; i++) {
     pass_time(50);
     tick_all();
     for (uint32_t k = 0; k < NODES; k++) {
@@ -64,7 +65,7 @@ static void a_rekey_loses_nothing(void **state) {
       }
     }
   }
-  assert_true(status_of(0).epoch > epoch + 50);
+  assert_true(status_of(0).epoch > epoch + steps / 80);
   expect_agreement(0x1f, 60000, "in the end");
   end_world();
 }
@@ -116,8 +117,9 @@ static void who_was_away_for_long_comes_back(void **state) {
   (void)state;
   begin_world(8, 0, 0x1f);
   expect_agreement(0x1f, 60000, "at first");
+  const unsigned commits = tw_test_rounds(100, 10);
   world.nodes[1].online = false;
-  for (int i = 0; i < 100; i++) {
+  for (unsigned i = 0; i < commits; i++) {
     tw_network_rekey(world.nodes[0].network, world.now_ms);
     live(2000);
   }
@@ -125,7 +127,7 @@ static void who_was_away_for_long_comes_back(void **state) {
   live(2000);
   assert_true(agree(0x1f)); /* all of it was in its mailbox */
   world.nodes[1].online = false;
-  for (int i = 0; i < 100; i++) {
+  for (unsigned i = 0; i < commits; i++) {
     tw_network_rekey(world.nodes[0].network, world.now_ms);
     live(2000);
   }
@@ -234,7 +236,7 @@ static void whatever_happened_all_who_are_wanted_are_together_in_the_end(void **
   const unsigned rounds = tw_test_rounds(8, 1);
   const char *wanted = getenv("TREEWIRE_SEED");
   const char *many = getenv("TREEWIRE_STEPS");
-  const int steps = many != NULL ? (int)strtol(many, NULL, 10) : 1000;
+  const int steps = many != NULL ? (int)strtol(many, NULL, 10) : (int)tw_test_rounds(1000, 300);
   const uint64_t first = wanted != NULL ? strtoull(wanted, NULL, 10) : 10; /* others than those of every day */
   for (uint64_t seed = first; seed < first + rounds; seed++) run_history(seed, seed % 2 == 0 ? 0 : 0x03, steps);
 }

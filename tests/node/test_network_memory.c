@@ -1,5 +1,6 @@
 /* The network's group when memory runs out, or randomness, and when the disk is damaged. SPDX-License-Identifier: Apache-2.0 */
-/* label: slow moves */
+/* label: slow */
+/* label: moves */
 #include "node/network_kit.h"
 
 #define THREE 0x07

@@ -62,6 +62,34 @@ static void a_rekey_loses_nothing(void **state) {
   end();
 }
 
+/* Its first words tell the other one, however young their pair is, and whoever began it. */
+static void who_has_lost_its_state_gets_a_new_pair_at_once(void **state) {
+  (void)state;
+  for (uint32_t i = 0; i < 8; i++) {
+    const uint32_t first = i & 1;
+    const uint32_t loser = i >> 1 & 1;
+    begin(20 + i / 4);
+    calm(); /* client_hellos are at the relay */
+    tw_pairs_want(nodes[first].pairs, 1 - first, now_ms);
+    calm();
+    assert_true(packet(&nodes[first], &nodes[1 - first]));
+    assert_true(packet(&nodes[1 - first], &nodes[first]));
+    pass_time(10000);
+    lose_disk(&nodes[loser]);
+    calm();
+    tw_pairs_rekey(nodes[1 - loser].pairs, loser, now_ms);
+    for (int second = 0; second < 6; second++) {
+      calm();
+      (void)packet(&nodes[loser], &nodes[1 - loser]);
+      pass_time(1000);
+      for (uint32_t k = 0; k < NODES; k++) tw_pairs_tick(nodes[k].pairs, now_ms);
+    }
+    assert_true(packet(&nodes[0], &nodes[1]));
+    assert_true(packet(&nodes[1], &nodes[0]));
+    end();
+  }
+}
+
 static void random_step(void) {
   node *n = &nodes[roll(NODES)];
   const uint32_t other = (n->index + 1 + roll(NODES - 1)) % NODES;
@@ -144,6 +172,7 @@ int main(void) {
       cmocka_unit_test(a_pair_begins_with_the_first_packet_though_the_other_is_away),
       cmocka_unit_test(two_that_begin_at_once_come_to_one_pair),
       cmocka_unit_test(a_rekey_loses_nothing),
+      cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
       cmocka_unit_test(whatever_happened_all_understand_each_other_in_the_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

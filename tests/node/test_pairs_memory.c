@@ -1,5 +1,6 @@
 /* Pairs when memory runs out, and randomness. SPDX-License-Identifier: Apache-2.0 */
-/* label: slow moves */
+/* label: slow */
+/* label: moves */
 #include "node/pairs_kit.h"
 
 /* All that pairs do in their life. */

@@ -57,10 +57,9 @@ static inline bool kit_same_address(const tw_forward_address *a, const tw_forwar
 }
 
 /* With KIT_SLOTS slots unless the options have another number. */
-static inline kit *kit_open(const tw_forward_options *options) {
+static inline kit *kit_open_with(tw_forward_options chosen) {
   kit *k = calloc(1, sizeof *k);
   assert_non_null(k);
-  tw_forward_options chosen = options != NULL ? *options : (tw_forward_options){0};
   k->slots = chosen.slots = chosen.slots != 0 ? chosen.slots : KIT_SLOTS;
   assert_true(k->slots <= KIT_SLOTS_MAX);
   tw_test_env_init(&k->test, 1);
@@ -70,6 +69,13 @@ static inline kit *kit_open(const tw_forward_options *options) {
   assert_int_equal(tw_forward_new(&k->test.env, &chosen, &k->forward), TW_OK);
   for (uint32_t n = 0; n < KIT_CLIENTS; n++) k->clients[n].address = kit_address(n);
   return k;
+}
+
+/* Tokens bind at once: what is not about challenges goes without them. */
+static inline kit *kit_open(const tw_forward_options *options) {
+  tw_forward_options chosen = options != NULL ? *options : (tw_forward_options){0};
+  chosen.no_challenge = true;
+  return kit_open_with(chosen);
 }
 
 static inline void kit_close(kit *k) {

@@ -39,6 +39,9 @@ typedef struct relay_kit {
   size_t mailed_count;
   relay_call wanted[RELAY_CALLS], moved[RELAY_CALLS];
   size_t wanted_count, moved_count;
+  uint32_t grouped[RELAY_CALLS]; /* for each time: the group, how many, the members in order */
+  size_t grouped_count;
+  bool knows_members;
   uint32_t online; /* a bit for each number below 32 */
   tw_err failed;
   char failure[TW_REPORT_MAX];
@@ -121,6 +124,24 @@ static inline void relay_on_locate(void *ctx, tw_control_location *location) {
   }
 }
 
+static inline void relay_on_members(void *ctx, uint32_t group, const uint32_t *numbers, size_t count) {
+  relay_kit *k = ctx;
+  assert_true(k->grouped_count + 2 + count <= RELAY_CALLS);
+  k->grouped[k->grouped_count++] = group;
+  k->grouped[k->grouped_count++] = (uint32_t)count;
+  for (size_t i = 0; i < count; i++) {
+    size_t at = k->grouped_count++;
+    for (; at > k->grouped_count - 1 - i && k->grouped[at - 1] > numbers[i]; at--) k->grouped[at] = k->grouped[at - 1];
+    k->grouped[at] = numbers[i];
+  }
+}
+
+static inline bool relay_has_member(void *ctx, uint32_t group, uint32_t client) {
+  const relay_kit *k = ctx;
+  assert_true(group != 0 && client != 0);
+  return k->knows_members;
+}
+
 static inline void relay_on_failed(void *ctx, tw_err err, const char *words) {
   relay_kit *k = ctx;
   assert_true(words[0] != '\0');
@@ -143,6 +164,8 @@ static inline tw_err relay_try_delivery(relay_kit *k) {
                                                 .wants_in = relay_on_wants_in,
                                                 .moved = relay_on_moved,
                                                 .locate = relay_on_locate,
+                                                .members = relay_on_members,
+                                                .has_member = relay_has_member,
                                                 .failed = relay_on_failed}};
   return tw_delivery_new(&config, &k->delivery);
 }
@@ -296,7 +319,7 @@ static inline tw_bytes relay_welcome_to(relay_kit *k, unsigned to, const char *t
   const tw_bytes welcome = relay_welcome(k, text);
   const tw_fingerprint id = relay_id(to);
   tw_writer w = relay_make(k);
-  tw_write_fixed(&w, TW_ARRAY(id.digest));
+  tw_write_vector(&w, TW_ARRAY(id.digest));
   tw_write_vector(&w, welcome);
   return relay_made(&w);
 }
@@ -308,13 +331,13 @@ static inline void relay_ask(relay_kit *k, unsigned peer, uint64_t tag, const tw
 }
 
 static inline tw_err relay_flush(relay_kit *k) {
-  k->answer_count = k->mailed_count = 0;
+  k->answer_count = k->mailed_count = k->grouped_count = 0;
   return tw_delivery_flush(k->delivery);
 }
 
 /* One request alone, and its answer. */
 static inline const tw_control_answer *relay_do(relay_kit *k, unsigned peer, const tw_control_request *request) {
-  k->wanted_count = k->moved_count = 0;
+  k->wanted_count = k->moved_count = k->grouped_count = 0;
   relay_ask(k, peer, 7, request);
   if (relay_flush(k) != TW_OK) fail_msg("%s", k->failure);
   assert_int_equal(k->answer_count, 1);

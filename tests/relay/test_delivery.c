@@ -258,6 +258,10 @@ static void places_are_told_in_order_and_again_when_they_change(void **state) {
   assert_int_equal(k->moved_count, 1);
   assert_int_equal(k->moved[0].to, k->peers[0].number);
   assert_int_equal(k->moved[0].location.number, k->peers[1].number);
+  tw_delivery_moved(k->delivery, &k->peers[9].id, &location); /* who was not known, and has come */
+  assert_int_equal(k->moved_count, 2);
+  assert_int_equal(k->moved[1].to, k->peers[0].number);
+  k->moved_count = 1;
   location.number = k->peers[0].number; /* whom nobody asked for */
   tw_delivery_moved(k->delivery, &k->peers[0].id, &location);
   assert_int_equal(k->moved_count, 1);

@@ -344,9 +344,36 @@ static void each_binding_is_told_once_in_order(void **state) {
   kit_close(k);
 }
 
+static void a_binding_tells_whether_the_address_is_another(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  tw_forward_bound bound;
+  for (unsigned i = 0; i < 2; i++) {
+    kit_grant(k, 1);
+    kit_send_token(k, k->clients[1].session, k->clients[1].token, k->clients[1].address);
+    assert_true(tw_forward_next_bound(k->forward, &bound));
+    assert_int_equal(bound.moved, i == 0);
+  }
+  /* There and back again before it is told: others may have seen neither. */
+  const tw_forward_address home = k->clients[1].address;
+  for (unsigned i = 0; i < 2; i++) {
+    kit_grant(k, 1);
+    kit_send_token(k, k->clients[1].session, k->clients[1].token, i == 0 ? kit_address(201) : home);
+  }
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_true(bound.moved && kit_same_address(&bound.address, &home));
+  tw_forward_unbind(k->forward, 1);
+  kit_grant(k, 1);
+  kit_send_token(k, k->clients[1].session, k->clients[1].token, home);
+  assert_true(tw_forward_next_bound(k->forward, &bound));
+  assert_true(bound.moved);
+  kit_close(k);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_packet_goes_to_the_address_that_its_receiver_bound),
+      cmocka_unit_test(a_binding_tells_whether_the_address_is_another),
       cmocka_unit_test(nothing_goes_to_who_has_not_bound),
       cmocka_unit_test(nothing_goes_back_to_its_sender),
       cmocka_unit_test(a_spoofed_source_is_dropped),

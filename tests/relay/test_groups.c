@@ -409,6 +409,34 @@ static void a_group_of_nobody_goes(void **state) {
   assert_int_equal(answer->body.group_open, 2); /* its number is not given again */
 }
 
+static void expect_members(const relay_kit *k, uint32_t one, uint32_t two, uint32_t three) {
+  const uint32_t expected[] = {1, three == 0 ? 2 : 3, one, two, three};
+  const size_t count = three == 0 ? 4 : 5;
+  assert_int_equal(k->grouped_count, count);
+  assert_memory_equal(k->grouped, expected, count * sizeof *expected);
+}
+
+static void the_packet_relay_is_told_the_members_with_a_record(void **state) {
+  relay_kit *k = *state;
+  open_three(k);
+  expect_members(k, 1, 2, 3);
+  commits(k, 0, 7, "adds 4, and one whom the relay does not know", relay_ids(k, 0, 4, 9, -1), TW_CONTROL_DONE);
+  expect_members(k, 1, 5, 0);
+  commits(k, 0, 7, "other", relay_ids(k, 0, 1, -1), TW_CONTROL_TAKEN);
+  assert_int_equal(k->grouped_count, 0);
+  k->knows_members = true;
+  assert_int_equal(relay_enter(k, 4), TW_CONTROL_DONE); /* binds */
+  assert_int_equal(k->grouped_count, 0);
+  k->knows_members = false;
+  relay_reopen(k);
+  assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
+  assert_int_equal(k->grouped_count, 0); /* is in no group any more */
+  assert_int_equal(relay_enter(k, 4), TW_CONTROL_DONE);
+  expect_members(k, 1, 5, 0);
+  assert_int_equal(relay_enter(k, 9), TW_CONTROL_DONE);
+  expect_members(k, 1, 5, 6);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       RELAY_BOTH(a_group_is_opened_once_and_found_by_its_name),
@@ -424,6 +452,7 @@ int main(void) {
       RELAY_BOTH(a_full_mailbox_does_not_hold_up_a_group),
       RELAY_BOTH(wanting_in_is_told_to_the_members),
       RELAY_BOTH(a_group_of_nobody_goes),
+      RELAY_BOTH(the_packet_relay_is_told_the_members_with_a_record),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

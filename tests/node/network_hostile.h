@@ -1,0 +1,133 @@
+/* Members of the network's group that do what their engines would not. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_TESTS_NETWORK_HOSTILE_H
+#define TW_TESTS_NETWORK_HOSTILE_H
+
+#include "node/network_kit.h"
+
+#include "mls/group.h"
+#include "node/network_internal.h"
+#include "pair/binding.h"
+
+#define CONNECTED 0x1f
+
+static inline tw_group *group_of(uint32_t i) { return world.nodes[i].network->epoch.group; }
+
+static inline uint32_t leaf_of(uint32_t by, uint32_t i) {
+  return tw_network_find_member(&world.nodes[by].network->epoch, &world.nodes[i].id)->leaf;
+}
+
+/* Nodes in `wanted` want each other; the others think that they are wanted, too. */
+static inline void set_rosters(uint32_t wanted) {
+  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted = wanted | 1u << i;
+}
+
+static inline void rosters_changed(void) {
+  for (uint32_t i = 0; i < NODES; i++) tw_network_roster_changed(world.nodes[i].network, world.now_ms);
+}
+
+/* Only those are there, and come together. */
+static inline void begin_with(uint64_t seed, uint32_t admins, uint32_t members) {
+  begin_world(seed, admins, 0);
+  set_rosters(members);
+  for (uint32_t i = 0; i < NODES; i++) {
+    if ((members >> i & 1) != 0) connect(&world.nodes[i]);
+  }
+  expect_agreement(members, 60000, "at first");
+}
+
+static inline tw_buf package_of(uint32_t i) {
+  tw_buf published = {0};
+  tw_buf kept = {0};
+  uint8_t ref[TW_STOCK_REF];
+  assert_int_equal(tw_network_make_package(world.nodes[i].network, false, world.now_ms, &published, &kept, ref), TW_OK);
+  tw_buf_clear(&kept);
+  return published;
+}
+
+static inline void members_of(const tw_group *group, tw_buf *out) {
+  tw_member member;
+  tw_writer w = tw_writer_to(out);
+  for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {
+    tw_client_id id;
+    assert_int_equal(tw_fingerprint_of(&world.test.env, tw_group_suite(group), member.signature_key, &id), TW_OK);
+    tw_control_write_client(&w, &id);
+  }
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+}
+
+/* What node `by` makes of its group goes to the relay in its name, whatever its engine would think of it. */
+static inline tw_control_status give_to_relay(uint32_t by, const tw_commit_result *made, tw_bytes welcomes) {
+  tw_buf members = {0};
+  members_of(made->next, &members);
+  const tw_control_request request = {.type = TW_CONTROL_GROUP_COMMIT,
+                                      .number = 1,
+                                      .body.group_commit = {.group_id = tw_group_id(made->next),
+                                                            .epoch = tw_group_epoch(made->next) - 1,
+                                                            .commit = tw_buf_bytes(&made->commit),
+                                                            .group_info = tw_buf_bytes(&made->group_info),
+                                                            .members = tw_buf_bytes(&members),
+                                                            .welcomes = welcomes}};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[by], &request, &answer);
+  tw_buf_clear(&members);
+  return answer.status;
+}
+
+static inline void commit_as(uint32_t by, tw_bytes proposals, uint32_t welcomed, bool names) {
+  const tw_commit_options options = {.proposals = proposals, .want_group_info = true, .names_key_packages = names};
+  tw_commit_result made = {0};
+  tw_buf welcomes = {0};
+  assert_int_equal(tw_group_commit(group_of(by), &options, world.now_ms / 1000, &made), TW_OK);
+  if (welcomed < NODES) {
+    tw_writer w = tw_writer_to(&welcomes);
+    const tw_control_welcome welcome = {TW_ARRAY(world.nodes[welcomed].id.digest), tw_buf_bytes(&made.welcome)};
+    tw_control_write_welcome(&w, &welcome);
+    assert_int_equal(tw_writer_end(&w), TW_OK);
+  }
+  assert_int_equal(give_to_relay(by, &made, tw_buf_bytes(&welcomes)), TW_CONTROL_DONE);
+  tw_buf_clear(&welcomes);
+  tw_commit_result_clear(&made);
+  world.nodes[by].online = false; /* its engine knows nothing of it */
+}
+
+static inline void add_as(uint32_t by, uint32_t joiner) {
+  tw_buf proposals = {0};
+  tw_buf package = package_of(joiner);
+  assert_int_equal(tw_propose_add(&proposals, tw_buf_bytes(&package)), TW_OK);
+  commit_as(by, tw_buf_bytes(&proposals), NODES, true);
+  tw_buf_clear(&package);
+  tw_buf_clear(&proposals);
+}
+
+static inline void remove_as(uint32_t by, uint32_t whom) {
+  tw_buf proposals = {0};
+  assert_int_equal(tw_propose_remove(&proposals, leaf_of(by, whom)), TW_OK);
+  commit_as(by, tw_buf_bytes(&proposals), NODES, false);
+  tw_buf_clear(&proposals);
+}
+
+static inline void expect_stuck(uint32_t who, uint64_t epoch) {
+  for (uint32_t i = 0; i < NODES; i++) {
+    if ((who >> i & 1) == 0) continue;
+    const tw_network_status s = status_of(i);
+    assert_int_equal(s.state, TW_NETWORK_STUCK);
+    assert_int_equal(s.epoch, epoch);
+    assert_true(s.refused > 0);
+    for (uint32_t k = 0; k < NODES; k++) { /* they go on talking as before */
+      if (k != i && (who >> k & 1) != 0) assert_true(is_understood(i, k));
+    }
+  }
+}
+
+/* Past the relay's own rules. */
+static inline void mail_commit(uint32_t to, uint32_t from, tw_bytes commit) {
+  const tw_control_entry entry = {.number = 1,
+                                  .kind = TW_CONTROL_KIND_COMMIT,
+                                  .from = world.nodes[from].id,
+                                  .group_id = tw_group_id(group_of(to)),
+                                  .epoch = tw_group_epoch(group_of(to)),
+                                  .message = commit};
+  tw_network_mail(world.nodes[to].network, &entry, world.now_ms);
+}
+
+#endif

@@ -1,0 +1,183 @@
+/* Welcomes to the network's group: which are taken, and which are not. SPDX-License-Identifier: Apache-2.0 */
+/* label: moves */
+#include "node/network_hostile.h"
+
+/* ---- Welcomes ---- */
+
+/* One for node 4, made by a group of node 0's alone, as `change` has it. */
+typedef struct forged {
+  const char *label;
+  const char *name;
+  bool names;
+  uint32_t also; /* another member; NODES: none */
+} forged;
+
+static void forge_welcome(const forged *f, tw_bytes package, tw_buf *welcome) {
+  const uint16_t component = tw_code_points_default.channel_binding_component;
+  const tw_channel_binding binding = {TW_BYTES((const uint8_t *)f->label, strlen(f->label)),
+                                      TW_BYTES((const uint8_t *)f->name, strlen(f->name))};
+  tw_buf data = {0};
+  tw_buf extensions = {0};
+  tw_buf id = {0};
+  tw_buf proposals = {0};
+  tw_group *group = NULL;
+  tw_commit_result made = {0};
+  assert_int_equal(tw_channel_binding_encode(&binding, &data), TW_OK);
+  assert_int_equal(tw_component_set(&extensions, component, tw_buf_bytes(&data)), TW_OK);
+  tw_client client = world.nodes[0].network->client;
+  client.leaf_extensions = tw_buf_bytes(&extensions);
+  assert_int_equal(tw_channel_binding_group_id(&world.test.env, binding.label, &id), TW_OK);
+  assert_int_equal(tw_group_create(&client, tw_buf_bytes(&id), tw_buf_bytes(&extensions), world.now_ms / 1000, &group),
+                   TW_OK);
+  assert_int_equal(tw_propose_add(&proposals, package), TW_OK);
+  if (f->also < NODES) {
+    tw_buf other = package_of(f->also);
+    assert_int_equal(tw_propose_add(&proposals, tw_buf_bytes(&other)), TW_OK);
+    tw_buf_clear(&other);
+  }
+  const tw_commit_options options = {.proposals = tw_buf_bytes(&proposals), .names_key_packages = f->names};
+  assert_int_equal(tw_group_commit(group, &options, world.now_ms / 1000, &made), TW_OK);
+  assert_int_equal(tw_buf_assign(welcome, tw_buf_bytes(&made.welcome)), TW_OK);
+  tw_commit_result_clear(&made);
+  tw_group_free(group);
+  tw_buf_clear(&proposals);
+  tw_buf_clear(&id);
+  tw_buf_clear(&extensions);
+  tw_buf_clear(&data);
+}
+
+static void give_welcome(uint32_t to, tw_bytes welcome) {
+  const tw_control_entry entry = {
+      .number = 1, .kind = TW_CONTROL_KIND_WELCOME, .from = world.nodes[0].id, .message = welcome};
+  tw_network_mail(world.nodes[to].network, &entry, world.now_ms);
+}
+
+/* Node 4 has left key packages at a relay where there is a group that does not want it. */
+static tw_buf begin_waiting(uint64_t seed) {
+  begin_with(seed, 0, 0x03);
+  set_rosters(0x03);
+  world.nodes[4].wanted = 0x13;
+  connect(&world.nodes[4]);
+  calm();
+  assert_int_equal(status_of(4).state, TW_NETWORK_WAITING);
+  const tw_control_request take = {
+      .type = TW_CONTROL_TAKE, .number = 1, .body.take = {world.nodes[4].id, TW_CONTROL_POOL_NETWORK}};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[0], &take, &answer);
+  assert_int_equal(answer.status, TW_CONTROL_DONE);
+  tw_buf package = {0};
+  assert_int_equal(tw_buf_append(&package, answer.body.take.key_package), TW_OK);
+  return package;
+}
+
+static const forged good = {TW_NETWORK_LABEL, "test.example", true, NODES};
+
+static void a_welcome_is_taken_once(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  tw_buf package = begin_waiting(20);
+  forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_int_equal(status_of(4).state, TW_NETWORK_MEMBER);
+  assert_int_equal(status_of(4).members, 2);
+  const uint64_t epoch = status_of(4).epoch;
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_int_equal(status_of(4).epoch, epoch);
+  crash(&world.nodes[4]);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_int_equal(status_of(4).epoch, epoch);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  end_world();
+}
+
+static void fail_removed(void *ctx, const tw_client_id *id) {
+  (void)ctx;
+  (void)id;
+  fail();
+}
+
+/* The relay has lost the group, and one member has founded another one. */
+static void another_group_says_nothing_about_members_of_the_last(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  begin_with(31, 0, 0x0f);
+  kit_node *n = &world.nodes[3];
+  n->network->config.removed = fail_removed;
+  n->network->state = TW_NETWORK_WAITING; /* as the relay's other group makes it */
+  tw_network_ask_stock(n->network);
+  calm();
+  const tw_control_request take = {.type = TW_CONTROL_TAKE, .number = 1, .body.take = {n->id, TW_CONTROL_POOL_NETWORK}};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[0], &take, &answer);
+  assert_int_equal(answer.status, TW_CONTROL_DONE);
+  tw_buf package = {0};
+  assert_int_equal(tw_buf_append(&package, answer.body.take.key_package), TW_OK);
+  forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+  give_welcome(3, tw_buf_bytes(&welcome));
+  assert_int_equal(status_of(3).members, 2);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  end_world();
+}
+
+static void welcomes_that_are_refused(void **state) {
+  (void)state;
+  static const forged bad[] = {
+      {TW_NETWORK_LABEL, "test.example", false, NODES},   /* does not name our key package */
+      {TW_NETWORK_LABEL, "another.example", true, NODES}, /* of another network */
+      {"treewire pair", "test.example", true, NODES},     /* of another protocol */
+      {TW_NETWORK_LABEL, "test.example", true, 3},        /* with somebody who is not wanted */
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    tw_buf welcome = {0};
+    tw_buf package = begin_waiting(21 + i);
+    forge_welcome(&bad[i], tw_buf_bytes(&package), &welcome);
+    give_welcome(4, tw_buf_bytes(&welcome));
+    assert_false(status_of(4).there);
+    assert_int_equal(status_of(4).refused, 1);
+    assert_int_equal(world.nodes[4].key_count, 0);
+    /* The key package is still good for a right one. */
+    forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+    give_welcome(4, tw_buf_bytes(&welcome));
+    assert_true(status_of(4).there);
+    tw_buf_clear(&package);
+    tw_buf_clear(&welcome);
+    end_world();
+  }
+}
+
+static void a_welcome_that_is_damaged_or_somebody_elses_is_ignored(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  tw_buf package = begin_waiting(30);
+  tw_buf other = package_of(3);
+  forge_welcome(&good, tw_buf_bytes(&other), &welcome);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_false(status_of(4).there);
+  forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+  for (size_t len = 0; len < welcome.len; len++) give_welcome(4, TW_BYTES(welcome.ptr, len));
+  const size_t step = tw_test_rounds(3, 101);
+  for (size_t at = 0; at < welcome.len; at += step) {
+    welcome.ptr[at] ^= 0x10;
+    give_welcome(4, tw_buf_bytes(&welcome));
+    welcome.ptr[at] ^= 0x10;
+  }
+  assert_false(status_of(4).there);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_true(status_of(4).there);
+  tw_buf_clear(&other);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  end_world();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_welcome_is_taken_once),
+      cmocka_unit_test(another_group_says_nothing_about_members_of_the_last),
+      cmocka_unit_test(welcomes_that_are_refused),
+      cmocka_unit_test(a_welcome_that_is_damaged_or_somebody_elses_is_ignored),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
