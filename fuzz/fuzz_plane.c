@@ -122,7 +122,6 @@ static void look_at(const tw_udp_address *to, const uint8_t *bytes, size_t len) 
     TW_FUZZ_ASSERT(tw_read_u64(&r) == SESSION);
     const uint32_t destination = tw_read_u32(&r);
     TW_FUZZ_ASSERT(destination < PEERS + 1 || destination == (NUMBER | 0x80000000u));
-    bytes += 12;
     len -= 12;
     if (destination == 0) return;
   }
