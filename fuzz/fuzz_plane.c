@@ -2,6 +2,7 @@
  * that is full. SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,11 +115,12 @@ static int receive(int fd, struct mmsghdr *messages, unsigned count, int flags, 
 }
 
 /* All that goes out is ESP of our SAs, or to the relay behind its header, or a greeting. */
-static void look_at(const tw_udp_address *to, const uint8_t *bytes, size_t len) {
+static void look_at(const tw_udp_address *to, tw_bytes sent_bytes) {
   const tw_udp_address relay = address_of(3);
+  size_t len = sent_bytes.len;
   TW_FUZZ_ASSERT(len <= 12 + TW_ESP_OVERHEAD_MAX + MTU);
   if (tw_udp_address_equal(to, &relay)) {
-    tw_reader r = tw_reader_of(TW_BYTES(bytes, len));
+    tw_reader r = tw_reader_of(sent_bytes);
     TW_FUZZ_ASSERT(tw_read_u64(&r) == SESSION);
     const uint32_t destination = tw_read_u32(&r);
     TW_FUZZ_ASSERT(destination < PEERS + 1 || destination == (NUMBER | 0x80000000u));
@@ -129,13 +131,27 @@ static void look_at(const tw_udp_address *to, const uint8_t *bytes, size_t len) 
   sent++;
 }
 
+/* Each piece is one datagram, or several of a size. */
+static void look_at_all(const struct msghdr *m) {
+  const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+  uint16_t segment = UINT16_MAX;
+  if (c != NULL && c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT) memcpy(&segment, CMSG_DATA(c), 2);
+  for (size_t i = 0; i < m->msg_iovlen; i++) {
+    const uint8_t *bytes = m->msg_iov[i].iov_base;
+    for (size_t at = 0; at < m->msg_iov[i].iov_len; at += segment) {
+      const size_t left = m->msg_iov[i].iov_len - at;
+      look_at(m->msg_name, TW_BYTES(bytes + at, left < segment ? left : segment));
+    }
+  }
+}
+
 static int send_all(int fd, struct mmsghdr *messages, unsigned count, int flags) {
   (void)fd;
   (void)flags;
   unsigned done = 0;
   for (; done < count && sends_left > 0; done++) {
     const struct msghdr *m = &messages[done].msg_hdr;
-    for (size_t i = 0; i < m->msg_iovlen; i++) look_at(m->msg_name, m->msg_iov[i].iov_base, m->msg_iov[i].iov_len);
+    look_at_all(m);
     if (sends_left != UINT32_MAX) sends_left--;
   }
   if (done > 0) return (int)done;

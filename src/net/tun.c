@@ -166,17 +166,35 @@ static tw_err write_failed(int error) {
   }
 }
 
+static tw_err write_pieces(int fd, const struct iovec *pieces, size_t count) {
+  for (;;) {
+    if (writev(fd, pieces, (int)count) >= 0) return TW_OK;
+    if (errno != EINTR) return write_failed(errno);
+  }
+}
+
+static void set_pieces(struct iovec *pieces, tw_tun_header *header, const tw_bytes *parts, size_t count) {
+  pieces[0] = (struct iovec){header, sizeof *header};
+  for (size_t i = 0; i < count; i++)
+    pieces[i + 1] = (struct iovec){(void *)(uintptr_t)parts[i].ptr, parts[i].len}; /* writev only reads it */
+}
+
+enum { FEW = 3 };
+
+/* The compiler clears what lies on the stack: with packets of one piece that shows. */
+static tw_err write_many(int fd, tw_tun_header *header, const tw_bytes *parts, size_t count) {
+  struct iovec pieces[TW_TUN_PARTS_MAX + 1];
+  set_pieces(pieces, header, parts, count);
+  return write_pieces(fd, pieces, count + 1);
+}
+
 tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_tun_header *header, const tw_bytes *parts,
                     size_t count) {
   if (count == 0 || count > TW_TUN_PARTS_MAX) return TW_ERR_ARGUMENT;
   tw_tun_header copy = {0};
   if (header != NULL) copy = *header;
-  struct iovec pieces[TW_TUN_PARTS_MAX + 1];
-  pieces[0] = (struct iovec){&copy, sizeof copy};
-  for (size_t i = 0; i < count; i++)
-    pieces[i + 1] = (struct iovec){(void *)(uintptr_t)parts[i].ptr, parts[i].len}; /* writev only reads it */
-  for (;;) {
-    if (writev(tun->queues[queue], pieces, (int)count + 1) >= 0) return TW_OK;
-    if (errno != EINTR) return write_failed(errno);
-  }
+  if (count > FEW) return write_many(tun->queues[queue], &copy, parts, count);
+  struct iovec pieces[FEW + 1];
+  set_pieces(pieces, &copy, parts, count);
+  return write_pieces(tun->queues[queue], pieces, count + 1);
 }
