@@ -117,7 +117,7 @@ void tw_plane_leave(tw_plane *plane) {
 
 /* ---- waiting ---- */
 
-void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms,
+void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_label *label, uint64_t now_ms,
                    uint64_t *drops) {
   tw_plane_waiter *waiter = &room->list[room->next];
   room->next = (room->next + 1) % TW_PLANE_WAITING;
@@ -126,10 +126,7 @@ void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *
   else
     ++*drops;
   waiter->len = packet.len;
-  waiter->owner = what->owner;
-  waiter->offload = what->offload;
-  waiter->from = what->from;
-  waiter->tos = what->tos;
+  waiter->label = *label;
   waiter->since_ms = now_ms;
   memcpy(waiter->data, packet.ptr, packet.len);
 }
@@ -145,7 +142,7 @@ static void give_up(tw_plane *plane, tw_plane_room *room) {
     if (waiter->len == 0 || plane->now_ms < waiter->since_ms + TW_PLANE_WAIT_MS) continue;
     if (room == &plane->incoming)
       plane->drops.unknown++;
-    else if (tw_sas_out(plane->config.sas, waiter->owner) == NULL)
+    else if (tw_sas_out(plane->config.sas, waiter->label.owner) == NULL)
       plane->drops.no_keys++;
     else
       plane->drops.no_path++;
@@ -160,7 +157,7 @@ void tw_plane_tick(tw_plane *plane, uint64_t now_ms) {
   give_up(plane, &plane->incoming);
   for (uint32_t i = 0; i < plane->config.peers; i++) {
     tw_path *path = &plane->peers[i].path;
-    if (plane->peers[i].owes_nudge) tw_plane_nudge(plane, i);
+    if (plane->peers[i].nudges > 0) tw_plane_nudge_on(plane, i);
     if (tw_path_tick(path, now_ms)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
     if (tw_path_is_due(path, now_ms)) tw_plane_probe(plane, i);
   }
@@ -202,9 +199,9 @@ void tw_plane_roster_changed(tw_plane *plane) {
 void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
   tw_plane_room *room = &plane->outgoing;
   plane->peers[number].path = (tw_path){0};
-  plane->peers[number].owes_nudge = false;
+  plane->peers[number].nudges = 0;
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
-    if (room->list[i].len > 0 && room->list[i].owner == number) tw_plane_free_waiter(room, &room->list[i]);
+    if (room->list[i].len > 0 && room->list[i].label.owner == number) tw_plane_free_waiter(room, &room->list[i]);
   }
 }
 

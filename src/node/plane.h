@@ -40,7 +40,9 @@ typedef struct tw_plane_peer {
   tw_plane_count sent;
   tw_plane_count received;
   uint64_t heard_ms; /* when something of the peer's opened last */
-  bool owes_nudge;   /* it waits for a sign that we have its keys, and there was no way to it yet */
+  unsigned nudges;   /* left to send: it waits for a sign that we have its keys, and one may get lost */
+  uint64_t nudge_at_ms;
+  uint64_t nudged_ms; /* when the first one was due */
 } tw_plane_peer;
 
 /** Why packets were dropped. */

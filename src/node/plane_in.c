@@ -29,11 +29,10 @@ static tw_tun_header header_of(const tw_offload *offload) {
 /* What has been joined so far, to the device. */
 static void write_joined(tw_plane *plane) {
   for (size_t i = 0; i < plane->joined.count; i++) {
-    tw_bytes pieces[TW_COALESCE_PIECES];
     tw_offload offload = offload_none();
-    size_t count = tw_coalesce_take(&plane->joined, i, &offload, pieces);
+    size_t count = tw_coalesce_take(&plane->joined, i, &offload, plane->pieces);
     const tw_tun_header header = header_of(&offload);
-    if (tw_tun_write(plane->config.tun, 0, &header, pieces, count) != TW_OK) plane->drops.device++;
+    if (tw_tun_write(plane->config.tun, 0, &header, plane->pieces, count) != TW_OK) plane->drops.device++;
   }
   tw_coalesce_begin(&plane->joined, plane->joins);
 }
@@ -193,9 +192,9 @@ static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw
 
 static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
   if (take_datagram(plane, packet, len, from, tos)) return;
-  const tw_plane_waiter what = {.from = *from, .tos = tos};
+  const tw_plane_label label = {.from = *from, .tos = tos};
   if (len <= TW_PLANE_WAIT_SIZE)
-    tw_plane_wait(&plane->incoming, TW_BYTES(packet, len), &what, plane->now_ms, &plane->drops.unknown);
+    tw_plane_wait(&plane->incoming, TW_BYTES(packet, len), &label, plane->now_ms, &plane->drops.unknown);
   else
     plane->drops.unknown++;
 }
@@ -235,7 +234,8 @@ void tw_plane_retry(tw_plane *plane, uint64_t now_ms) {
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
     tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING]; /* the oldest first */
     if (waiter->len == 0) continue;
-    if (take_datagram(plane, waiter->data, waiter->len, &waiter->from, waiter->tos)) tw_plane_free_waiter(room, waiter);
+    if (take_datagram(plane, waiter->data, waiter->len, &waiter->label.from, waiter->label.tos))
+      tw_plane_free_waiter(room, waiter);
   }
   write_joined(plane);
   tw_plane_leave(plane);

@@ -12,15 +12,19 @@ enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
 enum { TW_RELAY_CHALLENGE = 20 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
-/* A packet that waits. */
-typedef struct tw_plane_waiter {
-  uint8_t data[TW_PLANE_WAIT_SIZE];
-  size_t len;          /* 0: free */
+/* What is known of a packet that waits. */
+typedef struct tw_plane_label {
   uint32_t owner;      /* ours: whose keys it waits for */
   tw_offload offload;  /* ours */
   tw_udp_address from; /* theirs */
   uint8_t tos;         /* theirs */
+} tw_plane_label;
+
+typedef struct tw_plane_waiter {
+  tw_plane_label label;
+  size_t len; /* 0: free */
   uint64_t since_ms;
+  uint8_t data[TW_PLANE_WAIT_SIZE];
 } tw_plane_waiter;
 
 typedef struct tw_plane_room {
@@ -87,7 +91,8 @@ struct tw_plane {
   tw_plane_job rest; /* what the socket has not taken of it */
   bool has_rest;
   tw_coalesce joined;
-  unsigned joins; /* what the device takes joined */
+  tw_bytes pieces[TW_COALESCE_PIECES]; /* of one of these */
+  unsigned joins;                      /* what the device takes joined */
   tw_plane_room outgoing;
   tw_plane_room incoming;
   bool has_relay;
@@ -106,7 +111,7 @@ struct tw_plane {
 /* ---- plane.c ---- */
 
 /* A packet into a room; the oldest one goes where there is none free, and is counted. */
-void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_waiter *what, uint64_t now_ms, uint64_t *drops);
+void tw_plane_wait(tw_plane_room *room, tw_bytes packet, const tw_plane_label *label, uint64_t now_ms, uint64_t *drops);
 void tw_plane_free_waiter(tw_plane_room *room, tw_plane_waiter *waiter);
 /* False: no room; it is not said. What has been said already and not been heard yet is not said twice, but OPENED and
  * TOLD. */
@@ -124,8 +129,9 @@ bool tw_plane_find_way(const tw_plane *plane, uint32_t owner, tw_plane_way *way)
 /* Something of our own: a probe or nothing. `to` NULL: by the way that the peer has. False: it cannot go yet. */
 bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_bytes content,
                        const tw_udp_address *to);
-/* Nothing at all, under our newest keys; a peer to which there is no way gets it as soon as there is one. */
+/* Nothing at all, under our newest keys: as soon as there is a way to the peer, and again until it is heard. */
 void tw_plane_nudge(tw_plane *plane, uint32_t owner);
+void tw_plane_nudge_on(tw_plane *plane, uint32_t owner);
 /* Room for one more packet, until the batch has gone; NULL: the socket takes no more. */
 uint8_t *tw_plane_take_slot(tw_plane *plane);
 /* What lies in the slot that was taken last, into the batch. */

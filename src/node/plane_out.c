@@ -147,7 +147,7 @@ static bool send_waiter(tw_plane *plane, const tw_plane_waiter *waiter) {
   tw_ip ip;
   tw_plane_job job;
   if (tw_ip_parse(TW_BYTES(waiter->data, waiter->len), &ip) != TW_OK ||
-      !begin(plane, waiter->owner, waiter->data, &ip, &waiter->offload, &job))
+      !begin(plane, waiter->label.owner, waiter->data, &ip, &waiter->label.offload, &job))
     return true;
   if (job.split.count > TW_PLANE_SLOTS) {
     plane->drops.malformed++;
@@ -163,8 +163,9 @@ size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner) {
   size_t sent = 0;
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
     tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING]; /* the oldest first */
-    if (waiter->len == 0 || (owner != NULL && waiter->owner != *owner)) continue;
-    if (tw_sas_out(plane->config.sas, waiter->owner) == NULL || !tw_plane_find_way(plane, waiter->owner, &way))
+    if (waiter->len == 0 || (owner != NULL && waiter->label.owner != *owner)) continue;
+    if (tw_sas_out(plane->config.sas, waiter->label.owner) == NULL ||
+        !tw_plane_find_way(plane, waiter->label.owner, &way))
       continue;
     if (!send_waiter(plane, waiter)) break;
     tw_plane_free_waiter(room, waiter);
@@ -189,9 +190,27 @@ bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_
   return true;
 }
 
+enum { NUDGES = 4, NUDGE_MS = 500 };
+
 void tw_plane_nudge(tw_plane *plane, uint32_t owner) {
-  const bool sent = tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
-  if (owner != TW_SAS_NETWORK) plane->peers[owner].owes_nudge = !sent;
+  if (owner == TW_SAS_NETWORK) {
+    (void)tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL);
+    return;
+  }
+  tw_plane_peer *peer = &plane->peers[owner];
+  peer->nudges = NUDGES;
+  peer->nudge_at_ms = plane->now_ms;
+  peer->nudged_ms = plane->now_ms;
+  tw_plane_nudge_on(plane, owner);
+}
+
+void tw_plane_nudge_on(tw_plane *plane, uint32_t owner) {
+  tw_plane_peer *peer = &plane->peers[owner];
+  if (peer->heard_ms > peer->nudged_ms) peer->nudges = 0;
+  if (peer->nudges == 0 || plane->now_ms < peer->nudge_at_ms) return;
+  if (!tw_plane_send_own(plane, owner, TW_ESP_NEXT_DUMMY, TW_NO_BYTES, NULL)) return;
+  peer->nudge_at_ms = plane->now_ms + ((uint64_t)NUDGE_MS << (NUDGES - peer->nudges));
+  peer->nudges--;
 }
 
 /* ---- probes ---- */
@@ -224,9 +243,9 @@ static tw_offload offload_of(const tw_tun_header *header) {
 
 /* Keys or a way are not there yet. */
 static void let_wait(tw_plane *plane, uint32_t owner, const tw_offload *offload, tw_bytes packet) {
-  const tw_plane_waiter what = {.owner = owner, .offload = *offload};
+  const tw_plane_label label = {.owner = owner, .offload = *offload};
   if (packet.len <= TW_PLANE_WAIT_SIZE)
-    tw_plane_wait(&plane->outgoing, packet, &what, plane->now_ms, &plane->drops.no_keys);
+    tw_plane_wait(&plane->outgoing, packet, &label, plane->now_ms, &plane->drops.no_keys);
   else
     plane->drops.no_keys++;
   if (owner != TW_SAS_NETWORK && tw_sas_out(plane->config.sas, owner) == NULL)

@@ -143,7 +143,7 @@ all_are_as_they_can_be() {
   for name in "${nodes[@]}"; do status_text "$name" || return 1; done
   for name in "${nodes[@]}"; do ways_of "$name"; done | sort >ways
   grep -c 'bytes from' ping_*.out | sed -nE 's/^ping_(.*)_(.*)\.out:[0-3]$/\1 does not hear \2/p' >missing
-  comm -13 ways wishes >>missing
+  comm -13 ways wished >>missing
   [ ! -s missing ]
 }
 
@@ -153,7 +153,7 @@ nats_of_each_kind() {
   for name in "${nodes[@]}"; do until_true 30 stands "$name" ': member, .*, 8 members' || complain "$name is no member"; done
   echo "$SECONDS s: all are members"
   pairs_of begin_both
-  pairs_of wishes | sort >wishes
+  pairs_of wishes | sort >wished
   until_true 15 all_are_as_they_can_be || { cat missing; complain "that is missing"; }
   on open busybox ping -6 -c 2 -i 0.2 -W 2 fd07::8 >ping6.out || complain "no IPv6 between open and six"
   on six busybox ping -6 -c 2 -i 0.2 -W 2 fd07::7 >ping6.out || complain "no IPv6 between six and open"
@@ -204,10 +204,13 @@ serve() {
 wait_pid() { until_true "$2" is_gone "$1" || complain "a download goes on and on"; wait "$1" || complain "a download has failed"; }
 
 addresses_that_change() {
+  local one other
   serve
   keep_epochs full open
-  downloads open & local first=$!
-  downloads port & local second=$!
+  downloads open &
+  one=$!
+  downloads port &
+  other=$!
   sleep 1
   # `open` gets another address, of both families.
   unplug open:eth0
@@ -222,8 +225,8 @@ addresses_that_change() {
   talk full port 25
   talk each port 25
   echo "$SECONDS s: port is heard again"
-  wait_pid "$first" 40
-  wait_pid "$second" 40
+  wait_pid "$one" 40
+  wait_pid "$other" 40
   becomes_straight full open 25
   becomes_straight some port 25
   check_epochs full open

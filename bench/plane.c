@@ -1,0 +1,480 @@
+/*
+ * The packet path of a node: bench_plane [SECONDS [ROW]]. There is no device: tw_tun_read and tw_tun_write are ours
+ * here, and give and take packets that lie in memory. What comes by UDP is copied from memory as well; what goes out
+ * goes to a
+ * socket on loopback that another process reads, or nowhere. SPDX-License-Identifier: Apache-2.0
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/udp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "codec/writer.h"
+#include "crypto/crypto.h"
+#include "node/plane.h"
+#include "packet/checksum.h"
+#include "packet/fields.h"
+#include "packet/split.h"
+
+enum { MTU = 1400, MOST = 128, SLOT = 2048, HEADERS = 40, BUFFER = 4 << 20 };
+
+static tw_env env;
+
+/* One way of traffic: so many packets at a time, of so many bytes with their headers. */
+typedef struct traffic {
+  size_t count, size;
+  bool large; /* they come from the device as one, and are joined before they go there */
+  bool tcp;
+} traffic;
+
+typedef struct node {
+  tw_client client;
+  tw_group *group;
+  tw_node_port port;
+  tw_sas *sas;
+  tw_routes routes;
+  tw_udp udp;
+  tw_tun tun;
+  tw_plane *plane;
+} node;
+
+static node sender, receiver;
+static traffic now_of;
+static uint8_t from_device[MOST * SLOT]; /* packets one behind the other, or one large one */
+static size_t device_lens[MOST];
+static tw_tun_header device_header;
+static size_t device_count, device_at;
+static uint8_t sealed[MOST * SLOT]; /* what the sender has made of these, one behind the other */
+static size_t sealed_len, sealed_segment;
+static size_t received_at; /* of `sealed`: so far */
+static tw_udp_address to_reader;
+static tw_udp_address peer_address = {.in4 = {.sin_family = AF_INET}};
+static size_t written; /* bytes that the device was given */
+
+/* ---- the device ---- */
+
+tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_tun_header *header, uint8_t *packet, size_t *len) {
+  (void)tun;
+  (void)queue;
+  *len = 0;
+  if (device_at == device_count) return TW_OK;
+  *header = device_header;
+  *len = device_lens[device_at];
+  memcpy(packet, from_device + device_at * SLOT, *len);
+  device_at++;
+  return TW_OK;
+}
+
+tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_tun_header *header, const tw_bytes *parts,
+                    size_t count) {
+  (void)tun;
+  (void)queue;
+  (void)header;
+  for (size_t i = 0; i < count; i++) written += parts[i].len;
+  return TW_OK;
+}
+
+/* ---- the sockets ---- */
+
+enum { SENDER_FD = -2, RECEIVER_FD = -3 };
+
+static int send_nowhere(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+  (void)flags;
+  if (fd != SENDER_FD) return (int)count; /* the receiver's probes */
+  for (unsigned i = 0; i < count; i++) {
+    const struct msghdr *m = &messages[i].msg_hdr;
+    sealed_segment = m->msg_iov[0].iov_len;
+    for (size_t k = 0; k < m->msg_iovlen; k++) {
+      if (sealed_len + m->msg_iov[k].iov_len > sizeof sealed) continue;
+      memcpy(sealed + sealed_len, m->msg_iov[k].iov_base, m->msg_iov[k].iov_len);
+      sealed_len += m->msg_iov[k].iov_len;
+    }
+  }
+  return (int)count;
+}
+
+static int receive_from_memory(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+  (void)fd;
+  (void)flags;
+  (void)timeout;
+  const size_t most = now_of.large ? 65507 / sealed_segment : 1;
+  size_t at = received_at;
+  unsigned n = 0;
+  if (at >= sealed_len) {
+    errno = EAGAIN;
+    return -1;
+  }
+  for (; at < sealed_len && n < count; n++) {
+    struct msghdr *m = &messages[n].msg_hdr;
+    const size_t left = sealed_len - at;
+    const size_t len = left < most * sealed_segment ? left : most * sealed_segment;
+    memcpy(m->msg_name, &peer_address, sizeof peer_address.in4);
+    memcpy(m->msg_iov[0].iov_base, sealed + at, len);
+    const int segment = (int)sealed_segment;
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    c->cmsg_level = SOL_UDP;
+    c->cmsg_type = 104; /* UDP_GRO */
+    c->cmsg_len = CMSG_LEN(sizeof segment);
+    memcpy(CMSG_DATA(c), &segment, sizeof segment);
+    m->msg_controllen = CMSG_SPACE(sizeof segment);
+    messages[n].msg_len = (unsigned)len;
+    at += len;
+  }
+  received_at = at;
+  return (int)n;
+}
+
+static int set_nothing(int fd, int level, int name, const void *value, socklen_t len) {
+  (void)fd;
+  (void)level;
+  (void)name;
+  (void)value;
+  (void)len;
+  return 0;
+}
+
+static const tw_udp_calls in_memory = {receive_from_memory, send_nowhere, set_nothing};
+
+static void open_udp(tw_udp *udp, tw_udp_address *address) {
+  tw_report report = {""};
+  tw_udp_config config = {.tos = true, .buffer = BUFFER};
+  config.local.in4.sin_family = AF_INET;
+  config.local.in4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  BENCH_OK(tw_udp_open(udp, &config, &report));
+  BENCH_OK(tw_udp_local(udp, address));
+}
+
+/* Another process, which takes what comes and forgets it. */
+static pid_t start_reader(void) {
+  tw_udp udp = {0};
+  tw_udp_intake intake;
+  open_udp(&udp, &to_reader);
+  const pid_t pid = fork();
+  BENCH_TRUE(pid >= 0);
+  if (pid != 0) {
+    tw_udp_close(&udp);
+    return pid;
+  }
+  BENCH_OK(tw_udp_intake_open(&intake, NULL, 64, TW_UDP_SLOT_SIZE));
+  for (;;) {
+    BENCH_OK(tw_udp_receive(&udp, &intake));
+    if (intake.count == 0) (void)usleep(50);
+  }
+}
+
+/* ---- nodes ---- */
+
+static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
+  (void)ctx;
+  (void)changes;
+  (void)count;
+  return TW_OK;
+}
+
+static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value) {
+  (void)ctx;
+  (void)kind;
+  (void)id;
+  (void)value;
+  return TW_ERR_STATE;
+}
+
+static tw_err judge(void *ctx, const tw_credential_use *use) {
+  (void)ctx;
+  (void)use;
+  return TW_OK;
+}
+
+static void say(void *ctx, uint32_t owner) {
+  (void)ctx;
+  (void)owner;
+}
+
+static void opened(void *ctx, uint32_t owner, uint64_t stamp) {
+  (void)stamp;
+  say(ctx, owner);
+}
+
+static void told(void *ctx, uint32_t peer, tw_bytes tail) {
+  (void)tail;
+  say(ctx, peer);
+}
+
+static uint32_t peer_of(void *ctx, const tw_client_id *id) {
+  (void)ctx;
+  (void)id;
+  return UINT32_MAX;
+}
+
+static size_t tell(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
+  (void)ctx;
+  (void)out;
+  return 0;
+}
+
+/* A group of the two, for their keys. */
+static void make_group(void) {
+  node *const both[2] = {&sender, &receiver};
+  tw_key_package *key_package;
+  tw_commit_result result = {0};
+  tw_buf proposals = {0};
+  for (int i = 0; i < 2; i++) {
+    tw_client *client = &both[i]->client;
+    *client = (tw_client){.env = &env,
+                          .suite = tw_suite_by_id(&env, 0xf102),
+                          .credential = {1, TW_LITERAL("somebody")},
+                          .policy = {.credential = judge}};
+    BENCH_OK(tw_signer_generate(&env, client->suite, &client->signer));
+  }
+  BENCH_OK(tw_key_package_new(&receiver.client, NULL, 1000, &key_package));
+  BENCH_OK(tw_propose_add(&proposals, tw_key_package_message(key_package)));
+  BENCH_OK(tw_group_create(&sender.client, TW_LITERAL("two"), TW_NO_BYTES, 1000, &sender.group));
+  const tw_commit_options options = {.proposals = tw_buf_bytes(&proposals)};
+  BENCH_OK(tw_group_commit(sender.group, &options, 1000, &result));
+  BENCH_OK(tw_group_join(&receiver.client, key_package, tw_buf_bytes(&result.welcome), NULL, 1000, &receiver.group));
+  tw_group_free(sender.group);
+  sender.group = result.next;
+  result.next = NULL;
+  tw_commit_result_clear(&result);
+  tw_key_package_free(key_package);
+  tw_buf_clear(&proposals);
+}
+
+/* Node 0 sends from 10.0.0.1, node 1 is 10.0.0.2; beside them there are many other peers. */
+static void make_routes(node *n, uint32_t self) {
+  enum { OTHERS = 1000 };
+  static tw_route_entry entries[2 + OTHERS];
+  for (uint32_t i = 0; i < 2 + OTHERS; i++) {
+    const tw_route route = {i == self ? TW_ROUTE_SELF : TW_ROUTE_PEER, i < 2 ? i : 2};
+    const uint32_t host = i + 1;
+    entries[i] = (tw_route_entry){
+        .prefix = {.family = 4, .length = 32, .address = {10, 0, (uint8_t)(host >> 8), (uint8_t)host}}, .route = route};
+  }
+  BENCH_OK(tw_routes_make(NULL, entries, 2 + OTHERS, &n->routes));
+}
+
+static void make_node(node *n, uint32_t self) {
+  n->port = (tw_node_port){.save = save, .load = load};
+  const tw_sas_config sas = {.env = &env, .port = &n->port, .grace_ms = 1000, .owners = 3};
+  BENCH_OK(tw_sas_new(&sas, &n->sas));
+  const tw_node_keys *keys = tw_sas_keys(n->sas);
+  uint64_t stamp;
+  BENCH_OK(keys->receive(keys->ctx, 1 - self, n->group, TW_NO_BYTES, &stamp));
+  BENCH_OK(keys->send(keys->ctx, 1 - self, n->group, TW_NO_BYTES, false));
+  tw_esp_out *out = tw_sas_out(n->sas, 1 - self);
+  out->limits.packets = out->limits.bytes = out->limits.rekey_packets = out->limits.rekey_bytes = UINT64_MAX - 1;
+  make_routes(n, self);
+  n->tun = (tw_tun){.queue_count = 1, .offloads = 15};
+  const tw_plane_config config = {.env = &env,
+                                  .sas = n->sas,
+                                  .routes = &n->routes,
+                                  .udp = &n->udp,
+                                  .tun = &n->tun,
+                                  .peers = 3,
+                                  .mtu = MTU,
+                                  .want = say,
+                                  .opened = opened,
+                                  .rekey = say,
+                                  .moved = say,
+                                  .told = told,
+                                  .peer_of = peer_of,
+                                  .tell = tell};
+  BENCH_OK(tw_plane_new(&config, &n->plane));
+}
+
+static void use_memory(tw_udp *udp, int fd) {
+  *udp = (tw_udp){.fd = fd, .family = AF_INET, .tos = true, .receive_offload = true, .send_offload = true};
+  udp->segment_limit = TW_UDP_DATAGRAM_MAX;
+  udp->calls = &in_memory;
+}
+
+/* ---- packets ---- */
+
+static size_t write_packet(uint8_t *out, size_t payload, size_t n) {
+  const size_t transport = now_of.tcp ? 20 : 8;
+  const size_t len = 20 + transport + payload;
+  memset(out, 0, len);
+  out[0] = 0x45;
+  tw_field_set_u16(out + TW_IP4_LENGTH, (uint16_t)len);
+  tw_field_set_u16(out + TW_IP4_FRAGMENT, TW_IP4_DF);
+  out[TW_IP4_TTL] = 64;
+  out[TW_IP4_PROTOCOL] = now_of.tcp ? TW_IP_TCP : TW_IP_UDP;
+  const uint8_t addresses[8] = {10, 0, 0, 1, 10, 0, 0, 2};
+  memcpy(out + TW_IP4_SOURCE, addresses, 8);
+  tw_field_set_u16(out + TW_IP4_CHECKSUM, tw_checksum(tw_sum(out, 20)));
+  uint8_t *t = out + 20;
+  tw_field_set_u16(t, (uint16_t)(1000 + n)); /* of flows of their own, where they are not one */
+  tw_field_set_u16(t + 2, 443);
+  if (now_of.tcp) {
+    t[12] = 0x50;
+    t[13] = TW_TCP_ACK;
+  } else {
+    tw_field_set_u16(t + 4, (uint16_t)(len - 20));
+  }
+  for (size_t i = 0; i < payload; i++) t[transport + i] = (uint8_t)(i * 7);
+  const uint32_t pseudo = tw_sum_pseudo(TW_BYTES(out + TW_IP4_SOURCE, 4), TW_BYTES(out + TW_IP4_DESTINATION, 4),
+                                        out[TW_IP4_PROTOCOL], (uint32_t)(len - 20));
+  uint8_t *checksum = t + (now_of.tcp ? TW_TCP_CHECKSUM : TW_UDP_CHECKSUM);
+  tw_field_set_u16(checksum,
+                   now_of.large ? (uint16_t)pseudo : tw_checksum_not_zero((uint64_t)pseudo + tw_sum(t, len - 20)));
+  return len;
+}
+
+static void make_packets(void) {
+  device_header = (tw_tun_header){0};
+  device_count = now_of.large ? 1 : now_of.count;
+  if (now_of.large) {
+    const uint16_t segment = (uint16_t)(now_of.size - HEADERS);
+    device_header = (tw_tun_header){.flags = TW_TUN_NEEDS_CHECKSUM,
+                                    .kind = TW_TUN_TCP4,
+                                    .header_len = HEADERS,
+                                    .segment = segment,
+                                    .checksum_start = 20,
+                                    .checksum_offset = TW_TCP_CHECKSUM};
+    device_lens[0] = write_packet(from_device, segment * now_of.count, 0);
+    return;
+  }
+  for (size_t i = 0; i < now_of.count; i++)
+    device_lens[i] = write_packet(from_device + i * SLOT, now_of.size - 28, i % 8);
+}
+
+/* ---- what is timed ---- */
+
+static void plane_out(void *ctx) {
+  (void)ctx;
+  device_at = 0;
+  sealed_len = 0;
+  BENCH_OK(tw_plane_from_tun(sender.plane, 1000000));
+  if (device_at < device_count) BENCH_OK(tw_plane_from_tun(sender.plane, 1000000)); /* it reads 64 at a time */
+}
+
+static void plane_in(void *ctx) {
+  (void)ctx;
+  /* The same packets as often as wanted. */
+  tw_sa_in *sa = tw_sas_in(receiver.sas, tw_sas_out(sender.sas, 1)->spi);
+  tw_esp_window_start(&sa->esp.window, 0);
+  received_at = 0;
+  BENCH_OK(tw_plane_from_udp(receiver.plane, 1000000));
+}
+
+typedef struct raw {
+  tw_aead_key *key;
+  size_t count, len; /* of what is encrypted */
+  uint64_t number;
+  uint8_t (*packets)[SLOT];
+  tw_udp *udp; /* NULL: nothing is sent */
+  tw_udp_batch batch;
+} raw;
+
+static void raw_seal(void *ctx) {
+  raw *r = ctx;
+  uint8_t aad[12] = {1};
+  uint8_t nonce[TW_AEAD_NONCE] = {0};
+  if (r->udp != NULL) tw_udp_batch_reset(&r->batch);
+  for (size_t i = 0; i < r->count; i++) {
+    tw_put_u64(nonce + 4, ++r->number);
+    BENCH_OK(tw_aead_key_seal(r->key, nonce, TW_ARRAY(aad), TW_BYTES(r->packets[i], r->len), r->packets[i]));
+    if (r->udp != NULL)
+      BENCH_OK(tw_udp_batch_add(&r->batch, &to_reader, 0, TW_BYTES(r->packets[i], r->len + 8 + TW_AEAD_TAG)));
+  }
+  if (r->udp != NULL) BENCH_OK(tw_udp_send(r->udp, &r->batch));
+}
+
+/* Opening takes as much: a copy first, as of what comes by the socket. */
+static void raw_open(void *ctx) {
+  raw *r = ctx;
+  uint8_t aad[12] = {1};
+  uint8_t nonce[TW_AEAD_NONCE] = {0};
+  static uint8_t copy[SLOT];
+  tw_put_u64(nonce + 4, 1);
+  for (size_t i = 0; i < r->count; i++) {
+    memcpy(copy, r->packets[i], r->len + TW_AEAD_TAG);
+    BENCH_OK(tw_aead_key_open(r->key, nonce, TW_ARRAY(aad), TW_BYTES(copy, r->len + TW_AEAD_TAG), copy));
+  }
+}
+
+static const char *only; /* rows that have this in their name; NULL: all */
+
+static void row(const char *name, const char *what, bench_work work, bench_work reference, raw *r, double seconds) {
+  char text[128];
+  (void)snprintf(text, sizeof text, "%s: %s", name, what);
+  if (only != NULL && strstr(text, only) == NULL) return;
+  const bench_compared c = bench_compare(work, NULL, reference, r, seconds);
+  bench_row(text, 1 / c.ratio, "", BENCH_INFO, 0);
+  bench_note("%.0f ns a packet, %.2f million a second; %.2f Gbit/s; without the plane %.0f ns",
+             c.seconds / (double)now_of.count * 1e9, (double)now_of.count / c.seconds / 1e6,
+             (double)(now_of.count * now_of.size) * 8e-9 / c.seconds, c.reference / (double)now_of.count * 1e9);
+}
+
+static void compare(const char *name, traffic t, double seconds) {
+  static uint8_t packets[MOST][SLOT];
+  now_of = t;
+  make_packets();
+  raw r = {.count = t.count, .len = (t.size + 2 + 3) & ~(size_t)3, .packets = packets};
+  const uint8_t key[TW_AEAD_KEY_MAX] = {7};
+  BENCH_OK(tw_aead_key_new(&env, sender.client.suite, TW_BYTES(key, sender.client.suite->aead->key_size), &r.key));
+  BENCH_OK(tw_udp_batch_open(&r.batch, NULL, MOST));
+
+  use_memory(&sender.udp, SENDER_FD);
+  use_memory(&receiver.udp, RECEIVER_FD);
+  sender.tun.offloads = receiver.tun.offloads = 15;
+  plane_out(NULL); /* with a probe */
+  row(name, "AES-GCM alone / the way out", plane_out, raw_seal, &r, seconds);
+  device_at = sealed_len = 0;
+  tw_sas_out(sender.sas, 1)->next = 1;
+  plane_out(NULL);
+  r.number = 0;
+  for (size_t i = 0; i < t.count; i++) {
+    r.number = 0;
+    raw one = r;
+    one.count = 1;
+    one.packets = &packets[i];
+    raw_seal(&one);
+  }
+  written = 0;
+  plane_in(NULL);
+  BENCH_TRUE(written >= t.count * (t.size - HEADERS));
+  row(name, "AES-GCM alone / the way in", plane_in, raw_open, &r, seconds);
+  BENCH_TRUE(tw_plane_get_drops(receiver.plane)->unknown == 0 && tw_plane_get_drops(receiver.plane)->forged == 0);
+
+  tw_udp_address unused;
+  open_udp(&sender.udp, &unused);
+  r.udp = &sender.udp;
+  row(name, "AES-GCM and sendmmsg / the way out", plane_out, raw_seal, &r, seconds);
+  tw_udp_close(&sender.udp);
+  tw_udp_batch_close(&r.batch);
+  tw_aead_key_free(r.key);
+}
+
+static void clear(node *n) {
+  tw_plane_free(n->plane);
+  tw_sas_free(n->sas);
+  tw_routes_clear(&n->routes);
+  tw_group_free(n->group);
+  tw_signer_free(n->client.signer);
+}
+
+int main(int argc, char **argv) {
+  const double seconds = argc > 1 ? strtod(argv[1], NULL) : 2;
+  only = argc > 2 ? argv[2] : NULL;
+  const pid_t reader = start_reader();
+  BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
+  make_group();
+  make_node(&sender, 0);
+  make_node(&receiver, 1);
+  (void)tw_path_offer(&tw_plane_peer_of(sender.plane, 1)->path, TW_PATH_FROM_FILE, &to_reader);
+  peer_address = to_reader;
+  bench_title("a node's packets, one core, AES-256-GCM");
+  compare("TCP, 44 of 1,400 bytes as one", (traffic){44, 1400, true, true}, seconds);
+  compare("UDP, 64 of 1,400 bytes", (traffic){64, 1400, false, false}, seconds);
+  compare("UDP, 64 of 100 bytes", (traffic){64, 100, false, false}, seconds);
+  clear(&sender);
+  clear(&receiver);
+  tw_provider_free(env.provider);
+  BENCH_TRUE(kill(reader, SIGTERM) == 0 && waitpid(reader, NULL, 0) == reader);
+  return bench_finish(NULL) == 0 ? 0 : 1;
+}
