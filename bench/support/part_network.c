@@ -38,7 +38,7 @@ static size_t push_size(void) {
 static size_t committer_bytes(const tw_group *group, const tw_commit_result *made) {
   tw_buf members = TW_BUF_INIT(NULL);
   tw_writer w = tw_writer_to(&members);
-  for (uint8_t i = 0; i < MEMBERS; i++) tw_control_write_client(&w, &(tw_client_id){.digest = {i}});
+  for (unsigned i = 0; i < MEMBERS; i++) tw_control_write_client(&w, &(tw_client_id){.digest = {(uint8_t)i}});
   BENCH_OK(tw_writer_end(&w));
   const tw_control_group_commit commit = {.group_id = tw_group_id(group),
                                           .epoch = tw_group_epoch(group),

@@ -79,7 +79,7 @@ static tw_err free_slot(tw_pairs *pairs, size_t *slot) {
     if (pairs->peers[*slot] == NULL) return TW_OK;
   }
   tw_pairs_peer **peers = tw_alloc_resize_array(tw_env_alloc(pairs->env), pairs->peers, pairs->count + 1,
-                                                sizeof *peers);
+                                                sizeof(tw_pairs_peer *));
   if (peers == NULL) return TW_ERR_NO_MEMORY;
   pairs->peers = peers;
   peers[pairs->count++] = NULL;

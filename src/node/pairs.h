@@ -41,12 +41,12 @@ TW_MUST_USE tw_err tw_pairs_new(const tw_pairs_config *config, tw_pairs **pairs)
 /** NULL is fine. Secrets are wiped; nothing is sent or saved. */
 void tw_pairs_free(tw_pairs *pairs);
 
-/** A peer that there may be a pair with; `peer` is the caller's number for it. TW_ERR_ARGUMENT: it, or the number, is
+/** A peer that there may be a pair with; `number` is the caller's for it. TW_ERR_ARGUMENT: it, or the number, is
  * there already, or it is ourselves. */
-TW_MUST_USE tw_err tw_pairs_add(tw_pairs *pairs, uint32_t peer, const tw_client_id *id);
+TW_MUST_USE tw_err tw_pairs_add(tw_pairs *pairs, uint32_t number, const tw_client_id *id);
 /** Cut off: its pair is deleted, its keys are forgotten, its messages ignored. Errors of the store: it is all the same.
  */
-TW_MUST_USE tw_err tw_pairs_remove(tw_pairs *pairs, uint32_t peer);
+TW_MUST_USE tw_err tw_pairs_remove(tw_pairs *pairs, uint32_t number);
 
 /** Values of the store at the start, of kinds TW_STORE_SESSION and TW_STORE_KEY_PACKAGE: `*ours` says whether it was
  * one of these. Of a peer that is not there, or damaged: an error, and the value can be deleted. */
@@ -56,11 +56,11 @@ TW_MUST_USE tw_err tw_pairs_load(tw_pairs *pairs, tw_store_kind kind, tw_bytes i
 /** The relay is there, again: what it has not confirmed is sent once more, and our hellos are looked after. */
 void tw_pairs_connected(tw_pairs *pairs, uint64_t now_ms);
 /** There is a packet for a peer, and no keys. Nothing happens while they are on their way. */
-void tw_pairs_want(tw_pairs *pairs, uint32_t peer, uint64_t now_ms);
+void tw_pairs_want(tw_pairs *pairs, uint32_t number, uint64_t now_ms);
 /** Renew our keys with a peer now: by the caller's wish, or since a limit of its keys is near. */
-void tw_pairs_rekey(tw_pairs *pairs, uint32_t peer, uint64_t now_ms);
+void tw_pairs_rekey(tw_pairs *pairs, uint32_t number, uint64_t now_ms);
 /** Keys with a peer that have nothing to do with those in use: they cannot be taken up any more (tw_sas_is_stale). */
-void tw_pairs_resume(tw_pairs *pairs, uint32_t peer, uint64_t now_ms);
+void tw_pairs_resume(tw_pairs *pairs, uint32_t number, uint64_t now_ms);
 /** A message of somebody's mailbox entry. What it brings is saved when this returns. */
 void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, uint64_t now_ms);
 /** The answer to the request with this tag, NULL: it was lost with the connection. */
@@ -68,7 +68,7 @@ void tw_pairs_answer(tw_pairs *pairs, uint64_t tag, const tw_control_answer *ans
 /** Whether a tag is of these requests: its top byte. */
 bool tw_pairs_is_tag(uint64_t tag);
 /** A packet of the peer's has opened under the keys of `stamp` for the first time. */
-void tw_pairs_opened(tw_pairs *pairs, uint32_t peer, uint64_t stamp, uint64_t now_ms);
+void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t now_ms);
 
 /** When tw_pairs_tick wants to be called; UINT64_MAX: not at all. */
 uint64_t tw_pairs_deadline(const tw_pairs *pairs);
@@ -81,6 +81,6 @@ typedef struct tw_pairs_status {
   size_t unsent; /* messages that the relay has not confirmed */
 } tw_pairs_status;
 /** False: there is no such peer. */
-bool tw_pairs_get_status(const tw_pairs *pairs, uint32_t peer, tw_pairs_status *status);
+bool tw_pairs_get_status(const tw_pairs *pairs, uint32_t number, tw_pairs_status *status);
 
 #endif

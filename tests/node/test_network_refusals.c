@@ -1,5 +1,6 @@
 /* What members of the network's group may not do. SPDX-License-Identifier: Apache-2.0 */
 /* label: moves */
+/* label: no-valgrind: minutes of it, all in cryptography */
 #include "node/network_hostile.h"
 
 /* ---- commits ---- */
