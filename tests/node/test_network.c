@@ -1,5 +1,6 @@
 /* The network's group over the delivery service: what is lost, crosses, or comes after a crash. SPDX-License-Identifier: Apache-2.0 */
 /* label: moves */
+/* label: no-valgrind: minutes of it, all in cryptography */
 #include "node/network_kit.h"
 
 static void all_come_together(void **state) {

@@ -1,5 +1,6 @@
 /* A relay that lies about the network's group: it can delay, and nothing else. SPDX-License-Identifier: Apache-2.0 */
 /* label: moves */
+/* label: no-valgrind: minutes of it, all in cryptography */
 #include "node/network_kit.h"
 
 #include "node/network_internal.h"

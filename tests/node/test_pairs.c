@@ -1,5 +1,6 @@
 /* Pairs over mailboxes: what is lost, crosses, or comes after a crash. SPDX-License-Identifier: Apache-2.0 */
 /* label: moves */
+/* label: no-valgrind: minutes of it, all in cryptography */
 #include "node/pairs_kit.h"
 
 /* ---- the tests ---- */
