@@ -111,7 +111,7 @@ void tw_plane_roster_changed(tw_plane *plane);
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer);
 
 /** A peer is none any more: its way is forgotten, and so are packets that wait for its keys. */
-void tw_plane_forget_peer(tw_plane *plane, uint32_t peer);
+void tw_plane_forget_peer(tw_plane *plane, uint32_t number);
 
 /** Whether something waits for the socket: call tw_plane_from_tun once that is writable, and not before. */
 bool tw_plane_is_blocked(const tw_plane *plane);

@@ -139,7 +139,7 @@ void tw_plane_queue(tw_plane *plane, const tw_udp_address *to, uint8_t tos, tw_b
 /* What is in the batch. */
 void tw_plane_push(tw_plane *plane);
 /* Probes to where a peer may be. */
-void tw_plane_probe(tw_plane *plane, uint32_t peer);
+void tw_plane_probe(tw_plane *plane, uint32_t number);
 /* What waits for keys or a way, or for the socket, as far as these are there; `owner` NULL: anybody's. How many went.
  */
 size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner);
