@@ -29,6 +29,7 @@ bench: deps ## the speed table, and build/bench.json
 
 bench-vpn: all ## the private network beside others, in namespaces, and build/bench-vpn.json
 	@tools/deps --bench
+	@tools/build bench
 	@bench/vpn --json build/bench-vpn.json || [ $$? = 77 ]
 
 fuzz: deps ## every fuzz target for FUZZ_SECONDS

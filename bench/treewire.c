@@ -12,7 +12,7 @@ static const struct {
     {"records", bench_part_records},     {"stream", bench_part_stream},         {"program", bench_part_program},
     {"memory", bench_part_memory},       {"bytes", bench_part_bytes},           {"store", bench_part_store},
     {"handshake", bench_part_handshake}, {"resumption", bench_part_resumption}, {"esp", bench_part_esp},
-    {"delivery", bench_part_delivery},
+    {"delivery", bench_part_delivery},   {"network", bench_part_network},
 };
 
 static bool wanted(const char *name, char **names, int count) {

@@ -100,5 +100,6 @@ void bench_part_store(void);
 void bench_part_handshake(void);
 void bench_part_resumption(void);
 void bench_part_delivery(void);
+void bench_part_network(void);
 
 #endif

@@ -94,7 +94,7 @@ static tw_exit show(const tw_node_file *file, bool as_json, bool clear) {
     if (code == TW_EXIT_OK) code = tw_cli_print("\n");
   } else if (code == TW_EXIT_OK) {
     json_t *status = json_loadb((const char *)answer.ptr, answer.len, 0, NULL);
-    if (clear) code = tw_cli_print("\033[H\033[2J");
+    if (clear) (void)tw_cli_print("\033[H\033[2J");
     if (status == NULL || tw_node_status_text(status, &text) != TW_OK)
       code = tw_cli_fail(TW_EXIT_LOCAL, "the node's answer cannot be read");
     else

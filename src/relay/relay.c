@@ -370,6 +370,7 @@ void tw_relay_close(tw_relay *relay, bool at_once) {
   relay->server = NULL;
   relay->broken = true; /* nobody is told any more */
   tw_control_server_close(server, at_once);
+  flush(relay); /* what nobody waits for any more has to come to its end, too */
   tw_relay_udp_close(relay->udp, on_part_freed);
   uv_close((uv_handle_t *)&relay->sweeper, on_timer_closed);
   uv_close((uv_handle_t *)&relay->away_timer, on_timer_closed);

@@ -68,7 +68,8 @@ int tw_relay_udp_receive(tw_relay_socket *sock, uint64_t now_us, bool *more) {
   do count = recvmmsg(sock->udp.fd, udp->headers, room, MSG_DONTWAIT, NULL);
   while (count < 0 && errno == EINTR);
   *more = count == (int)room && room > 0;
-  if (count < 0) return tw_wire_would_block(errno) || errno == ENOMEM || errno == ENOBUFS ? 0 : errno;
+  /* Other errors are of a moment, such as a device that went down. */
+  if (count < 0) return errno == EBADF || errno == ENOTSOCK || errno == EINVAL || errno == EFAULT ? errno : 0;
   for (int i = 0; i < count; i++) {
     struct msghdr *header = &udp->headers[i].msg_hdr;
     if ((header->msg_flags & MSG_TRUNC) != 0) continue;

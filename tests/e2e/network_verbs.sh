@@ -45,14 +45,17 @@ run() { # STATUS HOST VERB…: what it says is in out and run.err
 }
 stands() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null && grep -qE -- "$2" "$1.status"; } # NAME PATTERN
 reaches() { on "$1" busybox ping -c 1 -W 1 "10.7.0.${number[$2]}" >/dev/null; }
-forget_child() { pids+=("$(pgrep -n -f "treewire up .*./$1.conf")"); } # of `up`, which stays behind it: killed with the script
+keep_child() { # of `up`, which stays behind it: ended with the script
+  local child
+  for child in $(ip netns pids "$1"); do pids+=("$child"); done
+}
 
 # No relay yet: the node stays, and says so.
 run 3 anna check --online ./anna.conf
 says run.err "the relay 203.0.113.10: "
 run 3 anna up --wait 2 ./anna.conf
 says run.err "anna is not ready after 2 s; it goes on trying"
-forget_child anna
+keep_child anna
 run 0 anna status ./anna.conf
 says out "not reached"
 
@@ -65,7 +68,7 @@ says out "the way there has MTU 1500"
 
 # up comes back when the node is ready; once more is no mistake.
 run 0 berta up ./berta.conf
-forget_child berta
+keep_child berta
 run 0 berta up ./berta.conf
 says run.err "berta is up already"
 until_true 20 stands anna "network .*: member, .*, 2 members" || die "berta is not in"
@@ -93,7 +96,7 @@ conf berta anna carla >berta.conf
 run 0 anna sync ./anna.conf
 run 0 berta sync ./berta.conf
 run 0 carla up ./carla.conf
-forget_child carla
+keep_child carla
 for name in anna berta carla; do
   until_true 30 stands "$name" "network .*: member, .*, 3 members" || { cat "$name.status"; die "$name is not in a network of 3"; }
 done
@@ -107,7 +110,7 @@ until_true 20 stands berta "peer carla \(removed\)" || { cat berta.status; die "
 if reaches carla berta; then die "carla still reaches berta"; fi
 run 0 berta down ./berta.conf
 run 0 berta up ./berta.conf
-forget_child berta
+keep_child berta
 stands berta "peer carla \(removed\)" || die "carla is back"
 until_true 10 reaches anna berta || die "berta is not back"
 

@@ -137,6 +137,55 @@ static void packets_go_to_who_has_answered_the_challenge(void **state) {
   tear_down(&w, &a, &b);
 }
 
+static bool has_ipv6(void) {
+  const struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool has = fd >= 0 && bind(fd, (const struct sockaddr *)(const void *)&own, sizeof own) == 0;
+  if (fd >= 0) (void)close(fd);
+  return has;
+}
+
+/* Of one size, one behind the other: the relay sends them joined, or one by one. */
+static void send_many(const whole_client *c, uint32_t destination, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    char text[16];
+    (void)snprintf(text, sizeof text, "packet %05u", i);
+    client_sends_packet(c, destination, text);
+  }
+}
+
+static void both_families_meet_with_and_without_offloads(void **state) {
+  (void)state;
+  if (!has_ipv6()) skip();
+  for (int no_offload = 0; no_offload < 2; no_offload++) {
+    whole w;
+    whole_client a;
+    whole_client b;
+    whole_init(&w, 1);
+    w.anywhere = true;
+    w.config.no_offload = no_offload != 0;
+    whole_start(&w);
+    client_init(&a, &w);
+    client_init(&b, &w);
+    b.six = true;
+    client_start(&a);
+    client_start(&b);
+    client_binds(&a);
+    client_binds(&b);
+    const uint32_t number_a = client_locates(&b, &a).number;
+    const uint32_t number_b = client_locates(&a, &b).number;
+    send_many(&a, number_b, 100);
+    send_many(&b, number_a, 100);
+    for (unsigned i = 0; i < 100; i++) {
+      char text[16];
+      (void)snprintf(text, sizeof text, "packet %05u", i);
+      client_gets_packet(&a, text);
+      client_gets_packet(&b, text);
+    }
+    tear_down(&w, &a, &b);
+  }
+}
+
 static void who_moves_binds_anew_and_others_are_told(void **state) {
   (void)state;
   whole w;
@@ -297,6 +346,7 @@ int main(void) {
       cmocka_unit_test(packages_and_messages_pass_and_mail_is_told),
       cmocka_unit_test(of_two_commits_in_one_batch_one_is_taken),
       cmocka_unit_test(packets_go_to_who_has_answered_the_challenge),
+      cmocka_unit_test(both_families_meet_with_and_without_offloads),
       cmocka_unit_test(who_moves_binds_anew_and_others_are_told),
       cmocka_unit_test(who_is_away_keeps_its_address_for_a_while),
       cmocka_unit_test(who_is_away_for_long_gets_nothing_any_more),

@@ -25,6 +25,7 @@ typedef struct whole {
   tw_relay_config config;
   tw_relay *relay; /* NULL: it does not run, or in another process */
   uint16_t port;   /* of the first start: the next ones take it again */
+  bool anywhere;   /* listens at all addresses */
   size_t came, gone, frees, failed;
   relay_kit *messages; /* its makers alone */
 } whole;
@@ -44,6 +45,7 @@ typedef struct whole_client {
   tw_control_answer answer;
   tw_buf list;
   int fd; /* UDP */
+  bool six;
 } whole_client;
 
 static inline void whole_watchdog(uv_timer_t *timer) {
@@ -84,7 +86,8 @@ static inline void whole_start(whole *w) {
   tw_report report = {""};
   char address[TW_ADDRESS_TEXT];
   if (tw_relay_store_open(&w->at.test.env, w->at.dir, &w->config.store, &report) != TW_OK) fail_msg("%s", report.text);
-  w->config.listen_at = (tw_address){.host = "127.0.0.1", .port = w->port};
+  w->config.listen_at = (tw_address){.port = w->port};
+  if (!w->anywhere) (void)snprintf(w->config.listen_at.host, sizeof w->config.listen_at.host, "127.0.0.1");
   if (tw_relay_start(&w->config, &w->relay, &report) != TW_OK) fail_msg("%s", report.text);
   w->port = tw_relay_port(w->relay);
   assert_true(tw_relay_address(w->relay, 0, address));
@@ -254,13 +257,16 @@ static inline char *client_reads(whole_client *c, uint64_t *after, char *out, si
 
 static inline void client_datagram(const whole_client *c, uint64_t session, uint32_t destination, tw_bytes body) {
   uint8_t datagram[WHOLE_PACKET + 12];
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(c->owner->port)};
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(c->owner->port)};
+  const struct sockaddr_in6 to6 = {
+      .sin6_family = AF_INET6, .sin6_port = to4.sin_port, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  const void *to = c->six ? (const void *)&to6 : &to4;
+  to4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   assert_true(body.len <= WHOLE_PACKET);
   tw_put_u64(datagram, session);
   tw_put_u32(datagram + 8, destination);
   if (body.len > 0) memcpy(datagram + 12, body.ptr, body.len);
-  assert_int_equal(sendto(c->fd, datagram, 12 + body.len, 0, (struct sockaddr *)(void *)&to, sizeof to), 12 + body.len);
+  assert_int_equal(sendto(c->fd, datagram, 12 + body.len, 0, to, c->six ? sizeof to6 : sizeof to4), 12 + body.len);
 }
 
 /* The next datagram; the loop goes on meanwhile. */
@@ -271,11 +277,13 @@ static inline size_t client_receives(const whole_client *c, uint8_t out[WHOLE_PA
 }
 
 static inline void client_open_socket(whole_client *c) {
-  struct sockaddr_in any = {.sin_family = AF_INET};
-  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  struct sockaddr_in own4 = {.sin_family = AF_INET};
+  const struct sockaddr_in6 own6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  const void *own = c->six ? (const void *)&own6 : &own4;
+  own4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (c->fd >= 0) (void)close(c->fd);
-  c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  assert_true(c->fd >= 0 && bind(c->fd, (struct sockaddr *)(void *)&any, sizeof any) == 0);
+  c->fd = socket(c->six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  assert_true(c->fd >= 0 && bind(c->fd, own, c->six ? sizeof own6 : sizeof own4) == 0);
 }
 
 /* By a socket of its own: token, challenge, and its nonce back. */
@@ -291,11 +299,11 @@ static inline void client_binds(whole_client *c) {
   client_datagram(c, binding.session, 0, TW_BYTES(challenge + 4, 16));
   whole_until(c->owner, c->bounds > bounds);
   assert_true(c->bound.session == binding.session);
-  struct sockaddr_in own;
+  struct sockaddr_in6 own; /* whose port is where IPv4's is */
   socklen_t len = sizeof own;
   assert_int_equal(getsockname(c->fd, (struct sockaddr *)(void *)&own, &len), 0);
-  assert_int_equal(c->bound.seen.port, ntohs(own.sin_port));
-  assert_int_equal(c->bound.seen.family, 4);
+  assert_int_equal(c->bound.seen.port, ntohs(own.sin6_port));
+  assert_int_equal(c->bound.seen.family, c->six ? 6 : 4);
 }
 
 static inline void client_sends_packet(const whole_client *c, uint32_t destination, const char *text) {

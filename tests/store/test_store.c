@@ -61,7 +61,7 @@ static void changes_are_applied_all_or_none(void **state) {
   static const uint8_t long_id[TW_STORE_ID_MAX + 1];
   const tw_store_change bad[] = {
       {.kind = (tw_store_kind)0, .id = kit_text("x")},
-      {.kind = (tw_store_kind)5, .id = kit_text("x")},
+      {.kind = (tw_store_kind)(TW_STORE_KIND_LAST + 1), .id = kit_text("x")},
       {.kind = TW_STORE_SESSION, .id = TW_NO_BYTES},
       {.kind = TW_STORE_SESSION, .id = TW_ARRAY(long_id)},
       {.kind = TW_STORE_SESSION, .id = kit_text("x"), .value = TW_BYTES(long_id, (size_t)TW_STORE_VALUE_MAX + 1)}};

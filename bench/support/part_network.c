@@ -1,0 +1,105 @@
+/* What a private network of fifty says, in bytes, by the messages that it would send. SPDX-License-Identifier: Apache-2.0 */
+#include "control/message.h"
+#include "filled.h"
+
+/*
+ * Once an hour each member renews its keys by a commit, which goes to the relay with the group's new GroupInfo and
+ * roster, and from there to all others. Bytes are those of the control connections' frames, without records, TCP and
+ * IP. The tree is filled, as it becomes after a round of renewals.
+ */
+enum { MEMBERS = 50, RENEWALS_A_DAY = 24 };
+
+static size_t request_size(const tw_control_request *request) {
+  tw_buf frame = TW_BUF_INIT(NULL);
+  BENCH_OK(tw_control_request_encode(request, &frame));
+  const size_t len = frame.len;
+  tw_buf_clear(&frame);
+  return len;
+}
+
+static size_t answer_size(const tw_control_answer *answer) {
+  tw_buf frame = TW_BUF_INIT(NULL);
+  BENCH_OK(tw_control_answer_encode(answer, &frame));
+  const size_t len = frame.len;
+  tw_buf_clear(&frame);
+  return len;
+}
+
+static size_t push_size(void) {
+  const tw_control_push push = {.type = TW_CONTROL_MAIL};
+  tw_buf frame = TW_BUF_INIT(NULL);
+  BENCH_OK(tw_control_push_encode(&push, &frame));
+  const size_t len = frame.len;
+  tw_buf_clear(&frame);
+  return len;
+}
+
+/* To the relay, and its answer. */
+static size_t committer_bytes(const tw_group *group, const tw_commit_result *made) {
+  tw_buf members = TW_BUF_INIT(NULL);
+  tw_writer w = tw_writer_to(&members);
+  for (uint8_t i = 0; i < MEMBERS; i++) tw_control_write_client(&w, &(tw_client_id){.digest = {i}});
+  BENCH_OK(tw_writer_end(&w));
+  const tw_control_group_commit commit = {.group_id = tw_group_id(group),
+                                          .epoch = tw_group_epoch(group),
+                                          .commit = tw_buf_bytes(&made->commit),
+                                          .group_info = tw_buf_bytes(&made->group_info),
+                                          .members = tw_buf_bytes(&members)};
+  const size_t sent = request_size(
+      &(tw_control_request){.type = TW_CONTROL_GROUP_COMMIT, .number = 1, .body.group_commit = commit});
+  tw_buf_clear(&members);
+  return sent + answer_size(&(tw_control_answer){.to = TW_CONTROL_GROUP_COMMIT, .request = 1});
+}
+
+/* Mail is told, fetched, answered; and the next fetch, which says that it was taken, with its empty answer. */
+static size_t member_bytes(const tw_group *group, const tw_commit_result *made) {
+  tw_buf entries = TW_BUF_INIT(NULL);
+  tw_writer w = tw_writer_to(&entries);
+  tw_control_write_entry(&w, &(tw_control_entry){.number = 1,
+                                                 .kind = TW_CONTROL_KIND_COMMIT,
+                                                 .group_id = tw_group_id(group),
+                                                 .epoch = tw_group_epoch(group),
+                                                 .message = tw_buf_bytes(&made->commit)});
+  BENCH_OK(tw_writer_end(&w));
+  tw_control_answer answer = {.to = TW_CONTROL_FETCH, .request = 1};
+  const size_t empty = answer_size(&answer);
+  answer.body.fetch.entries = tw_buf_bytes(&entries);
+  const size_t full = answer_size(&answer);
+  tw_buf_clear(&entries);
+  const size_t fetch = request_size(
+      &(tw_control_request){.type = TW_CONTROL_FETCH, .number = 1, .body.fetch = {0, 64}});
+  return push_size() + 2 * fetch + full + empty;
+}
+
+static void row(const char *what, const char *suite, double bytes) {
+  char name[96];
+  snprintf(name, sizeof name, "%s, %s", what, suite);
+  bench_row(name, bytes, "bytes", BENCH_INFO, 0);
+}
+
+static void measure(const tw_suite *suite, const char *name) {
+  static const tw_commit_options options = {.without_collected = true, .want_group_info = true};
+  tw_env env = {0};
+  bench_filled filled;
+  tw_commit_result made = {0};
+  BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
+  bench_filled_init(&filled, &env, suite, MEMBERS);
+  tw_group *group = filled.group[BENCH_COMMITTER];
+  BENCH_OK(tw_group_commit(group, &options, BENCH_NOW, &made));
+  const double own = (double)committer_bytes(group, &made);
+  const double others = (double)member_bytes(group, &made);
+  row("network of 50: a commit", name, (double)made.commit.len);
+  row("network of 50: the GroupInfo with it", name, (double)made.group_info.len);
+  row("network of 50: a renewal, the wire of who renews", name, own);
+  row("network of 50: the same, the wire of each other member", name, others);
+  row("network of 50: a day of a node, hourly renewals by all", name, RENEWALS_A_DAY * (own + (MEMBERS - 1) * others));
+  tw_commit_result_clear(&made);
+  bench_filled_clear(&filled);
+  tw_provider_free(env.provider);
+}
+
+void bench_part_network(void) {
+  bench_title("Renewals in a network of 50: frames of the control connections");
+  measure(tw_suite_default(), "default suite");
+  measure(tw_suite_at(0), "classical");
+}
