@@ -61,15 +61,15 @@ static void test_order_is_kept(void **state) {
   enum { PACKETS = 700 };
   kit_use_pair(0, 1);
   kit_by_relay();
-  for (uint16_t i = 0; i < PACKETS; i++) {
-    packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 20 + i % 7u * 150);
-    spec.id = i;
+  for (unsigned i = 0; i < PACKETS; i++) {
+    packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 20 + i % 7 * 150);
+    spec.id = (uint16_t)i;
     kit_put(0, &spec);
   }
   kit_run();
-  for (uint16_t i = 0; i < PACKETS; i++) {
-    packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 20 + i % 7u * 150);
-    spec.id = i;
+  for (unsigned i = 0; i < PACKETS; i++) {
+    packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 20 + i % 7 * 150);
+    spec.id = (uint16_t)i;
     kit_got_this(1, &spec);
   }
   kit_got_none(1);
