@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static void path_of(const many_relay *relay, const char *name, char out[160]) {
   (void)snprintf(out, 160, "%s/%s", relay->dir, name);
 }
