@@ -15,6 +15,7 @@
 #
 # shellcheck source-path=SCRIPTDIR source=support/netns.bash disable=SC2154
 . "$(dirname "$0")/support/netns.bash"
+! sanitized || netns_skip "its times are too short for a program under sanitizers"
 for tool in busybox curl; do command -v "$tool" >/dev/null || netns_skip "there is no $tool here"; done
 [ -e /proc/net/if_inet6 ] || netns_skip "there is no IPv6 here"
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
