@@ -14,6 +14,7 @@ support=$(realpath "$(dirname "$0")/support")
 . "$support/netns.bash"
 # shellcheck source-path=SCRIPTDIR source=support/network.bash
 . "$support/network.bash"
+! sanitized || netns_skip "its times are too short for a program under sanitizers"
 command -v curl >/dev/null || netns_skip "there is no curl here"
 unset http_proxy HTTP_PROXY ALL_PROXY all_proxy
 
@@ -47,7 +48,10 @@ after=$(pair_epoch anna berta) group_after=$(group_epoch)
 sleep 0.3
 for name in to_berta to_anna all_berta all_carla; do
   finish "$name"
-  [ "$(flow_of "$name" got) $(flow_of "$name" twice) $(flow_of "$name" damaged)" = "$((seconds * rate)) 0 0" ] ||
+  # What goes to all is lost for a moment now and then when three renew every second (docs/network.md): a twentieth is too much.
+  least=$((seconds * rate))
+  [[ $name != all_* ]] || least=$((least * 95 / 100))
+  [[ $(flow_of "$name" got) -ge $least && "$(flow_of "$name" twice) $(flow_of "$name" damaged)" = "0 0" ]] ||
     { show_status; die "$name on a calm wire: $(cat "$name.out")"; }
 done
 [ $((after - before)) -ge 15 ] || die "the pair went from epoch $before to $after only"
