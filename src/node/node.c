@@ -27,8 +27,7 @@ const char *tw_node_name_of(const tw_node *node, uint32_t peer, char *room) {
 
 uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id) {
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    const tw_node_peer_state *peer = &node->peers[i];
-    if (peer->is_peer && !peer->removed && memcmp(&peer->id, id, sizeof *id) == 0) return i;
+    if (tw_node_has_peer(node, i) && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return i;
   }
   return UINT32_MAX;
 }
@@ -47,7 +46,7 @@ static bool wants(void *ctx, const tw_client_id *id) {
 static bool next_wanted(void *ctx, size_t index, tw_client_id *id) {
   const tw_node *node = ctx;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    if (!tw_node_has_peer(node, i)) continue;
     if (index-- > 0) continue;
     *id = node->peers[i].id;
     return true;
@@ -115,7 +114,6 @@ static void network_changed(void *ctx) {
   tw_node *node = ctx;
   tw_network_status status;
   tw_network_get_status(node->network, &status);
-  if (node->plane != NULL) tw_plane_set_group_number(node->plane, status.number);
   tw_node_tell(node, TW_NODE_DETAIL, "network: epoch %llu, %u members", (unsigned long long)status.epoch,
                status.members);
 }
@@ -495,7 +493,7 @@ void tw_node_rekey(tw_node *node, uint32_t peer) {
 }
 
 void tw_node_remove(tw_node *node, uint32_t peer) {
-  if (peer >= node->peer_count || !node->peers[peer].is_peer || node->peers[peer].removed) return;
+  if (!tw_node_has_peer(node, peer)) return;
   cut_off(node, peer);
   tw_network_remove(node->network, &node->peers[peer].id, tw_node_now(node));
   tw_node_after(node);

@@ -48,7 +48,7 @@ static bool look_up(tw_node *node, uint32_t peer) {
 void tw_node_endpoints_tick(tw_node *node, uint64_t now_ms) {
   for (uint32_t i = 0; i < node->peer_count && !node->is_resolving; i++) {
     tw_node_peer_state *peer = &node->peers[i];
-    if (!peer->is_peer || peer->removed || node->setup.config->peers[i].endpoint.host == NULL) continue;
+    if (!tw_node_has_peer(node, i) || node->setup.config->peers[i].endpoint.host == NULL) continue;
     if (peer->look_up_ms <= now_ms && !look_up(node, i)) peer->look_up_ms = now_ms + FAILED_MS;
   }
 }

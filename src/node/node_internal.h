@@ -87,6 +87,10 @@ void tw_node_tell(const tw_node *node, tw_node_level level, const char *format, 
     __attribute__((format(printf, 3, 4)));
 /* What a peer is called. */
 const char *tw_node_name_of(const tw_node *node, uint32_t peer, char *room);
+/* Whether there is a peer at this place that was not removed. */
+static inline bool tw_node_has_peer(const tw_node *node, uint32_t peer) {
+  return peer < node->peer_count && node->peers[peer].is_peer && !node->peers[peer].removed;
+}
 /* UINT32_MAX: none of our peers, or one that was removed. */
 uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id);
 /* Tell that the way to a peer has changed. */

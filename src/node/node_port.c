@@ -77,12 +77,28 @@ void tw_node_port_init(tw_node *node) {
 
 /* ---- the start ---- */
 
-/* The ids of values of one kind, each opaque<V>: the store may not be changed while it is gone through. */
 static tw_err note_id(void *ctx, tw_bytes id, tw_bytes value) {
   tw_writer w = tw_writer_to(ctx);
   (void)value;
   tw_write_vector(&w, id);
   return tw_writer_end(&w);
+}
+
+/* `act` for each id of a kind. They are noted first: the store may not be changed while it is gone through. */
+static tw_err for_each_id(tw_node *node, tw_store_kind kind,
+                          tw_err (*act)(tw_node *node, tw_store_kind kind, tw_bytes id, tw_report *report),
+                          tw_report *report) {
+  tw_buf ids = {0};
+  tw_err err = tw_store_each(node->setup.store, kind, note_id, &ids, report);
+  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
+  while (err == TW_OK && tw_reader_more(&r)) err = act(node, kind, tw_read_vector(&r), report);
+  tw_buf_clear(&ids);
+  return err;
+}
+
+static tw_err delete_value(tw_node *node, tw_store_kind kind, tw_bytes id) {
+  const tw_store_change gone = {.kind = kind, .id = id, .remove = true};
+  return save(node, &gone, 1);
 }
 
 static tw_err load_value(tw_node *node, tw_store_kind kind, tw_bytes id, tw_bytes value, bool *ours) {
@@ -93,46 +109,28 @@ static tw_err load_value(tw_node *node, tw_store_kind kind, tw_bytes id, tw_byte
 }
 
 static void drop_value(tw_node *node, tw_store_kind kind, tw_bytes id, tw_err why) {
-  const tw_store_change gone = {.kind = kind, .id = id, .remove = true};
   tw_node_tell(node, TW_NODE_NOTE, "a saved value of kind %d is of no use any more: %s", (int)kind, tw_err_text(why));
-  if (save(node, &gone, 1) != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "and cannot be deleted");
+  if (delete_value(node, kind, id) != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "and cannot be deleted");
 }
 
-static tw_err load_kind(tw_node *node, tw_store_kind kind, tw_report *report) {
-  tw_buf ids = {0};
+static tw_err load_one(tw_node *node, tw_store_kind kind, tw_bytes id, tw_report *report) {
   tw_buf value = {0};
-  tw_err err = tw_store_each(node->setup.store, kind, note_id, &ids, report);
-  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
-  while (err == TW_OK && tw_reader_more(&r)) {
-    const tw_bytes id = tw_read_vector(&r);
-    bool found = false;
-    bool ours = false;
-    tw_buf_consume(&value, value.len);
-    err = tw_store_get(node->setup.store, kind, id, &value, &found, report);
-    if (err != TW_OK || !found) continue;
-    const tw_err bad = load_value(node, kind, id, tw_buf_bytes(&value), &ours);
-    if (bad == TW_ERR_NO_MEMORY || bad == TW_ERR_RANDOM)
-      err = tw_report_fail(report, bad, "%s", tw_err_text(bad));
-    else if (bad != TW_OK)
-      drop_value(node, kind, id, bad);
-  }
+  bool found = false;
+  bool ours = false;
+  tw_err err = tw_store_get(node->setup.store, kind, id, &value, &found, report);
+  const tw_err bad = err == TW_OK && found ? load_value(node, kind, id, tw_buf_bytes(&value), &ours) : TW_OK;
   tw_buf_clear(&value);
-  tw_buf_clear(&ids);
+  if (bad == TW_ERR_NO_MEMORY || bad == TW_ERR_RANDOM)
+    err = tw_report_fail(report, bad, "%s", tw_err_text(bad));
+  else if (bad != TW_OK)
+    drop_value(node, kind, id, bad);
   return err;
 }
 
 /* Marks of SAs that are gone. */
-static tw_err sweep_marks(tw_node *node, tw_report *report) {
-  tw_buf ids = {0};
-  tw_err err = tw_store_each(node->setup.store, TW_STORE_NODE, note_id, &ids, report);
-  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
-  while (err == TW_OK && tw_reader_more(&r)) {
-    const tw_bytes id = tw_read_vector(&r);
-    const tw_store_change gone = {.kind = TW_STORE_NODE, .id = id, .remove = true};
-    if (tw_sas_is_stale_mark(node->sas, id)) err = save(node, &gone, 1);
-  }
-  tw_buf_clear(&ids);
-  return err;
+static tw_err sweep_mark(tw_node *node, tw_store_kind kind, tw_bytes id, tw_report *report) {
+  (void)report;
+  return tw_sas_is_stale_mark(node->sas, id) ? delete_value(node, kind, id) : TW_OK;
 }
 
 static tw_err load_cursor(tw_node *node) {
@@ -163,35 +161,23 @@ tw_err tw_node_save_removed(tw_node *node, uint32_t peer) {
 }
 
 /* Those whom the configuration still lists stay out; who is not listed any more may come back when listed again. */
-static tw_err load_removed(tw_node *node, tw_report *report) {
-  tw_buf ids = {0};
-  tw_err err = tw_store_each(node->setup.store, TW_STORE_NODE, note_id, &ids, report);
-  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
-  while (err == TW_OK && tw_reader_more(&r)) {
-    const tw_bytes id = tw_read_vector(&r);
-    tw_client_id client;
-    if (!is_removed_id(id)) continue;
-    memcpy(client.digest, id.ptr + 1, TW_FINGERPRINT_SIZE);
-    const uint32_t peer = tw_node_find_peer(node, &client);
-    const tw_store_change gone = {.kind = TW_STORE_NODE, .id = id, .remove = true};
-    if (peer != UINT32_MAX)
-      node->peers[peer].removed = true;
-    else
-      err = save(node, &gone, 1);
-  }
-  tw_buf_clear(&ids);
-  return err;
+static tw_err load_removed(tw_node *node, tw_store_kind kind, tw_bytes id, tw_report *report) {
+  tw_client_id client;
+  (void)report;
+  if (!is_removed_id(id)) return TW_OK;
+  memcpy(client.digest, id.ptr + 1, TW_FINGERPRINT_SIZE);
+  const uint32_t peer = tw_node_find_peer(node, &client);
+  if (peer == UINT32_MAX) return delete_value(node, kind, id);
+  node->peers[peer].removed = true;
+  return tw_pairs_remove(node->pairs, peer);
 }
 
 tw_err tw_node_load(tw_node *node, tw_report *report) {
   const tw_err err = load_cursor(node);
   if (err != TW_OK) return tw_report_fail(report, err, "the mailbox's cursor: %s", tw_err_text(err));
-  TW_TRY(load_removed(node, report));
-  for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (node->peers[i].removed) TW_TRY(tw_pairs_remove(node->pairs, i));
-  }
-  TW_TRY(load_kind(node, TW_STORE_KEY_PACKAGE, report));
-  TW_TRY(load_kind(node, TW_STORE_SESSION, report));
-  TW_TRY(load_kind(node, TW_STORE_GROUP, report));
-  return sweep_marks(node, report);
+  TW_TRY(for_each_id(node, TW_STORE_NODE, load_removed, report));
+  TW_TRY(for_each_id(node, TW_STORE_KEY_PACKAGE, load_one, report));
+  TW_TRY(for_each_id(node, TW_STORE_SESSION, load_one, report));
+  TW_TRY(for_each_id(node, TW_STORE_GROUP, load_one, report));
+  return for_each_id(node, TW_STORE_NODE, sweep_mark, report);
 }

@@ -76,7 +76,7 @@ static void locate_all(tw_node *node) {
   tw_writer w = tw_writer_to(&list);
   uint32_t count = 0;
   for (uint32_t i = 0; i < node->peer_count && count < LOCATE_MAX; i++) {
-    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    if (!tw_node_has_peer(node, i)) continue;
     tw_control_write_client(&w, &node->peers[i].id);
     count++;
   }
@@ -113,7 +113,7 @@ static void located(tw_node *node, const tw_control_answer *answer) {
   tw_reader walk = tw_reader_of(answer->body.locate);
   tw_control_location location;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    if (!tw_node_has_peer(node, i)) continue;
     if (!tw_control_location_next(&walk, &location)) return;
     note_location(node, i, &location);
   }
@@ -170,7 +170,7 @@ static void bound(tw_node *node, const tw_control_bound *push) {
 /* A peer that is there and does not answer what goes by the relay: it, or we, may not be where the relay thinks. */
 static bool is_answered(const tw_node *node, uint64_t now_ms) {
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!node->peers[i].is_peer || node->peers[i].removed) continue;
+    if (!tw_node_has_peer(node, i)) continue;
     const tw_plane_peer *peer = tw_plane_peer_of(node->plane, i);
     const tw_path *path = &peer->path;
     if (path->is_direct || path->relay_number == 0 || !path->online) continue;
@@ -224,7 +224,7 @@ static void look_for_unknown(tw_node *node, uint64_t now_ms) {
   bool wanted = false;
   for (uint32_t i = 0; i < node->peer_count; i++) {
     const tw_path *path = &tw_plane_peer_of(node->plane, i)->path;
-    if (!node->peers[i].is_peer || node->peers[i].removed || path->relay_number != 0) continue;
+    if (!tw_node_has_peer(node, i) || path->relay_number != 0) continue;
     unknown = true;
     wanted = wanted || (path->used_ms != 0 && now_ms < path->used_ms + LOCATE_WANTED_MS);
   }

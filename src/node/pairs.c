@@ -60,7 +60,7 @@ void tw_pairs_free(tw_pairs *pairs) {
 
 /* ---- peers ---- */
 
-static tw_pairs_peer *find(const tw_pairs *pairs, uint32_t number) {
+tw_pairs_peer *tw_pairs_find(const tw_pairs *pairs, uint32_t number) {
   for (size_t i = 0; i < pairs->count; i++) {
     if (pairs->peers[i] != NULL && pairs->peers[i]->number == number) return pairs->peers[i];
   }
@@ -87,7 +87,7 @@ static tw_err free_slot(tw_pairs *pairs, size_t *slot) {
 }
 
 tw_err tw_pairs_add(tw_pairs *pairs, uint32_t number, const tw_client_id *id) {
-  if (find(pairs, number) != NULL || tw_pairs_find_id(pairs, id) != NULL) return TW_ERR_ARGUMENT;
+  if (tw_pairs_find(pairs, number) != NULL || tw_pairs_find_id(pairs, id) != NULL) return TW_ERR_ARGUMENT;
   if (memcmp(id, &pairs->config.self, sizeof *id) == 0) return TW_ERR_ARGUMENT;
   size_t slot;
   TW_TRY(free_slot(pairs, &slot));
@@ -102,7 +102,7 @@ tw_err tw_pairs_add(tw_pairs *pairs, uint32_t number, const tw_client_id *id) {
 }
 
 tw_err tw_pairs_remove(tw_pairs *pairs, uint32_t number) {
-  tw_pairs_peer *peer = find(pairs, number);
+  tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer == NULL) return TW_OK;
   const tw_pairs_config *config = &pairs->config;
   tw_err err = TW_OK;
@@ -119,7 +119,7 @@ tw_err tw_pairs_remove(tw_pairs *pairs, uint32_t number) {
 }
 
 bool tw_pairs_get_status(const tw_pairs *pairs, uint32_t number, tw_pairs_status *status) {
-  const tw_pairs_peer *peer = find(pairs, number);
+  const tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer == NULL) return false;
   *status = (tw_pairs_status){.there = peer->pair != NULL, .unsent = peer->unsent_count};
   if (peer->pair == NULL) return true;
@@ -189,7 +189,7 @@ void tw_pairs_connected(tw_pairs *pairs, uint64_t now_ms) {
 }
 
 void tw_pairs_want(tw_pairs *pairs, uint32_t number, uint64_t now_ms) {
-  tw_pairs_peer *peer = find(pairs, number);
+  tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer == NULL || peer->pair != NULL) return;
   peer->wanted = true;
   tw_pairs_take(pairs, peer, now_ms);
@@ -295,12 +295,12 @@ void tw_pairs_tick(tw_pairs *pairs, uint64_t now_ms) {
 }
 
 void tw_pairs_rekey(tw_pairs *pairs, uint32_t number, uint64_t now_ms) {
-  tw_pairs_peer *peer = find(pairs, number);
+  tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer != NULL && peer->pair != NULL) tw_pairs_update(pairs, peer, now_ms);
 }
 
 void tw_pairs_resume(tw_pairs *pairs, uint32_t number, uint64_t now_ms) {
-  tw_pairs_peer *peer = find(pairs, number);
+  tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer != NULL && peer->pair != NULL) tw_pairs_repeat(pairs, peer, now_ms);
 }
 

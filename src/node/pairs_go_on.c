@@ -231,10 +231,7 @@ void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, 
 
 void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t now_ms) {
   const tw_node_keys *keys = pairs->config.keys;
-  tw_pairs_peer *peer = NULL;
-  for (size_t i = 0; i < pairs->count; i++) {
-    if (pairs->peers[i] != NULL && pairs->peers[i]->number == number) peer = pairs->peers[i];
-  }
+  tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer == NULL || peer->pair == NULL || peer->reverting || stamp != peer->stamp) return;
   if (tw_pair_confirm(peer->pair)) {
     const tw_err err = tw_pairs_save(pairs, peer, NULL, 0);

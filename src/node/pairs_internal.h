@@ -63,6 +63,8 @@ struct tw_pairs {
 
 /* ---- pairs.c: peers and the relay ---- */
 
+/* By the caller's number, and by ClientId; NULL: there is none. */
+tw_pairs_peer *tw_pairs_find(const tw_pairs *pairs, uint32_t number);
 tw_pairs_peer *tw_pairs_find_id(const tw_pairs *pairs, const tw_client_id *id);
 /* Without a pair, as in the beginning. */
 void tw_pairs_peer_reset(tw_pairs_peer *peer);

@@ -255,8 +255,6 @@ static void settle(void *ctx, uint32_t owner, uint64_t stamp) {
   give_up_older(sas, owner, stamp, sas->config.grace_ms);
 }
 
-void tw_sas_settle_network(tw_sas *sas, uint64_t stamp) { settle(sas, TW_SAS_NETWORK, stamp); }
-
 /* What they were to take the place of is the newest again, and stays. */
 static void withdraw(void *ctx, uint32_t owner, uint64_t stamp) {
   tw_sas *sas = ctx;

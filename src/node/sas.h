@@ -74,8 +74,6 @@ tw_sa_in *tw_sas_in_next(const tw_sa_in *sa);
 /** How many there are of an owner. */
 size_t tw_sas_count(const tw_sas *sas, uint32_t owner);
 
-/** Receiving SAs of earlier epochs of the network, given up after the grace. */
-void tw_sas_settle_network(tw_sas *sas, uint64_t stamp);
 /** When tw_sas_tick wants to be called; UINT64_MAX: not at all. */
 uint64_t tw_sas_deadline(const tw_sas *sas);
 /** Wipe what is to be given up. */

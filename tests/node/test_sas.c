@@ -368,7 +368,7 @@ static void many_sas_are_all_found(void **state) {
   }
   assert_int_equal(tw_sas_count(ours, TW_SAS_NETWORK), 200);
   for (size_t i = 0; i < 200; i++) assert_int_equal(tw_sas_in(ours, spis[i])->stamp, stamps[i]);
-  tw_sas_settle_network(ours, stamps[150]);
+  tw_sas_keys(ours)->settle(tw_sas_keys(ours)->ctx, TW_SAS_NETWORK, stamps[150]);
   pass_time(GRACE_MS);
   for (size_t i = 0; i < 200; i++) assert_true((tw_sas_in(ours, spis[i]) != NULL) == (i >= 150));
   end();
