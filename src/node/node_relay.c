@@ -76,7 +76,7 @@ static void locate_all(tw_node *node) {
   tw_writer w = tw_writer_to(&list);
   uint32_t count = 0;
   for (uint32_t i = 0; i < node->peer_count && count < LOCATE_MAX; i++) {
-    if (!tw_node_has_peer(node, i)) continue;
+    if (!node->peers[i].is_peer) continue; /* removed ones, too: the answer goes by the order */
     tw_control_write_client(&w, &node->peers[i].id);
     count++;
   }
@@ -113,9 +113,9 @@ static void located(tw_node *node, const tw_control_answer *answer) {
   tw_reader walk = tw_reader_of(answer->body.locate);
   tw_control_location location;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!tw_node_has_peer(node, i)) continue;
+    if (!node->peers[i].is_peer) continue;
     if (!tw_control_location_next(&walk, &location)) return;
-    note_location(node, i, &location);
+    if (!node->peers[i].removed) note_location(node, i, &location);
   }
 }
 
