@@ -46,7 +46,7 @@ static node sender, receiver;
 static traffic now_of;
 static uint8_t from_device[MOST * SLOT]; /* packets one behind the other, or one large one */
 static size_t device_lens[MOST];
-static tw_tun_header device_header;
+static tw_offload device_header;
 static size_t device_count, device_at;
 static uint8_t sealed[MOST * SLOT]; /* what the sender has made of these, one behind the other */
 static size_t sealed_len, sealed_segment;
@@ -58,7 +58,7 @@ static size_t written; /* bytes that the device was given */
 
 /* ---- the device ---- */
 
-tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_tun_header *header, uint8_t *packet, size_t *len) {
+tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_offload *header, uint8_t *packet, size_t *len) {
   (void)tun;
   (void)queue;
   *len = 0;
@@ -70,8 +70,7 @@ tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_tun_header *header, uin
   return TW_OK;
 }
 
-tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_tun_header *header, const tw_bytes *parts,
-                    size_t count) {
+tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_offload *header, const tw_bytes *parts, size_t count) {
   (void)tun;
   (void)queue;
   (void)header;
@@ -336,16 +335,16 @@ static size_t write_packet(uint8_t *out, size_t payload, size_t n) {
 }
 
 static void make_packets(void) {
-  device_header = (tw_tun_header){0};
+  device_header = (tw_offload){0};
   device_count = now_of.large ? 1 : now_of.count;
   if (now_of.large) {
     const uint16_t segment = (uint16_t)(now_of.size - HEADERS);
-    device_header = (tw_tun_header){.flags = TW_TUN_NEEDS_CHECKSUM,
-                                    .kind = TW_TUN_TCP4,
-                                    .header_len = HEADERS,
-                                    .segment = segment,
-                                    .checksum_start = 20,
-                                    .checksum_offset = TW_TCP_CHECKSUM};
+    device_header = (tw_offload){.flags = TW_OFFLOAD_NEEDS_CSUM,
+                                 .gso_type = TW_OFFLOAD_TCP4,
+                                 .hdr_len = HEADERS,
+                                 .gso_size = segment,
+                                 .csum_start = 20,
+                                 .csum_offset = TW_TCP_CHECKSUM};
     device_lens[0] = write_packet(from_device, segment * now_of.count, 0);
     return;
   }

@@ -16,7 +16,7 @@
 #define TUN_F_USO6 0x40
 #endif
 
-_Static_assert(sizeof(tw_tun_header) == 10, "virtio_net_hdr without num_buffers");
+_Static_assert(sizeof(tw_offload) == TW_OFFLOAD_SIZE, "virtio_net_hdr without num_buffers");
 _Static_assert(TW_TUN_NAME_MAX + 1 == IFNAMSIZ, "a device's name");
 
 static const char device[] = "/dev/net/tun";
@@ -141,13 +141,13 @@ void tw_tun_close(tw_tun *tun) {
   *tun = (tw_tun){0};
 }
 
-tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_tun_header *header, uint8_t *packet, size_t *len) {
+tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_offload *offload, uint8_t *packet, size_t *len) {
   *len = 0;
   for (;;) {
-    const struct iovec parts[2] = {{header, sizeof *header}, {packet, TW_TUN_PACKET_MAX}};
+    const struct iovec parts[2] = {{offload, sizeof *offload}, {packet, TW_TUN_PACKET_MAX}};
     const ssize_t got = readv(tun->queues[queue], parts, 2);
-    if (got > (ssize_t)sizeof *header) {
-      *len = (size_t)got - sizeof *header;
+    if (got > (ssize_t)sizeof *offload) {
+      *len = (size_t)got - sizeof *offload;
       return TW_OK;
     }
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return TW_OK;
@@ -173,8 +173,8 @@ static tw_err write_pieces(int fd, const struct iovec *pieces, size_t count) {
   }
 }
 
-static void set_pieces(struct iovec *pieces, tw_tun_header *header, const tw_bytes *parts, size_t count) {
-  pieces[0] = (struct iovec){header, sizeof *header};
+static void set_pieces(struct iovec *pieces, tw_offload *offload, const tw_bytes *parts, size_t count) {
+  pieces[0] = (struct iovec){offload, sizeof *offload};
   for (size_t i = 0; i < count; i++)
     pieces[i + 1] = (struct iovec){(void *)(uintptr_t)parts[i].ptr, parts[i].len}; /* writev only reads it */
 }
@@ -182,17 +182,16 @@ static void set_pieces(struct iovec *pieces, tw_tun_header *header, const tw_byt
 enum { FEW = 3 };
 
 /* The compiler clears what lies on the stack: with packets of one piece that shows. */
-static tw_err write_many(int fd, tw_tun_header *header, const tw_bytes *parts, size_t count) {
+static tw_err write_many(int fd, tw_offload *offload, const tw_bytes *parts, size_t count) {
   struct iovec pieces[TW_TUN_PARTS_MAX + 1];
-  set_pieces(pieces, header, parts, count);
+  set_pieces(pieces, offload, parts, count);
   return write_pieces(fd, pieces, count + 1);
 }
 
-tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_tun_header *header, const tw_bytes *parts,
-                    size_t count) {
+tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_offload *offload, const tw_bytes *parts, size_t count) {
   if (count == 0 || count > TW_TUN_PARTS_MAX) return TW_ERR_ARGUMENT;
-  tw_tun_header copy = {0};
-  if (header != NULL) copy = *header;
+  tw_offload copy = {0};
+  if (offload != NULL) copy = *offload;
   if (count > FEW) return write_many(tun->queues[queue], &copy, parts, count);
   struct iovec pieces[FEW + 1];
   set_pieces(pieces, &copy, parts, count);

@@ -7,6 +7,7 @@
 #include <treewire/bytes.h>
 
 #include "net/report.h"
+#include "packet/offload.h"
 
 enum {
   TW_TUN_NAME_MAX = 15, /* characters of a device's name */
@@ -14,42 +15,6 @@ enum {
   TW_TUN_PACKET_MAX = 65535, /* bytes of one packet, or of one large one that is to be split */
   TW_TUN_PARTS_MAX = 128     /* pieces of memory that one packet is written from */
 };
-
-/** Flags of tw_tun_header. */
-enum {
-  TW_TUN_NEEDS_CHECKSUM = 1, /* see checksum_start */
-  TW_TUN_CHECKSUM_VALID = 2  /* checked already */
-};
-
-/** Kinds of large packets, tw_tun_header.kind. */
-enum {
-  TW_TUN_PLAIN = 0,
-  TW_TUN_TCP4 = 1,
-  TW_TUN_TCP6 = 4,
-  TW_TUN_UDP = 5,       /* UDP datagrams of one flow, IPv4 or IPv6 */
-  TW_TUN_TCP_ECN = 0x80 /* added to a TCP kind: CWR is set, for the first segment alone */
-};
-
-/**
- * What stands before each packet: virtio_net_hdr (Virtual I/O Device 1.2, section 5.1.6) in this machine's byte order.
- * All zero: a packet as it is on a wire.
- *
- * NEEDS_CHECKSUM: the checksum is for the reader to make. The field at checksum_start + checksum_offset holds the sum
- * over the pseudo header; the Internet checksum (RFC 1071) from checksum_start to the packet's end, that field
- * included, goes there.
- *
- * kind is not PLAIN: a large packet. Its headers (header_len bytes: a hint, look for yourself) are followed by
- * payloads of `segment` bytes each but the last; each of them is a packet of its own, with lengths, identification
- * (IPv4), sequence number and flags (TCP) and checksums of its own. Then NEEDS_CHECKSUM is set.
- */
-typedef struct tw_tun_header {
-  uint8_t flags;
-  uint8_t kind;
-  uint16_t header_len;
-  uint16_t segment;
-  uint16_t checksum_start;
-  uint16_t checksum_offset;
-} tw_tun_header;
 
 /** What the kernel may hand to us undone. It takes all of them from us at any time. */
 typedef enum tw_tun_offload {
@@ -92,16 +57,16 @@ TW_MUST_USE tw_err tw_tun_open(tw_tun *tun, const tw_tun_config *config, tw_repo
 void tw_tun_close(tw_tun *tun);
 
 /**
- * One packet into `packet`, which has room for TW_TUN_PACKET_MAX bytes; `*len` 0: there is none, wait for readability.
- * TW_ERR_STATE: the device is gone.
+ * One packet into `packet`, which has room for TW_TUN_PACKET_MAX bytes, and what is left to be done to it into
+ * `offload`; `*len` 0: there is none, wait for readability. TW_ERR_STATE: the device is gone.
  */
-TW_MUST_USE tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_tun_header *header, uint8_t *packet, size_t *len);
+TW_MUST_USE tw_err tw_tun_read(const tw_tun *tun, unsigned queue, tw_offload *offload, uint8_t *packet, size_t *len);
 /**
- * One packet, in `count` (1 … TW_TUN_PARTS_MAX) pieces that follow each other; `header` NULL: all zero. It is not
+ * One packet, in `count` (1 … TW_TUN_PARTS_MAX) pieces that follow each other; `offload` NULL: all zero. It is not
  * kept. TW_ERR_ENCODING: the kernel does not take it (neither IPv4 nor IPv6, a header that does not fit it): drop it.
  * TW_ERR_LIMIT: no room now: drop it. TW_ERR_STATE: the device is down or gone. TW_ERR_ARGUMENT: count.
  */
-TW_MUST_USE tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_tun_header *header, const tw_bytes *parts,
+TW_MUST_USE tw_err tw_tun_write(const tw_tun *tun, unsigned queue, const tw_offload *offload, const tw_bytes *parts,
                                 size_t count);
 
 #endif

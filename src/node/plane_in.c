@@ -15,22 +15,12 @@ typedef struct arrival {
   uint8_t tos;
 } arrival;
 
-static tw_tun_header header_of(const tw_offload *offload) {
-  return (tw_tun_header){.flags = offload->flags,
-                         .kind = offload->gso_type,
-                         .header_len = offload->hdr_len,
-                         .segment = offload->gso_size,
-                         .checksum_start = offload->csum_start,
-                         .checksum_offset = offload->csum_offset};
-}
-
 /* What has been joined so far, to the device. */
 static void write_joined(tw_plane *plane) {
   for (size_t i = 0; i < plane->joined.count; i++) {
     tw_offload offload;
     size_t count = tw_coalesce_take(&plane->joined, i, &offload, plane->pieces);
-    const tw_tun_header header = header_of(&offload);
-    if (tw_tun_write(plane->config.tun, 0, &header, plane->pieces, count) != TW_OK) plane->drops.device++;
+    if (tw_tun_write(plane->config.tun, 0, &offload, plane->pieces, count) != TW_OK) plane->drops.device++;
   }
   tw_coalesce_begin(&plane->joined, plane->joins);
 }

@@ -232,15 +232,6 @@ void tw_plane_probe(tw_plane *plane, uint32_t number) {
 
 /* ---- from the device ---- */
 
-static tw_offload offload_of(const tw_tun_header *header) {
-  return (tw_offload){.flags = header->flags,
-                      .gso_type = header->kind,
-                      .hdr_len = header->header_len,
-                      .gso_size = header->segment,
-                      .csum_start = header->checksum_start,
-                      .csum_offset = header->checksum_offset};
-}
-
 /* Keys or a way are not there yet. */
 static void let_wait(tw_plane *plane, uint32_t owner, const tw_offload *offload, tw_bytes packet) {
   const tw_plane_label label = {.owner = owner, .offload = *offload};
@@ -284,11 +275,10 @@ tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
   if (plane->has_rest && !plane->blocked) plane->has_rest = !go_on(plane, &plane->rest);
   if (!plane->blocked) (void)tw_plane_flush(plane, NULL);
   for (int i = 0; err == TW_OK && i < TUN_READS && !plane->blocked; i++) {
-    tw_tun_header header;
+    tw_offload offload;
     size_t len;
-    err = tw_tun_read(plane->config.tun, 0, &header, plane->large, &len);
+    err = tw_tun_read(plane->config.tun, 0, &offload, plane->large, &len);
     if (err != TW_OK || len == 0) break;
-    const tw_offload offload = offload_of(&header);
     route_packet(plane, &offload, len);
   }
   tw_plane_leave(plane);

@@ -18,7 +18,13 @@ enum {
   TW_OFFLOAD_ECN = 0x80 /* a bit beside TCP4 and TCP6: CWR is set, and goes with the first segment alone */
 };
 
-/** All zero is a packet that is complete. Offsets count from the IP header. */
+/**
+ * All zero is a packet that is complete. Offsets count from the IP header.
+ *
+ * NEEDS_CSUM: the Internet checksum (RFC 1071) from csum_start to the packet's end, its field included, goes to
+ * csum_start + csum_offset. gso_type is not NONE: each payload of gso_size bytes is a packet of its own, with lengths,
+ * identification (IPv4), sequence number and flags (TCP) and checksums of its own; NEEDS_CSUM is set then.
+ */
 typedef struct tw_offload {
   uint8_t flags;
   uint8_t gso_type;

@@ -36,7 +36,7 @@ typedef struct world {
   unsigned packets;
   unsigned large; /* of them longer than the MTU */
   unsigned unsummed;
-  unsigned kinds;  /* a bit for each tw_tun_header.kind */
+  unsigned kinds;  /* a bit for each tw_offload.gso_type */
   unsigned pieces; /* into which each packet is cut for writing */
 } world;
 
@@ -85,15 +85,15 @@ static void swap(uint8_t *a, uint8_t *b, size_t len) {
   }
 }
 
-static void count_packet(world *w, const tw_tun_header *header, size_t len) {
+static void count_packet(world *w, const tw_offload *header, size_t len) {
   w->packets++;
   if (len > MTU) w->large++;
-  if ((header->flags & TW_TUN_NEEDS_CHECKSUM) != 0) w->unsummed++;
-  w->kinds |= 1U << (header->kind & 7);
+  if ((header->flags & TW_OFFLOAD_NEEDS_CSUM) != 0) w->unsummed++;
+  w->kinds |= 1U << (header->gso_type & 7);
 }
 
 /* Writes the packet in as many pieces as the test wants. */
-static void write_back(world *w, unsigned queue, const tw_tun_header *header, size_t len) {
+static void write_back(world *w, unsigned queue, const tw_offload *header, size_t len) {
   tw_bytes parts[TW_TUN_PARTS_MAX];
   const size_t step = len / w->pieces;
   for (size_t i = 0; i < w->pieces; i++) {
@@ -107,7 +107,7 @@ static void write_back(world *w, unsigned queue, const tw_tun_header *header, si
 static void echo(world *w) {
   for (unsigned q = 0; q < w->tun.queue_count; q++)
     for (;;) {
-      tw_tun_header header;
+      tw_offload header;
       size_t len;
       assert_int_equal(tw_tun_read(&w->tun, q, &header, w->packet, &len), TW_OK);
       if (len == 0) break;
@@ -239,12 +239,12 @@ static void udp_and_tcp_pass_with_offloads(void **state) {
   a_stream_passes(&w, AF_INET, STREAM);
   assert_true(w.large > 0);
   assert_true(w.unsummed > 0);
-  assert_true((w.kinds & 1U << TW_TUN_TCP4) != 0);
+  assert_true((w.kinds & 1U << TW_OFFLOAD_TCP4) != 0);
   a_stream_passes(&w, AF_INET6, STREAM);
-  assert_true((w.kinds & 1U << TW_TUN_TCP6) != 0);
+  assert_true((w.kinds & 1U << TW_OFFLOAD_TCP6) != 0);
   datagrams_pass(&w, AF_INET, 40, 1000);
   datagrams_pass(&w, AF_INET6, 40, 1000);
-  if ((w.tun.offloads & TW_TUN_OFFLOAD_UDP) != 0) assert_true((w.kinds & 1U << TW_TUN_UDP) != 0);
+  if ((w.tun.offloads & TW_TUN_OFFLOAD_UDP) != 0) assert_true((w.kinds & 1U << TW_OFFLOAD_UDP) != 0);
   close_world(&w);
 }
 
@@ -260,7 +260,7 @@ static void udp_and_tcp_pass_without_offloads(void **state) {
   datagrams_pass(&w, AF_INET, 1, 3000); /* in fragments */
   assert_int_equal(w.large, 0);
   assert_int_equal(w.unsummed, 0);
-  assert_int_equal(w.kinds, 1U << TW_TUN_PLAIN);
+  assert_int_equal(w.kinds, 1U << TW_OFFLOAD_NONE);
   close_world(&w);
 }
 
@@ -331,7 +331,7 @@ static void offloads_that_the_kernel_does_not_know_are_left_out(void **state) {
     assert_int_equal(w.tun.offloads, cases[i].offloads);
     a_stream_passes(&w, AF_INET, STREAM / 8);
     datagrams_pass(&w, AF_INET, 40, 1000);
-    assert_int_equal(w.kinds & 1U << TW_TUN_UDP, 0);
+    assert_int_equal(w.kinds & 1U << TW_OFFLOAD_UDP, 0);
     close_world(&w);
   }
 }
@@ -416,16 +416,16 @@ static void what_the_kernel_does_not_take_is_told_and_harms_nothing(void **state
   (void)!tw_tun_write(&w.tun, 0, NULL, &cut, 1);
   assert_int_equal(tw_tun_write(&w.tun, 0, NULL, &packet, 0), TW_ERR_ARGUMENT);
   assert_int_equal(tw_tun_write(&w.tun, 0, NULL, &packet, TW_TUN_PARTS_MAX + 1), TW_ERR_ARGUMENT);
-  const tw_tun_header beyond = {.flags = TW_TUN_NEEDS_CHECKSUM, .checksum_start = 60000, .checksum_offset = 16};
+  const tw_offload beyond = {.flags = TW_OFFLOAD_NEEDS_CSUM, .csum_start = 60000, .csum_offset = 16};
   assert_int_equal(tw_tun_write(&w.tun, 0, &beyond, &packet, 1), TW_ERR_ENCODING);
-  const tw_tun_header unknown = {.kind = 0x7f, .segment = 100};
+  const tw_offload unknown = {.gso_type = 0x7f, .gso_size = 100};
   assert_int_equal(tw_tun_write(&w.tun, 0, &unknown, &packet, 1), TW_ERR_ENCODING);
   datagrams_pass(&w, AF_INET, 10, 100);
 
   ok(&w, tw_netdev_set_up(&w.netdev, w.link.index, false, &w.report));
   assert_int_equal(tw_tun_write(&w.tun, 0, NULL, &packet, 1), TW_ERR_STATE);
   ok(&w, tw_netdev_delete(&w.netdev, w.link.index, &w.report));
-  tw_tun_header header;
+  tw_offload header;
   size_t len = 5;
   assert_int_equal(tw_tun_read(&w.tun, 0, &header, w.packet, &len), TW_ERR_STATE);
   assert_int_equal(len, 0);

@@ -72,14 +72,14 @@ static inline void kit_tick(uint64_t ms) {
 
 /* ---- devices ---- */
 
-static inline void kit_put_raw(uint32_t node, const tw_tun_header *header, const uint8_t *packet, size_t len) {
+static inline void kit_put_raw(uint32_t node, const tw_offload *header, const uint8_t *packet, size_t len) {
   const struct iovec parts[2] = {{(void *)(uintptr_t)header, sizeof *header}, {(void *)(uintptr_t)packet, len}};
   assert_int_equal(writev(world.nodes[node].device, parts, 2), (ssize_t)(sizeof *header + len));
 }
 
 /* A packet as it is on a wire. */
 static inline void kit_put(uint32_t node, const packet_spec *spec) {
-  const tw_tun_header header = {0};
+  const tw_offload header = {0};
   const size_t len = packet_write(spec, world.scratch);
   kit_put_raw(node, &header, world.scratch, len);
 }
@@ -89,14 +89,14 @@ static inline void kit_put_large(uint32_t node, const packet_spec *spec, uint16_
   const size_t len = packet_write(spec, world.scratch);
   packet_leave_checksum(spec, world.scratch);
   const bool tcp = spec->protocol == PACKET_TCP;
-  const tw_tun_header header = {.flags = TW_TUN_NEEDS_CHECKSUM,
-                                .kind = !tcp                 ? TW_TUN_UDP
-                                        : spec->version == 4 ? TW_TUN_TCP4
-                                                             : TW_TUN_TCP6,
-                                .header_len = (uint16_t)packet_headers(spec),
-                                .segment = segment,
-                                .checksum_start = (uint16_t)packet_transport(spec),
-                                .checksum_offset = (uint16_t)(packet_checksum_at(spec) - packet_transport(spec))};
+  const tw_offload header = {.flags = TW_OFFLOAD_NEEDS_CSUM,
+                             .gso_type = !tcp                 ? TW_OFFLOAD_UDP
+                                         : spec->version == 4 ? TW_OFFLOAD_TCP4
+                                                              : TW_OFFLOAD_TCP6,
+                             .hdr_len = (uint16_t)packet_headers(spec),
+                             .gso_size = segment,
+                             .csum_start = (uint16_t)packet_transport(spec),
+                             .csum_offset = (uint16_t)(packet_checksum_at(spec) - packet_transport(spec))};
   kit_put_raw(node, &header, world.scratch, len);
 }
 
@@ -118,7 +118,7 @@ static inline void kit_got_none(uint32_t node) {
 /* The very packet, complete. */
 static inline void kit_got_this(uint32_t node, const packet_spec *spec) {
   static kit_packet packet;
-  static const tw_tun_header complete;
+  static const tw_offload complete;
   if (!kit_got(node, &packet)) fail_msg("node %u was given nothing", node);
   const size_t len = packet_write(spec, world.scratch);
   assert_memory_equal(&packet.header, &complete, sizeof complete);

@@ -74,7 +74,7 @@ typedef struct kit_node {
 } kit_node;
 
 typedef struct kit_packet {
-  tw_tun_header header;
+  tw_offload header;
   uint8_t bytes[PACKET_ROOM];
   size_t len;
 } kit_packet;

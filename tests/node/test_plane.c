@@ -85,13 +85,13 @@ static void test_what_has_no_peer_or_is_no_packet_goes_nowhere(void **state) {
   kit_put(0, &spec);
   kit_run();
   assert_int_equal(kit_drops(0)->no_route, 2);
-  const tw_tun_header header = {0};
+  const tw_offload header = {0};
   const uint8_t other[20] = {0x50};
   kit_put_raw(0, &header, other, sizeof other);
   spec = kit_packet_of(0, 1, 4, PACKET_UDP, 10);
   const size_t len = packet_write(&spec, world.scratch);
   kit_put_raw(0, &header, world.scratch, len - 1); /* cut */
-  const tw_tun_header wrong = {.flags = TW_TUN_NEEDS_CHECKSUM, .checksum_start = 9000};
+  const tw_offload wrong = {.flags = TW_OFFLOAD_NEEDS_CSUM, .csum_start = 9000};
   kit_put_raw(0, &wrong, world.scratch, len);
   kit_run();
   assert_int_equal(kit_drops(0)->malformed, 3);
@@ -209,8 +209,8 @@ static void got_joined(uint32_t node, const packet_spec *super, uint16_t segment
     const size_t headers = packet_headers(super);
     assert_true(packet.len > headers);
     if (packet.len - headers > segment) {
-      assert_int_equal(packet.header.segment, segment);
-      assert_int_equal(packet.header.flags, TW_TUN_NEEDS_CHECKSUM);
+      assert_int_equal(packet.header.gso_size, segment);
+      assert_int_equal(packet.header.flags, TW_OFFLOAD_NEEDS_CSUM);
     }
     packet_spec whole = *super;
     whole.at += payload;
