@@ -143,6 +143,21 @@ static void make_folder(const char *path) {
   (void)mkdir(own, 0700);
 }
 
+/* By a descriptor of our own: libuv would take the path of one that it has bound away as soon as it closes it. -errno.
+ */
+static int bind_at(uv_pipe_t *pipe, const char *path) {
+  struct sockaddr_un at = {.sun_family = AF_UNIX};
+  memcpy(at.sun_path, path, strlen(path) + 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  const mode_t before = umask(0177);
+  int failed = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 ? 0 : -errno;
+  (void)umask(before);
+  if (failed == 0) failed = uv_pipe_open(pipe, fd);
+  if (failed != 0) (void)close(fd);
+  return failed;
+}
+
 static tw_err listen_at(uv_loop_t *loop, tw_node_socket *node_socket, tw_report *report) {
   const char *path = node_socket->path;
   make_folder(path);
@@ -150,9 +165,7 @@ static tw_err listen_at(uv_loop_t *loop, tw_node_socket *node_socket, tw_report 
   (void)unlink(path);
   (void)uv_pipe_init(loop, &node_socket->pipe, 0);
   node_socket->pipe.data = node_socket;
-  const mode_t before = umask(0177);
-  int failed = uv_pipe_bind(&node_socket->pipe, path);
-  (void)umask(before);
+  int failed = bind_at(&node_socket->pipe, path);
   if (failed == 0) failed = uv_listen((uv_stream_t *)&node_socket->pipe, BACKLOG, on_visitor);
   if (failed == 0) return TW_OK;
   return tw_report_fail(report, TW_ERR_STATE, "%s: %s", path, uv_strerror(failed));

@@ -8,7 +8,7 @@
 #include "cli/node_socket.h"
 #include "cli/node_status.h"
 
-enum { WAIT_STEPS = 200, WAIT_STEP_US = 50000 };
+enum { WAIT_STEPS = 1200 /* a minute: disks can be slow */, WAIT_STEP_US = 50000 };
 
 /* NAME-or-FILE, then up to one word more where that is allowed. */
 static tw_exit parse_words(const char *verb, tw_option_scan *scan, tw_node_file *file, const char **more, int *flags) {
@@ -75,9 +75,13 @@ static tw_exit run_down(const char *const *words) {
   if (tw_node_socket_path(file.name, path, &report) != TW_OK) return tw_cli_report(TW_EXIT_LOCAL, &report);
   code = ask(&file, "down", &answer);
   tw_buf_clear(&answer);
+  if (code != TW_EXIT_OK) return code;
   /* The path goes last: then its device and its state are free. */
-  for (int i = 0; code == TW_EXIT_OK && i < WAIT_STEPS && access(path, F_OK) == 0; i++) (void)usleep(WAIT_STEP_US);
-  return code;
+  for (int i = 0; i < WAIT_STEPS; i++) {
+    if (access(path, F_OK) != 0) return TW_EXIT_OK;
+    (void)usleep(WAIT_STEP_US);
+  }
+  return tw_cli_fail(TW_EXIT_LOCAL, "%s has not ended yet: it goes on doing so", file.name);
 }
 
 /* ---- status ---- */
