@@ -115,6 +115,7 @@ typedef struct tw_network_status {
   uint32_t own_leaf;
   uint64_t leaf_made_ms;     /* Unix time */
   uint32_t number;           /* of the group at the relay, for packets to all of it; 0: not known */
+  bool unwanted;             /* there are members that are not to be: nothing may be sent to all until they are gone */
   uint64_t pending_since_ms; /* a commit of ours is under way; 0: none */
   uint64_t forks;            /* that were noticed */
   uint64_t refused;          /* commits and Welcomes */

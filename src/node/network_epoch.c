@@ -11,8 +11,10 @@ static void stop_switches(tw_network *network) {
 static void push_switch(tw_network *network, uint64_t now_ms) {
   tw_network_epoch *epoch = &network->epoch;
   epoch->queued = true;
-  /* What was loaded may have been sent under: at once then, before its mark at the SAs passes for a stale one. */
-  uint64_t at_ms = epoch->known_ms == 0 ? now_ms : epoch->known_ms + network->config.switch_ms;
+  /* What was loaded may have been sent under: at once then, before its mark at the SAs passes for a stale one. Whoever
+   * is removed is to read nothing more, even if somebody else hears of the removal later than of the next packet. */
+  const bool at_once = epoch->known_ms == 0 || epoch->shuts_out;
+  uint64_t at_ms = at_once ? now_ms : epoch->known_ms + network->config.switch_ms;
   if (at_ms > now_ms + network->config.switch_ms) at_ms = now_ms + network->config.switch_ms; /* a clock put back */
   if (network->switch_count == TW_NETWORK_SWITCHES) tw_group_free(network->switches[--network->switch_count].group);
   network->switches[network->switch_count++] = (tw_network_switch){
@@ -67,14 +69,22 @@ static void has_changed(const tw_network *network) {
   if (network->config.changed != NULL) network->config.changed(network->config.ctx);
 }
 
-/* Who was a member, and is none in what we have adopted. Another group says nothing about those of before. */
-static void tell_removed(const tw_network *network, const tw_network_epoch *before) {
-  if (network->config.removed == NULL || before->group == NULL) return;
-  if (!tw_bytes_equal(tw_group_id(before->group), tw_group_id(network->epoch.group))) return;
-  for (size_t i = 0; i < before->count; i++) {
-    const tw_client_id *id = &before->members[i].id;
-    if (tw_network_find_member(&network->epoch, id) == NULL) network->config.removed(network->config.ctx, id);
+/* The next one at `*index` who was a member, and is none in `next`; NULL: nobody. Another group says nothing about
+ * those of before. */
+static const tw_client_id *next_removed(const tw_network_epoch *before, const tw_network_epoch *next, size_t *index) {
+  if (before->group == NULL || !tw_bytes_equal(tw_group_id(before->group), tw_group_id(next->group))) return NULL;
+  while (*index < before->count) {
+    const tw_client_id *id = &before->members[(*index)++].id;
+    if (tw_network_find_member(next, id) == NULL) return id;
   }
+  return NULL;
+}
+
+static void tell_removed(const tw_network *network, const tw_network_epoch *before) {
+  const tw_client_id *id;
+  if (network->config.removed == NULL) return;
+  for (size_t i = 0; (id = next_removed(before, &network->epoch, &i)) != NULL;)
+    network->config.removed(network->config.ctx, id);
 }
 
 tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_store_change *more, uint64_t now_ms) {
@@ -87,8 +97,10 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
     withdraw(network, pending->next.stamp);
   tw_network_pending_clear(pending, network->env);
   tw_network_epoch before = network->epoch;
+  next->shuts_out = next_removed(&before, next, &(size_t){0}) != NULL;
   network->epoch = *next;
   *next = (tw_network_epoch){0};
+  tw_network_look_for_unwanted(network);
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->behind_at_ms = UINT64_MAX;
   network->overdue = false;
@@ -118,6 +130,7 @@ void tw_network_forget(tw_network *network) {
   tw_network_stop_gathering(network);
   tw_network_pending_clear(&network->pending, network->env);
   tw_network_epoch_clear(&network->epoch, network->env);
+  network->unwanted = false;
 }
 
 void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {

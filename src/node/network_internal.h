@@ -45,6 +45,7 @@ typedef struct tw_network_epoch {
   uint64_t leaf_made_ms; /* when the key in our leaf was made */
   uint64_t stamp;        /* of its receiving keys; 0: they are not in use yet */
   bool queued;           /* sending under them is done, or planned */
+  bool shuts_out;        /* somebody was removed by it: nothing goes under older keys any more */
 } tw_network_epoch;
 
 typedef enum tw_network_pending_kind {
@@ -139,7 +140,8 @@ struct tw_network {
   uint64_t duty_at_ms;
   uint64_t compare_not_before_ms;
   uint64_t call_not_before_ms;
-  bool at_once; /* duties are not to wait for others */
+  bool at_once;  /* duties are not to wait for others */
+  bool unwanted; /* there are members whom we do not want */
 
   tw_network_tried *tried;
   size_t tried_count;
@@ -173,6 +175,8 @@ const tw_network_member *tw_network_find_member(const tw_network_epoch *epoch, c
 const tw_network_member *tw_network_member_at(const tw_network_epoch *epoch, uint32_t leaf);
 bool tw_network_may(const tw_network *network, const tw_client_id *id);
 bool tw_network_wants(const tw_network *network, const tw_client_id *id);
+/* Looks whether there are members whom we do not want. */
+void tw_network_look_for_unwanted(tw_network *network);
 /* Tells rosters apart: what was refused under one is looked at anew under another one. */
 void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT_SIZE]);
 /* What holds of every epoch: id, GroupContext, leaves, ourselves. TW_ERR_BINDING, TW_ERR_WRONG_GROUP, TW_ERR_FORBIDDEN.

@@ -66,14 +66,24 @@ static bool is_admin(void *ctx, const tw_client_id *id) {
   return network->admin_count == 0;
 }
 
-/* The Authentication Service of pairs and of the network: by key, each with what the configuration says of it. */
+/*
+ * The Authentication Service of the network's group. Members are known by their keys; which of them are wanted the
+ * network sees to itself, epoch by epoch: one who is to go may renew its keys before it is gone.
+ */
 static tw_err judge_member(void *ctx, const tw_credential_use *use) {
-  const tw_node *node = ctx;
-  tw_client_id id;
-  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
+  (void)ctx;
   if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
   if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
     return TW_ERR_CREDENTIAL;
+  return TW_OK;
+}
+
+/* The same of pairs, where nobody is who is not wanted. */
+static tw_err judge_peer(void *ctx, const tw_credential_use *use) {
+  const tw_node *node = ctx;
+  tw_client_id id;
+  TW_TRY(judge_member(ctx, use));
+  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
   return wants(ctx, &id) ? TW_OK : TW_ERR_CREDENTIAL;
 }
 
@@ -234,7 +244,7 @@ void tw_node_after(tw_node *node) {
   tw_plane_retry(node->plane, tw_node_now(node));
   tw_network_status status;
   tw_network_get_status(node->network, &status);
-  tw_plane_set_group_number(node->plane, status.number);
+  tw_plane_set_group_number(node->plane, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
   const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;
   if (ready != node->ready) {
     node->ready = ready;
@@ -301,7 +311,9 @@ static void set_clients(tw_node *node) {
                              .suite = setup->config->network.suite,
                              .signer = setup->signer,
                              .credential = setup->credential,
-                             .policy = {.ctx = node, .credential = judge_member}};
+                             .policy = {.ctx = node, .credential = judge_peer}};
+  node->network_client = node->client;
+  node->network_client.policy.credential = judge_member;
   node->relay_client = node->client;
   node->relay_client.policy.credential = judge_relay;
   node->clients[0] = &node->client;
@@ -353,7 +365,7 @@ static tw_err make_engines(tw_node *node) {
     if (node->peers[i].is_peer) TW_TRY(tw_pairs_add(node->pairs, i, &node->peers[i].id));
   }
   const tw_network_config group = {
-      .client = &node->client,
+      .client = &node->network_client,
       .name = TW_BYTES((const uint8_t *)network->group, strlen(network->group)),
       .self = setup->self,
       .port = &node->port,

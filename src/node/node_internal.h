@@ -32,7 +32,8 @@ struct tw_node {
   tw_node_setup setup;
   tw_client client; /* with our policy: for pairs and the network */
   const tw_client *clients[1];
-  tw_client relay_client; /* the same, but who may be at the other end is the relay */
+  tw_client network_client; /* the same, but whom it wants the network says itself */
+  tw_client relay_client;   /* the same, but who may be at the other end is the relay */
   const tw_client *relay_clients[1];
   tw_channel_config channel;
   tw_routes routes;
