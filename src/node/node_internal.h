@@ -34,6 +34,7 @@ struct tw_node {
   const tw_client *clients[1];
   tw_client relay_client; /* the same, but who may be at the other end is the relay */
   const tw_client *relay_clients[1];
+  tw_channel_options channel_options;
   tw_channel_config channel;
   tw_routes routes;
   tw_node_port port;
