@@ -74,8 +74,8 @@ int tw_relay_udp_receive(tw_relay_socket *sock, uint64_t now_us, bool *more) {
     struct msghdr *header = &udp->headers[i].msg_hdr;
     if ((header->msg_flags & MSG_TRUNC) != 0) continue;
     const tw_forward_address source = address_of(&udp->names[i], sock->index);
-    const tw_bytes datagram = TW_BYTES(udp->parts[i].iov_base, udp->headers[i].msg_len);
-    (void)!tw_forward_take(udp->config.forward, slots[i], datagram, segment_of(header), &source, now_us);
+    const tw_forward_datagram datagram = {udp->parts[i].iov_base, udp->headers[i].msg_len, segment_of(header)};
+    (void)!tw_forward_take(udp->config.forward, slots[i], &datagram, &source, now_us);
   }
   return 0;
 }
@@ -113,14 +113,16 @@ static int send_headers(tw_relay_udp *udp, const tw_relay_socket *sock, uint32_t
 /* False: the socket is full. What cannot be sent otherwise is given up, segment by segment. */
 static bool send_apart(tw_relay_udp *udp, tw_relay_socket *sock, const tw_forward_message *message) {
   name_of(&message->to, sock->udp.family, &udp->names[0]);
-  while (udp->segments_sent < message->part_count) {
-    const uint32_t left = message->part_count - udp->segments_sent;
+  while (udp->segments_sent < message->packets) {
+    const uint32_t left = message->packets - udp->segments_sent;
     const uint32_t count = left < TW_RELAY_BATCH ? left : TW_RELAY_BATCH;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+      udp->parts[i] = tw_forward_packet(message, udp->segments_sent + i);
       udp->headers[i].msg_hdr = (struct msghdr){.msg_name = &udp->names[0],
                                                 .msg_namelen = tw_udp_address_len(&udp->names[0]),
-                                                .msg_iov = &message->parts[udp->segments_sent + i],
+                                                .msg_iov = &udp->parts[i],
                                                 .msg_iovlen = 1};
+    }
     const int sent = send_headers(udp, sock, count);
     if (sent < 0 && tw_wire_would_block(errno)) {
       udp->blocked = sock;
