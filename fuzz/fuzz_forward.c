@@ -59,7 +59,7 @@ static void take(world *w, tw_reader *r) {
   if (w->datagrams[slot] == NULL) abort();
   memcpy(w->datagrams[slot], made, size);
   const uint32_t by = form % 8 == 7 ? 0 : segment;
-  const tw_forward_datagram datagram = {w->datagrams[slot], size, by};
+  const tw_forward_datagram datagram = {w->datagrams[slot], size, by, form % 16};
   TW_FUZZ_ASSERT(tw_forward_take(w->forward, slot, &datagram, &source, w->now_us) == TW_OK);
   w->received += size == 0 || by == 0 ? 1 : (size + by - 1) / by;
 }

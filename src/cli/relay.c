@@ -27,17 +27,27 @@ enum {
   LIMITS = CERTIFICATES + TW_CERTIFICATE_OPTION_COUNT,
   OPTION_COUNT = LIMITS + TW_LIMIT_OPTION_COUNT
 };
-static const tw_option options[OPTION_COUNT] = {{"key", 'k', "FILE"},         {"peers", 'p', "FILE"},
-                                                {"allow-any", 0, NULL},       {"listen", 'l', "ADDR:PORT"},
-                                                {"state", 0, "DIR"},          {"events", 0, "FILE"},
-                                                {"verbose", 'v', NULL},       {"handshake-timeout", 0, "SECONDS"},
-                                                {"max-clients", 0, "N"},      {"mailbox-bytes", 0, "N"},
-                                                {"mailbox-messages", 0, "N"}, {"mail-days", 0, "N"},
-                                                {"client-days", 0, "N"},      {"key-packages", 0, "N"},
-                                                {"groups", 0, "N"},           {"request-rate", 0, "N"},
-                                                {"packet-rate", 0, "N"},      {"rekey-after", 0, "SECONDS"},
+static const tw_option options[OPTION_COUNT] = {{"key", 'k', "FILE"},
+                                                {"peers", 'p', "FILE"},
+                                                {"allow-any", 0, NULL},
+                                                {"listen", 'l', "ADDR:PORT"},
+                                                {"state", 0, "DIR"},
+                                                {"events", 0, "FILE"},
+                                                {"verbose", 'v', NULL},
+                                                {"handshake-timeout", 0, "SECONDS"},
+                                                {"max-clients", 0, "N"},
+                                                {"mailbox-bytes", 0, "N"},
+                                                {"mailbox-messages", 0, "N"},
+                                                {"mail-days", 0, "N"},
+                                                {"client-days", 0, "N"},
+                                                {"key-packages", 0, "N"},
+                                                {"groups", 0, "N"},
+                                                {"request-rate", 0, "N"},
+                                                {"packet-rate", 0, "N"},
+                                                {"rekey-after", 0, "SECONDS"},
                                                 {"no-offload", 0, NULL},
-                                                TW_CERTIFICATE_OPTIONS,       TW_LIMIT_OPTIONS};
+                                                TW_CERTIFICATE_OPTIONS,
+                                                TW_LIMIT_OPTIONS};
 #define DAY_MS UINT64_C(86400000)
 /* Seconds; the first as nodes have it: there are many connections, and little goes by each. */
 enum { REKEY_AFTER_DEFAULT = 3600, REKEY_AFTER_MOST = 30 * 86400 };

@@ -63,11 +63,12 @@ enum {
 /** Numbers of groups have it, numbers of clients do not. */
 #define TW_FORWARD_GROUP_BIT UINT32_C(0x80000000)
 
-/** Where a client is: an address, and the local socket (the caller's number of it) that it is seen by. */
+/** Where a client is: an address, and the local socket (the caller's number of it) and address that it is seen by. */
 typedef struct tw_forward_address {
-  uint8_t ip[16]; /* network byte order; IPv4: the first four, the others 0 */
-  uint32_t scope; /* IPv6 scope id (RFC 4007 section 6), else 0 */
-  uint16_t port;  /* host byte order */
+  uint8_t ip[16];    /* network byte order; IPv4: the first four, the others 0 */
+  uint8_t local[16]; /* likewise, of our own addresses; all 0: not known */
+  uint32_t scope;    /* IPv6 scope id (RFC 4007 section 6), else 0 */
+  uint16_t port;     /* host byte order */
   uint16_t socket;
   uint8_t family; /* 0: none, 4, 6 */
 } tw_forward_address;
@@ -182,6 +183,7 @@ typedef struct tw_forward_datagram {
   uint8_t *data;
   size_t len;
   uint32_t segment;
+  uint8_t tos; /* octet of TOS or traffic class: DSCP and ECN (RFC 2474, RFC 3168), which go on with it */
 } tw_forward_datagram;
 /**
  * What was received into a free slot: it stays where it is, and is the relay's to change, until the slot is free again.
@@ -219,6 +221,7 @@ typedef struct tw_forward_message {
   uint32_t packets; /* datagrams */
   uint32_t segment;
   uint32_t bytes; /* of all parts */
+  uint8_t tos;    /* as all of them came */
   /* ours: */
   struct tw_forward_peer *from;
   struct tw_forward_peer *client;

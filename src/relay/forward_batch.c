@@ -79,7 +79,7 @@ static tw_forward_peer *receiver(const making *m, const tw_forward_run *run) {
 /* Whether the run behind `message`, whose last segment so far has `last` bytes with its header, can be part of it. */
 static bool joins(const tw_forward_message *message, const tw_forward_run *first, uint32_t last,
                   const tw_forward_run *run) {
-  return run->destination == first->destination && last == first->segment &&
+  return run->destination == first->destination && run->tos == first->tos && last == first->segment &&
          (run->segment == first->segment || (run->count == 1 && run->segment < first->segment)) &&
          message->packets + run->count <= TW_FORWARD_SEGMENTS_MAX &&
          message->bytes + tw_forward_run_bytes(run) <= TW_FORWARD_MESSAGE_MAX;
@@ -101,6 +101,7 @@ static bool send_to_client(making *m, tw_forward_peer *from) {
                                 .run = from->head,
                                 .packets = first->count,
                                 .bytes = tw_forward_run_bytes(first),
+                                .tos = first->tos,
                                 .run_count = 1};
   message.part_count = put_parts(forward, first);
   uint32_t last = first->last;
@@ -146,7 +147,8 @@ static bool send_to_group(making *m, tw_forward_peer *from) {
                                 .run_count = 1,
                                 .packets = run->count,
                                 .segment = run->count > 1 ? run->segment - (uint32_t)TW_FORWARD_HEADER : 0,
-                                .bytes = tw_forward_run_bytes(run)};
+                                .bytes = tw_forward_run_bytes(run),
+                                .tos = run->tos};
   uint32_t at = tw_forward_group_above(group, run->cursor);
   for (; at < group->count && goes_on(m); run->cursor = group->members[at++]) {
     tw_forward_peer *to = tw_forward_peer_of(forward, group->members[at]);

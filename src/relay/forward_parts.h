@@ -66,7 +66,8 @@ typedef struct tw_forward_run {
   uint16_t segment; /* bytes, header included, like the next */
   uint16_t last;
   uint16_t count; /* TW_FORWARD_SEGMENTS_MAX at most */
-  bool packed;    /* payloads lie side by side, behind the first one's header */
+  uint8_t tos;
+  bool packed; /* payloads lie side by side, behind the first one's header */
 } tw_forward_run;
 
 typedef struct tw_forward_slot {

@@ -11,6 +11,7 @@ enum { REASON_NONE = TW_FORWARD_REASONS, SECOND_NS = 1000000000, AHEAD = 6 /* se
 typedef struct intake {
   tw_forward *forward;
   const tw_forward_address *source;
+  uint8_t tos;
   uint64_t now_us;
   tw_forward_run run; /* count 0: none */
   tw_forward_peer *from;
@@ -200,7 +201,8 @@ static void begin_run(intake *in, uint8_t *at, size_t len, uint32_t slot) {
                              .slot = slot,
                              .segment = (uint16_t)len,
                              .last = (uint16_t)len,
-                             .count = 1};
+                             .count = 1,
+                             .tos = in->tos};
   if (from == NULL) {
     in->reason = TW_FORWARD_NO_SESSION;
   } else if (!is_from(from, in->source)) {
@@ -224,7 +226,7 @@ static bool continues(const intake *in, tw_bytes segment) {
 
 tw_err tw_forward_take(tw_forward *forward, uint32_t slot, const tw_forward_datagram *datagram,
                        const tw_forward_address *source, uint64_t now_us) {
-  intake in = {.forward = forward, .source = source, .now_us = now_us};
+  intake in = {.forward = forward, .source = source, .tos = datagram->tos, .now_us = now_us};
   const size_t len = datagram->len;
   if (slot >= forward->options.slots || forward->slots[slot].refs > 0) return TW_ERR_ARGUMENT;
   if (len > TW_FORWARD_DATAGRAM_MAX) return TW_ERR_ARGUMENT;

@@ -17,7 +17,7 @@ static void what_is_cut_or_too_long_is_dropped(void **state) {
     uint32_t slot;
     assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
     assert_int_equal(
-        tw_forward_take(k->forward, slot, &(tw_forward_datagram){exact, len, 0}, &k->clients[1].address, k->now_us),
+        tw_forward_take(k->forward, slot, &(tw_forward_datagram){exact, len, 0, 0}, &k->clients[1].address, k->now_us),
         TW_OK);
     kit_flush_all(k);
     free(exact);
@@ -43,18 +43,16 @@ static void a_slot_is_taken_once(void **state) {
   kit_bind_all(k, 2);
   uint32_t slot;
   static uint8_t datagram[TW_FORWARD_DATAGRAM_MAX + 1];
-  const tw_forward_datagram packet = {datagram, kit_put(datagram, k->clients[1].session, 2, 1, 100), 0};
-  const tw_forward_datagram too_long = {datagram, sizeof datagram, 0};
+  const tw_forward_datagram packet = {datagram, kit_put(datagram, k->clients[1].session, 2, 1, 100), 0, 0};
+  const tw_forward_datagram too_long = {datagram, sizeof datagram, 0, 0};
   assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
   assert_int_equal(tw_forward_take(k->forward, slot, &packet, &k->clients[1].address, k->now_us), TW_OK);
   assert_int_equal(tw_forward_take(k->forward, slot, &packet, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
-  assert_int_equal(tw_forward_take(k->forward, KIT_SLOTS, &packet, &k->clients[1].address, k->now_us),
-                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_take(k->forward, KIT_SLOTS, &packet, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
   uint32_t other;
   assert_int_equal(tw_forward_free_slots(k->forward, &other, 1), 1);
   assert_true(other != slot);
-  assert_int_equal(tw_forward_take(k->forward, other, &too_long, &k->clients[1].address, k->now_us),
-                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_take(k->forward, other, &too_long, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
   kit_flush_all(k);
   assert_int_equal(k->delivered, 1);
   kit_close(k);

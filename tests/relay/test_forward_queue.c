@@ -88,6 +88,24 @@ static void datagrams_in_a_row_are_joined(void **state) {
   kit_close(k);
 }
 
+/* DSCP and ECN are the packet's: what is sent together has to have the same. */
+static void marks_go_on_and_keep_datagrams_apart(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 3);
+  kit_set_group(k, 3);
+  for (uint32_t i = 0; i < 8; i++) {
+    k->tos = i < 4 ? 2 : (uint8_t)(0xb8 | 3);
+    kit_send(k, 1, i % 4 == 3 ? KIT_GROUP : 2, i, 1000);
+  }
+  kit_flush_all(k);
+  assert_int_equal(k->messages, 6); /* three together, one to two members, and again */
+  assert_int_equal(k->delivered, 10);
+  for (uint32_t i = 0; i < k->delivered; i++)
+    assert_int_equal(k->deliveries[i].tos, k->deliveries[i].tag < 4 ? 2 : 0xbb);
+  kit_close(k);
+}
+
 static void a_message_has_as_many_segments_and_bytes_as_may_be(void **state) {
   (void)state;
   kit *k = kit_open(NULL);
@@ -354,6 +372,7 @@ int main(void) {
       cmocka_unit_test(large_packets_are_not_moved),
       cmocka_unit_test(small_packets_are_moved_together_for_all_replicas),
       cmocka_unit_test(datagrams_in_a_row_are_joined),
+      cmocka_unit_test(marks_go_on_and_keep_datagrams_apart),
       cmocka_unit_test(a_message_has_as_many_segments_and_bytes_as_may_be),
       cmocka_unit_test(each_segment_is_judged_for_itself),
       cmocka_unit_test(a_token_and_packets_in_one_datagram_are_taken_in_order),
