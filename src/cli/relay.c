@@ -51,6 +51,8 @@ static const tw_option options[OPTION_COUNT] = {{"key", 'k', "FILE"},
 #define DAY_MS UINT64_C(86400000)
 /* Seconds; the first as nodes have it: there are many connections, and little goes by each. */
 enum { REKEY_AFTER_DEFAULT = 3600, REKEY_AFTER_MOST = 30 * 86400 };
+/* Where many come at once, buffers that stay any longer are spread over memory that nobody gets back. */
+enum { IDLE_RELEASE_MS = 50 };
 
 /* ---- options ---- */
 
@@ -164,6 +166,7 @@ static tw_exit run(const char *const *words) {
   tw_relay_run relay = {.quotas = tw_delivery_limits_default, .config.listen_at.port = TW_PORT_DEFAULT};
   tw_serve_init(&relay.serve, false);
   relay.serve.channel_options.rekey_after_ms = REKEY_AFTER_DEFAULT * UINT64_C(1000);
+  relay.serve.channel_options.idle_release_ms = IDLE_RELEASE_MS;
   tw_exit code = parse(&relay, words);
   if (code == TW_EXIT_OK) code = tw_serve_prepare(&relay.serve);
   if (code == TW_EXIT_OK) code = read_peers(&relay.serve);
