@@ -318,7 +318,10 @@ static void set_clients(tw_node *node) {
   node->relay_client.policy.credential = judge_relay;
   node->clients[0] = &node->client;
   node->relay_clients[0] = &node->relay_client;
-  node->channel = (tw_channel_config){.clients = node->relay_clients, .client_count = 1};
+  node->channel_options = tw_channel_options_default;
+  node->channel_options.rekey_after_ms = setup->config->network.rekey_after * 1000;
+  node->channel = (tw_channel_config){
+      .clients = node->relay_clients, .client_count = 1, .options = &node->channel_options};
 }
 
 static tw_err set_peers(tw_node *node, tw_report *report) {

@@ -35,6 +35,7 @@ struct tw_node {
   tw_client network_client; /* the same, but whom it wants the network says itself */
   tw_client relay_client;   /* the same, but who may be at the other end is the relay */
   const tw_client *relay_clients[1];
+  tw_channel_options channel_options;
   tw_channel_config channel;
   tw_routes routes;
   tw_node_port port;
