@@ -249,18 +249,20 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
 
 /* ---- what we begin ---- */
 
-static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+static tw_err take_next_keys(const tw_pairs *pairs, tw_pairs_peer *peer) {
   const tw_node_keys *keys = pairs->config.keys;
+  return keys->receive(keys->ctx, peer->number, tw_pair_next_group(peer->pair), tw_buf_bytes(&peer->context),
+                       &peer->next_stamp);
+}
+
+static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   tw_buf message = {0};
   tw_err err = tw_pair_update(peer->pair, now_ms, &message);
   if (err == TW_OK) {
     err = tw_pairs_keep(peer, ref_of(peer), tw_buf_bytes(&message));
     if (err == TW_OK) err = tw_pairs_save(pairs, peer, NULL, 0);
     /* The peer may send under the new keys before its epoch_key_update is here. */
-    if (err == TW_OK) {
-      err = keys->receive(keys->ctx, peer->number, tw_pair_next_group(peer->pair), tw_buf_bytes(&peer->context),
-                          &peer->next_stamp);
-    }
+    if (err == TW_OK) err = take_next_keys(pairs, peer);
   }
   tw_buf_clear(&message);
   return err;
@@ -332,11 +334,9 @@ static tw_err load_pair(tw_pairs *pairs, tw_bytes value, uint64_t now_ms) {
   }
   tw_pairs_put_saved(peer, pair, context, unsent);
   const tw_pair_status status = status_of(peer);
-  if (tw_pair_next_group(pair) != NULL) {
-    const tw_node_keys *keys = pairs->config.keys;
-    TW_TRY(keys->receive(keys->ctx, peer->number, tw_pair_next_group(pair), tw_buf_bytes(&context), &peer->next_stamp));
-  }
   TW_TRY(tw_pairs_take_keys(pairs, peer));
+  /* Behind them: a stamp says which keys are the newer ones. */
+  if (tw_pair_next_group(pair) != NULL) TW_TRY(take_next_keys(pairs, peer));
   peer->send_later = status.state == TW_PAIR_ANSWERED;
   tw_pairs_schedule(pairs, peer, now_ms);
   return peer->send_later ? TW_OK : tw_pairs_send_under(pairs, peer, false);

@@ -63,6 +63,38 @@ static void a_rekey_loses_nothing(void **state) {
   end();
 }
 
+static size_t keys_of(const node *n, uint32_t peer) {
+  size_t count = 0;
+  for (size_t i = 0; i < n->key_count; i++) count += n->keys[i].peer == peer;
+  return count;
+}
+
+/* What comes under the keys of before says nothing about those of an update that waits for its answer. */
+static void an_update_that_waits_keeps_its_keys_over_a_restart(void **state) {
+  (void)state;
+  begin(4);
+  expect_understanding("the start");
+  pass_time(31000);
+  calm();
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  assert_int_equal(keys_of(&nodes[0], 1), 2);
+  crash(&nodes[0]);
+  assert_int_equal(keys_of(&nodes[0], 1), 2);
+  assert_true(packet(&nodes[1], &nodes[0]));
+  pass_time(31000);
+  while (nodes[0].request_count > 0) serve(&nodes[0], false);
+  while (nodes[1].letters > 0) deliver(&nodes[1]); /* it sends under the new keys, and its answer is on its way */
+  assert_int_equal(status_of(0, 1).pair.epoch + 1, status_of(1, 0).pair.epoch);
+  assert_true(packet(&nodes[1], &nodes[0]));
+  calm();
+  assert_int_equal(status_of(0, 1).pair.epoch, status_of(1, 0).pair.epoch);
+  pass_time(31000);
+  assert_int_equal(keys_of(&nodes[0], 1), 1);
+  assert_true(packet(&nodes[1], &nodes[0]));
+  assert_true(packet(&nodes[0], &nodes[1]));
+  end();
+}
+
 /* Its first words tell the other one, however young their pair is, and whoever began it. */
 static void who_has_lost_its_state_gets_a_new_pair_at_once(void **state) {
   (void)state;
@@ -173,6 +205,7 @@ int main(void) {
       cmocka_unit_test(a_pair_begins_with_the_first_packet_though_the_other_is_away),
       cmocka_unit_test(two_that_begin_at_once_come_to_one_pair),
       cmocka_unit_test(a_rekey_loses_nothing),
+      cmocka_unit_test(an_update_that_waits_keeps_its_keys_over_a_restart),
       cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
       cmocka_unit_test(whatever_happened_all_understand_each_other_in_the_end),
   };
