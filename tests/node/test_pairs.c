@@ -123,6 +123,57 @@ static void who_has_lost_its_state_gets_a_new_pair_at_once(void **state) {
   }
 }
 
+/* ---- mail that takes long ---- */
+
+static struct {
+  uint64_t at_ms[QUEUE_MAX];
+  size_t count;
+} due[2];
+
+static void deliver_what_is_due(uint32_t i, uint64_t latency_ms) {
+  node *n = &nodes[i];
+  while (due[i].count < n->letters) due[i].at_ms[due[i].count++] = now_ms + latency_ms;
+  while (n->letters > 0 && due[i].at_ms[0] <= now_ms) {
+    deliver(n);
+    memmove(due[i].at_ms, due[i].at_ms + 1, --due[i].count * sizeof due[i].at_ms[0]);
+  }
+}
+
+/* For five minutes; `eager` looks at its clock at once, the other one every quarter of a second. */
+static void renew_for_a_while(uint64_t latency_ms, uint32_t eager, uint64_t made[2]) {
+  begin(30);
+  expect_understanding("the start");
+  calm();
+  memset(due, 0, sizeof due);
+  for (uint32_t i = 0; i < 2; i++) made[i] = status_of(i, 1 - i).pair.own_updates;
+  for (const uint64_t end_ms = now_ms + 300000; now_ms < end_ms;) {
+    pass_time(50);
+    for (uint32_t i = 0; i < 2; i++) {
+      while (nodes[i].request_count > 0) serve(&nodes[i], false);
+      deliver_what_is_due(i, latency_ms + 20 * (uint64_t)roll(5));
+      if (i == eager || now_ms / 50 % 5 == 0) tw_pairs_tick(nodes[i].pairs, now_ms);
+      (void)packet(&nodes[i], &nodes[1 - i]);
+    }
+  }
+  for (uint32_t i = 0; i < 2; i++) made[i] = status_of(i, 1 - i).pair.own_updates - made[i];
+  end();
+}
+
+/* With RekeyAfter of 2 s: whoever wins ties (D3) does not so each time. */
+static void both_sides_renew_however_long_mail_takes(void **state) {
+  (void)state;
+  rekey_after_ms = 2000;
+  for (uint64_t latency_ms = 1000; latency_ms <= 2000; latency_ms += 1000) {
+    const uint64_t round_ms = 2 * latency_ms > rekey_after_ms ? 2 * latency_ms : rekey_after_ms;
+    for (uint32_t eager = 0; eager < 2; eager++) {
+      uint64_t made[2];
+      renew_for_a_while(latency_ms, eager, made);
+      for (uint32_t i = 0; i < 2; i++) assert_true(made[i] >= 300000 / round_ms * 3 / 4);
+    }
+  }
+  rekey_after_ms = 120000;
+}
+
 static void random_step(void) {
   node *n = &nodes[roll(NODES)];
   const uint32_t other = (n->index + 1 + roll(NODES - 1)) % NODES;
@@ -206,6 +257,7 @@ int main(void) {
       cmocka_unit_test(two_that_begin_at_once_come_to_one_pair),
       cmocka_unit_test(a_rekey_loses_nothing),
       cmocka_unit_test(an_update_that_waits_keeps_its_keys_over_a_restart),
+      cmocka_unit_test(both_sides_renew_however_long_mail_takes),
       cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
       cmocka_unit_test(whatever_happened_all_understand_each_other_in_the_end),
   };
