@@ -28,7 +28,7 @@ static bool is_complete(const tw_network_config *config) {
 static void init(tw_network *network, const tw_network_config *config) {
   const tw_alloc *alloc = tw_env_alloc(config->client->env);
   network->config = *config;
-  if (config->switch_ms == 0) network->config.switch_ms = TW_NETWORK_SECOND;
+  if (config->switch_ms == 0) network->config.switch_ms = 3 * TW_NETWORK_SECOND;
   if (config->repeat_ms == 0) network->config.repeat_ms = 10 * TW_NETWORK_SECOND;
   network->env = config->client->env;
   network->client = *config->client;
@@ -154,6 +154,7 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
 
 void tw_network_connected(tw_network *network, uint64_t now_ms) {
   network->generation++;
+  network->connected_ms = now_ms;
   network->finding = false;
   network->stocking = false;
   network->wait_ms = network->config.repeat_ms;

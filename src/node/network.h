@@ -45,7 +45,8 @@ typedef struct tw_network_config {
   uint32_t owner; /* what `keys` is told whose they are: TW_SAS_NETWORK */
   tw_network_roster roster;
   uint64_t rekey_after_ms; /* age of our leaf key at which it is renewed, an eighth less at random; 0: never */
-  uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known. 0: 1 s */
+  uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known: others lose nothing whose
+                              mail is that slow. A third of it where somebody is removed, or we were away. 0: 3 s */
   uint64_t repeat_ms;      /* no success for so long: ask again; doubles up to an hour. 0: 10 s */
   /** For people. May be NULL. */
   void (*tell)(void *ctx, const char *what, tw_err err);

@@ -11,7 +11,8 @@ enum {
   TW_NETWORK_ADDS_MAX = 64, /* in one commit */
   TW_NETWORK_TURNS = 8,     /* of members, for what all of them could do */
   TW_NETWORK_HELD_MAX = 16, /* commits that cannot be processed yet */
-  TW_NETWORK_SWITCHES = 4   /* epochs that are known, but not sent under yet */
+  TW_NETWORK_SWITCHES = 8,  /* epochs that are known, but not sent under yet */
+  TW_NETWORK_HASTE = 3      /* so many times sooner where there is a hurry */
 };
 #define TW_NETWORK_TAG (UINT64_C(2) << 56)
 #define TW_NETWORK_SECOND UINT64_C(1000)
@@ -45,6 +46,7 @@ typedef struct tw_network_epoch {
   uint64_t leaf_made_ms; /* when the key in our leaf was made */
   uint64_t stamp;        /* of its receiving keys; 0: they are not in use yet */
   bool queued;           /* sending under them is done, or planned */
+  bool hurries;          /* to be sent under soon: see network_epoch.c */
   bool shuts_out;        /* somebody was removed by it: nothing goes under older keys any more */
 } tw_network_epoch;
 
@@ -121,9 +123,10 @@ struct tw_network {
   tw_network_held held[TW_NETWORK_HELD_MAX];
   size_t held_count;
 
-  uint32_t generation; /* of the connection: answers to an earlier one's requests do not count */
-  uint32_t number;     /* of the group at the relay */
-  uint32_t sequence;   /* of what was pending */
+  uint64_t connected_ms; /* since when */
+  uint32_t generation;   /* of the connection: answers to an earlier one's requests do not count */
+  uint32_t number;       /* of the group at the relay */
+  uint32_t sequence;     /* of what was pending */
   bool finding;
   bool stocking;
   bool overdue; /* what we lack has not come by mail: put ourselves back */

@@ -184,6 +184,10 @@ static void live_through_changes(void) {
         many_node *n = &world.nodes[somebody()];
         many_node_stop(n);
         many_node_lose_values(n);
+        /* Else it would add those again whose removal it has forgotten, or not read yet. */
+        for (uint32_t k = 0; k < world.count; k++) {
+          if (is_out[k]) many_unwant(n, k);
+        }
         many_node_start(n);
       }
     }
