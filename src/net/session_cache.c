@@ -147,7 +147,8 @@ static tw_err add(tw_session_cache *cache, tw_bytes id, tw_kept_session **out) {
   return TW_OK;
 }
 
-/* In as much memory as it takes: a buffer that has grown takes up to half as much again, as long as the session lives. */
+/* In as much memory as it takes: a buffer that has grown takes up to half as much again, as long as the session lives.
+ */
 static tw_err save_exactly(const tw_channel *channel, tw_buf *out) {
   tw_buf saved = {0};
   tw_err err = tw_channel_save(channel, &saved);

@@ -135,6 +135,7 @@ struct tw_network {
   uint64_t stock_at_ms;
   uint64_t behind_at_ms; /* then it is overdue */
   uint64_t rejoin_not_before_ms;
+  uint64_t reopen_not_before_ms;
   uint64_t rejoin_wait_ms;
   uint64_t keys_at_ms; /* keys could not be put to use: again */
   uint64_t held_at_ms; /* a commit could not be processed or saved: again */
