@@ -229,8 +229,18 @@ static void commit_changes(tw_network *network, uint64_t now_ms) {
 
 /* ---- one after the other ---- */
 
+static size_t gathered_bytes(const tw_network *network) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < network->candidate_next; i++) bytes += network->candidates[i].key_package.len;
+  return bytes;
+}
+
+static bool has_enough(const tw_network *network) {
+  return network->candidate_next == network->candidate_count || gathered_bytes(network) >= TW_NETWORK_ADDS_BYTES;
+}
+
 static void take_next(tw_network *network, uint64_t now_ms) {
-  if (network->candidate_next == network->candidate_count) {
+  if (has_enough(network)) {
     commit_changes(network, now_ms);
     return;
   }
@@ -244,8 +254,13 @@ static void take_next(tw_network *network, uint64_t now_ms) {
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms) {
   if (!network->gathering) return;
   if (answer == NULL || answer->status == TW_CONTROL_BUSY) { /* which is no word about key packages */
+    if (answer != NULL && gathered_bytes(network) > 0) {     /* the others later */
+      commit_changes(network, now_ms);
+      return;
+    }
     tw_network_stop_gathering(network);
-    network->duty_at_ms = now_ms + network->config.repeat_ms;
+    const uint64_t wait_ms = answer != NULL ? TW_NETWORK_TURN_MS : network->config.repeat_ms;
+    network->duty_at_ms = now_ms + wait_ms;
     return;
   }
   tw_network_candidate *candidate = &network->candidates[network->candidate_next++];

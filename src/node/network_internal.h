@@ -7,12 +7,13 @@
 #include "node/stock.h"
 
 enum {
-  TW_NETWORK_PACKAGES = 2,  /* key packages at the relay, while we are no member */
-  TW_NETWORK_ADDS_MAX = 64, /* in one commit */
-  TW_NETWORK_TURNS = 8,     /* of members, for what all of them could do */
-  TW_NETWORK_HELD_MAX = 16, /* commits that cannot be processed yet */
-  TW_NETWORK_SWITCHES = 8,  /* epochs that are known, but not sent under yet */
-  TW_NETWORK_HASTE = 3      /* so many times sooner where there is a hurry */
+  TW_NETWORK_PACKAGES = 2,           /* key packages at the relay, while we are no member */
+  TW_NETWORK_ADDS_MAX = 128,         /* in one commit */
+  TW_NETWORK_ADDS_BYTES = 256 << 10, /* of their key packages; the one that passes it is the last */
+  TW_NETWORK_TURNS = 8,              /* of members, for what all of them could do */
+  TW_NETWORK_HELD_MAX = 16,          /* commits that cannot be processed yet */
+  TW_NETWORK_SWITCHES = 8,           /* epochs that are known, but not sent under yet */
+  TW_NETWORK_HASTE = 3               /* so many times sooner where there is a hurry */
 };
 #define TW_NETWORK_TAG (UINT64_C(2) << 56)
 #define TW_NETWORK_SECOND UINT64_C(1000)
