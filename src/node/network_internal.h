@@ -7,15 +7,18 @@
 #include "node/stock.h"
 
 enum {
-  TW_NETWORK_PACKAGES = 2,  /* key packages at the relay, while we are no member */
-  TW_NETWORK_ADDS_MAX = 64, /* in one commit */
-  TW_NETWORK_TURNS = 8,     /* of members, for what all of them could do */
-  TW_NETWORK_HELD_MAX = 16, /* commits that cannot be processed yet */
-  TW_NETWORK_SWITCHES = 4   /* epochs that are known, but not sent under yet */
+  TW_NETWORK_PACKAGES = 2,   /* key packages at the relay, while we are no member */
+  TW_NETWORK_ADDS_MAX = 64,  /* in one commit */
+  TW_NETWORK_TURNS = 8,      /* of members, for what all of them could do */
+  TW_NETWORK_STRANGERS = 16, /* who want in, and are not known yet */
+  TW_NETWORK_HELD_MAX = 16,  /* commits that cannot be processed yet */
+  TW_NETWORK_SWITCHES = 4    /* epochs that are known, but not sent under yet */
 };
 #define TW_NETWORK_TAG (UINT64_C(2) << 56)
 #define TW_NETWORK_SECOND UINT64_C(1000)
 #define TW_NETWORK_WAIT_MAX_MS (UINT64_C(3600) * 1000)
+/* Where members may not know us yet, we ask to be let in at least so often. */
+#define TW_NETWORK_ASK_AGAIN_MS (UINT64_C(60) * 1000)
 /* By rank: members take turns in what all of them could do. */
 #define TW_NETWORK_TURN_MS UINT64_C(3000)
 /* Who had no key package is asked for again. */
@@ -143,6 +146,8 @@ struct tw_network {
 
   tw_network_tried *tried;
   size_t tried_count;
+  tw_client_id strangers[TW_NETWORK_STRANGERS];
+  size_t stranger_count;
   tw_network_candidate *candidates;
   size_t candidate_count, candidate_next;
   bool gathering;
@@ -256,6 +261,8 @@ void tw_network_look_around(tw_network *network, uint64_t now_ms);
 void tw_network_do_duties(tw_network *network, uint64_t now_ms);
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
 void tw_network_stop_gathering(tw_network *network);
+/* Whether our leaf in a group has the credential that we have now; also of no group. */
+bool tw_network_has_own_credential(const tw_network *network, const tw_group *group);
 void tw_network_renew(tw_network *network, uint64_t now_ms);
 /* When our leaf is to be renewed. */
 void tw_network_plan_rekey(tw_network *network, uint64_t now_ms);

@@ -4,6 +4,7 @@
 
 #include "net/control_client.h"
 #include "net/watch.h"
+#include "node/certified.h"
 #include "node/node.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
@@ -44,6 +45,12 @@ struct tw_node {
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
   uint32_t peer_count;
+  tw_learned_peer *newcomers; /* found to be peers by their certificates: not in the configuration yet */
+  size_t newcomer_count;
+  size_t newcomers_kept; /* of these, as many are in the store */
+  uint64_t keep_at_ms;   /* the others could not be kept: again */
+  bool look_at_members;
+  uint64_t review_at_ms; /* when learned peers are looked at again */
 
   uint64_t wall_offset_ms;
   uv_timer_t timer;
@@ -108,12 +115,25 @@ TW_MUST_USE tw_err tw_node_save_removed(tw_node *node, uint32_t peer);
 /* What the store has, to the engines. */
 TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
 
-/* ---- node_learn.c: peers that are not in the file ---- */
+/* ---- node_members.c: who is good, and who is learned to be ---- */
 
+/* The Authentication Service of pairs and of the network: by key, each with what the configuration says of it, or by a
+ * certificate that makes its holder a peer. */
+TW_MUST_USE tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use);
+/* The same of the control connection, where nobody but the relay may be. */
+TW_MUST_USE tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use);
+tw_network_roster tw_node_roster(tw_node *node);
 /* Kept (tw_learned_put, of which the errors are and which is told), and the configuration is made anew soon. */
 TW_MUST_USE tw_err tw_node_learn(const tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of);
 /* Likewise. */
 TW_MUST_USE tw_err tw_node_unlearn(const tw_node *node, const tw_fingerprint *key);
+/* What has come of judging since the last time; and members of the network's group by their certificates. */
+void tw_node_learn_members(tw_node *node);
+/* Whether a message is to wait until the configuration has its sender. */
+bool tw_node_is_newcomer(const tw_node *node, const tw_client_id *id);
+void tw_node_forget_newcomers(tw_node *node);
+/* Certificates end. */
+void tw_node_members_tick(tw_node *node, uint64_t now_ms);
 
 /* ---- node_relay.c: the control connection ---- */
 

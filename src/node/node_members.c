@@ -1,0 +1,309 @@
+/* Who is good, and who is learned to be. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "node/node_internal.h"
+
+enum {
+  X509_CREDENTIAL = 2,
+  KEEP_AGAIN_MS = 10000,   /* after the disk refused it */
+  REVIEW_AGAIN_MS = 60000, /* at the soonest after the last review that changed nothing */
+  WAIT_MS = 10000          /* that a newcomer's mail waits for the configuration */
+};
+
+uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id) {
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (tw_node_has_peer(node, i) && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return i;
+  }
+  return UINT32_MAX;
+}
+
+/* ---- newcomers ---- */
+
+static tw_learned_peer *find_newcomer(const tw_node *node, const tw_client_id *id) {
+  for (size_t i = 0; i < node->newcomer_count; i++) {
+    if (memcmp(&node->newcomers[i].peer.key.fingerprint, id, sizeof *id) == 0) return &node->newcomers[i];
+  }
+  return NULL;
+}
+
+bool tw_node_is_newcomer(const tw_node *node, const tw_client_id *id) {
+  const tw_learned_peer *newcomer = find_newcomer(node, id);
+  return newcomer != NULL && tw_node_find_peer(node, id) == UINT32_MAX &&
+         tw_node_now(node) < newcomer->learned_at * 1000 + WAIT_MS;
+}
+
+void tw_node_forget_newcomers(tw_node *node) {
+  const tw_alloc *alloc = node->setup.config->alloc;
+  for (size_t i = 0; i < node->newcomer_count; i++) tw_learned_peer_clear(alloc, &node->newcomers[i]);
+  tw_alloc_free(alloc, node->newcomers);
+  node->newcomers = NULL;
+  node->newcomer_count = node->newcomers_kept = 0;
+}
+
+/* `*newcomer` is handed over on TW_OK. */
+static tw_err add_newcomer(tw_node *node, const tw_learned_peer *newcomer) {
+  if (node->newcomer_count == TW_LEARNED_MAX) return TW_ERR_LIMIT;
+  tw_learned_peer *list = tw_alloc_resize_array(node->setup.config->alloc, node->newcomers, node->newcomer_count + 1,
+                                                sizeof *list);
+  if (list == NULL) return TW_ERR_NO_MEMORY;
+  node->newcomers = list;
+  list[node->newcomer_count++] = *newcomer;
+  return TW_OK;
+}
+
+/* ---- two keys for one name ---- */
+
+/*
+ * Whoever has got a second certificate for somebody's name would take his place by an older one that was kept, and
+ * nobody could come back from a stolen key if the first one counted: so the later one counts. If they are of the same
+ * second, the smaller key does, at all nodes.
+ */
+static bool is_later(const tw_learned_peer *a, const tw_learned_peer *b) {
+  if (a->not_before != b->not_before) return a->not_before > b->not_before;
+  const tw_fingerprint *one = &a->peer.key.fingerprint;
+  const tw_fingerprint *other = &b->peer.key.fingerprint;
+  return memcmp(one, other, sizeof *one) < 0;
+}
+
+static bool is_same_key(const tw_learned_peer *a, const tw_learned_peer *b) {
+  return memcmp(&a->peer.key.fingerprint, &b->peer.key.fingerprint, sizeof a->peer.key.fingerprint) == 0;
+}
+
+/* Somebody else has the name, and keeps it. */
+static bool is_taken(const tw_node *node, const tw_learned_peer *newcomer) {
+  const char *name = newcomer->peer.certificate;
+  const tw_learned_peer *known = tw_learned_find_certificate(node->setup.learned, name);
+  if (known != NULL && !is_same_key(known, newcomer) && !is_later(newcomer, known)) return true;
+  for (size_t i = 0; i < node->newcomer_count; i++) {
+    known = &node->newcomers[i];
+    if (strcmp(known->peer.certificate, name) == 0 && !is_same_key(known, newcomer) && !is_later(newcomer, known))
+      return true;
+  }
+  return false;
+}
+
+/* Cut off by `treewire remove`, or by a member who may: not to come back by another key. */
+static bool is_cut_off(const tw_node *node, const char *name) {
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    const char *certificate = node->setup.config->peers[i].certificate;
+    if (node->peers[i].removed && certificate != NULL && strcmp(certificate, name) == 0) return true;
+  }
+  return false;
+}
+
+/* ---- who is good ---- */
+
+static bool is_self(const tw_node *node, const tw_client_id *id) {
+  return memcmp(id, &node->setup.self, sizeof *id) == 0;
+}
+
+static bool wants(void *ctx, const tw_client_id *id) {
+  const tw_node *node = ctx;
+  return is_self(node, id) || tw_node_find_peer(node, id) != UINT32_MAX || find_newcomer(node, id) != NULL;
+}
+
+static bool next_wanted(void *ctx, size_t index, tw_client_id *id) {
+  const tw_node *node = ctx;
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    if (!tw_node_has_peer(node, i)) continue;
+    if (index-- > 0) continue;
+    *id = node->peers[i].id;
+    return true;
+  }
+  for (size_t i = 0; i < node->newcomer_count; i++) {
+    const tw_fingerprint *key = &node->newcomers[i].peer.key.fingerprint;
+    if (tw_node_find_peer(node, key) != UINT32_MAX || index-- > 0) continue;
+    *id = *key;
+    return true;
+  }
+  return false;
+}
+
+/* By the certificate that an admin is known by, before the configuration has its key. */
+static bool is_admin_to_be(const tw_node *node, const tw_node_peer *admin, const tw_client_id *id) {
+  const tw_learned_peer *newcomer = find_newcomer(node, id);
+  return newcomer != NULL && admin->certificate != NULL && strcmp(newcomer->peer.certificate, admin->certificate) == 0;
+}
+
+static bool is_admin(void *ctx, const tw_client_id *id) {
+  const tw_node *node = ctx;
+  const tw_node_network *network = &node->setup.config->network;
+  for (size_t i = 0; i < network->admin_count; i++) {
+    const tw_node_admin *admin = &network->admins[i];
+    if (admin->peer == TW_NODE_NONE) {
+      if (memcmp(&admin->fingerprint, id, sizeof *id) == 0) return true;
+      continue;
+    }
+    const tw_node_peer *peer = &node->setup.config->peers[admin->peer];
+    if (peer->key.given && memcmp(&peer->key.fingerprint, id, sizeof *id) == 0) return true;
+    if ((admin->peer == node->setup.config->self && is_self(node, id)) || is_admin_to_be(node, peer, id)) return true;
+  }
+  return network->admin_count == 0;
+}
+
+/* Whether a certificate makes somebody a peer: it is one of the newcomers then. */
+static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *credential, uint64_t now_s) {
+  const tw_node_config *config = node->setup.config;
+  char room[TW_FINGERPRINT_TEXT];
+  tw_report why = {""};
+  tw_learned_peer newcomer;
+  if (credential->type != X509_CREDENTIAL || node->setup.certified.trust == NULL) return TW_ERR_CREDENTIAL;
+  for (uint32_t i = 0; i < node->peer_count; i++) { /* who was cut off */
+    if (node->peers[i].is_peer && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return TW_ERR_CREDENTIAL;
+  }
+  tw_err err = tw_certified_judge(&node->setup.certified, config, id, credential->identity, now_s, &newcomer, &why);
+  if (err == TW_ERR_NO_MEMORY) return err;
+  tw_fingerprint_format(id, room);
+  if (err != TW_OK) {
+    tw_node_tell(node, TW_NODE_NOTE, "%s is not let in: %s", room, why.text);
+    return TW_ERR_CREDENTIAL;
+  }
+  const char *name = newcomer.peer.certificate;
+  if (is_cut_off(node, name))
+    err = TW_ERR_CREDENTIAL;
+  else if (is_taken(node, &newcomer)) {
+    tw_node_tell(node, TW_NODE_NOTE, "%s is not let in: %s has a later certificate with another key", room, name);
+    err = TW_ERR_CREDENTIAL;
+  }
+  if (err == TW_OK) err = add_newcomer(node, &newcomer);
+  if (err != TW_OK) tw_learned_peer_clear(config->alloc, &newcomer);
+  return err;
+}
+
+tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
+  tw_node *node = ctx;
+  tw_client_id id;
+  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
+  if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
+  if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
+    return TW_ERR_CREDENTIAL;
+  return wants(node, &id) ? TW_OK : meet(node, &id, &use->credential, tw_node_now(node) / 1000);
+}
+
+tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use) {
+  const tw_node *node = ctx;
+  tw_client_id id;
+  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
+  if (is_self(node, &id)) return TW_OK; /* our own leaf */
+  return tw_certified_relay(&node->setup.certified, &node->setup.config->relay, &id, &use->credential,
+                            tw_node_now(node) / 1000);
+}
+
+/* The network asks about somebody who has left a key package there. */
+static bool admits(void *ctx, const tw_client_id *id, const tw_credential *credential) {
+  tw_node *node = ctx;
+  return wants(node, id) || meet(node, id, credential, tw_node_now(node) / 1000) == TW_OK;
+}
+
+tw_network_roster tw_node_roster(tw_node *node) {
+  return (tw_network_roster){.ctx = node,
+                             .wants = wants,
+                             .next_wanted = next_wanted,
+                             .is_admin = is_admin,
+                             .admits = node->setup.certified.trust != NULL ? admits : NULL};
+}
+
+/* ---- keeping them ---- */
+
+static void relearn(const tw_node *node) {
+  if (node->setup.relearn != NULL) node->setup.relearn(node->setup.ctx);
+}
+
+tw_err tw_node_learn(const tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of) {
+  char room[TW_FINGERPRINT_TEXT];
+  tw_report report = {""};
+  const char *label = tw_node_peer_label(&peer->peer, room);
+  const tw_err err = tw_learned_put(node->setup.learned, peer, instead_of, &report);
+  if (err != TW_OK) {
+    tw_node_tell(node, TW_NODE_ERROR, "%s cannot be kept as a peer: %s", label, report.text);
+    return err;
+  }
+  tw_node_tell(node, TW_NODE_NOTE, "%s is a peer now", label);
+  relearn(node);
+  return TW_OK;
+}
+
+tw_err tw_node_unlearn(const tw_node *node, const tw_fingerprint *key) {
+  tw_report report = {""};
+  const tw_err err = tw_learned_remove(node->setup.learned, key, &report);
+  if (err != TW_OK)
+    tw_node_tell(node, TW_NODE_ERROR, "a peer cannot be forgotten: %s", report.text);
+  else
+    relearn(node);
+  return err;
+}
+
+static tw_err keep(const tw_node *node, const tw_learned_peer *newcomer) {
+  char room[TW_FINGERPRINT_TEXT];
+  const tw_learned_peer *known = tw_learned_find_certificate(node->setup.learned, newcomer->peer.certificate);
+  if (known == NULL || is_same_key(known, newcomer)) return tw_node_learn(node, newcomer, NULL);
+  if (!is_later(newcomer, known)) return TW_OK; /* another newcomer was later */
+  const tw_fingerprint old = known->peer.key.fingerprint;
+  tw_learned_peer instead = *newcomer;
+  instead.learned_at = known->learned_at; /* its addresses stay its own */
+  TW_TRY(tw_node_learn(node, &instead, &old));
+  tw_fingerprint_format(&old, room);
+  tw_node_tell(node, TW_NODE_NOTE, "%s has a later certificate with another key; %s is its key no more",
+               newcomer->peer.certificate, room);
+  return TW_OK;
+}
+
+/* ---- members of the group ---- */
+
+/* The certificate that a member has in its leaf now: somebody whom we do not know yet, or a renewed one. */
+static void look_at_member(tw_node *node, const tw_member *member, uint64_t now_s) {
+  tw_client_id id;
+  if (member->credential.type != X509_CREDENTIAL) return;
+  if (tw_fingerprint_of(node->setup.env, node->client.suite, member->signature_key, &id) != TW_OK) return;
+  if (is_self(node, &id) || find_newcomer(node, &id) != NULL) return;
+  const tw_learned_peer *known = tw_learned_find(node->setup.learned, &id);
+  if (known == NULL) {
+    if (!wants(node, &id)) (void)!meet(node, &id, &member->credential, now_s);
+    return;
+  }
+  if (known->peer.origin != TW_NODE_FROM_CERTIFICATE ||
+      tw_bytes_equal(tw_buf_bytes(&known->certificates), member->credential.identity))
+    return;
+  tw_learned_peer renewed;
+  if (tw_certified_judge(&node->setup.certified, node->setup.config, &id, member->credential.identity, now_s, &renewed,
+                         NULL) != TW_OK)
+    return;
+  renewed.learned_at = known->learned_at;
+  if (strcmp(renewed.peer.certificate, known->peer.certificate) != 0 || renewed.not_before <= known->not_before ||
+      add_newcomer(node, &renewed) != TW_OK)
+    tw_learned_peer_clear(node->setup.config->alloc, &renewed);
+}
+
+static void look_at_members(tw_node *node, uint64_t now_ms) {
+  tw_member member;
+  node->look_at_members = false;
+  if (node->setup.certified.trust == NULL) return;
+  for (uint32_t leaf = 0; tw_network_member_at_leaf(node->network, &leaf, &member); leaf++)
+    look_at_member(node, &member, now_ms / 1000);
+}
+
+void tw_node_learn_members(tw_node *node) {
+  const uint64_t now = tw_node_now(node);
+  if (node->look_at_members) look_at_members(node, now);
+  if (now < node->keep_at_ms) return;
+  while (node->newcomers_kept < node->newcomer_count) {
+    if (keep(node, &node->newcomers[node->newcomers_kept]) != TW_OK) {
+      node->keep_at_ms = now + KEEP_AGAIN_MS;
+      return;
+    }
+    node->newcomers_kept++;
+  }
+}
+
+/* ---- the end of a certificate ---- */
+
+void tw_node_members_tick(tw_node *node, uint64_t now_ms) {
+  if (now_ms < node->review_at_ms) return;
+  node->review_at_ms = now_ms + REVIEW_AGAIN_MS;
+  const tw_learned *learned = node->setup.learned;
+  bool over = node->newcomers_kept > 0; /* the configuration could not be made anew */
+  for (size_t i = 0; i < learned->count; i++)
+    over = over || (learned->list[i].not_after != 0 && learned->list[i].not_after * 1000 < now_ms);
+  if (over) relearn(node);
+}
