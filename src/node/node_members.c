@@ -56,11 +56,12 @@ static tw_err add_newcomer(tw_node *node, const tw_learned_peer *newcomer) {
 
 /*
  * Whoever has got a second certificate for somebody's name would take his place by an older one that was kept, and
- * nobody could come back from a stolen key if the first one counted: so the later one counts. If they are of the same
- * second, the smaller key does, at all nodes.
+ * nobody could come back from a stolen key if the first one counted: so the later one counts, by its begin. (CAs date
+ * that back, and not beyond their own: then by its end, and by the smaller key at last, which is the same at all nodes.)
  */
 static bool is_later(const tw_learned_peer *a, const tw_learned_peer *b) {
   if (a->not_before != b->not_before) return a->not_before > b->not_before;
+  if (a->not_after != b->not_after) return a->not_after > b->not_after;
   const tw_fingerprint *one = &a->peer.key.fingerprint;
   const tw_fingerprint *other = &b->peer.key.fingerprint;
   return memcmp(one, other, sizeof *one) < 0;

@@ -18,7 +18,6 @@ support=$(realpath "$(dirname "$0")/support")
 number[dora]=4
 
 ca() { "$TREEWIRE" ca "$@" >ca.out 2>ca.err || die "ca $*: $(cat ca.err)"; }
-serial_of() { "$TREEWIRE" ca show ca | awk -v name="$1" 'index($0, name) { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9a-f]{20,}$/) print $i }' | tail -n 1; }
 ca init ca --name "Test CA"
 ca init other --name "Other CA"
 ca issue ca relay.example --out relay
@@ -41,6 +40,8 @@ configure_ca() { # NAME [LINE_OF_NETWORK…]
   } >"$name.conf"
 }
 
+stop() { on "$1" "$TREEWIRE" down "./$1.conf" >down.out 2>&1 || { cat down.out; die "down of $1"; }; expect 0 "$1"; } # NAME
+
 hosts relay anna berta carla dora
 switch hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 dora:eth0
 addresses
@@ -51,4 +52,79 @@ wait_event relay.ev listening
 for name in anna berta carla; do configure_ca "$name"; up "$name"; done
 members anna berta carla 3
 meet
-echo "three meet who know nobody"
+[ "$(status_field anna 'join ",", sort map { "$_->{name} $_->{from}" } @{$s->{peers}}')" = \
+  "berta.office.example certificate,carla.office.example certificate" ] || { show_status; die "anna knows others"; }
+
+# ---- multicast ----
+mkfifo anna.talk
+for name in berta carla; do
+  mkfifo "$name.talk"
+  start_on "hears_$name" "$name" "$udp" talk 0.0.0.0 5353 "$name.talk" 239.1.2.3 "$name"
+  ready "hears_$name"
+done
+start_on says_anna anna "$udp" talk 10.7.0.1 5353 anna.talk 239.1.2.3 anna
+ready says_anna
+tells_all() {
+  echo "239.1.2.3 5353 to everybody" >anna.talk
+  grep -qF "10.7.0.1 5353 to everybody" hears_berta.out && grep -qF "10.7.0.1 5353 to everybody" hears_carla.out
+}
+until_true 20 tells_all || { show_status; die "multicast does not reach both"; }
+
+# ---- another CA ----
+configure_ca dora
+sed -i 's/^CA = .*/CA = both.pem/; /^CRL/d' dora.conf
+up dora
+refused() { grep -hF "is not let in" anna.err berta.err carla.err | grep -qF "CA that is not trusted here"; }
+until_true 30 refused || { cat ./*.err; die "nobody has refused dora"; }
+members anna berta carla 3
+if reaches dora anna; then die "dora reaches anna"; fi
+
+# ---- a restart keeps all ----
+for name in anna carla; do stop "$name"; up "$name"; done
+members anna berta carla 3
+meet
+
+# ---- a renewed certificate, with another key ----
+old=$("$TREEWIRE" pubkey --fingerprint --cert berta.pem --suite "$suite")
+mkdir -p renewed
+ca issue ca berta.office.example 10.7.0.2 --out renewed/berta
+stop berta
+mv renewed/berta.* .
+up berta
+knows() { holds "$1" "peer('berta.office.example')->{member} && peer('berta.office.example')->{key} ne '$old'"; }
+for name in anna carla; do until_true 30 knows "$name" || { show_status; cat "$name.err"; die "$name does not know the new berta"; }; done
+members anna berta carla 3
+meet
+says anna.err "berta.office.example has a later certificate with another key"
+[ "$(status_field anna 'scalar @{$s->{peers}}')" = 2 ] || die "anna knows the old berta, too"
+
+# ---- revoked ----
+ca revoke ca carla.pem
+ca crl ca
+cp ca/crl.pem crl.pem
+for name in anna berta; do on "$name" "$TREEWIRE" sync "./$name.conf" >sync.out 2>&1 || { cat sync.out; die "$name takes no CRL"; }; done
+members anna berta 2
+if reaches carla anna; then die "carla reaches anna"; fi
+if reaches anna carla; then die "anna reaches carla"; fi
+says anna.err "carla.office.example is no peer any more"
+until_true 10 reaches anna berta || pings anna berta
+for name in anna berta carla dora; do stop "$name"; done
+
+# ---- two who know each other by their certificates' names; one of them is the admin ----
+nodes=(anna berta)
+for name in "${nodes[@]}"; do
+  configure_ca "$name" "Admins = anna.office.example"
+  sed -i '/^Members/d; /^Admit/d; s/^Group = .*/Group = pair/; s/^State = .*/&.pair/' "$name.conf"
+  for other in "${nodes[@]}"; do
+    printf '[Peer]\nCertificate = %s.office.example\nAllowedIPs = 10.7.0.%s/32\n' "$other" "${number[$other]}"
+  done >>"$name.conf"
+  on "$name" "$TREEWIRE" check --online "./$name.conf" >check.out 2>&1 || { cat check.out; die "check of $name"; }
+done
+up berta
+until_true 20 holds berta "\$s->{network}{state} eq 'waiting'" || { show_status; die "berta does not wait for the admin"; }
+holds berta "!defined peer('anna.office.example')->{key}" || { show_status; die "berta knows anna's key"; }
+up anna
+members anna berta 2
+meet
+holds berta "peer('anna.office.example')->{from} eq 'file'" || die "anna is not berta's by the file"
+echo "all of it holds"
