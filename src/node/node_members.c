@@ -8,7 +8,8 @@ enum {
   X509_CREDENTIAL = 2,
   KEEP_AGAIN_MS = 10000,   /* after the disk refused it */
   REVIEW_AGAIN_MS = 60000, /* at the soonest after the last review that changed nothing */
-  WAIT_MS = 10000          /* that a newcomer's mail waits for the configuration */
+  TELL_AGAIN_MS = 10000,
+  WAIT_MS = 10000 /* that a newcomer's mail waits for the configuration */
 };
 
 uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id) {
@@ -57,7 +58,8 @@ static tw_err add_newcomer(tw_node *node, const tw_learned_peer *newcomer) {
 /*
  * Whoever has got a second certificate for somebody's name would take his place by an older one that was kept, and
  * nobody could come back from a stolen key if the first one counted: so the later one counts, by its begin. (CAs date
- * that back, and not beyond their own: then by its end, and by the smaller key at last, which is the same at all nodes.)
+ * that back, and not beyond their own: then by its end, and by the smaller key at last, which is the same at all
+ * nodes.)
  */
 static bool is_later(const tw_learned_peer *a, const tw_learned_peer *b) {
   if (a->not_before != b->not_before) return a->not_before > b->not_before;
@@ -143,10 +145,20 @@ static bool is_admin(void *ctx, const tw_client_id *id) {
   return network->admin_count == 0;
 }
 
+/* The relay can have us look at the same one again and again. */
+static tw_err refuse(tw_node *node, const tw_client_id *id, const char *why) {
+  const uint64_t now = tw_node_now(node);
+  char room[TW_FINGERPRINT_TEXT];
+  const bool often = now < node->refused_ms + TELL_AGAIN_MS;
+  tw_fingerprint_format(id, room);
+  tw_node_tell(node, often ? TW_NODE_DETAIL : TW_NODE_NOTE, "%s is not let in: %s", room, why);
+  if (!often) node->refused_ms = now;
+  return TW_ERR_CREDENTIAL;
+}
+
 /* Whether a certificate makes somebody a peer: it is one of the newcomers then. */
 static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *credential, uint64_t now_s) {
   const tw_node_config *config = node->setup.config;
-  char room[TW_FINGERPRINT_TEXT];
   tw_report why = {""};
   tw_learned_peer newcomer;
   if (credential->type != X509_CREDENTIAL || node->setup.certified.trust == NULL) return TW_ERR_CREDENTIAL;
@@ -155,19 +167,14 @@ static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *c
   }
   tw_err err = tw_certified_judge(&node->setup.certified, config, id, credential->identity, now_s, &newcomer, &why);
   if (err == TW_ERR_NO_MEMORY) return err;
-  tw_fingerprint_format(id, room);
-  if (err != TW_OK) {
-    tw_node_tell(node, TW_NODE_NOTE, "%s is not let in: %s", room, why.text);
-    return TW_ERR_CREDENTIAL;
-  }
+  if (err != TW_OK) return refuse(node, id, why.text);
   const char *name = newcomer.peer.certificate;
   if (is_cut_off(node, name))
-    err = TW_ERR_CREDENTIAL;
-  else if (is_taken(node, &newcomer)) {
-    tw_node_tell(node, TW_NODE_NOTE, "%s is not let in: %s has a later certificate with another key", room, name);
-    err = TW_ERR_CREDENTIAL;
-  }
-  if (err == TW_OK) err = add_newcomer(node, &newcomer);
+    err = refuse(node, id, "who has that name was cut off");
+  else if (is_taken(node, &newcomer))
+    err = refuse(node, id, "there is a later certificate for that name, with another key");
+  else
+    err = add_newcomer(node, &newcomer);
   if (err != TW_OK) tw_learned_peer_clear(config->alloc, &newcomer);
   return err;
 }

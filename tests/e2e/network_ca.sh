@@ -120,10 +120,10 @@ for name in "${nodes[@]}"; do
   done >>"$name.conf"
   on "$name" "$TREEWIRE" check --online "./$name.conf" >check.out 2>&1 || { cat check.out; die "check of $name"; }
 done
-up berta
-until_true 20 holds berta "\$s->{network}{state} eq 'waiting'" || { show_status; die "berta does not wait for the admin"; }
-holds berta "!defined peer('anna.office.example')->{key}" || { show_status; die "berta knows anna's key"; }
 up anna
+members anna 1
+holds anna "!defined peer('berta.office.example')->{key}" || { show_status; die "anna knows berta's key"; }
+up berta
 members anna berta 2
 meet
 holds berta "peer('anna.office.example')->{from} eq 'file'" || die "anna is not berta's by the file"
