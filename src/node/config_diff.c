@@ -113,11 +113,14 @@ static bool same_admins(const tw_node_config *a, const tw_node_config *b) {
   return true;
 }
 
-/* The order of names does not matter to anybody, but is hardly changed without a reason. */
+/* As sets, but for names that are there twice. */
 static bool same_members(const tw_node_network *a, const tw_node_network *b) {
   if (a->certified != b->certified || a->admit_count != b->admit_count) return false;
-  for (size_t i = 0; i < a->admit_count; i++)
-    if (!same_text(a->admit[i], b->admit[i])) return false;
+  for (size_t i = 0; i < a->admit_count; i++) {
+    bool found = false;
+    for (size_t k = 0; k < b->admit_count && !found; k++) found = same_text(a->admit[i], b->admit[k]);
+    if (!found) return false;
+  }
   return true;
 }
 
