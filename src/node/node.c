@@ -332,7 +332,7 @@ static void free_parts(tw_node *node) {
   tw_plane_free(node->plane);
   tw_sas_free(node->sas);
   tw_routes_clear(&node->routes);
-  tw_node_forget_newcomers(node);
+  tw_node_members_clear(node);
   tw_alloc_free(tw_env_alloc(node->setup.env), node->peers);
   tw_alloc_free(tw_env_alloc(node->setup.env), node);
 }
@@ -375,6 +375,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   set_clients(node);
   tw_report words = {"out of memory"};
   tw_err err = set_peers(node, &words);
+  if (err == TW_OK) err = tw_node_look_at_own(node);
   if (err == TW_OK) err = make_engines(node);
   if (err == TW_OK) err = make_plane(node);
   if (err == TW_OK) err = take_up(node, &words);

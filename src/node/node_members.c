@@ -34,10 +34,11 @@ bool tw_node_is_newcomer(const tw_node *node, const tw_client_id *id) {
          tw_node_now(node) < newcomer->learned_at * 1000 + WAIT_MS;
 }
 
-void tw_node_forget_newcomers(tw_node *node) {
+void tw_node_members_clear(tw_node *node) {
   const tw_alloc *alloc = node->setup.config->alloc;
   for (size_t i = 0; i < node->newcomer_count; i++) tw_learned_peer_clear(alloc, &node->newcomers[i]);
   tw_alloc_free(alloc, node->newcomers);
+  tw_learned_peer_clear(alloc, &node->own);
   node->newcomers = NULL;
   node->newcomer_count = node->newcomers_kept = 0;
 }
@@ -84,6 +85,11 @@ static bool is_taken(const tw_node *node, const tw_learned_peer *newcomer) {
       return true;
   }
   return false;
+}
+
+/* Whoever else has our name, with an older certificate or a later one: others see to it which of us goes. */
+static bool is_our_name(const tw_node *node, const char *name) {
+  return node->own.peer.certificate != NULL && strcmp(node->own.peer.certificate, name) == 0;
 }
 
 /* Cut off by `treewire remove`, or by a member who may: not to come back by another key. */
@@ -169,7 +175,9 @@ static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *c
   if (err == TW_ERR_NO_MEMORY) return err;
   if (err != TW_OK) return refuse(node, id, why.text);
   const char *name = newcomer.peer.certificate;
-  if (is_cut_off(node, name))
+  if (is_our_name(node, name))
+    err = refuse(node, id, "it has our own name");
+  else if (is_cut_off(node, name))
     err = refuse(node, id, "who has that name was cut off");
   else if (is_taken(node, &newcomer))
     err = refuse(node, id, "there is a later certificate for that name, with another key");
@@ -198,6 +206,15 @@ tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use) {
                             tw_node_now(node) / 1000);
 }
 
+/* What our own certificate says, if it makes somebody a peer. */
+tw_err tw_node_look_at_own(tw_node *node) {
+  const tw_node_setup *setup = &node->setup;
+  if (setup->credential.type != X509_CREDENTIAL) return TW_OK;
+  const tw_err err = tw_certified_judge(&setup->certified, setup->config, &setup->self, setup->credential.identity,
+                                        tw_node_now(node) / 1000, &node->own, NULL);
+  return err == TW_ERR_NO_MEMORY ? err : TW_OK;
+}
+
 /* The network asks about somebody who has left a key package there. */
 static bool admits(void *ctx, const tw_client_id *id, const tw_credential *credential) {
   tw_node *node = ctx;
@@ -214,11 +231,12 @@ tw_network_roster tw_node_roster(tw_node *node) {
 
 /* ---- keeping them ---- */
 
-static void relearn(const tw_node *node) {
+static void relearn(tw_node *node) {
+  node->relearning = true;
   if (node->setup.relearn != NULL) node->setup.relearn(node->setup.ctx);
 }
 
-tw_err tw_node_learn(const tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of) {
+tw_err tw_node_learn(tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of) {
   char room[TW_FINGERPRINT_TEXT];
   tw_report report = {""};
   const char *label = tw_node_peer_label(&peer->peer, room);
@@ -232,7 +250,7 @@ tw_err tw_node_learn(const tw_node *node, const tw_learned_peer *peer, const tw_
   return TW_OK;
 }
 
-tw_err tw_node_unlearn(const tw_node *node, const tw_fingerprint *key) {
+tw_err tw_node_unlearn(tw_node *node, const tw_fingerprint *key) {
   tw_report report = {""};
   const tw_err err = tw_learned_remove(node->setup.learned, key, &report);
   if (err != TW_OK)
@@ -242,11 +260,25 @@ tw_err tw_node_unlearn(const tw_node *node, const tw_fingerprint *key) {
   return err;
 }
 
-static tw_err keep(const tw_node *node, const tw_learned_peer *newcomer) {
+static bool same_prefixes(const tw_node_prefixes *a, const tw_node_prefixes *b) {
+  for (size_t i = 0; i < a->count && a->count == b->count; i++)
+    if (tw_prefix_compare(&a->list[i].prefix, &b->list[i].prefix) != 0) return false;
+  return a->count == b->count;
+}
+
+/* Nothing that the configuration has of it is another. */
+static tw_err keep_renewed(const tw_node *node, const tw_learned_peer *renewed) {
+  tw_report report = {""};
+  const tw_err err = tw_learned_put(node->setup.learned, renewed, NULL, &report);
+  if (err == TW_OK)
+    tw_node_tell(node, TW_NODE_DETAIL, "%s has a later certificate", renewed->peer.certificate);
+  else
+    tw_node_tell(node, TW_NODE_ERROR, "%s: its certificate cannot be kept: %s", renewed->peer.certificate, report.text);
+  return err;
+}
+
+static tw_err keep_instead(tw_node *node, const tw_learned_peer *newcomer, const tw_learned_peer *known) {
   char room[TW_FINGERPRINT_TEXT];
-  const tw_learned_peer *known = tw_learned_find_certificate(node->setup.learned, newcomer->peer.certificate);
-  if (known == NULL || is_same_key(known, newcomer)) return tw_node_learn(node, newcomer, NULL);
-  if (!is_later(newcomer, known)) return TW_OK; /* another newcomer was later */
   const tw_fingerprint old = known->peer.key.fingerprint;
   tw_learned_peer instead = *newcomer;
   instead.learned_at = known->learned_at; /* its addresses stay its own */
@@ -254,6 +286,28 @@ static tw_err keep(const tw_node *node, const tw_learned_peer *newcomer) {
   tw_fingerprint_format(&old, room);
   tw_node_tell(node, TW_NODE_NOTE, "%s has a later certificate with another key; %s is its key no more",
                newcomer->peer.certificate, room);
+  return TW_OK;
+}
+
+static bool is_listed(const tw_node_config *config, const char *name) {
+  for (size_t i = 0; i < config->peer_count; i++) {
+    const tw_node_peer *peer = &config->peers[i];
+    if (peer->origin == TW_NODE_FROM_FILE && peer->certificate != NULL && strcmp(peer->certificate, name) == 0)
+      return true;
+  }
+  return false;
+}
+
+static tw_err keep(tw_node *node, const tw_learned_peer *newcomer) {
+  const char *name = newcomer->peer.certificate;
+  const tw_learned_peer *known = tw_learned_find_certificate(node->setup.learned, name);
+  if (known != NULL && !is_same_key(known, newcomer))
+    return is_later(newcomer, known) ? keep_instead(node, newcomer, known) : TW_OK; /* another newcomer was later */
+  if (known != NULL && same_prefixes(&known->peer.allowed, &newcomer->peer.allowed))
+    return keep_renewed(node, newcomer);
+  TW_TRY(tw_node_learn(node, newcomer, NULL));
+  if (newcomer->peer.allowed.count == 0 && !is_listed(node->setup.config, name))
+    tw_node_tell(node, TW_NODE_NOTE, "%s has no address in our subnets: it is there for multicast alone", name);
   return TW_OK;
 }
 
@@ -310,7 +364,7 @@ void tw_node_members_tick(tw_node *node, uint64_t now_ms) {
   if (now_ms < node->review_at_ms) return;
   node->review_at_ms = now_ms + REVIEW_AGAIN_MS;
   const tw_learned *learned = node->setup.learned;
-  bool over = node->newcomers_kept > 0; /* the configuration could not be made anew */
+  bool over = node->relearning; /* it could not be done */
   for (size_t i = 0; i < learned->count; i++)
     over = over || (learned->list[i].not_after != 0 && learned->list[i].not_after * 1000 < now_ms);
   if (over) relearn(node);

@@ -98,6 +98,17 @@ meet
 says anna.err "berta.office.example has a later certificate with another key"
 [ "$(status_field anna 'scalar @{$s->{peers}}')" = 2 ] || die "anna knows the old berta, too"
 
+# ---- a renewed certificate of the same key: taken up by sync, and seen by the others in the leaf ----
+if openssl=$(command -v openssl); then
+  "$openssl" pkey -in anna.key -pubout -out anna.public
+  rm anna.pem
+  ca issue ca anna.office.example 10.7.0.1 --csr anna.public --out anna
+  on anna "$TREEWIRE" sync ./anna.conf >sync.out 2>&1 || { cat sync.out; die "anna does not take its renewed certificate"; }
+  for name in berta carla; do wait_for 30 "$name.err" "anna.office.example has a later certificate"; done
+  members anna berta carla 3
+  reaches anna berta || pings anna berta
+fi
+
 # ---- revoked ----
 ca revoke ca carla.pem
 ca crl ca

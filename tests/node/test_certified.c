@@ -79,7 +79,8 @@ static void configure(const char *text) {
   tw_alloc_free(&test.alloc, w.node.peers);
   takes(text, &w.config);
   assert_int_equal(tw_learned_append(&w.learned, &own, &w.config, &told), TW_OK);
-  tw_node_forget_newcomers(&w.node);
+  tw_node_members_clear(&w.node);
+  w.node.relearning = false; /* it is another node, as it were */
   w.node.peer_count = (uint32_t)w.config.peer_count;
   w.node.peers = tw_alloc_array(&test.alloc, w.config.peer_count + 1, sizeof *w.node.peers);
   assert_non_null(w.node.peers);
@@ -116,7 +117,7 @@ static int begin(void **state) {
 }
 
 static int end(void **state) {
-  tw_node_forget_newcomers(&w.node);
+  tw_node_members_clear(&w.node);
   tw_alloc_free(&test.alloc, w.node.peers);
   tw_node_config_clear(&w.config);
   tw_learned_clear(&w.learned);
@@ -417,6 +418,59 @@ static void of_two_who_come_at_once_the_later_counts_whoever_is_first(void **sta
   }
 }
 
+static void our_own_name_is_nobody_elses(void **state) {
+  (void)state;
+  tw_test_cert_spec late = good;
+  tw_buf own = {0};
+  late.from = -3 * TW_TEST_DAY;
+  for (int listed = 0; listed < 2; listed++) {
+    configure(listed ? IN_CA NETWORK "[Peer]\nCertificate = b.office.example\n" : CERTIFIED);
+    make(&w.root, &good);
+    assert_int_equal(tw_buf_assign(&own, tw_buf_bytes(&w.chain)), TW_OK);
+    w.node.setup.credential = (tw_credential){.type = 2, .identity = tw_buf_bytes(&own)};
+    assert_int_equal(tw_node_look_at_own(&w.node), TW_OK);
+    make(&w.root, &late);
+    assert_int_equal(meets(7), TW_ERR_CREDENTIAL);
+    assert_non_null(strstr(w.last_words, "our own name"));
+    w.node.wall_offset_ms += 60000;
+  }
+  tw_buf_clear(&own);
+}
+
+/* Nobody has to make anything anew for that. */
+static void a_renewed_certificate_of_the_same_key_is_kept(void **state) {
+  (void)state;
+  tw_test_cert_spec late = good;
+  late.from = -3 * TW_TEST_DAY;
+  late.until = 8 * TW_TEST_DAY;
+  configure(CERTIFIED);
+  make(&w.root, &good);
+  assert_int_equal(meets(7), TW_OK);
+  tw_node_learn_members(&w.node);
+  const uint64_t until = w.learned.list[0].not_after;
+  configure(CERTIFIED);
+  w.node.peers[0].is_peer = false; /* as it is met once more */
+  make(&w.root, &late);
+  assert_int_equal(meets(7), TW_OK);
+  w.relearned = 0;
+  tw_node_learn_members(&w.node);
+  assert_int_equal(w.learned.count, 1);
+  assert_int_equal(w.learned.list[0].not_after, until); /* the CA's own end */
+  tw_test_same(tw_buf_bytes(&w.learned.list[0].certificates), tw_buf_bytes(&w.chain));
+  assert_int_equal(w.relearned, 0);
+}
+
+static void who_has_no_address_of_ours_is_told(void **state) {
+  (void)state;
+  tw_test_cert_spec spec = good;
+  spec.names = "DNS:b.office.example,IP:192.0.2.1";
+  configure(CERTIFIED);
+  make(&w.root, &spec);
+  assert_int_equal(meets(7), TW_OK);
+  tw_node_learn_members(&w.node);
+  assert_non_null(strstr(w.last_words, "there for multicast alone"));
+}
+
 static void an_address_is_only_once_there(void **state) {
   (void)state;
   tw_test_cert_spec thief = good;
@@ -558,6 +612,7 @@ static void peers_by_enrolment_have_no_certificate_to_be_looked_at(void **state)
   configure(CERTIFIED);
   assert_int_equal(tw_node_learn(&w.node, &peer, NULL), TW_OK);
   review(TW_TEST_X509_NOW + 1000 * TW_TEST_DAY, 1, 0);
+  configure(CERTIFIED);
   w.relearned = 0;
   tw_node_members_tick(&w.node, (TW_TEST_X509_NOW + 1000 * TW_TEST_DAY) * 1000);
   assert_int_equal(w.relearned, 0);
@@ -589,6 +644,9 @@ int main(void) {
       TEST(who_is_refused_is_not_wanted),
       TEST(of_two_keys_for_a_name_the_later_certificate_counts),
       TEST(of_two_who_come_at_once_the_later_counts_whoever_is_first),
+      TEST(our_own_name_is_nobody_elses),
+      TEST(a_renewed_certificate_of_the_same_key_is_kept),
+      TEST(who_has_no_address_of_ours_is_told),
       TEST(an_address_is_only_once_there),
       TEST(who_was_cut_off_does_not_come_back_by_another_key),
       TEST(an_admin_is_one_as_soon_as_its_certificate_was_seen),
