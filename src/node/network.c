@@ -44,6 +44,7 @@ static void init(tw_network *network, const tw_network_config *config) {
                                  .ctx = network};
   network->pending.send_at_ms = UINT64_MAX;
   network->wait_ms = network->config.repeat_ms;
+  network->ask_again_ms = TW_NETWORK_ASK_FIRST_MS;
   network->rejoin_wait_ms = TW_NETWORK_SECOND;
   network->find_at_ms = UINT64_MAX;
   network->behind_at_ms = UINT64_MAX;
@@ -157,6 +158,7 @@ void tw_network_connected(tw_network *network, uint64_t now_ms) {
   network->finding = false;
   network->stocking = false;
   network->wait_ms = network->config.repeat_ms;
+  network->ask_again_ms = TW_NETWORK_ASK_FIRST_MS;
   tw_network_stop_gathering(network);
   network->pending.in_flight = false;
   if (network->state == TW_NETWORK_IDLE) network->state = TW_NETWORK_FINDING;

@@ -17,8 +17,9 @@ enum {
 #define TW_NETWORK_TAG (UINT64_C(2) << 56)
 #define TW_NETWORK_SECOND UINT64_C(1000)
 #define TW_NETWORK_WAIT_MAX_MS (UINT64_C(3600) * 1000)
-/* Where members may not know us yet, we ask to be let in at least so often. */
-#define TW_NETWORK_ASK_AGAIN_MS (UINT64_C(60) * 1000)
+/* Where members may not know us yet, and so cannot ask for us, we ask to be let in ever less often, but so often. */
+#define TW_NETWORK_ASK_FIRST_MS (UINT64_C(2) * 1000)
+#define TW_NETWORK_ASK_LATEST_MS (UINT64_C(64) * 1000)
 /* By rank: members take turns in what all of them could do. */
 #define TW_NETWORK_TURN_MS UINT64_C(3000)
 /* Who had no key package is asked for again. */
@@ -130,6 +131,7 @@ struct tw_network {
   bool stocking;
   bool overdue; /* what we lack has not come by mail: put ourselves back */
   uint64_t wait_ms;
+  uint64_t ask_again_ms;
   uint64_t find_at_ms;
   uint64_t stock_at_ms;
   uint64_t behind_at_ms; /* then it is overdue */

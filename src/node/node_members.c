@@ -107,22 +107,45 @@ static bool is_self(const tw_node *node, const tw_client_id *id) {
   return memcmp(id, &node->setup.self, sizeof *id) == 0;
 }
 
+/* A newcomer from `first` on has the name, by a later certificate: who comes in by that and who goes do so at once. */
+static bool is_superseded(const tw_node *node, const char *name, const tw_client_id *id, size_t first) {
+  for (size_t i = first; name != NULL && i < node->newcomer_count; i++) {
+    const tw_node_peer *newcomer = &node->newcomers[i].peer;
+    if (strcmp(newcomer->certificate, name) == 0 && memcmp(&newcomer->key.fingerprint, id, sizeof *id) != 0)
+      return true;
+  }
+  return false;
+}
+
+static bool wants_peer(const tw_node *node, uint32_t peer) {
+  return tw_node_has_peer(node, peer) &&
+         !is_superseded(node, node->setup.config->peers[peer].certificate, &node->peers[peer].id, 0);
+}
+
+static bool wants_newcomer(const tw_node *node, size_t at) {
+  const tw_node_peer *newcomer = &node->newcomers[at].peer;
+  return !is_superseded(node, newcomer->certificate, &newcomer->key.fingerprint, at + 1);
+}
+
 static bool wants(void *ctx, const tw_client_id *id) {
   const tw_node *node = ctx;
-  return is_self(node, id) || tw_node_find_peer(node, id) != UINT32_MAX || find_newcomer(node, id) != NULL;
+  const uint32_t peer = tw_node_find_peer(node, id);
+  const tw_learned_peer *newcomer = find_newcomer(node, id);
+  if (is_self(node, id) || (peer != UINT32_MAX && wants_peer(node, peer))) return true;
+  return newcomer != NULL && wants_newcomer(node, (size_t)(newcomer - node->newcomers));
 }
 
 static bool next_wanted(void *ctx, size_t index, tw_client_id *id) {
   const tw_node *node = ctx;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!tw_node_has_peer(node, i)) continue;
+    if (!wants_peer(node, i)) continue;
     if (index-- > 0) continue;
     *id = node->peers[i].id;
     return true;
   }
   for (size_t i = 0; i < node->newcomer_count; i++) {
     const tw_fingerprint *key = &node->newcomers[i].peer.key.fingerprint;
-    if (tw_node_find_peer(node, key) != UINT32_MAX || index-- > 0) continue;
+    if (tw_node_find_peer(node, key) != UINT32_MAX || !wants_newcomer(node, i) || index-- > 0) continue;
     *id = *key;
     return true;
   }

@@ -389,6 +389,9 @@ static void of_two_keys_for_a_name_the_later_certificate_counts(void **state) {
   w.node.wall_offset_ms += 5000;
   make(&w.root, &late);
   assert_int_equal(meets(9), TW_OK);
+  tw_network_roster roster = tw_node_roster(&w.node);
+  assert_false(roster.wants(roster.ctx, &seven)); /* at once: one goes as the other comes */
+  assert_int_equal(roster_size(), 1);
   tw_node_learn_members(&w.node);
   assert_non_null(strstr(w.last_words, "is its key no more"));
   assert_int_equal(w.learned.count, 1);
@@ -411,6 +414,7 @@ static void of_two_who_come_at_once_the_later_counts_whoever_is_first(void **sta
     assert_int_equal(meets(late_first ? 9 : 7), TW_OK);
     make(&w.root, late_first ? &good : &late);
     assert_int_equal(meets(late_first ? 7 : 9), late_first ? TW_ERR_CREDENTIAL : TW_OK);
+    assert_int_equal(roster_size(), 1);
     tw_node_learn_members(&w.node);
     assert_int_equal(w.learned.count, 1);
     assert_int_equal(w.learned.list[0].peer.key.fingerprint.digest[0], 9);
