@@ -285,22 +285,22 @@ static tw_err save(const tw_learned *learned, const tw_learned_peer *peer, const
 tw_err tw_learned_put(tw_learned *learned, const tw_learned_peer *peer, const tw_fingerprint *instead_of,
                       tw_report *report) {
   tw_learned_peer made;
-  const tw_fingerprint gone = instead_of != NULL ? *instead_of : peer->peer.key.fingerprint;
-  const bool replaces = tw_learned_find(learned, &gone) != NULL ||
-                        tw_learned_find(learned, &peer->peer.key.fingerprint) != NULL;
+  const tw_fingerprint key = peer->peer.key.fingerprint; /* it may be in the list, as may the other one */
+  const tw_fingerprint gone = instead_of != NULL ? *instead_of : key;
   if (!is_valid(peer)) return tw_report_fail(report, TW_ERR_ARGUMENT, "that is no peer to be kept");
-  if (learned->count == TW_LEARNED_MAX && !replaces)
+  if (learned->count == TW_LEARNED_MAX && tw_learned_find(learned, &gone) == NULL &&
+      tw_learned_find(learned, &key) == NULL)
     return tw_report_fail(report, TW_ERR_LIMIT, "more than %d peers were learned", TW_LEARNED_MAX);
   tw_err err = copy(learned->alloc, peer, &made);
   if (err == TW_OK && (err = make_room(learned)) != TW_OK) tw_learned_peer_clear(learned->alloc, &made);
   if (err != TW_OK) return tw_report_fail(report, err, "%s", tw_err_text(err));
-  err = save(learned, &made, instead_of, report);
+  err = save(learned, &made, instead_of != NULL ? &gone : NULL, report);
   if (err != TW_OK) {
     tw_learned_peer_clear(learned->alloc, &made);
     return err;
   }
   drop(learned, &gone);
-  drop(learned, &made.peer.key.fingerprint);
+  drop(learned, &key);
   insert(learned, &made);
   return TW_OK;
 }
