@@ -255,6 +255,8 @@ static void answer_peer(running *r, const char *word, void (*act)(tw_node *node,
     answer_text(answer, "!the node is busy");
   else if (peer == UINT32_MAX)
     answer_text(answer, "!%s has no peer '%.100s'", r->run->file.name, word);
+  else if (!r->profile->config.peers[peer].key.given)
+    answer_text(answer, "!the certificate of '%.100s' was not seen yet, so that its key is not known", word);
   else
     act(r->node, peer);
 }

@@ -155,6 +155,8 @@ tw_err tw_certified_review(const tw_certified *certified, const tw_node_config *
     tw_report why = {""};
     tw_err err = TW_OK;
     if (known->peer.origin == TW_NODE_FROM_CERTIFICATE) err = review_one(certified, config, learned, i, now, &why);
+    /* A CRL that we lack makes no end later. */
+    if (err == TW_ERR_CREDENTIAL && known->not_after < now) err = TW_ERR_CERTIFICATE_EXPIRED;
     if (err == TW_ERR_NO_MEMORY) return tw_report_fail(report, err, "%s", tw_err_text(err));
     if (err != TW_OK) {
       char room[TW_FINGERPRINT_TEXT];

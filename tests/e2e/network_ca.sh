@@ -134,6 +134,8 @@ done
 up anna
 members anna 1
 holds anna "!defined peer('berta.office.example')->{key}" || { show_status; die "anna knows berta's key"; }
+if on anna "$TREEWIRE" remove ./anna.conf berta.office.example 2>remove.err; then die "anna has removed whom it does not know"; fi
+says remove.err "was not seen yet"
 up berta
 members anna berta 2
 meet

@@ -585,6 +585,7 @@ static void a_crl_that_is_out_of_date_ends_nobody(void **state) {
   trust_root_until(43, TW_TEST_DAY);
   review(TW_TEST_X509_NOW, 1, 0);
   review(TW_TEST_X509_NOW + 2 * TW_TEST_DAY, 1, 1);
+  review(TW_TEST_X509_NOW + 6 * TW_TEST_DAY, 0, 1); /* but an end is an end */
   /* Nobody comes in by it. */
   tw_test_cert_spec other = good;
   other.names = "DNS:c.office.example";
