@@ -33,6 +33,9 @@ typedef struct tw_network_roster {
   bool (*next_wanted)(void *ctx, size_t index, tw_client_id *id);
   /** May add and remove others. NULL: everybody may. */
   bool (*is_admin)(void *ctx, const tw_client_id *id);
+  /** Somebody else, who wants in and has this credential, the key of which is its own: from then on the roster has it.
+   * NULL: never. */
+  bool (*admits)(void *ctx, const tw_client_id *id, const tw_credential *credential);
 } tw_network_roster;
 
 /** Borrowed as long as the network is; copied itself. */
@@ -127,6 +130,8 @@ void tw_network_get_status(const tw_network *network, tw_network_status *status)
  * call. */
 tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch);
 
+/** The first member of the epoch that there is at or after `*leaf`, as tw_group_next_member. */
+bool tw_network_member_at_leaf(const tw_network *network, uint32_t *leaf, tw_member *member);
 /** Of the epoch that there is. */
 bool tw_network_has_member(const tw_network *network, const tw_client_id *id);
 /** All members, ourselves included, by an index from 0; false at the end. `leaf` may be NULL. */

@@ -132,6 +132,9 @@ static void wait_for_welcome(tw_network *network, uint64_t now_ms) {
   network->state = TW_NETWORK_WAITING;
   tw_network_ask_stock(network);
   network->find_at_ms = tw_network_back_off(network, now_ms);
+  if (network->config.roster.admits == NULL) return;
+  tw_network_sooner(&network->find_at_ms, now_ms + network->ask_again_ms);
+  if (network->ask_again_ms < TW_NETWORK_ASK_LATEST_MS) network->ask_again_ms *= 2;
 }
 
 /* ---- putting ourselves back ---- */

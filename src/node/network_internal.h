@@ -11,6 +11,7 @@ enum {
   TW_NETWORK_ADDS_MAX = 128,         /* in one commit */
   TW_NETWORK_ADDS_BYTES = 256 << 10, /* of their key packages; the one that passes it is the last */
   TW_NETWORK_TURNS = 8,              /* of members, for what all of them could do */
+  TW_NETWORK_STRANGERS = 16,         /* who want in, and are not known yet */
   TW_NETWORK_HELD_MAX = 16,          /* commits that cannot be processed yet */
   TW_NETWORK_SWITCHES = 8,           /* epochs that are known, but not sent under yet */
   TW_NETWORK_HASTE = 3               /* so many times sooner where there is a hurry */
@@ -18,6 +19,9 @@ enum {
 #define TW_NETWORK_TAG (UINT64_C(2) << 56)
 #define TW_NETWORK_SECOND UINT64_C(1000)
 #define TW_NETWORK_WAIT_MAX_MS (UINT64_C(3600) * 1000)
+/* Where members may not know us yet, and so cannot ask for us, we ask to be let in ever less often, but so often. */
+#define TW_NETWORK_ASK_FIRST_MS (UINT64_C(2) * 1000)
+#define TW_NETWORK_ASK_LATEST_MS (UINT64_C(64) * 1000)
 /* By rank: members take turns in what all of them could do. */
 #define TW_NETWORK_TURN_MS UINT64_C(3000)
 /* Who had no key package is asked for again. */
@@ -132,6 +136,7 @@ struct tw_network {
   bool stocking;
   bool overdue; /* what we lack has not come by mail: put ourselves back */
   uint64_t wait_ms;
+  uint64_t ask_again_ms;
   uint64_t find_at_ms;
   uint64_t stock_at_ms;
   uint64_t behind_at_ms; /* then it is overdue */
@@ -150,6 +155,8 @@ struct tw_network {
 
   tw_network_tried *tried;
   size_t tried_count;
+  tw_client_id strangers[TW_NETWORK_STRANGERS];
+  size_t stranger_count;
   tw_network_candidate *candidates;
   size_t candidate_count, candidate_next;
   bool gathering;
@@ -265,6 +272,8 @@ void tw_network_look_around(tw_network *network, uint64_t now_ms);
 void tw_network_do_duties(tw_network *network, uint64_t now_ms);
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
 void tw_network_stop_gathering(tw_network *network);
+/* Whether our leaf in a group has the credential that we have now; also of no group. */
+bool tw_network_has_own_credential(const tw_network *network, const tw_group *group);
 void tw_network_renew(tw_network *network, uint64_t now_ms);
 /* When our leaf is to be renewed. */
 void tw_network_plan_rekey(tw_network *network, uint64_t now_ms);
