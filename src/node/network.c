@@ -125,7 +125,7 @@ void tw_network_answer(tw_network *network, uint64_t tag, const tw_control_answe
   case TW_NETWORK_ASK_STOCK: tw_network_stocked(network, answer, now_ms); return;
   case TW_NETWORK_ASK_PUBLISH: tw_network_published(network, answer, now_ms); return;
   case TW_NETWORK_ASK_TAKE:
-    if (network->gathering && detail == network->candidate_next) tw_network_took(network, answer, now_ms);
+    if (tw_network_awaits(network, detail)) tw_network_took(network, answer, now_ms);
     return;
   case TW_NETWORK_ASK_WANT_IN: return;
   }

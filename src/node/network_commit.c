@@ -56,13 +56,16 @@ static bool next_missing(const tw_network *network, size_t *index, tw_client_id 
   return false;
 }
 
-/* When one of them can be tried. */
-static uint64_t earliest_missing(const tw_network *network) {
+/* When one of them can be tried, and how many can be by then. */
+static uint64_t earliest_missing(const tw_network *network, uint64_t now_ms, size_t *count) {
   uint64_t at_ms = UINT64_MAX;
   tw_client_id id;
+  *count = 0;
   for (size_t i = 0; next_missing(network, &i, &id); i++) {
     const tw_network_tried *tried = find_tried(network, &id);
-    tw_network_sooner(&at_ms, tried == NULL ? 0 : tried->again_ms);
+    const uint64_t its_ms = tried == NULL ? 0 : tried->again_ms;
+    tw_network_sooner(&at_ms, its_ms);
+    if (its_ms <= now_ms) ++*count;
   }
   if (network->stranger_count > 0) at_ms = 0;
   return at_ms;
@@ -80,10 +83,12 @@ static uint64_t rank_of(const tw_network *network) {
 }
 
 /* The first few one after the other; the others, of whom there may be hundreds, at random behind them. */
-static uint64_t wait_for_turn(const tw_network *network) {
+static uint64_t wait_for_turn(const tw_network *network, size_t joiners) {
   const uint64_t rank = rank_of(network);
   const uint64_t turn = rank < TW_NETWORK_TURNS ? rank : TW_NETWORK_TURNS;
-  return turn * TW_NETWORK_TURN_MS + tw_network_roll(network, TW_NETWORK_SECOND * (1 + (rank - turn) / 10));
+  const uint64_t at_once = joiners < TW_NETWORK_ADDS_MAX ? joiners : TW_NETWORK_ADDS_MAX;
+  return turn * (TW_NETWORK_TURN_MS + at_once * TW_NETWORK_TAKE_MS) +
+         tw_network_roll(network, TW_NETWORK_SECOND * (1 + (rank - turn) / 10));
 }
 
 static bool can_act(const tw_network *network) {
@@ -94,7 +99,8 @@ static bool can_act(const tw_network *network) {
 void tw_network_look_around(tw_network *network, uint64_t now_ms) {
   tw_network_look_for_unwanted(network);
   if (!can_act(network) || !tw_network_may(network, &network->config.self)) return;
-  uint64_t at_ms = network->unwanted ? now_ms : earliest_missing(network);
+  size_t joiners = 0;
+  uint64_t at_ms = network->unwanted ? now_ms : earliest_missing(network, now_ms, &joiners);
   if (at_ms == UINT64_MAX) {
     network->duty_at_ms = UINT64_MAX;
     network->at_once = false;
@@ -105,7 +111,7 @@ void tw_network_look_around(tw_network *network, uint64_t now_ms) {
     return;
   }
   if (at_ms < now_ms) at_ms = now_ms;
-  at_ms += wait_for_turn(network);
+  at_ms += wait_for_turn(network, joiners);
   tw_network_sooner(&network->duty_at_ms, at_ms); /* a wait that has begun is not begun anew */
 }
 
@@ -253,7 +259,7 @@ static void commit_changes(tw_network *network, uint64_t now_ms) {
   if (err == TW_OK) tw_network_look_around(network, now_ms);
 }
 
-/* ---- one after the other ---- */
+/* ---- key packages ---- */
 
 static size_t gathered_bytes(const tw_network *network) {
   size_t bytes = 0;
@@ -265,16 +271,31 @@ static bool has_enough(const tw_network *network) {
   return network->candidate_next == network->candidate_count || gathered_bytes(network) >= TW_NETWORK_ADDS_BYTES;
 }
 
+static uint32_t take_detail(const tw_network *network, size_t index) {
+  return (uint32_t)network->gathered << 16 | (uint32_t)index;
+}
+
+/* Several are on their way at once, and their answers come in order. */
 static void take_next(tw_network *network, uint64_t now_ms) {
   if (has_enough(network)) {
     commit_changes(network, now_ms);
     return;
   }
-  const tw_client_id *id = &network->candidates[network->candidate_next].id;
-  const tw_control_request request = {.type = TW_CONTROL_TAKE, .body.take = {*id, TW_CONTROL_POOL_NETWORK}};
-  if (tw_network_ask_relay(network, &request, TW_NETWORK_ASK_TAKE, (uint32_t)network->candidate_next)) return;
-  tw_network_stop_gathering(network); /* when the relay is there again */
-  network->duty_at_ms = now_ms + network->config.repeat_ms;
+  while (network->candidate_asked < network->candidate_count &&
+         network->candidate_asked - network->candidate_next < TW_NETWORK_TAKES) {
+    const tw_client_id *id = &network->candidates[network->candidate_asked].id;
+    const tw_control_request request = {.type = TW_CONTROL_TAKE, .body.take = {*id, TW_CONTROL_POOL_NETWORK}};
+    if (!tw_network_ask_relay(network, &request, TW_NETWORK_ASK_TAKE, take_detail(network, network->candidate_asked))) {
+      tw_network_stop_gathering(network); /* when the relay is there again */
+      network->duty_at_ms = now_ms + network->config.repeat_ms;
+      return;
+    }
+    network->candidate_asked++;
+  }
+}
+
+bool tw_network_awaits(const tw_network *network, uint32_t detail) {
+  return network->gathering && detail == take_detail(network, network->candidate_next);
 }
 
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms) {
@@ -318,6 +339,7 @@ static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
     if (network->candidates == NULL) return TW_ERR_NO_MEMORY;
   }
   network->candidate_count = 0;
+  network->candidate_asked = 0;
   network->candidate_next = 0;
   for (size_t i = 0; network->candidate_count < network->adds_max && next_missing(network, &i, &id); i++) {
     const tw_network_tried *tried = find_tried(network, &id);
@@ -344,6 +366,7 @@ void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
   if (network->unwanted) network->candidate_count = 0;
   network->at_once = network->at_once && network->unwanted; /* until they are gone: somebody else may be first */
   network->gathering = true;
+  network->gathered++;
   take_next(network, now_ms);
 }
 

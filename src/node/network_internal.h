@@ -9,6 +9,7 @@
 enum {
   TW_NETWORK_PACKAGES = 2,           /* key packages at the relay, while we are no member */
   TW_NETWORK_ADDS_MAX = 128,         /* in one commit */
+  TW_NETWORK_TAKES = 16,             /* key packages that are asked for at once */
   TW_NETWORK_ADDS_BYTES = 256 << 10, /* of their key packages; the one that passes it is the last */
   TW_NETWORK_TURNS = 8,              /* of members, for what all of them could do */
   TW_NETWORK_STRANGERS = 16,         /* who want in, and are not known yet */
@@ -24,6 +25,8 @@ enum {
 #define TW_NETWORK_ASK_LATEST_MS (UINT64_C(64) * 1000)
 /* By rank: members take turns in what all of them could do. */
 #define TW_NETWORK_TURN_MS UINT64_C(3000)
+/* And so much for each key package that whoever is first may have to ask for. */
+#define TW_NETWORK_TAKE_MS UINT64_C(50)
 /* Who had no key package is asked for again. */
 #define TW_NETWORK_TRY_AGAIN_MS (UINT64_C(600) * 1000)
 
@@ -158,8 +161,10 @@ struct tw_network {
   tw_client_id strangers[TW_NETWORK_STRANGERS];
   size_t stranger_count;
   tw_network_candidate *candidates;
-  size_t candidate_count, candidate_next;
+  size_t candidate_count;
+  size_t candidate_asked, candidate_next; /* key packages that were asked for; whose answer comes next */
   bool gathering;
+  uint16_t gathered; /* how often so far: answers to an earlier time do not count */
   size_t adds_max;
 
   uint64_t forks;
@@ -277,6 +282,8 @@ bool tw_network_has_own_credential(const tw_network *network, const tw_group *gr
 void tw_network_renew(tw_network *network, uint64_t now_ms);
 /* When our leaf is to be renewed. */
 void tw_network_plan_rekey(tw_network *network, uint64_t now_ms);
+/* An answer with this detail in its tag is waited for. */
+bool tw_network_awaits(const tw_network *network, uint32_t detail);
 /* A commit that adds was refused: those are not tried at once again. */
 void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *pending, uint64_t now_ms);
 /* One that was tried is not tried again before `again_ms`; 0: it may be. */

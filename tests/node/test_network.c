@@ -11,6 +11,32 @@ static void all_come_together(void **state) {
   end_world();
 }
 
+static unsigned takes;
+
+static bool give_two_key_packages(kit_node *n, const tw_control_request *asked, tw_control_answer *answer) {
+  (void)n;
+  if (asked->type != TW_CONTROL_TAKE || ++takes <= 2) return true;
+  answer->status = TW_CONTROL_BUSY;
+  answer->body.words = TW_NO_BYTES;
+  return true;
+}
+
+static void who_was_gathered_is_added_though_the_relay_has_no_time_for_more(void **state) {
+  (void)state;
+  takes = 0;
+  begin_world(9, 0x01, 0x01);
+  live(500);
+  world.bend_answer = give_two_key_packages;
+  for (uint32_t i = 1; i < NODES; i++) connect(&world.nodes[i]);
+  live(2000);
+  assert_int_equal(status_of(0).epoch, 1);
+  assert_int_equal(status_of(0).members, 3);
+  world.bend_answer = NULL;
+  expect_agreement(0x1f, 10000, "the others before long");
+  assert_int_equal(status_of(0).epoch, 2);
+  end_world();
+}
+
 static void keys_are_renewed(void **state) {
   (void)state;
   begin_world(2, 0, 0x1f);
@@ -293,6 +319,7 @@ static void whatever_happened_all_who_are_wanted_are_together_in_the_end(void **
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_come_together),
+      cmocka_unit_test(who_was_gathered_is_added_though_the_relay_has_no_time_for_more),
       cmocka_unit_test(keys_are_renewed),
       cmocka_unit_test(who_is_not_wanted_any_more_is_removed),
       cmocka_unit_test(a_rekey_loses_nothing),
