@@ -202,7 +202,8 @@ static void put_control(wire *w, uint32_t at, int level, int type, const void *v
 }
 
 static void put_segment(wire *w, uint32_t at, uint32_t segment) {
-  if (segment != 0) put_control(w, at, IPPROTO_UDP, UDP_SEGMENT, &(uint16_t){(uint16_t)segment}, sizeof(uint16_t));
+  const uint16_t size = (uint16_t)segment;
+  if (segment != 0) put_control(w, at, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
 }
 
 static void send_all(wire *w, uint32_t count) {
@@ -230,9 +231,10 @@ static void send_messages(wire *w, const tw_forward_message *messages, uint32_t 
                                                  .msg_iovlen = w->offloads ? m->part_count : 1};
       if (w->offloads) put_segment(w, made, m->segment);
       if (!w->tells) continue;
+      const int tos = m->tos;
       struct in_pktinfo info = {0};
       memcpy(&info.ipi_spec_dst, m->to.local, sizeof info.ipi_spec_dst);
-      put_control(w, made, IPPROTO_IP, IP_TOS, &(int){m->tos}, sizeof(int));
+      put_control(w, made, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
       put_control(w, made, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
   }

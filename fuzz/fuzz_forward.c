@@ -79,7 +79,7 @@ static void send(world *w, uint8_t how) {
     TW_FUZZ_ASSERT(m->segment == 0 || (m->bytes + m->segment - 1) / m->segment == m->packets);
     for (uint32_t p = 0; p < m->part_count; p++) {
       TW_FUZZ_ASSERT(m->parts[p].iov_len >= TW_FORWARD_PACKET_MIN);
-      TW_FUZZ_ASSERT(p + 1 == m->part_count || m->parts[p].iov_len % m->segment == 0);
+      TW_FUZZ_ASSERT(p + 1 == m->part_count || (m->segment != 0 && m->parts[p].iov_len % m->segment == 0));
       for (size_t b = 0; b < m->parts[p].iov_len; b++)
         sum = (uint8_t)(sum + ((const uint8_t *)m->parts[p].iov_base)[b]);
       bytes += (uint32_t)m->parts[p].iov_len;

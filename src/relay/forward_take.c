@@ -196,13 +196,13 @@ static void begin_run(intake *in, uint8_t *at, size_t len, uint32_t slot) {
     return;
   }
   in->from = from;
-  in->run = (tw_forward_run){.at = at,
-                             .destination = destination,
+  in->run = (tw_forward_run){.destination = destination,
                              .slot = slot,
                              .segment = (uint16_t)len,
                              .last = (uint16_t)len,
                              .count = 1,
                              .tos = in->tos};
+  in->run.at = at;
   if (from == NULL) {
     in->reason = TW_FORWARD_NO_SESSION;
   } else if (!is_from(from, in->source)) {

@@ -149,10 +149,12 @@ static struct msghdr *put_header(tw_relay_udp *udp, const tw_relay_socket *sock,
   *header = (struct msghdr){.msg_name = &udp->names[n],
                             .msg_namelen = tw_udp_address_len(&udp->names[n]),
                             .msg_control = udp->controls[n].bytes};
-  if (segment != 0) put_control(header, SOL_UDP, UDP_SEGMENT, &(uint16_t){(uint16_t)segment}, sizeof(uint16_t));
-  if (tos != 0)
-    put_control(header, to->family == 4 ? IPPROTO_IP : IPPROTO_IPV6, to->family == 4 ? IP_TOS : IPV6_TCLASS,
-                &(int){tos}, sizeof(int));
+  const uint16_t size = (uint16_t)segment;
+  const int octet = tos;
+  const bool four = to->family == 4;
+  if (size != 0) put_control(header, SOL_UDP, UDP_SEGMENT, &size, sizeof size);
+  if (octet != 0)
+    put_control(header, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_TOS : IPV6_TCLASS, &octet, sizeof octet);
   put_own(sock, header, to);
   if (header->msg_controllen == 0) header->msg_control = NULL;
   return header;

@@ -9,7 +9,7 @@
 #
 # The nodes have no ways to each other outside.
 #
-# shellcheck disable=SC2016
+# shellcheck disable=SC2154,SC2016,SC2119
 support=$(realpath "$(dirname "$0")/support")
 # shellcheck source-path=SCRIPTDIR source=support/netns.bash
 . "$support/netns.bash"

@@ -40,6 +40,7 @@ to_self() { bytes 0000003604"$1$(own_id b.key)"10; printf 'keep this, relay'; } 
 
 relay_of --peers peers --state state
 refused 3 "cannot be bound: Address already in use" --peers peers --listen "127.0.0.1:$port"
+refused 1 "rekey-after" --peers peers --listen 127.0.0.1:0 --rekey-after 2592001
 refused 2 "state" --peers peers --listen 127.0.0.1:0 --state state
 timeout 20 "$TREEWIRE" connect --key c.key --peer @a.pub --stdio "127.0.0.1:$port" </dev/null 2>stranger.err && die "a stranger was let in"
 wait_event a.ev error refused

@@ -115,7 +115,7 @@ rest() {
     sed -i 's/^RekeyAfter = .*/RekeyAfter = 3600/' "$name.conf"
     on "$name" "$TREEWIRE" sync "./$name.conf" >sync.out 2>&1 || { cat sync.out; die "$name does not take another RekeyAfter"; }
   done
-  until_true 20 agree || { show_status; die "they do not agree"; }
+  until_true 60 agree || { show_status; die "they do not agree"; } # what was lost is asked for after 10 s, then after 20
 }
 
 # meet: each two have exchanged a packet
