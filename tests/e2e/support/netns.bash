@@ -65,7 +65,11 @@ unset netns_tool netns_how netns_problem
 # ---- hosts -------------------------------------------------------------------------------------------------------
 
 # The prefix of a command on a host. pdeathsig: whatever kills the script takes the command along.
-netns_prefix() { prefix=(setpriv --pdeathsig KILL nsenter "--net=/run/netns/$1" --); }
+declare -A netns_core=() # by host, the core that its commands have; the others have all
+netns_prefix() {
+  prefix=(setpriv --pdeathsig KILL nsenter "--net=/run/netns/$1" --)
+  [ -z "${netns_core[$1]:-}" ] || prefix+=(taskset -c "${netns_core[$1]}")
+}
 
 # on HOST COMMAND…: a signal to the script is heard at once, and not only when the command is at its end.
 on() {
