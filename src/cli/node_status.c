@@ -123,6 +123,7 @@ static json_t *network_json(const tw_node_config *config, const tw_network_statu
   put_number(object, "members", status->members);
   put_age(object, "own_key_age", status->leaf_made_ms, now_ms);
   put(object, "committing", json_boolean(status->pending_since_ms != 0));
+  put(object, "unwanted", json_boolean(status->unwanted));
   put_number(object, "forks", status->forks);
   put_number(object, "refused", status->refused);
   return object;
@@ -286,9 +287,10 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
              : is_true(relay, "packets") ? "up"
                                          : "up, but no packets by it yet",
              text_of(relay, "seen_at")));
-  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members; our key's age %s\n", text_of(network, "group"),
+  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members; our key's age %s%s\n", text_of(network, "group"),
              text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
-             age_text(network, "own_key_age", room)));
+             age_text(network, "own_key_age", room),
+             is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
   TW_TRY(say(out, "  suite      %s\n", text_of(network, "suite")));
   size_t i;
   json_t *peer;

@@ -28,7 +28,7 @@ static bool is_complete(const tw_network_config *config) {
 static void init(tw_network *network, const tw_network_config *config) {
   const tw_alloc *alloc = tw_env_alloc(config->client->env);
   network->config = *config;
-  if (config->switch_ms == 0) network->config.switch_ms = TW_NETWORK_SECOND;
+  if (config->switch_ms == 0) network->config.switch_ms = 3 * TW_NETWORK_SECOND;
   if (config->repeat_ms == 0) network->config.repeat_ms = 10 * TW_NETWORK_SECOND;
   network->env = config->client->env;
   network->client = *config->client;
@@ -146,6 +146,7 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
     return err;
   }
   tw_network_switch_keys(network, now_ms);
+  tw_network_look_for_unwanted(network);
   if (network->refusal != TW_NETWORK_REFUSED_NOTHING) network->state = TW_NETWORK_STUCK;
   tw_network_reconsider(network, now_ms); /* a restart is how most rosters change */
   if (!tw_network_has_own_credential(network, network->epoch.group)) network->rekey_wanted_ms = now_ms;
@@ -155,6 +156,7 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
 
 void tw_network_connected(tw_network *network, uint64_t now_ms) {
   network->generation++;
+  network->connected_ms = now_ms;
   network->finding = false;
   network->stocking = false;
   network->wait_ms = network->config.repeat_ms;
@@ -205,6 +207,7 @@ void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id 
 
 void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
   network->wait_ms = network->config.repeat_ms;
+  tw_network_look_for_unwanted(network);
   for (size_t i = 0; i < network->tried_count; i++) network->tried[i].again_ms = 0;
   tw_network_reconsider(network, now_ms);
   if (network->state == TW_NETWORK_STUCK && network->refusal == TW_NETWORK_REFUSED_NOTHING)
@@ -217,6 +220,7 @@ void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
 void tw_network_remove(tw_network *network, const tw_client_id *id, uint64_t now_ms) {
   if (tw_network_wants(network, id) || tw_network_find_member(&network->epoch, id) == NULL) return;
   tw_network_stop_gathering(network);
+  network->unwanted = true;
   network->at_once = true;
   tw_network_look_around(network, now_ms);
   if (network->duty_at_ms <= now_ms) tw_network_do_duties(network, now_ms);
@@ -275,8 +279,11 @@ void tw_network_tick(tw_network *network, uint64_t now_ms) {
 
 void tw_network_get_status(const tw_network *network, tw_network_status *status) {
   const tw_network_epoch *epoch = &network->epoch;
-  *status = (tw_network_status){
-      .state = network->state, .number = network->number, .forks = network->forks, .refused = network->refused};
+  *status = (tw_network_status){.state = network->state,
+                                .number = network->number,
+                                .unwanted = network->unwanted,
+                                .forks = network->forks,
+                                .refused = network->refused};
   if (network->pending.kind != TW_NETWORK_PENDING_NONE) status->pending_since_ms = network->pending.since_ms;
   if (epoch->group == NULL) return;
   status->there = true;

@@ -48,7 +48,8 @@ typedef struct tw_network_config {
   uint32_t owner; /* what `keys` is told whose they are: TW_SAS_NETWORK */
   tw_network_roster roster;
   uint64_t rekey_after_ms; /* age of our leaf key at which it is renewed, an eighth less at random; 0: never */
-  uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known. 0: 1 s */
+  uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known: others lose nothing whose
+                              mail is that slow. A third of it where somebody is removed, or we were away. 0: 3 s */
   uint64_t repeat_ms;      /* no success for so long: ask again; doubles up to an hour. 0: 10 s */
   /** For people. May be NULL. */
   void (*tell)(void *ctx, const char *what, tw_err err);
@@ -118,6 +119,7 @@ typedef struct tw_network_status {
   uint32_t own_leaf;
   uint64_t leaf_made_ms;     /* Unix time */
   uint32_t number;           /* of the group at the relay, for packets to all of it; 0: not known */
+  bool unwanted;             /* there are members that are not to be: nothing may be sent to all until they are gone */
   uint64_t pending_since_ms; /* a commit of ours is under way; 0: none */
   uint64_t forks;            /* that were noticed */
   uint64_t refused;          /* commits and Welcomes */

@@ -46,13 +46,6 @@ void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *p
 
 /* ---- what there is to do ---- */
 
-static bool has_unwanted(const tw_network *network) {
-  for (size_t i = 0; i < network->epoch.count; i++) {
-    if (!tw_network_wants(network, &network->epoch.members[i].id)) return true;
-  }
-  return false;
-}
-
 /* Those whom we want, and who are no members. */
 static bool next_missing(const tw_network *network, size_t *index, tw_client_id *id) {
   const tw_network_roster *roster = &network->config.roster;
@@ -99,8 +92,9 @@ static bool can_act(const tw_network *network) {
 }
 
 void tw_network_look_around(tw_network *network, uint64_t now_ms) {
+  tw_network_look_for_unwanted(network);
   if (!can_act(network) || !tw_network_may(network, &network->config.self)) return;
-  uint64_t at_ms = has_unwanted(network) ? now_ms : earliest_missing(network);
+  uint64_t at_ms = network->unwanted ? now_ms : earliest_missing(network);
   if (at_ms == UINT64_MAX) {
     network->duty_at_ms = UINT64_MAX;
     network->at_once = false;
@@ -261,8 +255,18 @@ static void commit_changes(tw_network *network, uint64_t now_ms) {
 
 /* ---- one after the other ---- */
 
+static size_t gathered_bytes(const tw_network *network) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < network->candidate_next; i++) bytes += network->candidates[i].key_package.len;
+  return bytes;
+}
+
+static bool has_enough(const tw_network *network) {
+  return network->candidate_next == network->candidate_count || gathered_bytes(network) >= TW_NETWORK_ADDS_BYTES;
+}
+
 static void take_next(tw_network *network, uint64_t now_ms) {
-  if (network->candidate_next == network->candidate_count) {
+  if (has_enough(network)) {
     commit_changes(network, now_ms);
     return;
   }
@@ -276,8 +280,13 @@ static void take_next(tw_network *network, uint64_t now_ms) {
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms) {
   if (!network->gathering) return;
   if (answer == NULL || answer->status == TW_CONTROL_BUSY) { /* which is no word about key packages */
+    if (answer != NULL && gathered_bytes(network) > 0) {     /* the others later */
+      commit_changes(network, now_ms);
+      return;
+    }
     tw_network_stop_gathering(network);
-    network->duty_at_ms = now_ms + network->config.repeat_ms;
+    const uint64_t wait_ms = answer != NULL ? TW_NETWORK_TURN_MS : network->config.repeat_ms;
+    network->duty_at_ms = now_ms + wait_ms;
     return;
   }
   tw_network_candidate *candidate = &network->candidates[network->candidate_next++];
@@ -332,8 +341,8 @@ void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
     return;
   }
   /* Whoever is to go goes first, and does not wait for those who come. */
-  if (has_unwanted(network)) network->candidate_count = 0;
-  network->at_once = network->at_once && has_unwanted(network); /* until they are gone: somebody else may be first */
+  if (network->unwanted) network->candidate_count = 0;
+  network->at_once = network->at_once && network->unwanted; /* until they are gone: somebody else may be first */
   network->gathering = true;
   take_next(network, now_ms);
 }

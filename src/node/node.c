@@ -174,7 +174,7 @@ void tw_node_after(tw_node *node) {
   tw_plane_retry(node->plane, tw_node_now(node));
   tw_network_status status;
   tw_network_get_status(node->network, &status);
-  tw_plane_set_group_number(node->plane, status.number);
+  tw_plane_set_group_number(node->plane, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
   const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;
   if (ready != node->ready) {
     node->ready = ready;
@@ -242,12 +242,17 @@ static void set_clients(tw_node *node) {
                              .suite = setup->config->network.suite,
                              .signer = setup->signer,
                              .credential = setup->credential,
-                             .policy = {.ctx = node, .credential = tw_node_judge_member}};
+                             .policy = {.ctx = node, .credential = tw_node_judge_peer}};
+  node->network_client = node->client;
+  node->network_client.policy.credential = tw_node_judge_member;
   node->relay_client = node->client;
   node->relay_client.policy.credential = tw_node_judge_relay;
   node->clients[0] = &node->client;
   node->relay_clients[0] = &node->relay_client;
-  node->channel = (tw_channel_config){.clients = node->relay_clients, .client_count = 1};
+  node->channel_options = tw_channel_options_default;
+  node->channel_options.rekey_after_ms = setup->config->network.rekey_after * 1000;
+  node->channel = (tw_channel_config){
+      .clients = node->relay_clients, .client_count = 1, .options = &node->channel_options};
 }
 
 static tw_err set_peers(tw_node *node, tw_report *report) {
@@ -290,7 +295,7 @@ static tw_err make_engines(tw_node *node) {
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (node->peers[i].is_peer) TW_TRY(tw_pairs_add(node->pairs, i, &node->peers[i].id));
   }
-  const tw_network_config group = {.client = &node->client,
+  const tw_network_config group = {.client = &node->network_client,
                                    .name = TW_BYTES((const uint8_t *)network->group, strlen(network->group)),
                                    .self = setup->self,
                                    .port = &node->port,

@@ -33,8 +33,10 @@ struct tw_node {
   tw_node_setup setup;
   tw_client client; /* with our policy: for pairs and the network */
   const tw_client *clients[1];
-  tw_client relay_client; /* the same, but who may be at the other end is the relay */
+  tw_client network_client; /* the same, but whom it wants the network says itself */
+  tw_client relay_client;   /* the same, but who may be at the other end is the relay */
   const tw_client *relay_clients[1];
+  tw_channel_options channel_options;
   tw_channel_config channel;
   tw_routes routes;
   tw_node_port port;
@@ -120,9 +122,14 @@ TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
 
 /* ---- node_members.c: who is good, and who is learned to be ---- */
 
-/* The Authentication Service of pairs and of the network: by key, each with what the configuration says of it, or by a
- * certificate that makes its holder a peer. */
+/*
+ * The Authentication Service of the network's group. Members are known by their keys; which of them are wanted the
+ * network sees to itself, epoch by epoch: one who is to go may renew its keys before it is gone. Who is not known is
+ * looked at here, and may be wanted from then on by its certificate.
+ */
 TW_MUST_USE tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use);
+/* The same of pairs, where nobody is who is not wanted. */
+TW_MUST_USE tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use);
 /* The same of the control connection, where nobody but the relay may be. */
 TW_MUST_USE tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use);
 tw_network_roster tw_node_roster(tw_node *node);

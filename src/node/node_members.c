@@ -217,7 +217,18 @@ tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
   if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
   if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
     return TW_ERR_CREDENTIAL;
-  return wants(node, &id) ? TW_OK : meet(node, &id, &use->credential, tw_node_now(node) / 1000);
+  if (use->event == TW_CREDENTIAL_UPDATED || wants(node, &id)) return TW_OK;
+  return meet(node, &id, &use->credential, tw_node_now(node) / 1000) == TW_ERR_NO_MEMORY ? TW_ERR_NO_MEMORY : TW_OK;
+}
+
+tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use) {
+  const tw_node *node = ctx;
+  tw_client_id id;
+  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
+  if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
+  if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
+    return TW_ERR_CREDENTIAL;
+  return wants(ctx, &id) ? TW_OK : TW_ERR_CREDENTIAL;
 }
 
 tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use) {
