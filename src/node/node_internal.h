@@ -122,12 +122,14 @@ TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
 
 /* ---- node_members.c: who is good, and who is learned to be ---- */
 
-/* The Authentication Service of pairs: by key, each with what the configuration says of it, or by a certificate that
- * makes its holder a peer. */
-TW_MUST_USE tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use);
-/* The same of the network's group, but it does not refuse who is not wanted there: that the network sees to, epoch by
- * epoch, since one who is to go may renew its keys before it is gone. */
+/*
+ * The Authentication Service of the network's group. Members are known by their keys; which of them are wanted the
+ * network sees to itself, epoch by epoch: one who is to go may renew its keys before it is gone. Who is not known is
+ * looked at here, and may be wanted from then on by its certificate.
+ */
 TW_MUST_USE tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use);
+/* The same of pairs, where nobody is who is not wanted. */
+TW_MUST_USE tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use);
 /* The same of the control connection, where nobody but the relay may be. */
 TW_MUST_USE tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use);
 tw_network_roster tw_node_roster(tw_node *node);

@@ -210,27 +210,25 @@ static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *c
   return err;
 }
 
-/* Also of those who are not wanted: what comes of it the caller sees to. */
-static tw_err judge(tw_node *node, const tw_credential_use *use, bool *wanted) {
+tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
+  tw_node *node = ctx;
   tw_client_id id;
   TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
   if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
   if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
     return TW_ERR_CREDENTIAL;
-  const tw_err err = wants(node, &id) ? TW_OK : meet(node, &id, &use->credential, tw_node_now(node) / 1000);
-  *wanted = err == TW_OK;
-  return err == TW_ERR_NO_MEMORY ? err : TW_OK;
-}
-
-tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
-  bool wanted;
-  return judge(ctx, use, &wanted);
+  if (use->event == TW_CREDENTIAL_UPDATED || wants(node, &id)) return TW_OK;
+  return meet(node, &id, &use->credential, tw_node_now(node) / 1000) == TW_ERR_NO_MEMORY ? TW_ERR_NO_MEMORY : TW_OK;
 }
 
 tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use) {
-  bool wanted;
-  TW_TRY(judge(ctx, use, &wanted));
-  return wanted ? TW_OK : TW_ERR_CREDENTIAL;
+  const tw_node *node = ctx;
+  tw_client_id id;
+  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
+  if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
+  if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
+    return TW_ERR_CREDENTIAL;
+  return wants(ctx, &id) ? TW_OK : TW_ERR_CREDENTIAL;
 }
 
 tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use) {

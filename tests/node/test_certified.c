@@ -349,6 +349,39 @@ static void who_is_met_is_wanted_kept_and_told(void **state) {
   assert_false(tw_node_is_newcomer(&w.node, &key));
 }
 
+/* What the network and pairs ask of leaves. */
+static void leaves_are_judged_by_what_makes_them_members(void **state) {
+  (void)state;
+  static const uint8_t key_bytes[32] = {1, 2, 3};
+  tw_fingerprint id;
+  assert_int_equal(tw_fingerprint_of(&test.env, w.node.client.suite, TW_ARRAY(key_bytes), &id), TW_OK);
+  configure(CERTIFIED);
+  make(&w.other, &good);
+  tw_credential_use use = {.event = TW_CREDENTIAL_IN_TREE,
+                           .credential = {.type = 2, .identity = tw_buf_bytes(&w.chain)},
+                           .signature_key = TW_ARRAY(key_bytes)};
+  tw_network_roster roster = tw_node_roster(&w.node);
+  assert_int_equal(tw_node_judge_member(&w.node, &use), TW_OK); /* the network then asks whether it is wanted */
+  assert_false(roster.wants(roster.ctx, &id));
+  assert_int_equal(tw_node_judge_peer(&w.node, &use), TW_ERR_CREDENTIAL);
+  make(&w.root, &good);
+  use.credential.identity = tw_buf_bytes(&w.chain);
+  assert_int_equal(tw_node_judge_peer(&w.node, &use), TW_ERR_CREDENTIAL); /* nobody is met by a pair */
+  assert_false(roster.wants(roster.ctx, &id));
+  use.event = TW_CREDENTIAL_EXTERNAL;
+  assert_int_equal(tw_node_judge_member(&w.node, &use), TW_ERR_CREDENTIAL);
+  use.event = TW_CREDENTIAL_UPDATED;
+  use.old_signature_key = TW_LITERAL("another");
+  assert_int_equal(tw_node_judge_member(&w.node, &use), TW_ERR_CREDENTIAL);
+  use.old_signature_key = use.signature_key; /* of a member who is to go, perhaps */
+  assert_int_equal(tw_node_judge_member(&w.node, &use), TW_OK);
+  assert_false(roster.wants(roster.ctx, &id));
+  use.event = TW_CREDENTIAL_JOINS;
+  assert_int_equal(tw_node_judge_member(&w.node, &use), TW_OK);
+  assert_true(roster.wants(roster.ctx, &id));
+  assert_int_equal(tw_node_judge_peer(&w.node, &use), TW_OK);
+}
+
 static void who_is_refused_is_not_wanted(void **state) {
   (void)state;
   configure(CERTIFIED);
@@ -646,6 +679,7 @@ int main(void) {
       TEST(without_memory_there_is_no_verdict),
       TEST(the_relay_has_what_the_configuration_says),
       TEST(who_is_met_is_wanted_kept_and_told),
+      TEST(leaves_are_judged_by_what_makes_them_members),
       TEST(who_is_refused_is_not_wanted),
       TEST(of_two_keys_for_a_name_the_later_certificate_counts),
       TEST(of_two_who_come_at_once_the_later_counts_whoever_is_first),
