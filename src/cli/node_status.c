@@ -76,13 +76,19 @@ static json_t *path_json(const tw_path *path) {
   return object;
 }
 
+static const char *origin_name(tw_node_origin origin) {
+  static const char *const names[] = {"file", "certificate", "enrolment"};
+  return origin <= TW_NODE_FROM_LAST ? names[origin] : "unknown";
+}
+
 static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_node_peer_status *status,
                          uint64_t now_ms) {
   json_t *object = json_object();
   char room[TW_FINGERPRINT_TEXT];
   put(object, "name", json_string(tw_node_peer_label(&config->peers[index], room)));
   tw_fingerprint_format(&config->peers[index].key.fingerprint, room);
-  put(object, "key", json_string(room));
+  put(object, "key", config->peers[index].key.given ? json_string(room) : json_null());
+  put(object, "from", json_string(origin_name(config->peers[index].origin)));
   put(object, "removed", json_boolean(status->removed));
   put(object, "member", json_boolean(status->is_member));
   put(object, "pair", pair_json(&status->pair, now_ms));
@@ -218,8 +224,11 @@ static tw_err say_peer(tw_buf *out, const json_t *peer) {
   char a[32], b[32], c[32];
   const json_t *pair = json_object_get(peer, "pair");
   const json_t *path = json_object_get(peer, "path");
+  const bool in_file = strcmp(text_of(peer, "from"), "file") == 0;
   TW_TRY(say(out, "\npeer %s%s\n", text_of(peer, "name"), is_true(peer, "removed") ? " (removed)" : ""));
-  TW_TRY(say(out, "  key        %s%s\n", text_of(peer, "key"), is_true(peer, "member") ? "" : ", not in the network"));
+  TW_TRY(say(out, "  key        %s%s%s%s\n", text_of(peer, "key"),
+             is_true(peer, "member") ? "" : ", not in the network", in_file ? "" : "; by ",
+             in_file ? "" : text_of(peer, "from")));
   if (json_is_integer(json_object_get(pair, "epoch"))) {
     TW_TRY(say(out, "  pair       %s, epoch %llu; key ages: ours %s, theirs %s%s\n", text_of(pair, "state"),
                number_of(pair, "epoch"), age_text(pair, "own_key_age", a), age_text(pair, "peer_key_age", b),

@@ -7,6 +7,7 @@
 #include "net/tun.h"
 #include "net/udp.h"
 #include "node/config.h"
+#include "node/learned.h"
 #include "node/network.h"
 #include "node/pairs.h"
 #include "node/plane.h"
@@ -25,12 +26,18 @@ typedef struct tw_node_setup {
   tw_credential credential;
   tw_fingerprint self;
   tw_store *store;
-  tw_udp *udp; /* open, with `tos` */
-  tw_tun *tun; /* open and up */
+  tw_learned *learned; /* of that store; the configuration has them already */
+  tw_udp *udp;         /* open, with `tos` */
+  tw_tun *tun;         /* open and up */
   /** One line without its end. */
   void (*tell)(void *ctx, tw_node_level level, const char *line);
   /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */
   void (*ready)(void *ctx, bool is);
+  /**
+   * `learned` has changed: the configuration is to be made anew, and the node with it (tw_node_close, tw_node_start),
+   * but not before this has returned. Until then the node goes on with the one that it has.
+   */
+  void (*relearn)(void *ctx);
   /** After tw_node_close: it is gone. */
   void (*freed)(void *ctx);
   void *ctx;

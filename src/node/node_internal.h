@@ -108,6 +108,13 @@ TW_MUST_USE tw_err tw_node_save_removed(tw_node *node, uint32_t peer);
 /* What the store has, to the engines. */
 TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
 
+/* ---- node_learn.c: peers that are not in the file ---- */
+
+/* Kept (tw_learned_put, of which the errors are and which is told), and the configuration is made anew soon. */
+TW_MUST_USE tw_err tw_node_learn(const tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of);
+/* Likewise. */
+TW_MUST_USE tw_err tw_node_unlearn(const tw_node *node, const tw_fingerprint *key);
+
 /* ---- node_relay.c: the control connection ---- */
 
 TW_MUST_USE tw_err tw_node_relay_start(tw_node *node, tw_report *report);
