@@ -114,6 +114,7 @@ static void network_changed(void *ctx) {
   tw_node *node = ctx;
   tw_network_status status;
   tw_network_get_status(node->network, &status);
+  node->network_changed = true;
   tw_node_tell(node, TW_NODE_DETAIL, "network: epoch %llu, %u members", (unsigned long long)status.epoch,
                status.members);
 }
@@ -196,6 +197,7 @@ static void set_timer(tw_node *node) {
   const uint64_t now = tw_node_now(node);
   uint64_t at = now + TW_NODE_TICK_MS;
   at = earlier(at, earlier(tw_pairs_deadline(node->pairs), tw_network_deadline(node->network)));
+  at = earlier(at, tw_enrol_deadline(node->enrol));
   (void)uv_timer_start(&node->timer, on_timer, at > now ? at - now : 1, 0);
 }
 
@@ -212,6 +214,7 @@ static void cut_off(tw_node *node, uint32_t peer) {
     tw_node_tell(node, TW_NODE_ERROR, "that could not be saved: it holds until the node ends");
   tw_plane_forget_peer(node->plane, peer);
   tw_plane_roster_changed(node->plane);
+  tw_enrol_removed(node->enrol, &state->id, tw_node_now(node));
 }
 
 static void cut_off_removed(tw_node *node) {
@@ -231,6 +234,8 @@ void tw_node_after(tw_node *node) {
   }
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
+  if (node->network_changed) tw_enrol_network_changed(node->enrol, tw_node_now(node));
+  node->network_changed = false;
   tw_plane_retry(node->plane, tw_node_now(node));
   tw_network_status status;
   tw_network_get_status(node->network, &status);
@@ -255,6 +260,7 @@ static void on_timer(uv_timer_t *timer) {
   tw_sas_tick(node->sas, now);
   if (tw_pairs_deadline(node->pairs) <= now) tw_pairs_tick(node->pairs, now);
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
+  if (tw_enrol_deadline(node->enrol) <= now) tw_enrol_tick(node->enrol, now);
   tw_node_relay_tick(node, now);
   tw_node_endpoints_tick(node, now);
   tw_plane_tick(node->plane, now);
@@ -365,7 +371,8 @@ static tw_err make_engines(tw_node *node) {
       .changed = network_changed,
       .removed = member_removed,
       .ctx = node};
-  return tw_network_new(&group, &node->network);
+  TW_TRY(tw_network_new(&group, &node->network));
+  return tw_node_make_enrol(node);
 }
 
 static tw_err make_plane(tw_node *node) {
@@ -390,6 +397,7 @@ static tw_err make_plane(tw_node *node) {
 }
 
 static void free_parts(tw_node *node) {
+  tw_enrol_free(node->enrol);
   tw_network_free(node->network);
   tw_pairs_free(node->pairs);
   tw_plane_free(node->plane);
@@ -418,6 +426,7 @@ static tw_err take_up(tw_node *node, tw_report *report) {
   const uint64_t now = tw_node_now(node);
   tw_sas_begin_load(node->sas);
   TW_TRY(tw_node_load(node, report));
+  tw_enrol_loaded(node->enrol);
   TW_TRY(tw_sas_loaded(node->sas));
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (tw_sas_is_stale(node->sas, i)) tw_pairs_resume(node->pairs, i, now);

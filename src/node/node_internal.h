@@ -4,6 +4,7 @@
 
 #include "net/control_client.h"
 #include "net/watch.h"
+#include "node/enrol.h"
 #include "node/node.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
@@ -40,6 +41,8 @@ struct tw_node {
   tw_sas *sas;
   tw_pairs *pairs;
   tw_network *network;
+  bool network_changed; /* and `enrol` has not been told */
+  tw_enrol *enrol;
   tw_plane *plane;
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
@@ -114,6 +117,10 @@ TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
 TW_MUST_USE tw_err tw_node_learn(const tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of);
 /* Likewise. */
 TW_MUST_USE tw_err tw_node_unlearn(const tw_node *node, const tw_fingerprint *key);
+
+/* ---- node_enrol.c ---- */
+
+TW_MUST_USE tw_err tw_node_make_enrol(tw_node *node);
 
 /* ---- node_relay.c: the control connection ---- */
 
