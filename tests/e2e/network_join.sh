@@ -11,6 +11,7 @@
 . "$(dirname "$0")/support/netns.bash"
 command -v busybox >/dev/null || netns_skip "there is no busybox here"
 export TREEWIRE_RUN=$work/run
+udp=$TREEWIRE_BUILD/tests/e2e_udp
 mkdir -p run state
 suite=MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 declare -A number=([anna]=1 [berta]=2 [carla]=3)
@@ -63,7 +64,7 @@ run 2 anna invite ./anna.conf carla 10.7.0.3/24
 says run.err "its operator has to allow it"
 run 2 berta invite ./berta.conf carla 10.7.0.3/24
 says run.err "none of the network's Admins"
-stop relay
+finish relay
 : >relay.ev
 start_relay --invites 8
 members 2 anna berta
@@ -117,9 +118,14 @@ until_true 20 stands berta "by enrolment" || { cat berta.status berta.err; die "
 until_true 20 reaches carla anna || die "carla does not reach anna"
 until_true 20 reaches carla berta || die "carla does not reach berta"
 until_true 20 reaches berta carla || die "berta does not reach carla"
-on berta ip route replace 239.1.2.3 dev berta
-on carla ip route replace 239.1.2.3 dev carla
 grep -q "Groups = 239.1.2.3/32" carla.conf || die "carla does not know the groups"
+ip -n anna route replace 239.1.2.3 dev anna
+mkfifo in.talk in.say
+for name in berta carla; do start_on "talk_$name" "$name" "$udp" talk 239.1.2.3 4000 in.talk 239.1.2.3 "$name"; ready "talk_$name"; done
+start_on say anna "$udp" talk 10.7.0.1 4001 in.say 239.1.2.3 anna
+ready say
+says_it() { echo "239.1.2.3 4000 hear all" >in.say; grep -q "hear all" "talk_$1.out"; }
+for name in berta carla; do until_true 20 says_it "$name" || die "$name hears no multicast"; done
 
 # A removal takes it off the list, at the relay and over restarts.
 run 0 anna remove ./anna.conf carla
