@@ -27,7 +27,7 @@ typedef struct tw_enrol_config {
   tw_signer *signer;
   tw_client_id self;
   const tw_node_config *config; /* with learned peers */
-  const tw_learned *learned; /* NULL: nothing is learned */
+  const tw_learned *learned;    /* NULL: nothing is learned */
   const tw_node_port *port;
   const tw_network *network;
   /** A peer that a list names, copied; or one that none names any more. Errors are told by the callee. */

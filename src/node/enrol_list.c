@@ -74,7 +74,7 @@ static tw_err save_list(const tw_enrol *enrol, tw_bytes list, const tw_client_id
   size_t count = 0;
   if (more_count + 2 > CHANGES_MAX) return TW_ERR_LIMIT;
   tw_enrol_put_id(TW_ENROL_LIST, admin->digest, sizeof admin->digest, id);
-  for (; count < more_count; count++) changes[count] = more[count];
+  for (; more != NULL && count < more_count; count++) changes[count] = more[count];
   changes[count++] = (tw_store_change){.kind = TW_STORE_NODE, .id = TW_ARRAY(id), .value = list};
   if (queue != NULL && queue->len > 0)
     changes[count++] = (tw_store_change){.kind = TW_STORE_NODE, .id = TW_ARRAY(queue_id), .value = tw_buf_bytes(queue)};
