@@ -196,7 +196,8 @@ static bool ask_next(tw_enrol *enrol) {
     if (tell_invitation(enrol, &enrol->invitations[i])) return true;
   if (enrol->refusal_count > 0) {
     const tw_enrol_refusal *refusal = &enrol->refusals[0];
-    return send(enrol, &refusal->guest, tw_buf_bytes(&refusal->mail), TW_ENROL_REFUSE, NULL, 0);
+    return send(enrol, &refusal->guest, tw_buf_bytes(&refusal->mail), TW_ENROL_REFUSE, refusal->guest.digest,
+                sizeof refusal->guest.digest);
   }
   if (enrol->readmit != SIZE_MAX && readmit(enrol)) return true;
   for (size_t i = 0; i < enrol->known_count; i++)
