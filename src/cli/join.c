@@ -19,9 +19,9 @@ static const tw_option options[OPTION_COUNT] = {
     {"name", 'n', "NAME"}, {"config", 0, "FILE"}, {"key", 'k', "FILE"}, {"wait", 'w', "SECONDS"}};
 
 typedef struct wanted {
-  const char *token;
-  const char *file; /* NAME or FILE; NULL: by the network's name */
-  const char *key;  /* NULL: beside the configuration */
+  const char *token; /* "": none yet */
+  const char *file;  /* NAME or FILE; NULL: by the network's name */
+  const char *key;   /* NULL: beside the configuration */
   uint64_t wait_s;
 } wanted;
 
@@ -41,7 +41,7 @@ static tw_err take(wanted *w, int which, const char *value, tw_report *report) {
   case WAIT: return tw_option_number("wait", value, 0, 31536000, false, &w->wait_s, report);
   default: break;
   }
-  if (w->token != NULL) return tw_report_fail(report, TW_ERR_ARGUMENT, "join takes one token (found another)");
+  if (w->token[0] != '\0') return tw_report_fail(report, TW_ERR_ARGUMENT, "join takes one token (found another)");
   w->token = value;
   return TW_OK;
 }
@@ -55,7 +55,7 @@ static tw_exit parse(wanted *w, const char *const *words) {
     if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
     if (which != TW_OPTION_END && take(w, which, value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   } while (which != TW_OPTION_END);
-  return w->token != NULL ? TW_EXIT_OK : tw_cli_fail(TW_EXIT_USAGE, "join needs the TOKEN of an invitation");
+  return w->token[0] != '\0' ? TW_EXIT_OK : tw_cli_fail(TW_EXIT_USAGE, "join needs the TOKEN of an invitation");
 }
 
 /* ---- files ---- */
@@ -173,7 +173,7 @@ static tw_exit run_with(const wanted *w, const tw_env *env) {
 }
 
 static tw_exit run(const char *const *words) {
-  wanted w = {.wait_s = WAIT_DEFAULT_S};
+  wanted w = {.token = "", .wait_s = WAIT_DEFAULT_S};
   tw_env env;
   tw_exit code = parse(&w, words);
   if (code != TW_EXIT_OK) return code;

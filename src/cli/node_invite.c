@@ -79,15 +79,15 @@ static bool read_id(const char *text, uint8_t id[TW_INVITATION_ID]) {
   return true;
 }
 
-void tw_node_invitation(tw_node *node, const char *text, tw_buf *answer) {
+void tw_node_invitation(tw_node *node, const char *id, tw_buf *answer) {
   static const char *const states[] = {"unknown", "new", "open", "enrolled"};
-  uint8_t id[TW_INVITATION_ID] = {0};
+  uint8_t raw[TW_INVITATION_ID] = {0};
   tw_report report = {""};
-  if (!read_id(text, id)) {
+  if (!read_id(id, raw)) {
     fail(answer, "not an invitation");
     return;
   }
-  const tw_enrol_state state = tw_enrol_look(tw_node_enrol(node), id, &report);
+  const tw_enrol_state state = tw_enrol_look(tw_node_enrol(node), raw, &report);
   if (state == TW_ENROL_REFUSED)
     fail(answer, report.text);
   else

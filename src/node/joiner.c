@@ -145,9 +145,10 @@ static bool is_meant(const tw_joiner *joiner, const tw_enrolment_settings *setti
   }
   const size_t kept_len = kept == NULL ? 0 : strlen(kept);
   const size_t identity_len = strlen(identity);
-  return i == config->peer_count && strcmp(config->network.group, joiner->invitation->group) == 0 &&
-         config->network.suite == joiner->invitation->suite && kept_len >= identity_len &&
-         strcmp(kept + kept_len - identity_len, identity) == 0;
+  const char *group = config->network.group;
+  if (group == NULL || kept == NULL || kept_len < identity_len) return false;
+  return i == config->peer_count && strcmp(group, joiner->invitation->group) == 0 &&
+         config->network.suite == joiner->invitation->suite && strcmp(kept + kept_len - identity_len, identity) == 0;
 }
 
 tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes encoded, const char *name, const char *identity, tw_buf *text,

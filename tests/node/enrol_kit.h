@@ -76,7 +76,9 @@ static inline tw_err enrol_learn(void *ctx, const tw_learned_peer *peer) {
   e->learned.list = realloc(e->learned.list, (e->learned.count + 1) * sizeof e->learned.list[0]);
   assert_non_null(e->learned.list);
   size_t at = e->learned.count++;
-  for (; at > 0 && memcmp(&e->learned.list[at - 1].peer.key, &peer->peer.key, sizeof peer->peer.key) > 0; at--)
+  for (; at > 0 &&
+         memcmp(&e->learned.list[at - 1].peer.key.fingerprint, &peer->peer.key.fingerprint, sizeof(tw_fingerprint)) > 0;
+       at--)
     e->learned.list[at] = e->learned.list[at - 1];
   e->learned.list[at] = (tw_learned_peer){.learned_at = 1};
   assert_int_equal(tw_node_peer_copy(NULL, &peer->peer, &e->learned.list[at].peer), TW_OK);
