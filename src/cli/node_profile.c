@@ -2,6 +2,7 @@
 #include "cli/node_profile.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 void tw_node_profile_free(tw_node_profile *profile) {
   if (profile == NULL) return;
@@ -30,6 +31,14 @@ tw_err tw_node_profile_read(const tw_env *env, const tw_node_file *file, const t
   return err;
 }
 
-tw_err tw_node_profile_add_learned(tw_node_profile *profile, const tw_learned *learned, tw_problems *told) {
-  return tw_learned_append(learned, &profile->identity.fingerprint, &profile->config, told);
+tw_certified tw_node_profile_certified(const tw_node_profile *profile) {
+  return (tw_certified){.x509 = profile->identity.certificates.x509, .trust = profile->identity.certificates.trust};
+}
+
+tw_err tw_node_profile_add_learned(tw_node_profile *profile, tw_learned *learned, tw_problems *told,
+                                   tw_report *report) {
+  const tw_certified certified = tw_node_profile_certified(profile);
+  TW_TRY(tw_certified_review(&certified, &profile->config, learned, (uint64_t)time(NULL), told, report));
+  const tw_err err = tw_learned_append(learned, &profile->identity.fingerprint, &profile->config, told);
+  return err == TW_OK ? TW_OK : tw_report_fail(report, err, "%s", tw_err_text(err));
 }

@@ -4,7 +4,7 @@
 
 #include "cli/node_file.h"
 #include "cli/node_identity.h"
-#include "node/learned.h"
+#include "node/certified.h"
 
 /** Does not change while a node uses it: a change makes a new one. */
 typedef struct tw_node_profile {
@@ -19,8 +19,14 @@ typedef struct tw_node_profile {
  */
 TW_MUST_USE tw_err tw_node_profile_read(const tw_env *env, const tw_node_file *file, const tw_node_profile *as,
                                         tw_node_profile **profile, tw_problems *problems);
-/** Once. `told` gets what cannot be as it was learned. TW_ERR_NO_MEMORY. */
-TW_MUST_USE tw_err tw_node_profile_add_learned(tw_node_profile *profile, const tw_learned *learned, tw_problems *told);
+/**
+ * Once: with those of `learned` who are still good by this configuration; the others are forgotten. `told` gets what
+ * cannot be as it was learned. TW_ERR_NO_MEMORY, and the store's errors, with a report.
+ */
+TW_MUST_USE tw_err tw_node_profile_add_learned(tw_node_profile *profile, tw_learned *learned, tw_problems *told,
+                                               tw_report *report);
+/** Whose certificates are good: borrowed from the profile. */
+tw_certified tw_node_profile_certified(const tw_node_profile *profile);
 /** NULL is fine. */
 void tw_node_profile_free(tw_node_profile *profile);
 

@@ -67,9 +67,9 @@ static tw_exit fail(running *r, tw_exit code, const tw_report *report) {
 
 static void tell_learned(void *ctx, const tw_report *what) { say(ctx, TW_NODE_NOTE, what->text); }
 
-static tw_err add_learned(running *r, tw_node_profile *p) {
+static tw_err add_learned(running *r, tw_node_profile *p, tw_report *report) {
   tw_problems told = {.tell = tell_learned, .ctx = r};
-  return tw_node_profile_add_learned(p, &r->learned, &told);
+  return tw_node_profile_add_learned(p, &r->learned, &told, report);
 }
 
 /* ---- the node ---- */
@@ -104,6 +104,7 @@ static tw_err start_node(running *r, tw_report *report) {
                         ? (tw_credential){.type = 2, .identity = tw_buf_bytes(&p->identity.certificates.chain)}
                         : (tw_credential){.type = 1},
       .self = p->identity.fingerprint,
+      .certified = tw_node_profile_certified(p),
       .store = r->store,
       .learned = &r->learned,
       .udp = &r->udp,
@@ -175,7 +176,7 @@ static const char *needs_restart(const tw_node_profile *old, const tw_node_profi
 static tw_err take_up(running *r, tw_node_profile *p, tw_report *report) {
   const char *not_so = needs_restart(r->profile, p);
   if (not_so != NULL) return tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
-  if (add_learned(r, p) != TW_OK) return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
+  TW_TRY(add_learned(r, p, report));
   TW_TRY(tw_node_device_change(&r->profile->config, &p->config, &r->tun, report));
   r->next = p;
   tw_node_close(r->node); /* it goes on with the new one from what it saves now: nobody is dropped */
@@ -255,6 +256,8 @@ static void answer_peer(running *r, const char *word, void (*act)(tw_node *node,
     answer_text(answer, "!the node is busy");
   else if (peer == UINT32_MAX)
     answer_text(answer, "!%s has no peer '%.100s'", r->run->file.name, word);
+  else if (!r->profile->config.peers[peer].key.given)
+    answer_text(answer, "!the certificate of '%.100s' was not seen yet, so that its key is not known", word);
   else
     act(r->node, peer);
 }
@@ -343,7 +346,7 @@ static tw_err open_state(running *r, tw_report *report) {
   TW_TRY(make_state_folder(folder, report));
   TW_TRY(tw_store_open(&store, &r->env, &r->store, report));
   TW_TRY(tw_learned_load(tw_env_alloc(&r->env), r->store, &r->learned, &told, report));
-  return add_learned(r, r->profile);
+  return add_learned(r, r->profile, report);
 }
 
 static tw_exit open_parts(running *r) {

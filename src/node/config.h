@@ -16,6 +16,7 @@ enum {
   TW_NODE_PREFIXES_MAX = 1 << 20, /* AllowedIPs of all peers; addresses and groups have the same limit each */
   TW_NODE_ADMINS_MAX = 4096,
   TW_NODE_CRLS_MAX = 16,
+  TW_NODE_ADMIT_MAX = 256,
   TW_NODE_GROUP_MAX = 255,    /* bytes of the network's name */
   TW_NODE_PEER_NAME_MAX = 63, /* bytes */
   TW_NODE_PATH_MAX = 4095,
@@ -125,6 +126,9 @@ typedef struct tw_node_network {
   bool sign;              /* multicast */
   tw_node_admin *admins;  /* none: every member is one */
   size_t admin_count;
+  bool certified; /* Members: also whoever has a certificate of our CA for a name that is admitted */
+  char **admit;   /* such names, as tw_x509_name_parse gives them, "*." at their begin included; none: all */
+  size_t admit_count;
 } tw_node_network;
 
 /** [Multicast]. */

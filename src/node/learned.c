@@ -72,7 +72,7 @@ static bool is_id(tw_bytes id) { return id.len == ID_SIZE && id.ptr[0] == ID_MAR
 /*
  * struct { uint8 family; uint8 length; opaque address[4 or 16]; } LearnedPrefix;
  * struct {
- *   uint8 version; uint8 origin; uint64 learned_at;
+ *   uint8 version; uint8 origin; uint64 learned_at; uint64 not_before; uint64 not_after;
  *   opaque name<V>; opaque certificate_name<V>;  (empty: none)
  *   LearnedPrefix allowed<V>; opaque certificates<V>;
  * } LearnedPeer, under 'l' and the key's fingerprint.
@@ -83,6 +83,8 @@ static tw_err encode(const tw_learned_peer *learned, tw_buf *value) {
   tw_write_u8(&w, VERSION);
   tw_write_u8(&w, (uint8_t)peer->origin);
   tw_write_u64(&w, learned->learned_at);
+  tw_write_u64(&w, learned->not_before);
+  tw_write_u64(&w, learned->not_after);
   tw_write_vector(&w, text_of(peer->name));
   tw_write_vector(&w, text_of(peer->certificate));
   const tw_vector_mark allowed = tw_write_open(&w);
@@ -125,6 +127,8 @@ static tw_err decode(const tw_alloc *alloc, tw_bytes id, tw_bytes value, tw_lear
   if (tw_read_u8(&r) != VERSION) return TW_ERR_UNSUPPORTED;
   out->peer.origin = (tw_node_origin)tw_read_u8(&r);
   out->learned_at = tw_read_u64(&r);
+  out->not_before = tw_read_u64(&r);
+  out->not_after = tw_read_u64(&r);
   const tw_bytes name = tw_read_vector(&r);
   const tw_bytes certificate = tw_read_vector(&r);
   const tw_bytes allowed = tw_read_vector(&r);
@@ -162,6 +166,14 @@ const tw_learned_peer *tw_learned_find(const tw_learned *learned, const tw_finge
   bool found;
   const size_t at = place_of(learned, key, &found);
   return found ? &learned->list[at] : NULL;
+}
+
+const tw_learned_peer *tw_learned_find_certificate(const tw_learned *learned, const char *name) {
+  for (size_t i = 0; i < learned->count; i++) {
+    const char *certificate = learned->list[i].peer.certificate;
+    if (certificate != NULL && strcmp(certificate, name) == 0) return &learned->list[i];
+  }
+  return NULL;
 }
 
 static tw_err make_room(tw_learned *learned) {
@@ -242,7 +254,10 @@ tw_err tw_learned_load(const tw_alloc *alloc, tw_store *store, tw_learned *learn
 }
 
 static tw_err copy(const tw_alloc *alloc, const tw_learned_peer *from, tw_learned_peer *to) {
-  *to = (tw_learned_peer){.certificates = TW_BUF_INIT(alloc), .learned_at = from->learned_at};
+  *to = (tw_learned_peer){.certificates = TW_BUF_INIT(alloc),
+                          .learned_at = from->learned_at,
+                          .not_before = from->not_before,
+                          .not_after = from->not_after};
   tw_err err = tw_node_peer_copy(alloc, &from->peer, &to->peer);
   if (err == TW_OK) err = tw_buf_assign(&to->certificates, tw_buf_bytes(&from->certificates));
   if (err != TW_OK) tw_learned_peer_clear(alloc, to);
@@ -270,22 +285,22 @@ static tw_err save(const tw_learned *learned, const tw_learned_peer *peer, const
 tw_err tw_learned_put(tw_learned *learned, const tw_learned_peer *peer, const tw_fingerprint *instead_of,
                       tw_report *report) {
   tw_learned_peer made;
-  const tw_fingerprint gone = instead_of != NULL ? *instead_of : peer->peer.key.fingerprint;
-  const bool replaces = tw_learned_find(learned, &gone) != NULL ||
-                        tw_learned_find(learned, &peer->peer.key.fingerprint) != NULL;
+  const tw_fingerprint key = peer->peer.key.fingerprint; /* it may be in the list, as may the other one */
+  const tw_fingerprint gone = instead_of != NULL ? *instead_of : key;
   if (!is_valid(peer)) return tw_report_fail(report, TW_ERR_ARGUMENT, "that is no peer to be kept");
-  if (learned->count == TW_LEARNED_MAX && !replaces)
+  if (learned->count == TW_LEARNED_MAX && tw_learned_find(learned, &gone) == NULL &&
+      tw_learned_find(learned, &key) == NULL)
     return tw_report_fail(report, TW_ERR_LIMIT, "more than %d peers were learned", TW_LEARNED_MAX);
   tw_err err = copy(learned->alloc, peer, &made);
   if (err == TW_OK && (err = make_room(learned)) != TW_OK) tw_learned_peer_clear(learned->alloc, &made);
   if (err != TW_OK) return tw_report_fail(report, err, "%s", tw_err_text(err));
-  err = save(learned, &made, instead_of, report);
+  err = save(learned, &made, instead_of != NULL ? &gone : NULL, report);
   if (err != TW_OK) {
     tw_learned_peer_clear(learned->alloc, &made);
     return err;
   }
   drop(learned, &gone);
-  drop(learned, &made.peer.key.fingerprint);
+  drop(learned, &key);
   insert(learned, &made);
   return TW_OK;
 }

@@ -18,7 +18,9 @@ enum {
 typedef struct tw_learned_peer {
   tw_node_peer peer;   /* key is given, origin is not the file; line 0, no endpoint */
   tw_buf certificates; /* its x509 credential's content; empty: it was learned otherwise */
-  uint64_t learned_at; /* seconds since 1970 */
+  uint64_t learned_at; /* seconds since 1970, as the next two */
+  uint64_t not_before; /* of the first of the certificates; 0 without one */
+  uint64_t not_after;  /* the earliest end among them */
 } tw_learned_peer;
 void tw_learned_peer_clear(const tw_alloc *alloc, tw_learned_peer *peer);
 
@@ -41,6 +43,8 @@ void tw_learned_clear(tw_learned *learned);
 
 /** By key; NULL: not there. Borrowed until the next change. */
 const tw_learned_peer *tw_learned_find(const tw_learned *learned, const tw_fingerprint *key);
+/** By the certificate's name; likewise. */
+const tw_learned_peer *tw_learned_find_certificate(const tw_learned *learned, const char *name);
 /**
  * Keep a peer (copied), in place of what was there by its key, and, unless `instead_of` is NULL, of the one by that
  * key: in one step, on the disk first. TW_ERR_ARGUMENT: not such a peer as above (name, prefixes, sizes);

@@ -6,6 +6,7 @@
 
 #include "net/tun.h"
 #include "net/udp.h"
+#include "node/certified.h"
 #include "node/config.h"
 #include "node/enrol.h"
 #include "node/learned.h"
@@ -26,6 +27,7 @@ typedef struct tw_node_setup {
   tw_signer *signer;
   tw_credential credential;
   tw_fingerprint self;
+  tw_certified certified; /* whose certificates are good */
   tw_store *store;
   tw_learned *learned; /* of that store; the configuration has them already */
   tw_udp *udp;         /* open, with `tos` */
@@ -45,9 +47,8 @@ typedef struct tw_node_setup {
 } tw_node_setup;
 
 /**
- * Takes up what the store has and begins to work. Peers need a key in the configuration (TW_ERR_UNSUPPORTED with a
- * report where one has a certificate's name alone). TW_ERR_ENCODING (the store's values), TW_ERR_NO_MEMORY,
- * TW_ERR_STATE.
+ * Takes up what the store has and begins to work. Of peers without a key the certificate is waited for.
+ * TW_ERR_UNSUPPORTED with a report (Sign); TW_ERR_ENCODING (the store's values), TW_ERR_NO_MEMORY, TW_ERR_STATE.
  */
 TW_MUST_USE tw_err tw_node_start(const tw_node_setup *setup, tw_node **node, tw_report *report);
 /** Ends it in good order: nothing of the setup is used any more when `freed` is called. NULL is fine. */

@@ -137,7 +137,8 @@ static inline void open_node(kit_node *n) {
                                     .roster = {.ctx = n,
                                                .wants = kit_wants,
                                                .next_wanted = kit_next_wanted,
-                                               .is_admin = world.admins != 0 ? kit_is_admin : NULL},
+                                               .is_admin = world.admins != 0 ? kit_is_admin : NULL,
+                                               .admits = kit_credible != 0 ? kit_admits : NULL},
                                     .rekey_after_ms = kit_rekey_after_ms,
                                     .tell = kit_tell,
                                     .ctx = n};
