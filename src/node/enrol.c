@@ -297,11 +297,10 @@ void tw_enrol_answer(tw_enrol *enrol, uint64_t tag, const tw_control_answer *ans
 void tw_enrol_loaded(tw_enrol *enrol) { tw_enrol_match_learned(enrol); }
 
 static void ask_for_lists(tw_enrol *enrol, uint64_t now_ms) {
-  tw_network_status status;
-  tw_network_get_status(enrol->config.network, &status);
   for (size_t i = 0; i < enrol->known_count; i++)
     enrol->known[i].ask = !tw_enrol_same(&enrol->known[i].admin, &enrol->config.self);
-  enrol->ask_ms = now_ms + (status.state == TW_NETWORK_STUCK ? TW_ENROL_ASK_STUCK_MS : TW_ENROL_ASK_MS);
+  enrol->ask_ms = now_ms + (enrol->lacks_list ? enrol->ask_wait_ms : TW_ENROL_ASK_MS);
+  enrol->ask_wait_ms = enrol->ask_wait_ms < TW_ENROL_ASK_MS / 2 ? 2 * enrol->ask_wait_ms : TW_ENROL_ASK_MS;
 }
 
 void tw_enrol_connected(tw_enrol *enrol, uint64_t now_ms) {
@@ -309,7 +308,7 @@ void tw_enrol_connected(tw_enrol *enrol, uint64_t now_ms) {
   enrol->asking = false;
   enrol->again_ms = 0;
   for (size_t i = 0; i < enrol->invitation_count; i++) enrol->invitations[i].told = false;
-  ask_for_lists(enrol, now_ms);
+  if (enrol->ask_ms <= now_ms) ask_for_lists(enrol, now_ms);
   tw_enrol_go_on(enrol, now_ms);
 }
 
@@ -352,7 +351,12 @@ void tw_enrol_network_changed(tw_enrol *enrol, uint64_t now_ms) {
   else
     tw_buf_clear(&members);
   tw_network_get_status(enrol->config.network, &status);
-  if (status.state == TW_NETWORK_STUCK && enrol->ask_ms > now_ms + TW_ENROL_ASK_STUCK_MS) enrol->ask_ms = now_ms;
+  const bool lacks = status.state == TW_NETWORK_STUCK || status.unwanted;
+  if (lacks && !enrol->lacks_list) {
+    enrol->ask_ms = now_ms;
+    enrol->ask_wait_ms = TW_ENROL_ASK_SOON_MS;
+  }
+  enrol->lacks_list = lacks;
   tw_enrol_go_on(enrol, now_ms);
 }
 

@@ -12,9 +12,9 @@
 
 #define TW_ENROL_TAG (UINT64_C(6) << 56)
 enum {
-  TW_ENROL_AGAIN_MS = 10000,     /* what the relay could not do is asked for again */
-  TW_ENROL_ASK_MS = 3600 * 1000, /* lists may have been missed */
-  TW_ENROL_ASK_STUCK_MS = 15000, /* the same while we do not follow the network's group */
+  TW_ENROL_AGAIN_MS = 10000,          /* what the relay could not do is asked for again */
+  TW_ENROL_ASK_MS = 24 * 3600 * 1000, /* lists may have been missed; an admin that is away has the question waiting */
+  TW_ENROL_ASK_SOON_MS = 15000,       /* the same at first while we lack one; doubles */
   TW_ENROL_REFUSALS = 8,
   TW_ENROL_ID_SIZE = 1 + TW_INVITATION_ID,
   TW_ENROL_KEY_ID_SIZE = 1 + TW_FINGERPRINT_SIZE
@@ -89,6 +89,8 @@ struct tw_enrol {
   uint8_t about[TW_FINGERPRINT_SIZE]; /* whom it is about, or an invitation's id */
   uint64_t again_ms;                  /* nothing before that; 0: at once */
   uint64_t ask_ms;                    /* when we ask for lists */
+  uint64_t ask_wait_ms;               /* between two such questions, while we lack one */
+  bool lacks_list;                    /* we do not follow the network's group, perhaps for one */
 };
 
 void tw_enrol_tell(const tw_enrol *enrol, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -171,13 +171,16 @@ void tw_node_after(tw_node *node) {
     finish_if_done(node);
     return;
   }
+  tw_network_status status;
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
-  if (node->network_changed) tw_enrol_network_changed(node->enrol, tw_node_now(node));
+  tw_network_get_status(node->network, &status);
+  const bool follows = status.state != TW_NETWORK_STUCK && !status.unwanted;
+  if (node->network_changed || follows != node->follows) tw_enrol_network_changed(node->enrol, tw_node_now(node));
   node->network_changed = false;
+  node->follows = follows;
   tw_node_learn_members(node);
   tw_plane_retry(node->plane, tw_node_now(node));
-  tw_network_status status;
   tw_network_get_status(node->network, &status);
   tw_plane_set_group_number(node->plane, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
   const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;

@@ -45,6 +45,7 @@ struct tw_node {
   tw_pairs *pairs;
   tw_network *network;
   bool network_changed; /* and `enrol` has not been told */
+  bool follows;         /* the network's group, when it was told last */
   tw_enrol *enrol;
   tw_plane *plane;
   tw_control_client *control;
