@@ -80,6 +80,7 @@ static tw_exit wait_until_open(const inviting *i, const char *id) {
   for (int n = 0; !open && n < WAIT_STEPS; n++) {
     if (n > 0) (void)usleep(WAIT_STEP_US);
     if (ask(i, line, &answer, &report) != TW_OK) {
+      if (strstr(report.text, "busy") != NULL) continue; /* it takes up another configuration */
       tw_buf_clear(&answer);
       return tw_cli_report(TW_EXIT_LOCAL, &report);
     }
