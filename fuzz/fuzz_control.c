@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const tw_bytes input = TW_BYTES(data + 1, size - 1);
   if (data[0] >= READ_STREAM)
     check_stream((size_t)data[0] - READ_STREAM + 1, input);
-  else if (data[0] <= TW_CONTROL_WANT_IN || data[0] == READ_PUSH)
+  else if (data[0] <= TW_CONTROL_REQUEST_LAST || data[0] == READ_PUSH)
     check_message(data[0], input);
   else
     return -1;

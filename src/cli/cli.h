@@ -27,6 +27,8 @@ extern const tw_verb tw_verb_status;
 extern const tw_verb tw_verb_sync;
 extern const tw_verb tw_verb_rekey;
 extern const tw_verb tw_verb_remove;
+extern const tw_verb tw_verb_invite;
+extern const tw_verb tw_verb_join;
 extern const tw_verb tw_verb_check;
 
 /** "treewire: …" on stderr, one line; returns `code`. */

@@ -35,7 +35,8 @@ static tw_err check_certificate(const tw_identity *identity, const tw_stranger *
   return TW_OK;
 }
 
-static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known, tw_report *why) {
+static tw_err accept_listed(const tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known,
+                            tw_report *why) {
   const bool certificates_count = identity->certificates.trust != NULL;
   if (identity->connecting) {
     if (identity->pinned && known->peer == NULL) return TW_ERR_CREDENTIAL;
@@ -44,6 +45,13 @@ static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, t
   }
   if (known->peer != NULL || identity->anyone) return TW_OK;
   return certificates_count ? check_certificate(identity, stranger, known, why) : TW_ERR_CREDENTIAL;
+}
+
+static tw_err accept(const tw_identity *identity, const tw_stranger *stranger, tw_acquaintance *known, tw_report *why) {
+  const tw_err err = accept_listed(identity, stranger, known, why);
+  if (!tw_identity_is_refusal(err) || identity->connecting || identity->admits == NULL) return err;
+  known->admitted = identity->admits(identity->admits_ctx, &known->fingerprint);
+  return known->admitted.given ? TW_OK : err;
 }
 
 static tw_err digest_of(const tw_identity *identity, const tw_bytes *bytes, tw_fingerprint *digest) {

@@ -22,12 +22,21 @@ typedef struct tw_own_key {
   tw_client client;
 } tw_own_key;
 
+/** Somebody whom another one has let in, at a relay. */
+typedef struct tw_admitted {
+  bool given;
+  bool guest;
+  uint64_t until; /* seconds since 1970; 0: for good */
+  tw_fingerprint inviter;
+} tw_admitted;
+
 /** What is known of the other side of a channel. */
 typedef struct tw_acquaintance {
   tw_fingerprint fingerprint;
   const tw_peer *peer; /* whom it is among the peers; NULL: not, or no more, among them */
   bool certified;      /* it was accepted by its certificate, of which `holder` tells */
   tw_x509_holder holder;
+  tw_admitted admitted; /* given: it was accepted for that alone */
 } tw_acquaintance;
 
 /** Who was accepted by a certificate a moment ago. */
@@ -54,6 +63,9 @@ struct tw_identity {
   size_t count;
   tw_peers peers;
   tw_certificates certificates;
+  /** Listening: whether somebody else has let in who is not among the peers. NULL: nobody has. */
+  tw_admitted (*admits)(void *ctx, const tw_fingerprint *key);
+  void *admits_ctx;
   tw_refusal refusal;
   tw_memory memories[TW_MEMORIES];
   size_t next_memory;

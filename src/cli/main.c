@@ -9,7 +9,7 @@
 static const tw_verb *const verbs[] = {&tw_verb_genkey,  &tw_verb_pubkey, &tw_verb_suites, &tw_verb_listen,
                                        &tw_verb_connect, &tw_verb_ca,     &tw_verb_check,  &tw_verb_up,
                                        &tw_verb_down,    &tw_verb_status, &tw_verb_sync,   &tw_verb_rekey,
-                                       &tw_verb_remove,  &tw_verb_relay};
+                                       &tw_verb_remove,  &tw_verb_invite, &tw_verb_join,   &tw_verb_relay};
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
 static const char help[] = "treewire " TW_VERSION ": TCP connections through channels whose keys MLS "
@@ -31,6 +31,7 @@ static const char help[] = "treewire " TW_VERSION ": TCP connections through cha
                            "  treewire up|down|status|sync NAME|FILE      a node of a private network: IP between "
                            "its members\n"
                            "  treewire rekey NAME [PEER], remove NAME PEER   its keys now; cut a peer off\n"
+                           "  treewire invite NAME PEER ADDRESS/LEN, join TOKEN   one more node, by a token\n"
                            "\n"
                            "`treewire VERB --help` tells more, and so does treewire(1).\n"
                            "\n"
@@ -64,7 +65,7 @@ int main(int argc, char **argv) {
     return (int)tw_cli_fail(
         TW_EXIT_USAGE,
         "a verb is missing (genkey, pubkey, suites, "
-        "listen, connect, relay, ca, check, up, down, status, sync, rekey, remove); see treewire --help");
+        "listen, connect, relay, ca, check, up, down, status, sync, rekey, remove, invite, join); see treewire --help");
   if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return (int)tw_cli_print(help);
   if (strcmp(argv[1], "--version") == 0) return (int)tw_cli_print("treewire " TW_VERSION "\n");
   for (size_t i = 0; i < VERBS; i++) {

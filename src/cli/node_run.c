@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/node_device.h"
+#include "cli/node_invite.h"
 #include "cli/node_profile.h"
 #include "cli/node_socket.h"
 #include "cli/node_status.h"
@@ -261,6 +262,11 @@ static void answer_peer(running *r, const char *word, void (*act)(tw_node *node,
     act(r->node, peer);
 }
 
+static bool withdraw(running *r, const char *word) {
+  const tw_bytes name = TW_BYTES((const uint8_t *)word, strlen(word));
+  return r->node != NULL && tw_enrol_withdraw(tw_node_enrol(r->node), name, tw_wall_ms());
+}
+
 static const char *after(const char *line, const char *verb) {
   const size_t len = strlen(verb);
   return strncmp(line, verb, len) == 0 ? line + len : NULL;
@@ -281,7 +287,13 @@ static void on_command(void *ctx, const char *line, tw_buf *answer) {
   } else if ((word = after(line, "rekey ")) != NULL) {
     answer_peer(r, word, tw_node_rekey, answer);
   } else if ((word = after(line, "remove ")) != NULL) {
-    answer_peer(r, word, tw_node_remove, answer);
+    if (!withdraw(r, word)) answer_peer(r, word, tw_node_remove, answer);
+  } else if (r->node == NULL) {
+    answer_text(answer, "!the node is busy");
+  } else if ((word = after(line, TW_NODE_INVITE)) != NULL) {
+    tw_node_invite(r->node, word, tw_wall_ms(), answer);
+  } else if ((word = after(line, TW_NODE_INVITATION)) != NULL) {
+    tw_node_invitation(r->node, word, answer);
   } else {
     answer_text(answer, "!this node knows no '%.60s'", line);
   }

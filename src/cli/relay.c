@@ -19,6 +19,7 @@ enum {
   CLIENT_DAYS,
   KEY_PACKAGES,
   GROUPS,
+  INVITES,
   REQUEST_RATE,
   PACKET_RATE,
   REKEY_AFTER,
@@ -42,6 +43,7 @@ static const tw_option options[OPTION_COUNT] = {{"key", 'k', "FILE"},
                                                 {"client-days", 0, "N"},
                                                 {"key-packages", 0, "N"},
                                                 {"groups", 0, "N"},
+                                                {"invites", 0, "N"},
                                                 {"request-rate", 0, "N"},
                                                 {"packet-rate", 0, "N"},
                                                 {"rekey-after", 0, "SECONDS"},
@@ -93,6 +95,7 @@ static tw_err take_quota(tw_relay_run *run, int which, const char *value, tw_rep
   case CLIENT_DAYS: return take_days(which, value, &quotas->unseen_ms, report);
   case KEY_PACKAGES: return take_number(which, value, 1, 100000, &quotas->key_packages, report);
   case GROUPS: return take_number(which, value, 0, UINT32_MAX, &quotas->groups, report);
+  case INVITES: return take_number(which, value, 0, 1000000, &quotas->admissions, report);
   case REQUEST_RATE: return take_rate(quotas, value, report);
   default:
     return tw_option_number("packet-rate", value, 1000, UINT64_C(10000000000), true, &run->config.forward.rate, report);
@@ -199,6 +202,7 @@ const tw_verb tw_verb_relay = {
     "      --client-days N       after which a client that was not seen is forgotten (default 180)\n"
     "      --key-packages N      of one client and kind (default 100)\n"
     "      --groups N            opened by one client (default 16)\n"
+    "      --invites N           whom one client may let in beside them (treewire invite; default 0: nobody)\n"
     "      --request-rate N      requests a second of one client (default 50)\n"
     "      --packet-rate N       bytes a second that one client may have forwarded; K, M, G may follow (default: no "
     "limit)\n"

@@ -27,9 +27,32 @@ static tw_err ask(tw_relay_run *run, tw_control_caller *caller, const tw_suite *
   return tw_identity_accepts(&run->serve.identity, &stranger, known);
 }
 
-/* The end of its certificate, in seconds since 1970; 0: it is not here by one. */
+/* By whom else a client may be let in: by those who are served themselves, as far as that can be seen. */
+static tw_admitted admits(void *ctx, const tw_fingerprint *key) {
+  const tw_relay_run *run = ctx;
+  const tw_identity *identity = &run->serve.identity;
+  const bool only_peers = identity->certificates.trust == NULL && !identity->anyone;
+  tw_relay_admission admission;
+  bool found = run->relay != NULL && run->quotas.admissions > 0;
+  for (uint32_t i = 0; found; i++) {
+    if (tw_relay_admitted(run->relay, key, i, &admission, &found) != TW_OK || !found) break;
+    if (only_peers && tw_peers_find(&identity->peers, &admission.inviter) == NULL) continue;
+    return (tw_admitted){true, admission.guest, admission.until, admission.inviter};
+  }
+  return (tw_admitted){.given = false};
+}
+
+static void note_standing(tw_control_caller *caller, const tw_acquaintance *known) {
+  const tw_admitted *admitted = &known->admitted;
+  const tw_delivery_standing standing = !admitted->given  ? TW_DELIVERY_LISTED
+                                        : admitted->guest ? TW_DELIVERY_GUEST
+                                                          : TW_DELIVERY_ADMITTED;
+  tw_relay_set_standing(caller, standing, &admitted->inviter);
+}
+
+/* When its certificate or its admission ends, in seconds since 1970; 0: it is here by neither. */
 static void note_end(tw_control_caller *caller, const tw_acquaintance *known) {
-  const uint64_t end = known->certified ? known->holder.not_after : 0;
+  const uint64_t end = known->certified ? known->holder.not_after : known->admitted.until;
   *tw_relay_user(caller) = (void *)(uintptr_t)end; /* NOLINT(performance-no-int-to-ptr): it is never followed */
 }
 
@@ -69,6 +92,7 @@ static tw_err on_came(void *ctx, tw_control_caller *caller) {
   char text[TW_FINGERPRINT_TEXT];
   TW_TRY(ask(run, caller, &suite, &known)); /* who goes on with a session, or was let in before the peers changed */
   note_end(caller, &known);
+  note_standing(caller, &known);
   tw_control_caller_remote(caller, remote);
   json_t *line = new_line(run, "established", id, &known);
   tw_event_text(line, "remote", remote);
@@ -156,10 +180,12 @@ static void ask_again(void *ctx, tw_control_caller *caller) {
   const tw_suite *suite;
   tw_acquaintance known;
   const tw_err err = ask(run, caller, &suite, &known);
-  if (err == TW_OK)
-    note_end(caller, &known);
-  else
+  if (err != TW_OK) {
     tw_control_caller_end(caller, err);
+    return;
+  }
+  note_end(caller, &known);
+  note_standing(caller, &known);
 }
 
 static void ask_when_over(void *ctx, tw_control_caller *caller) {
@@ -203,7 +229,8 @@ static void open_loop(tw_relay_run *run) {
   }
   (void)uv_timer_init(&run->loop, &run->looks);
   run->looks.data = run;
-  if (run->serve.identity.certificates.trust != NULL) (void)uv_timer_start(&run->looks, on_look, LOOK_MS, LOOK_MS);
+  if (run->serve.identity.certificates.trust != NULL || run->quotas.admissions > 0)
+    (void)uv_timer_start(&run->looks, on_look, LOOK_MS, LOOK_MS);
 }
 
 static void tell_start(tw_relay_run *run) {
@@ -227,6 +254,7 @@ static tw_exit start(tw_relay_run *run) {
   config->quotas = &run->quotas;
   config->came = on_came;
   config->gone = on_gone;
+  config->dismissed = ask_again;
   config->ended = on_ended;
   config->strangers = on_strangers;
   config->fell_short = on_short;
@@ -241,6 +269,8 @@ static tw_exit start(tw_relay_run *run) {
 
 tw_exit tw_relay_run_until_end(tw_relay_run *run) {
   tw_serve *serve = &run->serve;
+  serve->identity.admits = admits;
+  serve->identity.admits_ctx = run;
   serve->channel = (tw_channel_config){
       .clients = serve->identity.clients, .client_count = serve->identity.count, .options = &serve->channel_options};
   if (uv_loop_init(&run->loop) != 0) return tw_cli_fail(TW_EXIT_LOCAL, "cannot set up an event loop");

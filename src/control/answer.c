@@ -118,7 +118,7 @@ tw_err tw_control_answer_decode(tw_bytes frame, tw_control_type to, tw_control_a
   tw_control_answer answer;
   tw_control_type type;
   memset(&answer, 0, sizeof answer);
-  if (to < TW_CONTROL_PUBLISH || to > TW_CONTROL_WANT_IN) return TW_ERR_ENCODING;
+  if (to < TW_CONTROL_PUBLISH || to > TW_CONTROL_REQUEST_LAST) return TW_ERR_ENCODING;
   TW_TRY(tw_control_peek(frame, &type, &answer.request));
   if (type != TW_CONTROL_ANSWER) return TW_ERR_ENCODING;
   (void)tw_read_fixed(&r, TW_CONTROL_FRAME_MIN);

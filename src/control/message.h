@@ -43,7 +43,10 @@ typedef enum tw_control_type {
   TW_CONTROL_FETCH = 9,
   TW_CONTROL_LOCATE = 10,
   TW_CONTROL_BIND = 11,
-  TW_CONTROL_WANT_IN = 12, /* the last of the client's */
+  TW_CONTROL_WANT_IN = 12,
+  TW_CONTROL_ADMIT = 13,
+  TW_CONTROL_DISMISS = 14,
+  TW_CONTROL_REQUEST_LAST = TW_CONTROL_DISMISS,
   TW_CONTROL_ANSWER = 64,
   TW_CONTROL_MAIL = 65,
   TW_CONTROL_BOUND = 66,
@@ -150,8 +153,15 @@ typedef struct tw_control_fetch {
   uint32_t most;  /* entries to answer with, at most */
 } tw_control_fetch;
 
+/** Let somebody in whom the relay's operator does not list. */
+typedef struct tw_control_admit {
+  tw_client_id client;
+  uint64_t until; /* seconds since 1970; 0: for good */
+  bool guest;     /* it may write to whoever asks this, read its mail, and do nothing else */
+} tw_control_admit;
+
 typedef struct tw_control_request {
-  tw_control_type type; /* PUBLISH … WANT_IN; it says what below is in use, nothing for bind */
+  tw_control_type type; /* PUBLISH … REQUEST_LAST; it says what below is in use, nothing for bind */
   uint32_t number;      /* the client's choice, not 0 */
   union {
     tw_control_publish publish;
@@ -165,6 +175,8 @@ typedef struct tw_control_request {
     tw_control_fetch fetch;
     tw_bytes locate;  /* ClientIds */
     tw_bytes want_in; /* a name */
+    tw_control_admit admit;
+    tw_client_id dismiss;
   } body;
 } tw_control_request;
 

@@ -122,8 +122,21 @@ static void write_fetch(tw_writer *w, const tw_control_fetch *fetch) {
   tw_write_u32(w, fetch->most);
 }
 
+/* struct { ClientId client; uint64 until; uint8 guest; } admit */
+static void read_admit(tw_reader *r, tw_control_admit *out) {
+  out->client = tw_control_read_client(r);
+  out->until = tw_read_u64(r);
+  out->guest = tw_read_present(r);
+}
+
+static void write_admit(tw_writer *w, const tw_control_admit *admit) {
+  tw_control_write_client(w, &admit->client);
+  tw_write_u64(w, admit->until);
+  tw_write_u8(w, admit->guest ? 1 : 0);
+}
+
 /* stock: struct { uint8 pool; }; group_find and want_in: struct { opaque name<V>; }; locate: struct { ClientId of<V>;
- * }; bind: struct { } */
+ * }; bind: struct { }; dismiss: struct { ClientId client; } */
 static void read_body(tw_reader *r, tw_control_request *out) {
   switch (out->type) {
   case TW_CONTROL_PUBLISH: read_publish(r, &out->body.publish); break;
@@ -138,6 +151,8 @@ static void read_body(tw_reader *r, tw_control_request *out) {
   case TW_CONTROL_LOCATE: out->body.locate = tw_control_read_clients(r); break;
   case TW_CONTROL_BIND: break;
   case TW_CONTROL_WANT_IN: out->body.want_in = tw_control_read_name(r); break;
+  case TW_CONTROL_ADMIT: read_admit(r, &out->body.admit); break;
+  case TW_CONTROL_DISMISS: out->body.dismiss = tw_control_read_client(r); break;
   default: tw_reader_fail(r, TW_ERR_ENCODING); break;
   }
 }
@@ -155,6 +170,8 @@ static void write_body(tw_writer *w, const tw_control_request *request) {
   case TW_CONTROL_FETCH: write_fetch(w, &request->body.fetch); break;
   case TW_CONTROL_LOCATE: tw_write_vector(w, request->body.locate); break;
   case TW_CONTROL_WANT_IN: tw_write_vector(w, request->body.want_in); break;
+  case TW_CONTROL_ADMIT: write_admit(w, &request->body.admit); break;
+  case TW_CONTROL_DISMISS: tw_control_write_client(w, &request->body.dismiss); break;
   default: break;
   }
 }

@@ -10,7 +10,7 @@ tw_err tw_mail_decode(tw_bytes encoded, tw_mail *out) {
   const tw_bytes ref = tw_read_fixed(&r, TW_MAIL_REF);
   const tw_bytes body = tw_read_vector(&r);
   TW_TRY(tw_reader_end(&r));
-  if (kind != TW_MAIL_PAIR) return TW_ERR_UNSUPPORTED;
+  if (kind < TW_MAIL_PAIR || kind > TW_MAIL_LAST) return TW_ERR_UNSUPPORTED;
   *out = (tw_mail){.kind = (tw_mail_kind)kind, .body = body};
   memcpy(out->ref, ref.ptr, TW_MAIL_REF);
   return TW_OK;

@@ -9,12 +9,17 @@ enum { TW_MAIL_REF = 16 };
 
 /** The numbers are on the wire. */
 typedef enum tw_mail_kind {
-  TW_MAIL_PAIR = 1 /* a TwoPartyMLSMessage */
+  TW_MAIL_PAIR = 1,        /* a TwoPartyMLSMessage */
+  TW_MAIL_ENROLMENT = 2,   /* of an invitation, sealed by its keys: from a guest, and to it */
+  TW_MAIL_LIST = 3,        /* an admin's enrolment list, sealed to a member's leaf */
+  TW_MAIL_LIST_WANTED = 4, /* to an admin: the version that one has of its list; 0: none */
+  TW_MAIL_LAST = TW_MAIL_LIST_WANTED
 } tw_mail_kind;
 
 /**
  * struct { uint8 kind; opaque ref[16]; opaque body<V>; } NodeMail. `ref` says which pair it is for: of a server_hello
- * the first 16 bytes of SHA-256 of the client_hello that it answers, else the last 16 bytes of the group's id.
+ * the first 16 bytes of SHA-256 of the client_hello that it answers, else the last 16 bytes of the group's id. Of an
+ * enrolment it is the invitation's id, of lists the beginning of the ClientId of the admin whose list it is about.
  */
 typedef struct tw_mail {
   tw_mail_kind kind;

@@ -130,6 +130,16 @@ void tw_network_get_status(const tw_network *network, tw_network_status *status)
  * call. */
 tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch);
 
+/**
+ * A message that one member alone can read, by the key in its leaf: also one that does not follow the group, as long as
+ * it has not renewed that key. Both outputs are appended. TW_ERR_STATE: there is no group, or no such member.
+ */
+TW_MUST_USE tw_err tw_network_seal(const tw_network *network, const tw_client_id *id, tw_bytes label,
+                                   tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext);
+/** One to us. TW_ERR_STATE: there is no group; TW_ERR_DECRYPT: it is not for the key that is in our leaf now. */
+TW_MUST_USE tw_err tw_network_open(const tw_network *network, tw_bytes label, tw_bytes kem_output, tw_bytes ciphertext,
+                                   tw_buf *plaintext);
+
 /** The first member of the epoch that there is at or after `*leaf`, as tw_group_next_member. */
 bool tw_network_member_at_leaf(const tw_network *network, uint32_t *leaf, tw_member *member);
 /** Of the epoch that there is. */

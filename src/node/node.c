@@ -52,6 +52,7 @@ static void network_changed(void *ctx) {
   tw_node *node = ctx;
   tw_network_status status;
   tw_network_get_status(node->network, &status);
+  node->network_changed = true;
   node->look_at_members = true;
   tw_node_tell(node, TW_NODE_DETAIL, "network: epoch %llu, %u members", (unsigned long long)status.epoch,
                status.members);
@@ -135,6 +136,7 @@ static void set_timer(tw_node *node) {
   const uint64_t now = tw_node_now(node);
   uint64_t at = now + TW_NODE_TICK_MS;
   at = earlier(at, earlier(tw_pairs_deadline(node->pairs), tw_network_deadline(node->network)));
+  at = earlier(at, tw_enrol_deadline(node->enrol));
   (void)uv_timer_start(&node->timer, on_timer, at > now ? at - now : 1, 0);
 }
 
@@ -151,6 +153,7 @@ static void cut_off(tw_node *node, uint32_t peer) {
     tw_node_tell(node, TW_NODE_ERROR, "that could not be saved: it holds until the node ends");
   tw_plane_forget_peer(node->plane, peer);
   tw_plane_roster_changed(node->plane);
+  tw_enrol_removed(node->enrol, &state->id, tw_node_now(node));
 }
 
 static void cut_off_removed(tw_node *node) {
@@ -168,11 +171,16 @@ void tw_node_after(tw_node *node) {
     finish_if_done(node);
     return;
   }
+  tw_network_status status;
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
+  tw_network_get_status(node->network, &status);
+  const bool follows = status.state != TW_NETWORK_STUCK && !status.unwanted;
+  if (node->network_changed || follows != node->follows) tw_enrol_network_changed(node->enrol, tw_node_now(node));
+  node->network_changed = false;
+  node->follows = follows;
   tw_node_learn_members(node);
   tw_plane_retry(node->plane, tw_node_now(node));
-  tw_network_status status;
   tw_network_get_status(node->network, &status);
   tw_plane_set_group_number(node->plane, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
   const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;
@@ -195,6 +203,7 @@ static void on_timer(uv_timer_t *timer) {
   tw_sas_tick(node->sas, now);
   if (tw_pairs_deadline(node->pairs) <= now) tw_pairs_tick(node->pairs, now);
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
+  if (tw_enrol_deadline(node->enrol) <= now) tw_enrol_tick(node->enrol, now);
   tw_node_relay_tick(node, now);
   tw_node_endpoints_tick(node, now);
   tw_node_members_tick(node, now);
@@ -307,7 +316,8 @@ static tw_err make_engines(tw_node *node) {
                                    .changed = network_changed,
                                    .removed = member_removed,
                                    .ctx = node};
-  return tw_network_new(&group, &node->network);
+  TW_TRY(tw_network_new(&group, &node->network));
+  return tw_node_make_enrol(node);
 }
 
 static tw_err make_plane(tw_node *node) {
@@ -332,6 +342,7 @@ static tw_err make_plane(tw_node *node) {
 }
 
 static void free_parts(tw_node *node) {
+  tw_enrol_free(node->enrol);
   tw_network_free(node->network);
   tw_pairs_free(node->pairs);
   tw_plane_free(node->plane);
@@ -361,6 +372,7 @@ static tw_err take_up(tw_node *node, tw_report *report) {
   const uint64_t now = tw_node_now(node);
   tw_sas_begin_load(node->sas);
   TW_TRY(tw_node_load(node, report));
+  tw_enrol_loaded(node->enrol);
   TW_TRY(tw_sas_loaded(node->sas));
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (tw_sas_is_stale(node->sas, i)) tw_pairs_resume(node->pairs, i, now);

@@ -8,6 +8,7 @@
 #include "net/udp.h"
 #include "node/certified.h"
 #include "node/config.h"
+#include "node/enrol.h"
 #include "node/learned.h"
 #include "node/network.h"
 #include "node/pairs.h"
@@ -60,6 +61,10 @@ void tw_node_rekey(tw_node *node, uint32_t peer);
  * another member has removed. It stays so, over restarts, until a configuration does not list it any more.
  */
 void tw_node_remove(tw_node *node, uint32_t peer);
+
+/** Invitations, and the lists of enrolled nodes; of it tw_enrol_invite, tw_enrol_look, tw_enrol_withdraw and
+ * tw_enrol_version may be called. */
+tw_enrol *tw_node_enrol(tw_node *node);
 
 /* ---- how it stands ---- */
 

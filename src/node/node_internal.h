@@ -5,6 +5,7 @@
 #include "net/control_client.h"
 #include "net/watch.h"
 #include "node/certified.h"
+#include "node/enrol.h"
 #include "node/node.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
@@ -43,6 +44,9 @@ struct tw_node {
   tw_sas *sas;
   tw_pairs *pairs;
   tw_network *network;
+  bool network_changed; /* and `enrol` has not been told */
+  bool follows;         /* the network's group, when it was told last */
+  tw_enrol *enrol;
   tw_plane *plane;
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
@@ -146,6 +150,10 @@ TW_MUST_USE tw_err tw_node_look_at_own(tw_node *node);
 void tw_node_members_clear(tw_node *node);
 /* Certificates end. */
 void tw_node_members_tick(tw_node *node, uint64_t now_ms);
+
+/* ---- node_enrol.c ---- */
+
+TW_MUST_USE tw_err tw_node_make_enrol(tw_node *node);
 
 /* ---- node_relay.c: the control connection ---- */
 

@@ -105,6 +105,7 @@ static tw_err load_value(tw_node *node, tw_store_kind kind, tw_bytes id, tw_byte
   const uint64_t now = tw_node_now(node);
   TW_TRY(tw_pairs_load(node->pairs, kind, id, value, now, ours));
   if (!*ours) TW_TRY(tw_network_load(node->network, kind, id, value, now, ours));
+  if (!*ours && kind == TW_STORE_NODE) TW_TRY(tw_enrol_load(node->enrol, id, value, ours));
   return TW_OK;
 }
 
@@ -179,5 +180,6 @@ tw_err tw_node_load(tw_node *node, tw_report *report) {
   TW_TRY(for_each_id(node, TW_STORE_KEY_PACKAGE, load_one, report));
   TW_TRY(for_each_id(node, TW_STORE_SESSION, load_one, report));
   TW_TRY(for_each_id(node, TW_STORE_GROUP, load_one, report));
+  TW_TRY(for_each_id(node, TW_STORE_NODE, load_one, report));
   return for_each_id(node, TW_STORE_NODE, sweep_mark, report);
 }

@@ -36,7 +36,9 @@ static bool take_entry(tw_node *node, const tw_control_entry *entry) {
   if (entry->number <= node->cursor) return true; /* taken already */
   if (entry->kind == TW_CONTROL_KIND_SEND && tw_node_is_newcomer(node, &entry->from)) return false;
   node->reading = entry->number;
-  if (entry->kind == TW_CONTROL_KIND_SEND)
+  if (entry->kind == TW_CONTROL_KIND_SEND && tw_enrol_is_mail(entry->message))
+    tw_enrol_mail(node->enrol, &entry->from, entry->message, now);
+  else if (entry->kind == TW_CONTROL_KIND_SEND)
     tw_pairs_mail(node->pairs, &entry->from, entry->message, now);
   else
     tw_network_mail(node->network, entry, now);
@@ -51,6 +53,7 @@ static void fetched(tw_node *node, const tw_control_answer *answer) {
   if (answer->status == TW_CONTROL_TOO_FAR) {
     tw_node_tell(node, TW_NODE_ERROR, "the relay has lost our mailbox: reading it from its beginning");
     node->cursor = 0;
+    tw_enrol_relay_lost(node->enrol, tw_node_now(node));
     tw_node_fetch(node);
     return;
   }
@@ -263,6 +266,8 @@ void tw_node_answered(tw_node *node, uint64_t tag, const tw_control_answer *answ
     tw_pairs_answer(node->pairs, tag, answer, now);
   } else if (tw_network_is_tag(tag)) {
     tw_network_answer(node->network, tag, answer, now);
+  } else if (tw_enrol_is_tag(tag)) {
+    tw_enrol_answer(node->enrol, tag, answer, now);
   } else {
     switch ((tw_node_ask)(tag & 0xff)) {
     case TW_NODE_ASK_FETCH: fetched(node, answer); break;
@@ -319,6 +324,7 @@ static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   locate_all(node);
   tw_pairs_connected(node->pairs, now);
   tw_network_connected(node->network, now);
+  tw_enrol_connected(node->enrol, now);
   tw_node_after(node);
 }
 

@@ -234,6 +234,7 @@ void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, 
   tw_pair_message_type type;
   if (peer == NULL) return;
   tw_err err = tw_mail_decode(message, &mail);
+  if (err == TW_OK && mail.kind != TW_MAIL_PAIR) err = TW_ERR_UNEXPECTED;
   if (err == TW_OK) err = tw_pair_message_peek(mail.body, &type);
   if (err != TW_OK) {
     tw_pairs_tell(pairs, peer->number, "a message of its is ignored", err);

@@ -51,6 +51,7 @@ tw_err tw_delivery_new(const tw_delivery_config *config, tw_delivery **delivery)
   made->mail.alloc = alloc;
   made->groups.alloc = alloc;
   made->members.alloc = alloc;
+  made->dismissed.alloc = alloc;
   made->scratch.alloc = alloc;
   *delivery = made;
   return TW_OK;
@@ -65,6 +66,7 @@ void tw_delivery_free(tw_delivery *d) {
   tw_buf_clear(&d->mail);
   tw_buf_clear(&d->groups);
   tw_buf_clear(&d->members);
+  tw_buf_clear(&d->dismissed);
   tw_buf_clear(&d->scratch);
   tw_alloc_free(alloc, d);
 }
@@ -121,6 +123,7 @@ static tw_err count_stock(tw_delivery_asking *asking) {
 }
 
 static tw_err serve(tw_delivery_asking *asking) {
+  if (!tw_delivery_may(asking)) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not for you");
   switch (asking->request->type) {
   case TW_CONTROL_PUBLISH: return tw_delivery_publish_key_packages(asking);
   case TW_CONTROL_STOCK: return count_stock(asking);
@@ -134,6 +137,8 @@ static tw_err serve(tw_delivery_asking *asking) {
   case TW_CONTROL_LOCATE: return tw_delivery_locate_clients(asking);
   case TW_CONTROL_BIND: return tw_delivery_bind(asking);
   case TW_CONTROL_WANT_IN: return tw_delivery_want_in(asking);
+  case TW_CONTROL_ADMIT: return tw_delivery_admit(asking);
+  case TW_CONTROL_DISMISS: return tw_delivery_dismiss(asking);
   default: return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a request");
   }
 }
@@ -253,6 +258,13 @@ static void tell_members(const tw_delivery *d) {
     d->events.members(d->events.ctx, numbers[at], &numbers[at + 2], numbers[at + 1]);
 }
 
+static void tell_dismissed(const tw_delivery *d) {
+  tw_reader walk = tw_reader_of(tw_buf_bytes(&d->dismissed));
+  tw_fingerprint client;
+  if (d->events.dismissed == NULL) return;
+  while (tw_control_client_next(&walk, &client)) d->events.dismissed(d->events.ctx, &client);
+}
+
 /* A large batch does not hold its memory for ever. */
 static void empty_waiting(tw_delivery *d) {
   d->waiting_count = 0;
@@ -286,11 +298,13 @@ tw_err tw_delivery_flush(tw_delivery *d) {
   }
   if (err == TW_OK) tell_members(d);
   if (err == TW_OK) tell_mail(d);
+  if (err == TW_OK) tell_dismissed(d);
   empty_waiting(d);
   empty(&d->bytes);
   empty(&d->mail);
   empty(&d->groups);
   empty(&d->members);
+  empty(&d->dismissed);
   empty(&d->scratch);
   return err;
 }
@@ -312,7 +326,8 @@ static uint64_t before(uint64_t now_ms, uint64_t age_ms) { return now_ms > age_m
 tw_err tw_delivery_sweep(tw_delivery *d, uint64_t now_ms, bool *more) {
   const tw_relay_ages ages = {.mail_ms = before(now_ms, d->limits.mail_ms),
                               .packages_ms = before(now_ms, d->limits.packages_ms),
-                              .seen_ms = before(now_ms, d->limits.unseen_ms)};
+                              .seen_ms = before(now_ms, d->limits.unseen_ms),
+                              .now_ms = now_ms};
   tw_err err;
   *more = true;
   d->store->why.text[0] = '\0';
@@ -320,7 +335,7 @@ tw_err tw_delivery_sweep(tw_delivery *d, uint64_t now_ms, bool *more) {
     err = d->store->ops->sweep_clients(d->store, &ages, SWEPT_AT_ONCE, &d->swept_client);
     d->clients_swept = err == TW_OK && d->swept_client == 0;
   } else {
-    err = d->store->ops->sweep_groups(d->store, SWEPT_AT_ONCE, &d->swept_group);
+    err = d->store->ops->sweep_groups(d->store, &ages, SWEPT_AT_ONCE, &d->swept_group);
     *more = err != TW_OK || d->swept_group != 0;
     d->clients_swept = *more;
   }

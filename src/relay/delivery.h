@@ -34,6 +34,7 @@ typedef struct tw_delivery_limits {
   uint32_t groups;       /* opened by one client; default 16 */
   uint32_t members;      /* of a group; default 16384 */
   uint32_t locates;      /* clients that one asks for, over a connection; default 1024 */
+  uint32_t admissions;   /* whom an inviter lets in, at a time; default 0: nobody may let others in */
   /* waiting in a mailbox. Direct messages and Welcomes may fill half of it: the sender gets `full`. Commits and
    * messages to a group may fill all of it; then its owner misses them, and sees it by the numbers. */
   uint64_t mailbox_bytes;   /* messages and 128 for each; default 32 MiB */
@@ -55,11 +56,20 @@ typedef struct tw_delivery_limits {
 
 extern const tw_delivery_limits tw_delivery_limits_default;
 
-/** One connection of a client, in the caller's memory. Begin: `id` set, the rest zero. */
+/** What a client may do, by how it comes to be one. */
+typedef enum tw_delivery_standing {
+  TW_DELIVERY_LISTED = 0,   /* by the operator's own list: all, and let others in as far as `admissions` goes */
+  TW_DELIVERY_ADMITTED = 1, /* by another client: all but that */
+  TW_DELIVERY_GUEST = 2     /* likewise, for a start: read its mail, and write to its inviter */
+} tw_delivery_standing;
+
+/** One connection of a client, in the caller's memory. Begin: `id` set, and how it stands, the rest zero. */
 typedef struct tw_delivery_peer {
   tw_fingerprint id;
   uint32_t number;   /* of the client, 0 before its first request; told to nobody before the flush */
   uint64_t spent_us; /* the time until which its requests are paid for */
+  tw_delivery_standing standing;
+  tw_fingerprint inviter; /* of a guest */
 } tw_delivery_peer;
 
 /** What the caller is told. None of them may call back, but tw_delivery_is_full. What they get is borrowed. */
@@ -73,6 +83,8 @@ typedef struct tw_delivery_events {
   void (*wants_in)(void *ctx, uint32_t number, tw_bytes name, const tw_fingerprint *client);
   /** To client `watcher`, who asked for `client`. */
   void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_control_location *location);
+  /** It is not let in any more by the one who did so: told after the flush. May be NULL. */
+  void (*dismissed)(void *ctx, const tw_fingerprint *client);
   /** Fill in where a client is: `online` and `address`, zero at first. Its number is set. */
   void (*locate)(void *ctx, tw_control_location *location);
   /**
@@ -115,6 +127,13 @@ TW_MUST_USE tw_err tw_delivery_flush(tw_delivery *delivery);
 void tw_delivery_moved(tw_delivery *delivery, const tw_fingerprint *client, const tw_control_location *location);
 /** A connection has ended: what it asked for by `locate` is forgotten. Answers to it still come, with its tags. */
 void tw_delivery_gone(tw_delivery *delivery, const tw_delivery_peer *peer);
+
+/**
+ * Whether others have let a client in: the `index`-th who does, those first that do not make it a guest. Errors of the
+ * store. Not while a batch could not be written down: what it says may not last.
+ */
+TW_MUST_USE tw_err tw_delivery_admitted(tw_delivery *delivery, const tw_fingerprint *client, uint64_t now_ms,
+                                        uint32_t index, tw_relay_admission *admission, bool *found);
 
 /**
  * Delete what is too old, of some clients and groups, in the batch at hand. `*more`: the round is not over. Whole

@@ -26,10 +26,11 @@ struct tw_delivery {
   size_t waiting_count;
   size_t waiting_capacity;
   tw_buf bytes;
-  tw_buf mail;    /* uint32_t each: who has some */
-  tw_buf groups;  /* uint32_t each: whose members are to be told */
-  tw_buf members; /* uint32_t each: for each of them its number, how many, and those */
-  tw_buf scratch; /* members in order, welcomes: of one request */
+  tw_buf mail;      /* uint32_t each: who has some */
+  tw_buf groups;    /* uint32_t each: whose members are to be told */
+  tw_buf members;   /* uint32_t each: for each of them its number, how many, and those */
+  tw_buf dismissed; /* tw_fingerprint each: who is to be told of */
+  tw_buf scratch;   /* members in order, welcomes: of one request */
   uint32_t swept_client;
   uint32_t swept_group; /* both: the last one of the round, 0 between rounds */
   bool clients_swept;   /* of this round */
@@ -60,6 +61,11 @@ tw_err tw_delivery_commit(tw_delivery_asking *asking);
 tw_err tw_delivery_send_to_group(tw_delivery_asking *asking);
 tw_err tw_delivery_want_in(tw_delivery_asking *asking);
 tw_err tw_delivery_bind(tw_delivery_asking *asking);
+tw_err tw_delivery_admit(tw_delivery_asking *asking);
+tw_err tw_delivery_dismiss(tw_delivery_asking *asking);
+
+/* Whether a client that stands as it does may ask this at all. */
+bool tw_delivery_may(const tw_delivery_asking *asking);
 
 /* Refuse, with words for people; gives TW_OK. */
 tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, const char *words);

@@ -33,6 +33,7 @@ typedef struct client {
   uint64_t away_since_ms;
   bool fresh; /* its number is not durable yet */
   bool away;  /* in that list */
+  bool dismissed;
 } client;
 
 typedef struct client_list {
@@ -200,6 +201,27 @@ static void on_members(void *ctx, uint32_t group, const uint32_t *numbers, size_
     tw_forward_group_remove(relay->forward, number);
 }
 
+static void stop_packets(client *c) {
+  tw_forward_remove(c->relay->forward, c->number);
+  tell_moved(c);
+  forget(c);
+}
+
+/* Packets stop at once, too, for one that is not connected at the moment. */
+static void on_dismissed(void *ctx, const tw_fingerprint *who) {
+  tw_relay *relay = ctx;
+  tw_control_caller *caller = relay->server == NULL ? NULL : tw_control_server_find(relay->server, who);
+  if (caller != NULL) {
+    client *c = *tw_control_caller_user(caller);
+    c->dismissed = true;
+    if (relay->config.dismissed != NULL) relay->config.dismissed(relay->config.ctx, caller);
+    return;
+  }
+  client *c = relay->away.first;
+  while (c != NULL && memcmp(&c->peer.id, who, sizeof *who) != 0) c = c->next;
+  if (c != NULL && !c->fresh) stop_packets(c);
+}
+
 static bool has_member(void *ctx, uint32_t group, uint32_t number) {
   const tw_relay *relay = ctx;
   return tw_forward_group_lists(relay->forward, group | TW_FORWARD_GROUP_BIT, number);
@@ -289,7 +311,10 @@ static void on_gone(void *ctx, tw_control_caller *caller) {
   if (c->number != 0) {
     tw_delivery_gone(relay->delivery, &c->peer);
     go_away(c);
-    if (!c->fresh) tell_moved(c);
+    if (c->dismissed)
+      stop_packets(c);
+    else if (!c->fresh)
+      tell_moved(c);
   } else {
     free_if_done(c);
   }
@@ -315,10 +340,7 @@ static void on_away_timer(uv_timer_t *timer) {
   tw_relay *relay = timer->data;
   const uint64_t now_ms = uv_now(relay->config.loop);
   while (relay->away.first != NULL && now_ms - relay->away.first->away_since_ms >= relay->config.away_ms) {
-    client *c = relay->away.first;
-    tw_forward_remove(relay->forward, c->number);
-    tell_moved(c);
-    forget(c);
+    stop_packets(relay->away.first);
   }
 }
 
@@ -389,6 +411,7 @@ static tw_err open_services(tw_relay *relay, tw_report *report) {
                                                   .locate = on_locate,
                                                   .members = on_members,
                                                   .has_member = has_member,
+                                                  .dismissed = on_dismissed,
                                                   .failed = on_failed}};
   tw_err err = tw_delivery_new(&delivery, &relay->delivery);
   if (err == TW_OK) err = tw_forward_new(config->env, &config->forward, &relay->forward);
@@ -477,6 +500,16 @@ void tw_relay_each(tw_relay *relay, void (*each)(void *ctx, tw_control_caller *c
 void **tw_relay_user(tw_control_caller *caller) {
   client *c = *tw_control_caller_user(caller);
   return &c->user;
+}
+void tw_relay_set_standing(tw_control_caller *caller, tw_delivery_standing standing, const tw_fingerprint *inviter) {
+  client *c = *tw_control_caller_user(caller);
+  c->dismissed = false;
+  c->peer.standing = standing;
+  if (inviter != NULL) c->peer.inviter = *inviter;
+}
+tw_err tw_relay_admitted(tw_relay *relay, const tw_fingerprint *id, uint32_t index, tw_relay_admission *admission,
+                         bool *found) {
+  return tw_delivery_admitted(relay->delivery, id, tw_wall_ms(), index, admission, found);
 }
 size_t tw_relay_count(const tw_relay *relay) {
   return relay->server == NULL ? 0 : tw_control_server_count(relay->server);

@@ -31,6 +31,8 @@ typedef struct tw_relay_config {
   /** A client is there. Another error than TW_OK refuses it. NULL: nothing. */
   tw_err (*came)(void *ctx, tw_control_caller *caller);
   void (*gone)(void *ctx, tw_control_caller *caller);
+  /** It was let in by another client, and is not any more: end it, unless it is for something else. NULL: nothing. */
+  void (*dismissed)(void *ctx, tw_control_caller *caller);
   /** As in tw_control_server_config; NULL: nothing. */
   void (*ended)(void *ctx, const tw_client_id *client, const tw_stream_end *end);
   void (*strangers)(void *ctx, const tw_gate_tally *tally);
@@ -58,6 +60,11 @@ bool tw_relay_address(const tw_relay *relay, int index, char *out);
 void tw_relay_each(tw_relay *relay, void (*each)(void *ctx, tw_control_caller *caller), void *ctx);
 /** The caller's own of a client that is connected, NULL at first; tw_control_caller_user is the relay's. */
 void **tw_relay_user(tw_control_caller *caller);
+/** How a client that is connected stands; TW_DELIVERY_LISTED at first. `inviter` is of a guest, else it may be NULL. */
+void tw_relay_set_standing(tw_control_caller *caller, tw_delivery_standing standing, const tw_fingerprint *inviter);
+/** As tw_delivery_admitted. */
+TW_MUST_USE tw_err tw_relay_admitted(tw_relay *relay, const tw_fingerprint *client, uint32_t index,
+                                     tw_relay_admission *admission, bool *found);
 size_t tw_relay_count(const tw_relay *relay);
 void tw_relay_totals(const tw_relay *relay, tw_forward_totals *totals);
 /** As tw_control_server_close, and the store is closed. NULL is fine. It frees itself. */

@@ -90,11 +90,19 @@ typedef struct tw_relay_past {
   tw_fingerprint from;
 } tw_relay_past;
 
+/** Somebody whom a client has let in. */
+typedef struct tw_relay_admission {
+  tw_fingerprint inviter;
+  uint64_t until; /* seconds since 1970; 0: for good */
+  bool guest;
+} tw_relay_admission;
+
 /** What is too old, in ms of Unix time. */
 typedef struct tw_relay_ages {
   uint64_t mail_ms;     /* entries from before go */
   uint64_t packages_ms; /* likewise key packages, but those of last resort */
   uint64_t seen_ms;     /* clients that were not seen since: all of theirs goes */
+  uint64_t now_ms;      /* admissions that end before go */
 } tw_relay_ages;
 
 /** A client whose mailbox got something, or who is a member, by its number; or a group's. */
@@ -174,6 +182,19 @@ typedef struct tw_relay_store_ops {
   /** The commit that ended `epoch`, as long as it is remembered: its message is appended to `out`, unless NULL. */
   tw_err (*past)(tw_relay_store *store, uint32_t group, uint64_t epoch, tw_relay_past *past, tw_buf *out, bool *found);
 
+  /* ---- who was let in by others ---- */
+
+  /** In place of what the same inviter has said of this client. */
+  tw_err (*admit)(tw_relay_store *store, const tw_fingerprint *id, const tw_relay_admission *admission);
+  /** `*found`: this inviter had admitted it. */
+  tw_err (*dismiss)(tw_relay_store *store, const tw_fingerprint *id, const tw_fingerprint *inviter, bool *found);
+  /** The `index`-th of its admissions that hold at `now` (seconds since 1970): those that are no guest's come first. */
+  tw_err (*admitted)(tw_relay_store *store, const tw_fingerprint *id, uint64_t now, uint32_t index,
+                     tw_relay_admission *admission, bool *found);
+  /** Whom an inviter lets in at `now`, `except` not counted. */
+  tw_err (*admitted_count)(tw_relay_store *store, const tw_fingerprint *inviter, const tw_fingerprint *except,
+                           uint64_t now, uint32_t *count);
+
   /* ---- what is too old ---- */
 
   /**
@@ -181,8 +202,9 @@ typedef struct tw_relay_store_ops {
    * one, or 0 when there are no more.
    */
   tw_err (*sweep_clients)(tw_relay_store *store, const tw_relay_ages *ages, uint32_t most, uint32_t *after);
-  /** The same for groups: those go none of whose members has a record. */
-  tw_err (*sweep_groups)(tw_relay_store *store, uint32_t most, uint32_t *after);
+  /** The same for groups: those go none of whose members has a record. With the last ones go admissions that are over.
+   */
+  tw_err (*sweep_groups)(tw_relay_store *store, const tw_relay_ages *ages, uint32_t most, uint32_t *after);
 } tw_relay_store_ops;
 
 struct tw_relay_store {

@@ -61,6 +61,11 @@ typedef enum tw_relay_statement {
   TW_RELAY_PAST_FIND,
   TW_RELAY_PAST_FIRST,
   TW_RELAY_PAST_DROP,
+  TW_RELAY_ADMISSION_PUT,
+  TW_RELAY_ADMISSION_DROP,
+  TW_RELAY_ADMISSION_FIND,
+  TW_RELAY_ADMISSION_COUNT,
+  TW_RELAY_ADMISSIONS_OLD,
   TW_RELAY_STATEMENTS
 } tw_relay_statement;
 
@@ -109,7 +114,8 @@ TW_MUST_USE tw_err tw_relay_fail(tw_relay_sqlite *store, tw_err err);
 TW_MUST_USE tw_err tw_relay_operation_begin(tw_relay_sqlite *store);
 TW_MUST_USE tw_err tw_relay_operation_end(tw_relay_sqlite *store, tw_err err);
 
-/* ---- store_clients.c, store_mail.c, store_groups.c, store_sweep.c: the operations of store.h ---- */
+/* ---- store_clients.c, store_mail.c, store_groups.c, store_admissions.c, store_sweep.c: the operations of store.h ----
+ */
 
 tw_err tw_relay_sqlite_enter(tw_relay_store *base, const tw_fingerprint *id, uint64_t now_ms, tw_relay_client *client);
 tw_err tw_relay_sqlite_find(tw_relay_store *base, const tw_fingerprint *id, tw_relay_client *client, bool *found);
@@ -140,8 +146,16 @@ tw_err tw_relay_sqlite_group_send(tw_relay_store *base, uint32_t group, const tw
 tw_err tw_relay_sqlite_past(tw_relay_store *base, uint32_t group, uint64_t epoch, tw_relay_past *past, tw_buf *out,
                             bool *found);
 
+tw_err tw_relay_sqlite_admit(tw_relay_store *base, const tw_fingerprint *id, const tw_relay_admission *admission);
+tw_err tw_relay_sqlite_dismiss(tw_relay_store *base, const tw_fingerprint *id, const tw_fingerprint *inviter,
+                               bool *found);
+tw_err tw_relay_sqlite_admitted(tw_relay_store *base, const tw_fingerprint *id, uint64_t now, uint32_t index,
+                                tw_relay_admission *admission, bool *found);
+tw_err tw_relay_sqlite_admitted_count(tw_relay_store *base, const tw_fingerprint *inviter, const tw_fingerprint *except,
+                                      uint64_t now, uint32_t *count);
+
 tw_err tw_relay_sqlite_sweep_clients(tw_relay_store *base, const tw_relay_ages *ages, uint32_t most, uint32_t *after);
-tw_err tw_relay_sqlite_sweep_groups(tw_relay_store *base, uint32_t most, uint32_t *after);
+tw_err tw_relay_sqlite_sweep_groups(tw_relay_store *base, const tw_relay_ages *ages, uint32_t most, uint32_t *after);
 
 /* ---- within an operation ---- */
 

@@ -28,9 +28,13 @@ static const tw_store_step steps[] = {
      "CREATE INDEX member_client ON member(client);"
      "CREATE TABLE past(party INTEGER NOT NULL, epoch INTEGER NOT NULL, hash BLOB NOT NULL, sender BLOB NOT NULL,"
      " message INTEGER NOT NULL, PRIMARY KEY(party, epoch)) STRICT, WITHOUT ROWID;"},
+    {"CREATE TABLE admission(client BLOB NOT NULL, inviter BLOB NOT NULL, until INTEGER NOT NULL,"
+     " guest INTEGER NOT NULL, PRIMARY KEY(client, inviter)) STRICT, WITHOUT ROWID;"
+     "CREATE INDEX admission_inviter ON admission(inviter);"},
 };
 static const tw_store_schema schema = {TW_RELAY_APPLICATION, steps, sizeof steps / sizeof steps[0]};
 
+#define HOLDS "(until=0 OR until>"
 #define RECEIVERS "member.party=?1 AND member.client<>?2"
 #define MESSAGE_OF_MAIL " JOIN message ON message.id=mail.message"
 #define HAS_ROOM "bytes+?3<=?4 AND entries<?5"
@@ -102,6 +106,12 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
                             " WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_PAST_FIRST] = {"SELECT epoch, message FROM past WHERE party=?1 ORDER BY epoch LIMIT 1"},
     [TW_RELAY_PAST_DROP] = {"DELETE FROM past WHERE party=?1 AND epoch=?2"},
+    [TW_RELAY_ADMISSION_PUT] = {"INSERT OR REPLACE INTO admission VALUES(?1, ?2, ?3, ?4)"},
+    [TW_RELAY_ADMISSION_DROP] = {"DELETE FROM admission WHERE client=?1 AND inviter=?2 RETURNING guest"},
+    [TW_RELAY_ADMISSION_FIND] = {"SELECT inviter, until, guest FROM admission WHERE client=?1 AND " HOLDS "?2)"
+                                 " ORDER BY guest, inviter LIMIT 1 OFFSET ?3"},
+    [TW_RELAY_ADMISSION_COUNT] = {"SELECT count(*) FROM admission WHERE inviter=?1 AND client<>?2 AND " HOLDS "?3)"},
+    [TW_RELAY_ADMISSIONS_OLD] = {"DELETE FROM admission WHERE until<>0 AND until<=?1"},
 };
 
 static tw_err sqlite_flush(tw_relay_store *base) {
@@ -149,6 +159,10 @@ static const tw_relay_store_ops ops = {
     .group_commit = tw_relay_sqlite_group_commit,
     .group_send = tw_relay_sqlite_group_send,
     .past = tw_relay_sqlite_past,
+    .admit = tw_relay_sqlite_admit,
+    .dismiss = tw_relay_sqlite_dismiss,
+    .admitted = tw_relay_sqlite_admitted,
+    .admitted_count = tw_relay_sqlite_admitted_count,
     .sweep_clients = tw_relay_sqlite_sweep_clients,
     .sweep_groups = tw_relay_sqlite_sweep_groups,
 };

@@ -59,19 +59,19 @@ static tw_err first_number(tw_relay_sqlite *store, tw_relay_statement statement,
   return tw_relay_query_end(&q);
 }
 
-static tw_err sweep_groups(tw_relay_sqlite *store, uint32_t most, uint32_t *after) {
+static tw_err sweep_groups(tw_relay_sqlite *store, const tw_relay_ages *ages, uint32_t most, uint32_t *after) {
   for (uint32_t i = 0; i < most; i++) {
     uint32_t member;
     TW_TRY(first_number(store, TW_RELAY_GROUP_NEXT, *after, after));
-    if (*after == 0) return TW_OK;
+    if (*after == 0) return run_with(store, TW_RELAY_ADMISSIONS_OLD, ages->now_ms / 1000);
     TW_TRY(first_number(store, TW_RELAY_MEMBER_KNOWN, *after, &member));
     if (member == 0) TW_TRY(forget_group(store, *after));
   }
   return TW_OK;
 }
 
-tw_err tw_relay_sqlite_sweep_groups(tw_relay_store *base, uint32_t most, uint32_t *after) {
+tw_err tw_relay_sqlite_sweep_groups(tw_relay_store *base, const tw_relay_ages *ages, uint32_t most, uint32_t *after) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   TW_TRY(tw_relay_operation_begin(store));
-  return tw_relay_operation_end(store, sweep_groups(store, most, after));
+  return tw_relay_operation_end(store, sweep_groups(store, ages, most, after));
 }

@@ -141,6 +141,9 @@ static inline tw_err add_requests(control_samples *samples, const tw_buf lists[5
       {.type = TW_CONTROL_LOCATE, .body.locate = clients},
       {.type = TW_CONTROL_BIND},
       {.type = TW_CONTROL_WANT_IN, .body.want_in = name},
+      {.type = TW_CONTROL_ADMIT, .body.admit = {sample_client(7), UINT64_MAX, true}},
+      {.type = TW_CONTROL_ADMIT, .body.admit = {sample_client(6), 0, false}},
+      {.type = TW_CONTROL_DISMISS, .body.dismiss = sample_client(5)},
   };
   for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) TW_TRY(add_request(samples, requests[i]));
   return TW_OK;
@@ -160,12 +163,12 @@ static inline tw_err add_answers(control_samples *samples, const tw_buf lists[5]
       {.to = TW_CONTROL_LOCATE, .body.locate = tw_buf_bytes(&lists[4])},
       {.to = TW_CONTROL_BIND, .body.bind = {.session = 42, .token = {1, 2, 3}}},
   };
-  static const uint8_t empty[] = {TW_CONTROL_PUBLISH, TW_CONTROL_SEND, TW_CONTROL_GROUP_COMMIT, TW_CONTROL_GROUP_SEND,
-                                  TW_CONTROL_WANT_IN};
+  static const uint8_t empty[] = {TW_CONTROL_PUBLISH, TW_CONTROL_SEND,  TW_CONTROL_GROUP_COMMIT, TW_CONTROL_GROUP_SEND,
+                                  TW_CONTROL_WANT_IN, TW_CONTROL_ADMIT, TW_CONTROL_DISMISS};
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) TW_TRY(add_answer(samples, answers[i]));
   for (size_t i = 0; i < sizeof empty; i++)
     TW_TRY(add_answer(samples, (tw_control_answer){.to = (tw_control_type)empty[i]}));
-  for (int to = TW_CONTROL_PUBLISH; to <= TW_CONTROL_WANT_IN; to++) {
+  for (int to = TW_CONTROL_PUBLISH; to <= TW_CONTROL_REQUEST_LAST; to++) {
     const int status = TW_CONTROL_UNKNOWN + to % (TW_CONTROL_BUSY - TW_CONTROL_UNKNOWN + 1);
     const tw_bytes words = to % 2 == 0 ? TW_LITERAL("words") : TW_NO_BYTES;
     TW_TRY(add_answer(

@@ -116,7 +116,7 @@ static void only_known_statuses_are_read_and_taken_only_where_it_means_something
   for (unsigned to = 0; to < 256; to++) {
     for (unsigned status = 1; status < 256; status++) {
       const uint8_t frame[] = {TW_CONTROL_ANSWER, 0, 0, 0, 9, (uint8_t)status, 1, 'x'};
-      const bool known = to >= TW_CONTROL_PUBLISH && to <= TW_CONTROL_WANT_IN && status <= TW_CONTROL_BUSY;
+      const bool known = to >= TW_CONTROL_PUBLISH && to <= TW_CONTROL_REQUEST_LAST && status <= TW_CONTROL_BUSY;
       const bool fits = status != TW_CONTROL_TAKEN || to == TW_CONTROL_GROUP_OPEN || to == TW_CONTROL_GROUP_COMMIT;
       tw_control_answer answer;
       const tw_err err = tw_control_answer_decode(TW_ARRAY(frame), (tw_control_type)to, &answer);

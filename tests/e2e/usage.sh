@@ -17,7 +17,7 @@ ok() { timeout 20 "$TREEWIRE" "$@" </dev/null >out 2>usage.err || die "treewire 
 
 ok --help; says out "Exit codes"
 ok --version; says out treewire
-for verb in genkey pubkey suites listen connect relay ca check up down status sync rekey remove; do ok "$verb" --help; says out "treewire $verb"; done
+for verb in genkey pubkey suites listen connect relay ca check up down status sync rekey remove invite join; do ok "$verb" --help; says out "treewire $verb"; done
 ok suites; [ "$(wc -l <out)" = 18 ]; says out "(default)"
 
 fails 1 "a verb is missing"
@@ -58,6 +58,14 @@ fails 1 "mail-days" "${relay[@]}" --mail-days 0
 fails 1 "packet-rate" "${relay[@]}" --packet-rate 999
 fails 1 "request-rate" "${relay[@]}" --request-rate 0
 fails 1 "handshake-burst" "${relay[@]}" --handshake-burst 0
+fails 1 "invites" "${relay[@]}" --invites many
+fails 1 "invite needs" invite net carla
+fails 1 "no ADDRESS/LEN" invite net carla 10.7.0.300/24
+fails 1 "--expires" invite net carla 10.7.0.3/24 --expires 0
+fails 2 "is not up" invite net carla 10.7.0.3/24
+fails 1 "needs the TOKEN" join
+fails 1 "no token of an invitation" join abc
+fails 1 "is enough" join abc --name a --config ./b.conf
 fails 1 "--name needs --ca" "${relay[@]}" --name a.example
 connect=(connect --key b.key)
 fails 1 "a port without a host: write HOST:8080" "${connect[@]}" --peer @a.pub --listen 8080 localhost

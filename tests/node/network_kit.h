@@ -184,6 +184,7 @@ static inline void open_relay(void) {
   limits = tw_delivery_limits_default;
   limits.requests_per_second = 1000000;
   limits.requests_at_once = 1000000;
+  limits.admissions = 8;
   const tw_delivery_config config = {.env = &world.relay.env,
                                      .store = world.store,
                                      .limits = &limits,

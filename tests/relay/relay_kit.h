@@ -41,6 +41,8 @@ typedef struct relay_kit {
   size_t wanted_count, moved_count;
   uint32_t grouped[RELAY_CALLS]; /* for each time: the group, how many, the members in order */
   size_t grouped_count;
+  tw_fingerprint dismissed[RELAY_PEERS];
+  size_t dismissed_count;
   bool knows_members;
   uint32_t online; /* a bit for each number below 32 */
   tw_err failed;
@@ -142,6 +144,12 @@ static inline bool relay_has_member(void *ctx, uint32_t group, uint32_t client) 
   return k->knows_members;
 }
 
+static inline void relay_on_dismissed(void *ctx, const tw_fingerprint *client) {
+  relay_kit *k = ctx;
+  assert_true(k->dismissed_count < RELAY_PEERS);
+  k->dismissed[k->dismissed_count++] = *client;
+}
+
 static inline void relay_on_failed(void *ctx, tw_err err, const char *words) {
   relay_kit *k = ctx;
   assert_true(words[0] != '\0');
@@ -166,6 +174,7 @@ static inline tw_err relay_try_delivery(relay_kit *k) {
                                                 .locate = relay_on_locate,
                                                 .members = relay_on_members,
                                                 .has_member = relay_has_member,
+                                                .dismissed = relay_on_dismissed,
                                                 .failed = relay_on_failed}};
   return tw_delivery_new(&config, &k->delivery);
 }

@@ -47,9 +47,9 @@ static void other_versions_and_other_states_are_left_alone(void **state) {
   char path[KIT_PATH];
   relay_close(k);
   kit_file(&k->at, TW_STORE_DB, path);
+  run(path, "PRAGMA user_version=3");
+  refuses(k, TW_ERR_UNSUPPORTED, "of version 3, this program knows versions up to 2");
   run(path, "PRAGMA user_version=2");
-  refuses(k, TW_ERR_UNSUPPORTED, "of version 2, this program knows versions up to 1");
-  run(path, "PRAGMA user_version=1");
   kit_refuses(&k->at, NULL, TW_ERR_ENCODING, "not a state"); /* a node's store does not take a relay's */
   relay_open(k);
   relay_close(k);
@@ -64,6 +64,23 @@ static void other_versions_and_other_states_are_left_alone(void **state) {
   refuses(k, TW_ERR_ENCODING, "missing");
   kit_remove(k->at.dir);
   relay_open(k);
+  relay_free(k);
+}
+
+/* Version 1 had no admissions. */
+static void a_state_of_an_earlier_version_is_brought_up_to_date(void **state) {
+  (void)state;
+  relay_kit *k = relay_new(true, 2);
+  char path[KIT_PATH];
+  k->limits.admissions = 1;
+  assert_int_equal(relay_enter(k, 0), TW_CONTROL_DONE);
+  assert_int_equal(relay_send(k, 0, 0, "kept"), TW_CONTROL_DONE);
+  relay_close(k);
+  run(kit_file(&k->at, TW_STORE_DB, path), "DROP TABLE admission; PRAGMA user_version=1");
+  relay_open(k);
+  assert_true(relay_fetch(k, 0, 0, 9)->body.fetch.entries.len > 0);
+  const tw_control_request admit = RELAY_REQUEST(TW_CONTROL_ADMIT, .admit = {relay_id(1), 0, false});
+  relay_expects(k, 0, &admit, TW_CONTROL_DONE);
   relay_free(k);
 }
 
@@ -139,6 +156,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_directory_is_ours_alone_and_has_one_holder),
       cmocka_unit_test(other_versions_and_other_states_are_left_alone),
+      cmocka_unit_test(a_state_of_an_earlier_version_is_brought_up_to_date),
       cmocka_unit_test(a_damaged_or_cut_database_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

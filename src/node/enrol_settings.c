@@ -1,0 +1,100 @@
+/* What a joiner is told. SPDX-License-Identifier: Apache-2.0 */
+#include "node/enrol_internal.h"
+
+static tw_bytes text_of(const char *text) {
+  return text == NULL ? TW_NO_BYTES : TW_BYTES((const uint8_t *)text, strlen(text));
+}
+
+/* Networks, or (`hosts`) addresses alone. */
+static void write_prefixes(tw_writer *w, const tw_node_prefixes *prefixes, bool hosts) {
+  for (size_t i = 0; i < prefixes->count && i < TW_ENROLMENT_PREFIXES_MAX; i++) {
+    const tw_prefix *prefix = &prefixes->list[i].prefix;
+    const tw_prefix shown = hosts ? tw_prefix_host(prefix) : tw_prefix_network(prefix);
+    tw_write_enrolled_prefix(w, &shown);
+  }
+}
+
+static tw_err write_peer(const tw_enrol *enrol, const tw_node_peer *peer, tw_writer *w) {
+  tw_buf allowed = TW_BUF_INIT(enrol->alloc);
+  tw_writer prefixes = tw_writer_to(&allowed);
+  write_prefixes(&prefixes, &peer->allowed, false);
+  const tw_err err = tw_writer_end(&prefixes);
+  const tw_enrolled node = {.name = text_of(peer->name),
+                            .key = peer->key.fingerprint,
+                            .allowed = tw_buf_bytes(&allowed),
+                            .host = text_of(peer->endpoint.host),
+                            .port = peer->endpoint.host == NULL ? 0 : peer->endpoint.port};
+  if (err == TW_OK) tw_write_enrolled(w, &node);
+  tw_buf_clear(&allowed);
+  return err;
+}
+
+/* This node, where its own list does not have it. */
+static tw_err write_self(const tw_enrol *enrol, tw_writer *w) {
+  tw_buf hosts = TW_BUF_INIT(enrol->alloc);
+  tw_writer prefixes = tw_writer_to(&hosts);
+  write_prefixes(&prefixes, &enrol->config.config->interface.addresses, true);
+  const tw_err err = tw_writer_end(&prefixes);
+  const tw_enrolled node = {.key = enrol->config.self, .allowed = tw_buf_bytes(&hosts)};
+  if (err == TW_OK) tw_write_enrolled(w, &node);
+  tw_buf_clear(&hosts);
+  return err;
+}
+
+static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_buf *out) {
+  const tw_node_config *config = enrol->config.config;
+  tw_writer w = tw_writer_to(out);
+  bool self = false;
+  for (uint32_t i = 0; i < config->peer_count; i++) {
+    const tw_node_peer *peer = &config->peers[i];
+    const bool is_self = i == config->self;
+    if (!peer->key.given || tw_enrol_same(&peer->key.fingerprint, joiner)) continue;
+    if (!is_self && enrol->config.is_removed != NULL && enrol->config.is_removed(enrol->config.ctx, i)) continue;
+    self = self || is_self;
+    TW_TRY(write_peer(enrol, peer, &w));
+  }
+  if (!self) TW_TRY(write_self(enrol, &w));
+  return tw_writer_end(&w);
+}
+
+static tw_err write_admins(const tw_enrol *enrol, tw_buf *out) {
+  const tw_node_config *config = enrol->config.config;
+  for (size_t i = 0; i < config->network.admin_count; i++) {
+    const tw_node_admin *admin = &config->network.admins[i];
+    const tw_fingerprint *key = admin->peer != TW_NODE_NONE ? &config->peers[admin->peer].key.fingerprint
+                                                            : &admin->fingerprint;
+    TW_TRY(tw_enrol_add(out, key));
+  }
+  return TW_OK;
+}
+
+tw_err tw_enrol_settings(const tw_enrol *enrol, const tw_enrol_invitation *invitation, tw_buf *out) {
+  const tw_node_config *config = enrol->config.config;
+  const tw_node_network *network = &config->network;
+  tw_buf peers = TW_BUF_INIT(enrol->alloc);
+  tw_buf admins = TW_BUF_INIT(enrol->alloc);
+  tw_buf groups = TW_BUF_INIT(enrol->alloc);
+  tw_err err = write_peers(enrol, &invitation->joiner, &peers);
+  if (err == TW_OK) err = write_admins(enrol, &admins);
+  tw_writer w = tw_writer_to(&groups);
+  write_prefixes(&w, &config->multicast.groups, false);
+  if (err == TW_OK) err = tw_writer_end(&w);
+  const tw_enrolment_settings settings = {.name = text_of(invitation->name),
+                                          .addresses = tw_buf_bytes(&invitation->addresses),
+                                          .peers = tw_buf_bytes(&peers),
+                                          .admins = tw_buf_bytes(&admins),
+                                          .groups = tw_buf_bytes(&groups),
+                                          .broadcast = config->multicast.broadcast,
+                                          .sign = network->sign,
+                                          .mtu = config->interface.mtu,
+                                          .rekey_after = network->rekey_after,
+                                          .rekey_bytes = network->rekey_bytes,
+                                          .rekey_packets = network->rekey_packets,
+                                          .grace = network->grace,
+                                          .keepalive = network->keepalive};
+  if (err == TW_OK) err = tw_enrolment_settings_encode(&settings, out);
+  tw_buf_clear(&groups);
+  tw_buf_clear(&admins);
+  tw_buf_clear(&peers);
+  return err;
+}

@@ -1,0 +1,31 @@
+/* The joiner's side of an enrolment: its mail, and the configuration that comes of it. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_NODE_JOINER_H
+#define TW_NODE_JOINER_H
+
+#include "node/enrolment.h"
+
+/** Borrowed while it is used. */
+typedef struct tw_joiner {
+  const tw_env *env;
+  const tw_invitation *invitation;
+  const tw_invitation_keys *keys;
+  tw_signer *signer; /* of the key that is to be enrolled */
+  tw_fingerprint self;
+} tw_joiner;
+
+/** What goes to the inviter, appended. TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
+TW_MUST_USE tw_err tw_joiner_mail(const tw_joiner *joiner, tw_enrolment_act act, tw_buf *mail);
+/**
+ * A message of the invitation's mailbox: the reply to us, a view into `plain`, which is replaced. Any other error than
+ * TW_ERR_NO_MEMORY: it is none, and is to be passed over.
+ */
+TW_MUST_USE tw_err tw_joiner_take(const tw_joiner *joiner, tw_bytes message, tw_buf *plain, tw_enrolment_reply *reply);
+/**
+ * The text of a configuration file by the settings of a reply, appended: for node `name`, whose key is in the file
+ * `identity`. It has been read again, and means what the settings say. TW_ERR_ENCODING with a report: they cannot be
+ * those of a network; TW_ERR_NO_MEMORY.
+ */
+TW_MUST_USE tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes settings, const char *name, const char *identity,
+                                    tw_buf *text, tw_report *report);
+
+#endif

@@ -1,0 +1,79 @@
+/* An invitation, its keys, and messages about it. SPDX-License-Identifier: Apache-2.0 */
+#ifndef TW_TESTS_NODE_ENROLMENT_KIT_H
+#define TW_TESTS_NODE_ENROLMENT_KIT_H
+
+#include "support/tw_cmocka.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/writer.h"
+#include "node/enrolment.h"
+#include "support/tw_test_env.h"
+
+#define ENROL_SUITE "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"
+enum { ENROL_UNTIL = 1800003600 };
+
+static inline tw_bytes enrol_text(const char *text) { return TW_BYTES((const uint8_t *)text, strlen(text)); }
+
+static inline tw_invitation enrol_invitation(const tw_suite *suite) {
+  tw_invitation invitation = {
+      .relay = {.host = "relay.example", .port = 9420}, .group = "office", .suite = suite, .until = ENROL_UNTIL};
+  memset(invitation.relay_key.digest, 0x11, sizeof invitation.relay_key.digest);
+  memset(invitation.inviter.digest, 0x22, sizeof invitation.inviter.digest);
+  memset(invitation.secret, 0xfb, sizeof invitation.secret); /* characters that the two alphabets differ in */
+  return invitation;
+}
+
+static inline void enrol_add_prefix(tw_buf *list, const char *text) {
+  tw_prefix prefix;
+  tw_writer w = tw_writer_to(list);
+  assert_true(tw_prefix_parse(enrol_text(text), &prefix));
+  tw_write_enrolled_prefix(&w, &prefix);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+}
+
+/* Appends a node of a list, or (`host`) of settings. */
+static inline void enrol_add_node(tw_buf *list, const char *name, uint8_t key, const char *prefix, const char *host) {
+  tw_buf allowed = {0};
+  tw_enrolled node = {.name = enrol_text(name), .host = enrol_text(host), .port = host[0] == '\0' ? 0 : 9420};
+  memset(node.key.digest, key, sizeof node.key.digest);
+  enrol_add_prefix(&allowed, prefix);
+  node.allowed = tw_buf_bytes(&allowed);
+  tw_writer w = tw_writer_to(list);
+  tw_write_enrolled(&w, &node);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  tw_buf_clear(&allowed);
+}
+
+/* Settings with two peers, one of them with an Endpoint and one without a name. */
+static inline void enrol_settings(tw_buf *out) {
+  tw_buf addresses = {0};
+  tw_buf peers = {0};
+  tw_buf groups = {0};
+  tw_fingerprint admins[2];
+  memset(admins, 0x22, sizeof admins);
+  memset(&admins[1], 0x33, sizeof admins[1]);
+  enrol_add_prefix(&addresses, "10.7.0.3/24");
+  enrol_add_prefix(&addresses, "fd07::3/64");
+  enrol_add_node(&peers, "anna", 0x22, "10.7.0.1/32", "anna.example");
+  enrol_add_node(&peers, "", 0x44, "192.168.20.0/24", "");
+  enrol_add_prefix(&groups, "239.1.2.3/32");
+  const tw_enrolment_settings settings = {.name = enrol_text("carla"),
+                                          .addresses = tw_buf_bytes(&addresses),
+                                          .peers = tw_buf_bytes(&peers),
+                                          .admins = TW_BYTES(admins[0].digest, sizeof admins),
+                                          .groups = tw_buf_bytes(&groups),
+                                          .broadcast = true,
+                                          .mtu = 1400,
+                                          .rekey_after = 3600,
+                                          .rekey_bytes = UINT64_C(64) << 30,
+                                          .grace = 60,
+                                          .keepalive = 25};
+  assert_int_equal(tw_enrolment_settings_encode(&settings, out), TW_OK);
+  tw_buf_clear(&addresses);
+  tw_buf_clear(&peers);
+  tw_buf_clear(&groups);
+}
+
+#endif
