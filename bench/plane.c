@@ -274,7 +274,7 @@ static void make_node(node *n, uint32_t self) {
   const tw_node_keys *keys = tw_sas_keys(n->sas);
   uint64_t stamp;
   BENCH_OK(keys->receive(keys->ctx, 1 - self, n->group, TW_NO_BYTES, &stamp));
-  BENCH_OK(keys->send(keys->ctx, 1 - self, n->group, TW_NO_BYTES, false));
+  BENCH_OK(keys->send(keys->ctx, 1 - self, n->group, TW_NO_BYTES, TW_NO_BYTES, false));
   tw_esp_out *out = tw_sas_out(n->sas, 1 - self);
   out->limits.packets = out->limits.bytes = out->limits.rekey_packets = out->limits.rekey_bytes = UINT64_MAX - 1;
   make_routes(n, self);

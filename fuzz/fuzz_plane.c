@@ -193,12 +193,12 @@ static void change_keys(uint8_t how) {
   one_group *group = &pair[how / 8 % EPOCHS];
   switch (how % 8) {
   case 0: (void)keys->receive(keys->ctx, 1, group->ours, TW_NO_BYTES, &stamp); break;
-  case 1: (void)keys->send(keys->ctx, 1, group->ours, TW_NO_BYTES, (how & 0x20) != 0); break;
+  case 1: (void)keys->send(keys->ctx, 1, group->ours, TW_NO_BYTES, TW_NO_BYTES, (how & 0x20) != 0); break;
   case 2: keys->forget(keys->ctx, 1); break;
   case 3: keys->settle(keys->ctx, 1, how); break;
   case 4: keys->withdraw(keys->ctx, 1, how / 8); break;
   case 5: (void)keys->receive(keys->ctx, TW_SAS_NETWORK, network.ours, TW_NO_BYTES, &stamp); break;
-  case 6: (void)keys->send(keys->ctx, TW_SAS_NETWORK, network.ours, TW_NO_BYTES, false); break;
+  case 6: (void)keys->send(keys->ctx, TW_SAS_NETWORK, network.ours, TW_NO_BYTES, TW_NO_BYTES, false); break;
   default: keys->forget(keys->ctx, TW_SAS_NETWORK); break;
   }
 }
@@ -333,9 +333,9 @@ static void make_nodes(void) {
   for (uint8_t i = 0; i < 2; i++) change_keys(i);
   for (uint8_t i = 5; i < 7; i++) change_keys(i);
   const tw_node_keys *theirs = tw_sas_keys(their_sas);
-  tw_fuzz_must(theirs->send(theirs->ctx, 1, pair[0].theirs, TW_NO_BYTES, false));
-  tw_fuzz_must(theirs->send(theirs->ctx, 2, pair[1].theirs, TW_NO_BYTES, false));
-  tw_fuzz_must(theirs->send(theirs->ctx, TW_SAS_NETWORK, network.theirs, TW_NO_BYTES, false));
+  tw_fuzz_must(theirs->send(theirs->ctx, 1, pair[0].theirs, TW_NO_BYTES, TW_NO_BYTES, false));
+  tw_fuzz_must(theirs->send(theirs->ctx, 2, pair[1].theirs, TW_NO_BYTES, TW_NO_BYTES, false));
+  tw_fuzz_must(theirs->send(theirs->ctx, TW_SAS_NETWORK, network.theirs, TW_NO_BYTES, TW_NO_BYTES, false));
 }
 
 /* What the device is given came from the peer, or is an ICMP error of ours to ourselves. */

@@ -1,11 +1,16 @@
 /* From one epoch to the next: saved first, then its keys are put to use. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/secret.h"
 #include "node/network_internal.h"
 
-static void stop_switches(tw_network *network) {
-  for (size_t i = 0; i < network->switch_count; i++) tw_group_free(network->switches[i].group);
-  network->switch_count = 0;
+static void clear_switch(tw_network_switch *at) {
+  tw_group_free(at->group);
+  tw_secret_clear(&at->packet_key);
+}
+
+void tw_network_stop_switches(tw_network *network) {
+  while (network->switch_count > 0) clear_switch(&network->switches[--network->switch_count]);
 }
 
 static void push_switch(tw_network *network, uint64_t now_ms) {
@@ -14,9 +19,9 @@ static void push_switch(tw_network *network, uint64_t now_ms) {
   /* What was loaded may have been sent under: at once then, before its mark at the SAs passes for a stale one. */
   uint64_t at_ms = epoch->known_ms == 0 ? now_ms : epoch->known_ms + network->config.switch_ms;
   if (at_ms > now_ms + network->config.switch_ms) at_ms = now_ms + network->config.switch_ms; /* a clock put back */
-  if (network->switch_count == TW_NETWORK_SWITCHES) tw_group_free(network->switches[--network->switch_count].group);
+  if (network->switch_count == TW_NETWORK_SWITCHES) clear_switch(&network->switches[--network->switch_count]);
   network->switches[network->switch_count++] = (tw_network_switch){
-      .group = tw_group_ref(epoch->group), .stamp = epoch->stamp, .at_ms = at_ms};
+      .group = tw_group_ref(epoch->group), .packet_key = epoch->packet_key, .stamp = epoch->stamp, .at_ms = at_ms};
 }
 
 static tw_err receive(const tw_network *network, tw_network_epoch *epoch) {
@@ -46,16 +51,18 @@ void tw_network_switch_keys(tw_network *network, uint64_t now_ms) {
   while (due < network->switch_count && network->switches[due].at_ms <= now_ms) due++;
   if (due == 0) return;
   tw_network_switch *newest = &network->switches[due - 1];
-  const tw_err err = keys->send(keys->ctx, network->config.owner, newest->group, TW_NO_BYTES, false);
+  const tw_err err = keys->send(keys->ctx, network->config.owner, newest->group, TW_NO_BYTES,
+                                tw_secret_bytes(&newest->packet_key), false);
   if (err != TW_OK) {
     tw_network_tell(network, "nothing can be sent under the new epoch's keys yet", err);
     newest->at_ms = now_ms + TW_NETWORK_SECOND;
     return;
   }
   keys->settle(keys->ctx, network->config.owner, newest->stamp);
-  for (size_t i = 0; i < due; i++) tw_group_free(network->switches[i].group);
+  for (size_t i = 0; i < due; i++) clear_switch(&network->switches[i]);
   network->switch_count -= due;
   memmove(network->switches, network->switches + due, network->switch_count * sizeof network->switches[0]);
+  tw_wipe(network->switches + network->switch_count, due * sizeof network->switches[0]);
 }
 
 static void withdraw(const tw_network *network, uint64_t stamp) {
@@ -113,7 +120,7 @@ void tw_network_drop_pending(tw_network *network) {
 void tw_network_forget(tw_network *network) {
   const tw_node_keys *keys = network->config.keys;
   keys->forget(keys->ctx, network->config.owner);
-  stop_switches(network);
+  tw_network_stop_switches(network);
   tw_network_drop_held(network);
   tw_network_stop_gathering(network);
   tw_network_pending_clear(&network->pending, network->env);
