@@ -116,8 +116,8 @@ static tw_err open_under(tw_plane *plane, tw_sa_in *sa, uint8_t *packet, size_t 
     tw_plane_say_of(plane, TW_PLANE_REKEY, sa->owner);
     return TW_ERR_UNSUPPORTED;
   }
-  if (sa->verifier.is_needed) return open_signed(plane, sa, packet, len, opened);
-  const tw_err err = tw_esp_open(&sa->esp, packet, len, opened);
+  const tw_err err = sa->verifier.is_needed ? open_signed(plane, sa, packet, len, opened)
+                                            : tw_esp_open(&sa->esp, packet, len, opened);
   if (err != TW_OK && tw_esp_in_wants_rekey(&sa->esp)) tw_plane_say_of(plane, TW_PLANE_REKEY, sa->owner);
   return err;
 }

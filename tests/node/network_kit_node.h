@@ -61,6 +61,7 @@ typedef struct kit_node {
   size_t key_count;
   uint64_t last_stamp;
   kit_key sending;    /* stamp 1: there is one */
+  uint8_t packet_key[TW_PACKET_KEY]; /* the public one of what it sends under; zeros: none */
   uint32_t wanted;    /* its roster: a bit for each node */
   uint32_t wanted_by; /* a member of the relay's group told us of those: not given to the engine yet */
   tw_delivery_peer peer;
@@ -193,23 +194,25 @@ static inline uint32_t kit_members(const tw_group *group) {
 }
 
 /* What is sent under is signed by the key in our leaf, if there is one. */
-static inline void kit_check_packet_key(const tw_group *group, tw_bytes packet_key) {
+static inline void kit_check_packet_key(kit_node *n, const tw_group *group, tw_bytes packet_key) {
   uint32_t leaf = tw_group_own_leaf(group);
   tw_member own;
   tw_bytes there;
   tw_signer *signer = NULL;
   assert_true(tw_group_next_member(group, &leaf, &own));
   assert_int_equal(tw_packet_key_find(&world.test.env, own.leaf_extensions, &there), packet_key.len > 0);
+  memset(n->packet_key, 0, sizeof n->packet_key);
   if (packet_key.len == 0) return;
   assert_int_equal(tw_signer_import(&world.test.env, tw_suite_at(0), packet_key, &signer), TW_OK);
   assert_true(tw_bytes_equal(tw_signer_public_key(signer), there));
+  memcpy(n->packet_key, there.ptr, there.len);
   tw_signer_free(signer);
 }
 
 static inline tw_err kit_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, tw_bytes packet_key,
                               bool nudge) {
   kit_node *n = ctx;
-  kit_check_packet_key(group, packet_key);
+  kit_check_packet_key(n, group, packet_key);
   (void)nudge;
   assert_int_equal(owner, 77);
   assert_int_equal(context.len, 0);
