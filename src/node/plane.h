@@ -29,7 +29,7 @@ enum {
   TW_PLANE_INTAKE = 32,     /* slots of one receive, each up to 64 KiB */
   TW_PLANE_WAITING = 128,   /* packets that wait for keys */
   TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
-  TW_PLANE_CHECKS = 256      /* of signatures in one go, some 30 ms: so that other packets have their turn */
+  TW_PLANE_CHECKS = 128      /* of signatures in one go, some 20 ms: so that other packets have their turn */
 };
 
 /** Packets and their bytes, inside of the tunnel. */
