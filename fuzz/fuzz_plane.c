@@ -38,7 +38,7 @@ static tw_udp udp;
 static tw_tun tun;
 static uint64_t now;
 static bool sign;
-static bool is_refused; /* what was given last has to be signed, and is not */
+static bool is_refused;  /* what was given last has to be signed, and is not */
 static uint8_t reaction; /* what is done when the plane tells something */
 static uint32_t sends_left;
 static uint8_t datagram[DATAGRAM_MAX];

@@ -277,7 +277,6 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
              is_true(network, "sign") ? "; what goes to all is signed" : ""));
   size_t i;
   json_t *peer;
-  json_array_foreach(json_object_get(status, "peers"), i, peer)
-    TW_TRY(say_peer(out, peer, is_true(network, "sign")));
+  json_array_foreach(json_object_get(status, "peers"), i, peer) TW_TRY(say_peer(out, peer, is_true(network, "sign")));
   return say_drops(out, json_object_get(status, "dropped"));
 }

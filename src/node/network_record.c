@@ -24,8 +24,8 @@ void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
  *   uint64 leaf_made_ms; opaque packet_key<V>; opaque group<V>;  (tw_group_save; empty: none)
  *   uint8 pending;
  *   select (pending) { case 0: ; default: uint64 epoch; uint64 since_ms;
- *     opaque packet_key<V>; opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque welcomes<V>; }
- * } NetworkRecord
+ *     opaque packet_key<V>; opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque
+ * welcomes<V>; } } NetworkRecord
  */
 static void write_group(tw_writer *w, const tw_group *group) {
   tw_buf saved = {0};

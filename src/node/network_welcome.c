@@ -6,8 +6,8 @@
 #include "node/network_internal.h"
 
 /* The key package of ours that a Welcome is for. TW_ERR_STATE: none. */
-static tw_err find_package(const tw_network *network, tw_bytes welcome, tw_stock_use *use,
-                           tw_key_package **key_package, tw_secret *packet_key) {
+static tw_err find_package(const tw_network *network, tw_bytes welcome, tw_stock_use *use, tw_key_package **key_package,
+                           tw_secret *packet_key) {
   tw_mls_message decoded;
   tw_encrypted_group_secrets secrets;
   tw_bytes saved;

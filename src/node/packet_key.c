@@ -82,7 +82,8 @@ void tw_packet_signer_clear(tw_packet_signer *signer) {
 tw_err tw_packet_verifier_init(const tw_env *env, const tw_group *group, const tw_member *member, uint32_t spi,
                                tw_packet_verifier *verifier) {
   tw_bytes key;
-  *verifier = (tw_packet_verifier){.is_needed = true, .has_key = tw_packet_key_find(env, member->leaf_extensions, &key)};
+  *verifier = (tw_packet_verifier){.is_needed = true,
+                                   .has_key = tw_packet_key_find(env, member->leaf_extensions, &key)};
   if (!verifier->has_key) return TW_OK;
   memcpy(verifier->key, key.ptr, key.len);
   return make_origin(group, member->leaf_index, spi, &verifier->origin);

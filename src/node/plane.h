@@ -14,9 +14,9 @@
  *
  * Where the SAs say so, what goes to all is signed before it is sealed, and checked once it has opened.
  *
- * Nothing is allocated on the way (libcrypto does, for signatures), and no key is derived. Packets wait for a moment where keys are on their way: ours
- * for a pair that is being made, or for a way to it, the other side's for a message that is slower than they are. Both
- * rooms are bounded.
+ * Nothing is allocated on the way (libcrypto does, for signatures), and no key is derived. Packets wait for a moment
+ * where keys are on their way: ours for a pair that is being made, or for a way to it, the other side's for a message
+ * that is slower than they are. Both rooms are bounded.
  *
  * When the socket takes no more, nothing is read from the device until it does, and what was read goes out then, in
  * order: nothing is lost here that the kernel would keep.
@@ -25,9 +25,9 @@
  * and its sender is told by ICMP what would fit. What is larger than the device's MTU is dropped.
  */
 enum {
-  TW_PLANE_SLOTS = 256,     /* sealed packets of one batch */
-  TW_PLANE_INTAKE = 32,     /* slots of one receive, each up to 64 KiB */
-  TW_PLANE_WAITING = 128,   /* packets that wait for keys */
+  TW_PLANE_SLOTS = 256,      /* sealed packets of one batch */
+  TW_PLANE_INTAKE = 32,      /* slots of one receive, each up to 64 KiB */
+  TW_PLANE_WAITING = 128,    /* packets that wait for keys */
   TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
   TW_PLANE_CHECKS = 128      /* of signatures in one go, some 20 ms: so that other packets have their turn */
 };

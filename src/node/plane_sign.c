@@ -4,10 +4,8 @@
 size_t tw_plane_sign(tw_plane *plane, uint32_t owner, uint8_t next_header, uint8_t *packet, size_t len) {
   const tw_packet_signer *signer = tw_sas_signer(plane->config.sas, owner);
   if (signer == NULL) return len;
-  const tw_packet_content content = {.number = tw_sas_out(plane->config.sas, owner)->next,
-                                     .next_header = next_header,
-                                     .bytes = packet,
-                                     .len = len};
+  const tw_packet_content content = {
+      .number = tw_sas_out(plane->config.sas, owner)->next, .next_header = next_header, .bytes = packet, .len = len};
   if (tw_packet_sign(plane->config.env, signer, &content, &plane->signed_room) == TW_OK)
     return len + TW_PACKET_SIGNATURE;
   plane->drops.used_up++;

@@ -159,9 +159,7 @@ static tw_err set_keys(tw_sas *sas, uint32_t owner, const tw_esp_keys *keys, tw_
   return TW_OK;
 }
 
-static bool has_to_be_signed(const tw_sas *sas, uint32_t owner) {
-  return sas->config.sign && owner == TW_SAS_NETWORK;
-}
+static bool has_to_be_signed(const tw_sas *sas, uint32_t owner) { return sas->config.sign && owner == TW_SAS_NETWORK; }
 
 static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, const tw_member *member,
                   const tw_esp_keys *keys) {

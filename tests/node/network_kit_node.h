@@ -60,10 +60,10 @@ typedef struct kit_node {
   kit_key keys[KEYS_MAX];
   size_t key_count;
   uint64_t last_stamp;
-  kit_key sending;    /* stamp 1: there is one */
+  kit_key sending;                   /* stamp 1: there is one */
   uint8_t packet_key[TW_PACKET_KEY]; /* the public one of what it sends under; zeros: none */
-  uint32_t wanted;    /* its roster: a bit for each node */
-  uint32_t wanted_by; /* a member of the relay's group told us of those: not given to the engine yet */
+  uint32_t wanted;                   /* its roster: a bit for each node */
+  uint32_t wanted_by;                /* a member of the relay's group told us of those: not given to the engine yet */
   tw_delivery_peer peer;
   tw_buf last_letter; /* an encoded entry */
 } kit_node;

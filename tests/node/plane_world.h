@@ -240,8 +240,7 @@ static inline uint64_t kit_take_keys(kit_node *n, uint32_t owner, tw_group *grou
 
 static inline void kit_send_under(kit_node *n, uint32_t owner, tw_group *group, bool nudge) {
   const tw_node_keys *keys = tw_sas_keys(n->sas);
-  assert_int_equal(keys->send(keys->ctx, owner, group, TW_NO_BYTES, tw_secret_bytes(&n->packet_key), nudge),
-                   TW_OK);
+  assert_int_equal(keys->send(keys->ctx, owner, group, TW_NO_BYTES, tw_secret_bytes(&n->packet_key), nudge), TW_OK);
 }
 
 /* The pair of two nodes as a group of two. */
@@ -371,8 +370,13 @@ static inline tw_err kit_try_plane(kit_node *n) {
 }
 
 static inline tw_err kit_try_sas(kit_node *n) {
-  const tw_sas_config sas = {
-      .env = &world.test.env, .port = &n->port, .grace_ms = 30000, .owners = NODES, .sign = n->sign, .ready = kit_ready, .ctx = n};
+  const tw_sas_config sas = {.env = &world.test.env,
+                             .port = &n->port,
+                             .grace_ms = 30000,
+                             .owners = NODES,
+                             .sign = n->sign,
+                             .ready = kit_ready,
+                             .ctx = n};
   const tw_err err = tw_sas_new(&sas, &n->sas);
   if (err == TW_OK) tw_sas_set_time(n->sas, world.now);
   return err;

@@ -269,9 +269,9 @@ static void test_wrong_padding_of_another_member_does_not_move_the_window(void *
   tw_put_u64(aad + 4, 5000);
   packet[TW_ESP_HEADER + 18] = 200;
   packet[TW_ESP_HEADER + 19] = TW_ESP_NEXT_IPV4;
-  assert_int_equal(tw_aead_key_seal(out.aead, nonce, TW_ARRAY(aad), TW_BYTES(packet + TW_ESP_HEADER, 20),
-                                    packet + TW_ESP_HEADER),
-                   TW_OK);
+  assert_int_equal(
+      tw_aead_key_seal(out.aead, nonce, TW_ARRAY(aad), TW_BYTES(packet + TW_ESP_HEADER, 20), packet + TW_ESP_HEADER),
+      TW_OK);
   kit_inject(FORGER, RECEIVER, packet, TW_ESP_HEADER + 20 + TW_ESP_ICV);
   tw_esp_out_clear(&out);
   assert_int_equal(kit_drops(RECEIVER)->malformed, 1);
@@ -325,8 +325,8 @@ static void test_a_renewed_leaf_signs_by_its_new_key_alone(void **state) {
   (void)state;
   const size_t len = write_inner(SENDER);
   tw_signer *old;
-  assert_int_equal(tw_signer_import(&world.test.env, tw_suite_at(0), tw_secret_bytes(&world.nodes[SENDER].packet_key), &old),
-                   TW_OK);
+  assert_int_equal(
+      tw_signer_import(&world.test.env, tw_suite_at(0), tw_secret_bytes(&world.nodes[SENDER].packet_key), &old), TW_OK);
   next_epoch(SENDER, true);
   kit_use_network();
   const tw_packet_signer stolen = {.key = old, .origin = *origin_of(SENDER)};
@@ -516,8 +516,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_nothing_is_taken_in_the_name_of_who_has_no_key, begin_without_a_key, end),
       cmocka_unit_test_setup_teardown(
           test_without_Sign_signed_packets_are_understood_and_ones_own_are_not_taken_elsewhere, begin_mixed, end),
-      cmocka_unit_test_setup_teardown(
-          test_of_many_at_once_some_are_not_looked_at_and_other_packets_come_through, begin, end),
+      cmocka_unit_test_setup_teardown(test_of_many_at_once_some_are_not_looked_at_and_other_packets_come_through, begin,
+                                      end),
       cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, begin, end),
       cmocka_unit_test_setup_teardown(test_a_key_that_cannot_be_made_leaves_the_extensions_as_they_were, begin, end),
   };

@@ -44,8 +44,7 @@ static tw_err receive_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes 
   return TW_OK;
 }
 
-static tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, tw_bytes packet_key,
-                         bool nudge) {
+static tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, tw_bytes packet_key, bool nudge) {
   many_node *n = ctx;
   (void)nudge;
   (void)packet_key;
