@@ -106,23 +106,27 @@ static tw_bytes put_signed(const tw_packet_origin *origin, const tw_packet_conte
   tw_put_u32(at + 4, origin->spi);
   tw_put_u64(at + 8, content->number);
   at[16] = content->next_header;
-  if (content->len > 0) memcpy(room->bytes + TW_PACKET_HEAD, content->bytes, content->len);
-  return TW_BYTES(room->bytes, TW_PACKET_HEAD + content->len);
+  if (content->packet.len > 0) memcpy(room->bytes + TW_PACKET_HEAD, content->packet.ptr, content->packet.len);
+  return TW_BYTES(room->bytes, TW_PACKET_HEAD + content->packet.len);
+}
+
+static bool fits(const tw_packet_content *content) {
+  return content->packet.len <= TW_ESP_PAYLOAD_MAX - TW_PACKET_SIGNATURE;
 }
 
 tw_err tw_packet_sign(const tw_env *env, const tw_packet_signer *signer, const tw_packet_content *content,
-                      tw_packet_room *room) {
-  if (content->len > TW_ESP_PAYLOAD_MAX - TW_PACKET_SIGNATURE) return TW_ERR_ARGUMENT;
+                      tw_packet_room *room, uint8_t signature[TW_PACKET_SIGNATURE]) {
+  if (!fits(content)) return TW_ERR_ARGUMENT;
   room->signature.len = 0;
   TW_TRY(tw_sign(env, signer->key, put_signed(&signer->origin, content, room), &room->signature));
   if (room->signature.len != TW_PACKET_SIGNATURE) return TW_ERR_INTERNAL;
-  memcpy(content->bytes + content->len, room->signature.ptr, TW_PACKET_SIGNATURE);
+  memcpy(signature, room->signature.ptr, TW_PACKET_SIGNATURE);
   return TW_OK;
 }
 
 tw_err tw_packet_verify(const tw_env *env, const tw_packet_verifier *verifier, const tw_packet_content *content,
-                        tw_packet_room *room) {
-  if (content->len > TW_ESP_PAYLOAD_MAX - TW_PACKET_SIGNATURE) return TW_ERR_ARGUMENT;
+                        tw_packet_room *room, const uint8_t signature[TW_PACKET_SIGNATURE]) {
+  if (!fits(content)) return TW_ERR_ARGUMENT;
   return tw_verify(env, scheme_of(), TW_ARRAY(verifier->key), put_signed(&verifier->origin, content, room),
-                   TW_BYTES(content->bytes + content->len, TW_PACKET_SIGNATURE));
+                   TW_BYTES(signature, TW_PACKET_SIGNATURE));
 }

@@ -42,12 +42,10 @@ typedef struct tw_packet_verifier {
   tw_packet_origin origin;
 } tw_packet_verifier;
 
-/* One packet: `bytes` has room for TW_PACKET_SIGNATURE more behind `len`. */
 typedef struct tw_packet_content {
   uint64_t number;
   uint8_t next_header;
-  uint8_t *bytes;
-  size_t len;
+  tw_bytes packet; /* at most TW_ESP_PAYLOAD_MAX - TW_PACKET_SIGNATURE bytes, else TW_ERR_ARGUMENT */
 } tw_packet_content;
 
 /* Where what is signed lies side by side. Zero-initialised is none. */
@@ -70,11 +68,12 @@ void tw_packet_signer_clear(tw_packet_signer *signer);
 TW_MUST_USE tw_err tw_packet_verifier_init(const tw_env *env, const tw_group *group, const tw_member *member,
                                            uint32_t spi, tw_packet_verifier *verifier);
 
-/* The signature, behind the packet. Errors: of the provider. */
+/* Errors: of the provider. */
 TW_MUST_USE tw_err tw_packet_sign(const tw_env *env, const tw_packet_signer *signer, const tw_packet_content *content,
-                                  tw_packet_room *room);
-/* The one behind the packet, by a verifier that has a key. TW_ERR_SIGNATURE, and errors of the provider. */
+                                  tw_packet_room *room, uint8_t signature[TW_PACKET_SIGNATURE]);
+/* By a verifier that has a key. TW_ERR_SIGNATURE, and errors of the provider. */
 TW_MUST_USE tw_err tw_packet_verify(const tw_env *env, const tw_packet_verifier *verifier,
-                                    const tw_packet_content *content, tw_packet_room *room);
+                                    const tw_packet_content *content, tw_packet_room *room,
+                                    const uint8_t signature[TW_PACKET_SIGNATURE]);
 
 #endif

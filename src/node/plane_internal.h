@@ -150,9 +150,9 @@ size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner);
 
 /* The signature goes behind a packet of `len` bytes, before it is sealed. The length of both; 0: it cannot go. */
 size_t tw_plane_sign(tw_plane *plane, uint32_t owner, uint8_t next_header, uint8_t *packet, size_t len);
-/* Of a packet that has opened: what is behind its signature is cut off. Its number is not marked yet. TW_ERR_SENDER: it
+/* Of a packet that has opened: its signature is cut off. Its number is not marked yet. TW_ERR_SENDER: it
  * is not signed; TW_ERR_LIMIT: there is no time for it now; TW_ERR_SIGNATURE, and what tw_verify may have. */
-TW_MUST_USE tw_err tw_plane_check(tw_plane *plane, const tw_sa_in *sa, uint8_t *packet, tw_esp_opened *opened);
+TW_MUST_USE tw_err tw_plane_check(tw_plane *plane, const tw_sa_in *sa, const uint8_t *packet, tw_esp_opened *opened);
 
 /* ---- plane_mtu.c ---- */
 

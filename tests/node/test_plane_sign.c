@@ -83,10 +83,10 @@ static size_t write_inner(uint32_t from) {
 static void sign(uint32_t by, const tw_packet_origin *origin, uint64_t number, uint8_t next_header, size_t len) {
   tw_packet_room room = {0};
   tw_packet_signer signer = *tw_sas_signer(world.nodes[by].sas, TW_SAS_NETWORK);
-  const tw_packet_content content = {.number = number, .next_header = next_header, .bytes = inner, .len = len};
+  const tw_packet_content content = {.number = number, .next_header = next_header, .packet = TW_BYTES(inner, len)};
   if (origin != NULL) signer.origin = *origin;
   assert_int_equal(tw_packet_room_open(&world.test.env, &room), TW_OK);
-  assert_int_equal(tw_packet_sign(&world.test.env, &signer, &content, &room), TW_OK);
+  assert_int_equal(tw_packet_sign(&world.test.env, &signer, &content, &room, inner + len), TW_OK);
   tw_packet_room_close(&world.test.env, &room);
 }
 
@@ -330,10 +330,10 @@ static void test_a_renewed_leaf_signs_by_its_new_key_alone(void **state) {
   next_epoch(SENDER, true);
   kit_use_network();
   const tw_packet_signer stolen = {.key = old, .origin = *origin_of(SENDER)};
-  const tw_packet_content content = {.number = 7, .next_header = TW_ESP_NEXT_IPV4, .bytes = inner, .len = len};
+  const tw_packet_content content = {.number = 7, .next_header = TW_ESP_NEXT_IPV4, .packet = TW_BYTES(inner, len)};
   tw_packet_room room = {0};
   assert_int_equal(tw_packet_room_open(&world.test.env, &room), TW_OK);
-  assert_int_equal(tw_packet_sign(&world.test.env, &stolen, &content, &room), TW_OK);
+  assert_int_equal(tw_packet_sign(&world.test.env, &stolen, &content, &room, inner + len), TW_OK);
   tw_packet_room_close(&world.test.env, &room);
   tw_signer_free(old);
   inject(SENDER, 7, TW_ESP_NEXT_IPV4, len + TW_PACKET_SIGNATURE);
