@@ -1,7 +1,8 @@
 /*
- * The packet relay: bench_relay_forward [SECONDS]. First without sockets: what one core looks up, queues and makes
- * messages of. Then on loopback, one process the relay, this one its clients, in turns with a bare echo: recvmmsg and
- * sendmmsg of the same datagrams with the same offloads, from the first socket to the second, nothing looked at. At
+ * The packet relay: bench_relay_forward [SECONDS [plain]]; plain: neither TOS nor our own address are told. First
+ * without sockets: what one core looks up, queues and makes messages of. Then on loopback, one process the relay, this
+ * one its clients, in turns with a bare echo: recvmmsg and sendmmsg of the same datagrams with the same offloads, from
+ * the first socket to the second, nothing looked at. At
  * most two windows are on the way, so that nothing is lost. SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
@@ -28,12 +29,13 @@ enum {
   AT_ONCE = 32, /* datagrams of one recvmmsg */
   MESSAGES = 64,
   BUFFER = 4 << 20,
-  CONTROL = 64,
+  CONTROL = 128,
   TURNS_MAX = 200
 };
 #define GROUP (TW_FORWARD_GROUP_BIT | 1)
 
 static tw_env env;
+static bool plain;
 static uint8_t memory[SLOTS][SLOT];
 
 /* ---- without sockets ---- */
@@ -62,7 +64,7 @@ static uint64_t bind_client(tw_forward *forward, uint32_t client, tw_forward_add
   BENCH_OK(tw_forward_grant(forward, client, NULL, 0, &session, datagram + TW_FORWARD_HEADER));
   tw_put_u64(datagram, session);
   BENCH_TRUE(tw_forward_free_slots(forward, &slot, 1) == 1);
-  BENCH_OK(tw_forward_take(forward, slot, TW_ARRAY(datagram), 0, &address, 0));
+  BENCH_OK(tw_forward_take(forward, slot, &(tw_forward_datagram){datagram, sizeof datagram, 0, 0}, &address, 0));
   BENCH_TRUE(tw_forward_next_bound(forward, &bound) && bound.client == client);
   return session;
 }
@@ -96,13 +98,14 @@ static void work_crowd(void *ctx) {
       tw_put_u64(out + (size_t)s * (TW_FORWARD_HEADER + c->size), c->sessions[from]);
       tw_put_u32(out + (size_t)s * (TW_FORWARD_HEADER + c->size) + 8, destination);
     }
-    const size_t size = (size_t)c->segments * (TW_FORWARD_HEADER + c->size);
-    BENCH_OK(tw_forward_take(c->forward, slots[i], TW_BYTES(out, size), TW_FORWARD_HEADER + c->size, &source, 1000));
+    const uint32_t segment = TW_FORWARD_HEADER + c->size;
+    const tw_forward_datagram datagram = {out, (size_t)c->segments * segment, segment, 0};
+    BENCH_OK(tw_forward_take(c->forward, slots[i], &datagram, &source, 1000));
   }
   while (tw_forward_waiting(c->forward)) {
     tw_forward_message *messages;
     const uint32_t count = tw_forward_batch(c->forward, &budget, 1000, &messages);
-    for (uint32_t i = 0; i < count; i++) c->sent += messages[i].part_count;
+    for (uint32_t i = 0; i < count; i++) c->sent += messages[i].packets;
     tw_forward_sent(c->forward, count);
   }
 }
@@ -125,7 +128,7 @@ static void measure_memory(void) {
   tw_env with = env;
   with.alloc = &counted.alloc;
   tw_forward *forward;
-  BENCH_OK(tw_forward_new(&with, NULL, &forward));
+  BENCH_OK(tw_forward_new(&with, &(tw_forward_options){.no_challenge = true}, &forward));
   const size_t before = counted.now;
   for (uint32_t n = 1; n <= CLIENTS; n++) (void)bind_client(forward, n, address_of(n));
   bench_row("memory of one client, of 10,000", (double)(counted.now - before) / CLIENTS, "bytes", BENCH_AT_MOST, 512);
@@ -138,6 +141,7 @@ static void measure_memory(void) {
 typedef struct wire {
   int fd;
   bool offloads;
+  bool tells; /* TOS and our own address, which go back with what is sent, as the relay does it */
   struct mmsghdr headers[MESSAGES * TW_FORWARD_SEGMENTS_MAX];
   struct iovec parts[AT_ONCE];
   struct sockaddr_in names[MESSAGES * TW_FORWARD_SEGMENTS_MAX];
@@ -167,30 +171,38 @@ static int receive(wire *w, const uint32_t *slots, uint32_t count) {
                                             .msg_namelen = sizeof w->names[i],
                                             .msg_iov = &w->parts[i],
                                             .msg_iovlen = 1,
-                                            .msg_control = w->offloads ? w->controls[i] : NULL,
-                                            .msg_controllen = w->offloads ? CONTROL : 0};
+                                            .msg_control = w->offloads || w->tells ? w->controls[i] : NULL,
+                                            .msg_controllen = w->offloads || w->tells ? CONTROL : 0};
   }
   return recvmmsg(w->fd, w->headers, count, MSG_WAITFORONE, NULL);
 }
 
-/* Of the datagram in this place; 0: it is one. */
-static uint32_t segment_of(wire *w, uint32_t at) {
+/* What is told of the datagram in this place: segments, 0 if it is one; with `tells` TOS and our address too. */
+static uint32_t segment_of(wire *w, uint32_t at, uint8_t *tos, struct in_addr *own) {
   int segment = 0;
+  struct in_pktinfo info;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&w->headers[at].msg_hdr); c != NULL;
-       c = CMSG_NXTHDR(&w->headers[at].msg_hdr, c))
+       c = CMSG_NXTHDR(&w->headers[at].msg_hdr, c)) {
     if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) memcpy(&segment, CMSG_DATA(c), sizeof segment);
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) *tos = *CMSG_DATA(c);
+    if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO) continue;
+    memcpy(&info, CMSG_DATA(c), sizeof info);
+    *own = info.ipi_spec_dst;
+  }
   return (uint32_t)segment;
 }
 
-static void put_segment(wire *w, uint32_t at, uint32_t segment) {
-  const uint16_t size = (uint16_t)segment;
+static void put_control(wire *w, uint32_t at, int level, int type, const void *value, size_t len) {
   struct msghdr *header = &w->headers[at].msg_hdr;
-  if (segment == 0) return;
   header->msg_control = w->controls[at];
-  header->msg_controllen = CMSG_SPACE(sizeof size);
-  struct cmsghdr *c = CMSG_FIRSTHDR(header);
-  *c = (struct cmsghdr){.cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof size)};
-  memcpy(CMSG_DATA(c), &size, sizeof size);
+  struct cmsghdr *c = (struct cmsghdr *)(void *)(w->controls[at] + header->msg_controllen);
+  *c = (struct cmsghdr){.cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(len)};
+  memcpy(CMSG_DATA(c), value, len);
+  header->msg_controllen += CMSG_SPACE(len);
+}
+
+static void put_segment(wire *w, uint32_t at, uint32_t segment) {
+  if (segment != 0) put_control(w, at, IPPROTO_UDP, UDP_SEGMENT, &(uint16_t){(uint16_t)segment}, sizeof(uint16_t));
 }
 
 static void send_all(wire *w, uint32_t count) {
@@ -210,13 +222,18 @@ static void send_messages(wire *w, const tw_forward_message *messages, uint32_t 
     struct sockaddr_in *name = &w->names[i];
     *name = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(m->to.port)};
     memcpy(&name->sin_addr, m->to.ip, sizeof name->sin_addr);
-    const uint32_t pieces = w->offloads ? 1 : m->part_count;
+    const uint32_t pieces = w->offloads ? 1 : m->packets; /* without offloads nothing came together */
     for (uint32_t p = 0; p < pieces; p++, made++) {
       w->headers[made].msg_hdr = (struct msghdr){.msg_name = name,
                                                  .msg_namelen = sizeof *name,
                                                  .msg_iov = m->parts + p,
                                                  .msg_iovlen = w->offloads ? m->part_count : 1};
       if (w->offloads) put_segment(w, made, m->segment);
+      if (!w->tells) continue;
+      struct in_pktinfo info = {0};
+      memcpy(&info.ipi_spec_dst, m->to.local, sizeof info.ipi_spec_dst);
+      put_control(w, made, IPPROTO_IP, IP_TOS, &(int){m->tos}, sizeof(int));
+      put_control(w, made, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
   }
   send_all(w, made);
@@ -231,8 +248,11 @@ static void relay(wire *w, tw_forward *forward) {
     for (int i = 0; i < count; i++) {
       tw_forward_address source = {.family = 4, .port = ntohs(w->names[i].sin_port)};
       memcpy(source.ip, &w->names[i].sin_addr, sizeof w->names[i].sin_addr);
-      const tw_bytes datagram = TW_BYTES(memory[slots[i]], w->headers[i].msg_len);
-      BENCH_OK(tw_forward_take(forward, slots[i], datagram, segment_of(w, (uint32_t)i), &source, 1000));
+      tw_forward_datagram datagram = {.data = memory[slots[i]], .len = w->headers[i].msg_len};
+      struct in_addr own = {0};
+      datagram.segment = segment_of(w, (uint32_t)i, &datagram.tos, &own);
+      memcpy(source.local, &own, sizeof own);
+      BENCH_OK(tw_forward_take(forward, slots[i], &datagram, &source, 1000));
     }
     while (tw_forward_waiting(forward)) {
       tw_forward_message *messages;
@@ -253,7 +273,9 @@ static void echo(wire *w, struct sockaddr_in to, bool gather) {
     const int count = receive(w, slots, AT_ONCE);
     BENCH_TRUE(count > 0 || errno == EAGAIN);
     for (int i = 0; i < count; i++) {
-      const uint32_t segment = w->offloads ? segment_of(w, (uint32_t)i) : 0;
+      uint8_t tos;
+      struct in_addr own;
+      const uint32_t segment = w->offloads ? segment_of(w, (uint32_t)i, &tos, &own) : 0;
       const uint32_t len = w->headers[i].msg_len, step = segment != 0 && gather ? segment : len;
       uint32_t made = 0;
       for (uint32_t at = 0; at < len; at += step, made++)
@@ -290,6 +312,12 @@ static service start(const load *l, tw_forward *forward, bool gather) {
   service s;
   w.fd = open_socket(l->offloads, &s.at);
   w.offloads = l->offloads;
+  w.tells = forward != NULL && !plain;
+  if (w.tells) {
+    const int one = 1;
+    BENCH_TRUE(setsockopt(w.fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one) == 0);
+    BENCH_TRUE(setsockopt(w.fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one) == 0);
+  }
   s.pid = fork();
   BENCH_TRUE(s.pid >= 0);
   if (s.pid == 0) {
@@ -359,6 +387,7 @@ static tw_forward *two_clients(uint64_t *session) {
   tw_forward_address at = {.family = 4, .port = ntohs(sender_at.sin_port)};
   memcpy(at.ip, &sender_at.sin_addr, sizeof sender_at.sin_addr);
   *session = bind_client(forward, 1, at);
+  memcpy(at.local, &receiver_at.sin_addr, sizeof receiver_at.sin_addr);
   at.port = ntohs(receiver_at.sin_port);
   (void)bind_client(forward, 2, at);
   return forward;
@@ -392,7 +421,9 @@ static void report(const char *name, const load *l, size_t turns, double wall[SE
 static void compare(const char *name, load l, double seconds) {
   static double wall[SERVICES][TURNS_MAX], cpu[SERVICES][TURNS_MAX];
   uint64_t session;
+  const int ect = 2;
   sender.fd = open_socket(false, &sender_at);
+  BENCH_TRUE(setsockopt(sender.fd, IPPROTO_IP, IP_TOS, &ect, sizeof ect) == 0);
   receiver.fd = open_socket(l.offloads, &receiver_at);
   receiver.offloads = l.offloads;
   tw_forward *forward = two_clients(&session);
@@ -418,6 +449,7 @@ static void compare(const char *name, load l, double seconds) {
 
 int main(int argc, char **argv) {
   const double seconds = argc > 1 ? strtod(argv[1], NULL) : 5;
+  plain = argc > 2;
   BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
   bench_title("packet relay, one core, no sockets: packets in, looked up, queued, in messages out");
   measure_crowd("1,400 bytes, one in a datagram, 100 clients", (crowd){.clients = 100, .segments = 1, .size = 1400},
@@ -434,6 +466,7 @@ int main(int argc, char **argv) {
   bench_title("packet relay on loopback against a bare recvmmsg/sendmmsg echo");
   compare("1,400 bytes, GRO and GSO", (load){true, 44, 1400, 16, 30}, seconds);
   compare("200 bytes, GRO and GSO", (load){true, 60, 200, 32, 30}, seconds);
+  compare("500 bytes, GRO and GSO", (load){true, 60, 500, 32, 30}, seconds);
   compare("1,400 bytes, no offloads", (load){false, 1, 1400, 256, 30}, seconds);
   compare("100 bytes, no offloads", (load){false, 1, 100, 256, 30}, seconds);
   tw_provider_free(env.provider);

@@ -58,9 +58,9 @@ static void take(world *w, tw_reader *r) {
   w->datagrams[slot] = malloc(size > 0 ? size : 1);
   if (w->datagrams[slot] == NULL) abort();
   memcpy(w->datagrams[slot], made, size);
-  const tw_bytes datagram = TW_BYTES(w->datagrams[slot], size);
   const uint32_t by = form % 8 == 7 ? 0 : segment;
-  TW_FUZZ_ASSERT(tw_forward_take(w->forward, slot, datagram, by, &source, w->now_us) == TW_OK);
+  const tw_forward_datagram datagram = {w->datagrams[slot], size, by, form % 16};
+  TW_FUZZ_ASSERT(tw_forward_take(w->forward, slot, &datagram, &source, w->now_us) == TW_OK);
   w->received += size == 0 || by == 0 ? 1 : (size + by - 1) / by;
 }
 
@@ -74,17 +74,18 @@ static void send(world *w, uint8_t how) {
     uint32_t bytes = 0;
     volatile uint8_t sum = 0;
     TW_FUZZ_ASSERT(m->to.family == 4 && m->to.ip[3] < PLACES && w->given[m->to.ip[3]]);
-    TW_FUZZ_ASSERT(m->part_count > 0 && m->part_count <= TW_FORWARD_SEGMENTS_MAX);
+    TW_FUZZ_ASSERT(m->part_count > 0 && m->part_count <= m->packets && m->packets <= TW_FORWARD_SEGMENTS_MAX);
+    TW_FUZZ_ASSERT((m->segment != 0) == (m->packets > 1) && m->bytes <= m->packets * UINT64_C(65535));
+    TW_FUZZ_ASSERT(m->segment == 0 || (m->bytes + m->segment - 1) / m->segment == m->packets);
     for (uint32_t p = 0; p < m->part_count; p++) {
       TW_FUZZ_ASSERT(m->parts[p].iov_len >= TW_FORWARD_PACKET_MIN);
-      TW_FUZZ_ASSERT(m->part_count == 1 || p + 1 == m->part_count ? m->segment == 0 || m->parts[p].iov_len <= m->segment
-                                                                  : m->parts[p].iov_len == m->segment);
+      TW_FUZZ_ASSERT(p + 1 == m->part_count || m->parts[p].iov_len % m->segment == 0);
       for (size_t b = 0; b < m->parts[p].iov_len; b++)
         sum = (uint8_t)(sum + ((const uint8_t *)m->parts[p].iov_base)[b]);
       bytes += (uint32_t)m->parts[p].iov_len;
     }
     TW_FUZZ_ASSERT(bytes == m->bytes && bytes <= TW_FORWARD_MESSAGE_MAX);
-    w->sent += m->part_count;
+    w->sent += m->packets;
   }
   if (how % 3 == 0) tw_forward_sent(w->forward, count / 2);
   if (how % 3 == 1) tw_forward_unsent(w->forward);

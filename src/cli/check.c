@@ -143,6 +143,9 @@ static tw_err say_network(check *c) {
   TW_TRY(say(c, "  group      %s\n", network->group));
   TW_TRY(say(c, "  keys       after time %s, bytes %s, packets %s; grace %s; keepalive %s\n", after, bytes, packets,
              grace, keepalive));
+  if (network->certified)
+    TW_TRY(say(c, "  members    also by certificates of CA%s\n", network->admit_count > 0 ? ", for" : ""));
+  for (size_t i = 0; i < network->admit_count; i++) TW_TRY(say(c, "    %s\n", network->admit[i]));
   if (network->admin_count == 0) return say(c, "  admins     every member\n");
   return say(c, "  admins     %zu\n", network->admin_count);
 }

@@ -8,6 +8,7 @@
 #include "net/control_client.h"
 #include "net/netdev.h"
 #include "net/wire.h"
+#include "node/certified.h"
 
 enum {
   WAIT_MS = 10000,
@@ -35,8 +36,8 @@ static tw_err judge(void *ctx, const tw_credential_use *use) {
   tw_fingerprint id;
   TW_TRY(tw_fingerprint_of(a->env, a->identity->suite, use->signature_key, &id));
   if (memcmp(&id, &a->identity->fingerprint, sizeof id) == 0) return TW_OK;
-  const tw_node_key *key = &a->config->relay.key;
-  return key->given && memcmp(&id, &key->fingerprint, sizeof id) == 0 ? TW_OK : TW_ERR_CREDENTIAL;
+  const tw_certified certified = {a->identity->certificates.x509, a->identity->certificates.trust};
+  return tw_certified_relay(&certified, &a->config->relay, &id, &use->credential, tw_wall_ms() / 1000);
 }
 
 static void finish(asking *a) {

@@ -33,24 +33,16 @@ tw_err tw_node_file_of(const char *word, tw_node_file *file, tw_report *report) 
   return TW_OK;
 }
 
-static tw_err read_text(const tw_node_file *file, tw_buf *text, tw_problems *problems) {
+tw_err tw_node_file_text(const tw_node_file *file, tw_buf *text, tw_problems *problems) {
   tw_report why = {"out of memory"};
   const tw_err err = tw_file_read(file->path, TW_NODE_CONFIG_MAX, text, &why);
   if (err != TW_OK) tw_problems_take(problems, &why);
   return err;
 }
 
-tw_err tw_node_file_read(const tw_env *env, const tw_node_file *file, tw_node_config *config, tw_problems *problems) {
-  tw_buf text = {0};
-  tw_err err = read_text(file, &text, problems);
-  if (err == TW_OK) err = tw_node_config_parse(env, file->name, file->path, tw_buf_bytes(&text), config, problems);
-  tw_buf_clear(&text);
-  return err;
-}
-
 tw_err tw_node_file_survey(const tw_env *env, const tw_node_file *file, tw_node_config *config, tw_problems *problems) {
   tw_buf text = {0};
-  tw_err err = read_text(file, &text, problems);
+  tw_err err = tw_node_file_text(file, &text, problems);
   if (err == TW_OK) err = tw_node_config_survey(env, file->name, file->path, tw_buf_bytes(&text), config, problems);
   tw_buf_clear(&text);
   return err;

@@ -16,13 +16,9 @@ typedef struct tw_node_file {
  * that end is the node's; else /etc/treewire/NAME.conf. TW_ERR_ARGUMENT with a report.
  */
 TW_MUST_USE tw_err tw_node_file_of(const char *word, tw_node_file *file, tw_report *report);
-/**
- * Read and parse it. TW_ERR_STATE or TW_ERR_LIMIT (the file cannot be read: one problem), TW_ERR_ENCODING (it has
- * problems), TW_ERR_NO_MEMORY; `*config` is then as before.
- */
-TW_MUST_USE tw_err tw_node_file_read(const tw_env *env, const tw_node_file *file, tw_node_config *config,
-                                     tw_problems *problems);
-/** The same for those who look for further problems, as tw_node_config_survey. */
+/** Read it. TW_ERR_STATE, TW_ERR_LIMIT (one problem), TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_node_file_text(const tw_node_file *file, tw_buf *text, tw_problems *problems);
+/** Read it and parse it for those who look for further problems: as tw_node_config_survey. */
 TW_MUST_USE tw_err tw_node_file_survey(const tw_env *env, const tw_node_file *file, tw_node_config *config,
                                        tw_problems *problems);
 

@@ -12,7 +12,7 @@
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/node_device.h"
-#include "cli/node_identity.h"
+#include "cli/node_profile.h"
 #include "cli/node_socket.h"
 #include "cli/node_status.h"
 #include "cli/notify.h"
@@ -20,24 +20,20 @@
 #include "net/wire.h"
 #include "node/config_diff.h"
 
-enum { UDP_BUFFER = 4 << 20 };
-
-/* A configuration with what it names. A change makes a new one, and the old one goes when the node has let go of it. */
-typedef struct profile {
-  tw_node_config config;
-  tw_node_identity identity;
-} profile;
+enum { UDP_BUFFER = 4 << 20, RELEARN_MS = 200 };
 
 typedef struct running {
   const tw_node_run *run;
   tw_env env;
-  profile *profile;
-  profile *next; /* taken up once the node has ended; NULL: the end is for good */
+  tw_node_profile *profile;
+  tw_node_profile *next; /* taken up once the node has ended; NULL: the end is for good */
   tw_store *store;
+  tw_learned learned;
   tw_tun tun;
   tw_udp udp;
   uv_loop_t loop;
   uv_signal_t signals[3];
+  uv_timer_t relearn; /* the configuration is made anew for what was learned */
   tw_node_socket *socket;
   tw_node *node;
   bool loop_open;
@@ -68,23 +64,11 @@ static tw_exit fail(running *r, tw_exit code, const tw_report *report) {
 
 /* ---- configuration ---- */
 
-static void profile_free(profile *p) {
-  if (p == NULL) return;
-  tw_node_identity_clear(&p->identity);
-  tw_node_config_clear(&p->config);
-  free(p);
-}
+static void tell_learned(void *ctx, const tw_report *what) { say(ctx, TW_NODE_NOTE, what->text); }
 
-static profile *profile_read(running *r) {
-  tw_problems problems = {.tell = tell_problem, .ctx = r};
-  profile *p = calloc(1, sizeof *p);
-  if (p == NULL) return NULL;
-  tw_err err = tw_node_file_read(&r->env, &r->run->file, &p->config, &problems);
-  if (err == TW_OK) err = tw_node_identity_load(&r->env, &p->config, &p->identity, &problems);
-  if (err == TW_OK) return p;
-  if (problems.count == 0) say(r, TW_NODE_ERROR, tw_err_text(err));
-  profile_free(p);
-  return NULL;
+static tw_err add_learned(running *r, tw_node_profile *p, tw_report *report) {
+  tw_problems told = {.tell = tell_learned, .ctx = r};
+  return tw_node_profile_add_learned(p, &r->learned, &told, report);
 }
 
 /* ---- the node ---- */
@@ -106,9 +90,10 @@ static void on_ready(void *ctx, bool is) {
 }
 
 static void on_freed(void *ctx);
+static void on_relearn(void *ctx);
 
 static tw_err start_node(running *r, tw_report *report) {
-  const profile *p = r->profile;
+  const tw_node_profile *p = r->profile;
   const tw_node_setup setup = {
       .env = &r->env,
       .loop = &r->loop,
@@ -118,11 +103,14 @@ static tw_err start_node(running *r, tw_report *report) {
                         ? (tw_credential){.type = 2, .identity = tw_buf_bytes(&p->identity.certificates.chain)}
                         : (tw_credential){.type = 1},
       .self = p->identity.fingerprint,
+      .certified = tw_node_profile_certified(p),
       .store = r->store,
+      .learned = &r->learned,
       .udp = &r->udp,
       .tun = &r->tun,
       .tell = on_tell,
       .ready = on_ready,
+      .relearn = on_relearn,
       .freed = on_freed,
       .ctx = r,
   };
@@ -135,6 +123,7 @@ static void close_all(running *r) {
   for (size_t i = 0; i < sizeof r->signals / sizeof r->signals[0]; i++) {
     if (!uv_is_closing((uv_handle_t *)&r->signals[i])) uv_close((uv_handle_t *)&r->signals[i], NULL);
   }
+  if (!uv_is_closing((uv_handle_t *)&r->relearn)) uv_close((uv_handle_t *)&r->relearn, NULL);
 }
 
 static void on_freed(void *ctx) {
@@ -145,7 +134,7 @@ static void on_freed(void *ctx) {
     close_all(r);
     return;
   }
-  profile_free(r->profile);
+  tw_node_profile_free(r->profile);
   r->profile = r->next;
   r->next = NULL;
   if (start_node(r, &report) == TW_OK) {
@@ -168,35 +157,58 @@ static void end(running *r) {
 
 /* ---- a changed configuration ---- */
 
-static const char *needs_restart(const tw_node_config *old, const tw_node_config *config) {
+static const char *needs_restart(const tw_node_profile *old, const tw_node_profile *new) {
   tw_config_diff diff = {0};
   const char *what = NULL;
-  if (tw_config_diff_make(NULL, old, config, &diff) != TW_OK)
+  if (tw_config_diff_make(NULL, &old->config, &new->config, &diff) != TW_OK)
     what = "out of memory";
   else if ((diff.settings & TW_SETTINGS_AT_START) != 0)
     what = "Identity, ListenPort, State, Group or Suite has changed: that takes `treewire down` and `up`";
-  else if (old->interface.mtu != config->interface.mtu)
+  else if (memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) != 0)
+    what = "this node has another key: that takes `treewire down` and `up`";
+  else if (old->config.interface.mtu != new->config.interface.mtu)
     what = "the MTU has changed: that takes `treewire down` and `up`";
   tw_config_diff_clear(&diff);
   return what;
 }
 
-static tw_err sync_config(running *r, tw_report *report) {
-  if (r->next != NULL || r->node == NULL)
-    return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
-  profile *p = profile_read(r);
-  if (p == NULL)
-    return tw_report_fail(report, TW_ERR_ENCODING, "%.300s has problems: all stays as it is", r->run->file.path);
-  const char *not_so = needs_restart(&r->profile->config, &p->config);
-  tw_err err = not_so == NULL ? TW_OK : tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
-  if (err == TW_OK) err = tw_node_device_change(&r->profile->config, &p->config, &r->tun, report);
-  if (err != TW_OK) {
-    profile_free(p);
-    return err;
-  }
+static tw_err take_up(running *r, tw_node_profile *p, tw_report *report) {
+  const char *not_so = needs_restart(r->profile, p);
+  if (not_so != NULL) return tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
+  TW_TRY(add_learned(r, p, report));
+  TW_TRY(tw_node_device_change(&r->profile->config, &p->config, &r->tun, report));
   r->next = p;
   tw_node_close(r->node); /* it goes on with the new one from what it saves now: nobody is dropped */
   return TW_OK;
+}
+
+/* With the file as it is, or (`as`) as it was when that was read. */
+static tw_err sync_config(running *r, const tw_node_profile *as, tw_report *report) {
+  tw_problems problems = {.tell = tell_problem, .ctx = r};
+  tw_node_profile *p = NULL;
+  if (r->next != NULL || r->node == NULL)
+    return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
+  if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK)
+    return tw_report_fail(report, TW_ERR_ENCODING, "%.300s has problems: all stays as it is", r->run->file.path);
+  const tw_err err = take_up(r, p, report);
+  if (err != TW_OK) tw_node_profile_free(p);
+  return err;
+}
+
+static void on_relearn_timer(uv_timer_t *timer) {
+  running *r = timer->data;
+  tw_report report = {""};
+  if (r->ending) return;
+  if (r->next != NULL || r->node == NULL)
+    on_relearn(r); /* a change is being taken up, perhaps without this one */
+  else if (sync_config(r, r->profile, &report) != TW_OK)
+    say(r, TW_NODE_ERROR, report.text);
+}
+
+/* More may be learned in a moment, and what has told of it goes on first. */
+static void on_relearn(void *ctx) {
+  running *r = ctx;
+  if (!uv_is_closing((uv_handle_t *)&r->relearn)) (void)uv_timer_start(&r->relearn, on_relearn_timer, RELEARN_MS, 0);
 }
 
 /* ---- what the other verbs ask ---- */
@@ -243,6 +255,8 @@ static void answer_peer(running *r, const char *word, void (*act)(tw_node *node,
     answer_text(answer, "!the node is busy");
   else if (peer == UINT32_MAX)
     answer_text(answer, "!%s has no peer '%.100s'", r->run->file.name, word);
+  else if (!r->profile->config.peers[peer].key.given)
+    answer_text(answer, "!the certificate of '%.100s' was not seen yet, so that its key is not known", word);
   else
     act(r->node, peer);
 }
@@ -261,7 +275,7 @@ static void on_command(void *ctx, const char *line, tw_buf *answer) {
   } else if (strcmp(line, "down") == 0) {
     end(r);
   } else if (strcmp(line, "sync") == 0) {
-    if (sync_config(r, &report) != TW_OK) answer_text(answer, "!%s", report.text);
+    if (sync_config(r, NULL, &report) != TW_OK) answer_text(answer, "!%s", report.text);
   } else if (strcmp(line, "rekey") == 0) {
     if (r->node != NULL) tw_node_rekey(r->node, UINT32_MAX);
   } else if ((word = after(line, "rekey ")) != NULL) {
@@ -278,7 +292,7 @@ static void on_signal(uv_signal_t *handle, int number) {
   tw_report report = {""};
   if (number != SIGHUP)
     end(r);
-  else if (sync_config(r, &report) != TW_OK)
+  else if (sync_config(r, NULL, &report) != TW_OK)
     say(r, TW_NODE_ERROR, report.text);
 }
 
@@ -312,13 +326,21 @@ static tw_err open_udp(running *r, tw_report *report) {
   return tw_udp_open(&r->udp, &config, report);
 }
 
+/* The state, and with it the peers that the file does not have. */
+static tw_err open_state(running *r, tw_report *report) {
+  const char *folder = r->profile->config.interface.state;
+  const tw_store_config store = {.dir = folder};
+  tw_problems told = {.tell = tell_learned, .ctx = r};
+  TW_TRY(make_state_folder(folder, report));
+  TW_TRY(tw_store_open(&store, &r->env, &r->store, report));
+  TW_TRY(tw_learned_load(tw_env_alloc(&r->env), r->store, &r->learned, &told, report));
+  return add_learned(r, r->profile, report);
+}
+
 static tw_exit open_parts(running *r) {
   tw_report report = {"out of memory"};
   const tw_node_config *config = &r->profile->config;
-  const tw_store_config store = {.dir = config->interface.state};
-  if (make_state_folder(config->interface.state, &report) != TW_OK ||
-      tw_store_open(&store, &r->env, &r->store, &report) != TW_OK)
-    return fail(r, TW_EXIT_LOCAL, &report);
+  if (open_state(r, &report) != TW_OK) return fail(r, TW_EXIT_LOCAL, &report);
   if (tw_node_device_open(config, r->run->no_offload, &r->tun, &report) != TW_OK)
     return fail(r, TW_EXIT_LOCAL, &report);
   if (open_udp(r, &report) != TW_OK) return fail(r, TW_EXIT_NETWORK, &report);
@@ -333,6 +355,8 @@ static tw_exit open_loop(running *r, const char *socket_path) {
   tw_report report = {"out of memory"};
   if (uv_loop_init(&r->loop) != 0) return tw_cli_fail(TW_EXIT_LOCAL, "no event loop: %s", strerror(errno));
   r->loop_open = true;
+  (void)uv_timer_init(&r->loop, &r->relearn);
+  r->relearn.data = r;
   for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
     (void)uv_signal_init(&r->loop, &r->signals[i]);
     r->signals[i].data = r;
@@ -353,9 +377,10 @@ static void close_parts(running *r) {
   if (r->loop_open) (void)uv_loop_close(&r->loop);
   tw_udp_close(&r->udp);
   tw_tun_close(&r->tun);
+  tw_learned_clear(&r->learned);
   tw_store_close(r->store);
-  profile_free(r->next);
-  profile_free(r->profile);
+  tw_node_profile_free(r->next);
+  tw_node_profile_free(r->profile);
   tw_cli_env_clear(&r->env);
 }
 
@@ -366,10 +391,9 @@ tw_exit tw_node_run_all(const tw_node_run *run) {
   tw_harden_process();
   if (tw_node_socket_path(run->file.name, path, &report) != TW_OK) return tw_cli_report(TW_EXIT_LOCAL, &report);
   tw_exit code = tw_cli_env_init(&r.env);
-  if (code == TW_EXIT_OK) {
-    r.profile = profile_read(&r);
-    if (r.profile == NULL) code = TW_EXIT_LOCAL;
-  }
+  tw_problems problems = {.tell = tell_problem, .ctx = &r};
+  if (code == TW_EXIT_OK && tw_node_profile_read(&r.env, &run->file, NULL, &r.profile, &problems) != TW_OK)
+    code = TW_EXIT_LOCAL;
   if (code == TW_EXIT_OK) code = open_parts(&r);
   if (code == TW_EXIT_OK) code = open_loop(&r, path);
   if (code == TW_EXIT_OK) {

@@ -76,6 +76,11 @@ static json_t *path_json(const tw_path *path) {
   return object;
 }
 
+static const char *origin_name(tw_node_origin origin) {
+  static const char *const names[] = {"file", "certificate", "enrolment"};
+  return origin <= TW_NODE_FROM_LAST ? names[origin] : "unknown";
+}
+
 static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_node_peer_status *status,
                          uint64_t now_ms) {
   json_t *object = json_object();
@@ -83,6 +88,7 @@ static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_
   put(object, "name", json_string(tw_node_peer_label(&config->peers[index], room)));
   tw_fingerprint_format(&config->peers[index].key.fingerprint, room);
   put(object, "key", json_string(room));
+  put(object, "from", json_string(origin_name(config->peers[index].origin)));
   put(object, "removed", json_boolean(status->removed));
   put(object, "member", json_boolean(status->is_member));
   put(object, "can_sign", json_boolean(status->can_sign));
@@ -93,6 +99,18 @@ static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_
   put_age(object, "heard", status->plane->heard_ms, now_ms);
   put_number(object, "receiving_keys", status->receiving_sas);
   put(object, "note", json_string(status->last_words));
+  return object;
+}
+
+/* Known by a certificate's name, which nobody has shown yet. */
+static json_t *unknown_json(const tw_node_peer *peer) {
+  json_t *object = json_object();
+  char room[TW_FINGERPRINT_TEXT];
+  put(object, "name", json_string(tw_node_peer_label(peer, room)));
+  put(object, "key", json_null());
+  put(object, "from", json_string(origin_name(peer->origin)));
+  put(object, "removed", json_false());
+  put(object, "member", json_false());
   return object;
 }
 
@@ -108,6 +126,7 @@ static json_t *network_json(const tw_node_config *config, const tw_network_statu
   put_age(object, "own_key_age", status->leaf_made_ms, now_ms);
   put(object, "sign", json_boolean(signs));
   put(object, "committing", json_boolean(status->pending_since_ms != 0));
+  put(object, "unwanted", json_boolean(status->unwanted));
   put_number(object, "forks", status->forks);
   put_number(object, "refused", status->refused);
   return object;
@@ -157,7 +176,9 @@ json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, c
   json_t *peers = json_array();
   for (uint32_t i = 0; i < config->peer_count; i++) {
     tw_node_peer_status peer;
-    if (tw_node_get_peer_status(node, i, &peer))
+    if (i != config->self && !config->peers[i].key.given)
+      (void)json_array_append_new(peers, unknown_json(&config->peers[i]));
+    else if (tw_node_get_peer_status(node, i, &peer))
       (void)json_array_append_new(peers, peer_json(config, i, &peer, now_ms));
   }
   put(object, "peers", peers);
@@ -223,11 +244,13 @@ static tw_err say_peer(tw_buf *out, const json_t *peer, bool signs) {
   char a[32], b[32], c[32];
   const json_t *pair = json_object_get(peer, "pair");
   const json_t *path = json_object_get(peer, "path");
+  const bool in_file = strcmp(text_of(peer, "from"), "file") == 0;
   TW_TRY(say(out, "\npeer %s%s\n", text_of(peer, "name"), is_true(peer, "removed") ? " (removed)" : ""));
-  TW_TRY(say(out, "  key        %s%s\n", text_of(peer, "key"),
-             !is_true(peer, "member")              ? ", not in the network"
-             : signs && !is_true(peer, "can_sign") ? ", cannot sign what goes to all"
-                                                   : ""));
+  const bool is_mute = signs && is_true(peer, "member") && !is_true(peer, "can_sign");
+  TW_TRY(say(out, "  key        %s%s%s%s%s\n", text_of(peer, "key"),
+             is_true(peer, "member") ? "" : ", not in the network", in_file ? "" : "; by ",
+             in_file ? "" : text_of(peer, "from"), is_mute ? "; cannot sign what goes to all" : ""));
+  if (pair == NULL) return say(out, "  certificate not seen yet\n");
   if (json_is_integer(json_object_get(pair, "epoch"))) {
     TW_TRY(say(out, "  pair       %s, epoch %llu; key ages: ours %s, theirs %s%s\n", text_of(pair, "state"),
                number_of(pair, "epoch"), age_text(pair, "own_key_age", a), age_text(pair, "peer_key_age", b),
@@ -270,9 +293,10 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
              : is_true(relay, "packets") ? "up"
                                          : "up, but no packets by it yet",
              text_of(relay, "seen_at")));
-  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members; our key's age %s\n", text_of(network, "group"),
+  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members; our key's age %s%s\n", text_of(network, "group"),
              text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
-             age_text(network, "own_key_age", room)));
+             age_text(network, "own_key_age", room),
+             is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
   TW_TRY(say(out, "  suite      %s%s\n", text_of(network, "suite"),
              is_true(network, "sign") ? "; what goes to all is signed" : ""));
   size_t i;

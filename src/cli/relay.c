@@ -21,22 +21,38 @@ enum {
   GROUPS,
   REQUEST_RATE,
   PACKET_RATE,
+  REKEY_AFTER,
   NO_OFFLOAD,
   CERTIFICATES,
   LIMITS = CERTIFICATES + TW_CERTIFICATE_OPTION_COUNT,
   OPTION_COUNT = LIMITS + TW_LIMIT_OPTION_COUNT
 };
-static const tw_option options[OPTION_COUNT] = {{"key", 'k', "FILE"},         {"peers", 'p', "FILE"},
-                                                {"allow-any", 0, NULL},       {"listen", 'l', "ADDR:PORT"},
-                                                {"state", 0, "DIR"},          {"events", 0, "FILE"},
-                                                {"verbose", 'v', NULL},       {"handshake-timeout", 0, "SECONDS"},
-                                                {"max-clients", 0, "N"},      {"mailbox-bytes", 0, "N"},
-                                                {"mailbox-messages", 0, "N"}, {"mail-days", 0, "N"},
-                                                {"client-days", 0, "N"},      {"key-packages", 0, "N"},
-                                                {"groups", 0, "N"},           {"request-rate", 0, "N"},
-                                                {"packet-rate", 0, "N"},      {"no-offload", 0, NULL},
-                                                TW_CERTIFICATE_OPTIONS,       TW_LIMIT_OPTIONS};
+static const tw_option options[OPTION_COUNT] = {{"key", 'k', "FILE"},
+                                                {"peers", 'p', "FILE"},
+                                                {"allow-any", 0, NULL},
+                                                {"listen", 'l', "ADDR:PORT"},
+                                                {"state", 0, "DIR"},
+                                                {"events", 0, "FILE"},
+                                                {"verbose", 'v', NULL},
+                                                {"handshake-timeout", 0, "SECONDS"},
+                                                {"max-clients", 0, "N"},
+                                                {"mailbox-bytes", 0, "N"},
+                                                {"mailbox-messages", 0, "N"},
+                                                {"mail-days", 0, "N"},
+                                                {"client-days", 0, "N"},
+                                                {"key-packages", 0, "N"},
+                                                {"groups", 0, "N"},
+                                                {"request-rate", 0, "N"},
+                                                {"packet-rate", 0, "N"},
+                                                {"rekey-after", 0, "SECONDS"},
+                                                {"no-offload", 0, NULL},
+                                                TW_CERTIFICATE_OPTIONS,
+                                                TW_LIMIT_OPTIONS};
 #define DAY_MS UINT64_C(86400000)
+/* Seconds; the first as nodes have it: there are many connections, and little goes by each. */
+enum { REKEY_AFTER_DEFAULT = 3600, REKEY_AFTER_MOST = 30 * 86400 };
+/* Where many come at once, buffers that stay any longer are spread over memory that nobody gets back. */
+enum { IDLE_RELEASE_MS = 50 };
 
 /* ---- options ---- */
 
@@ -99,6 +115,10 @@ static tw_err take(tw_relay_run *run, int which, const char *value, tw_report *r
     TW_TRY(tw_option_number("handshake-timeout", value, 0, 3600, false, &seconds, report));
     serve->channel_options.handshake_timeout_ms = (uint32_t)seconds * 1000;
     return TW_OK;
+  case REKEY_AFTER:
+    TW_TRY(tw_option_number("rekey-after", value, 0, REKEY_AFTER_MOST, false, &seconds, report));
+    serve->channel_options.rekey_after_ms = seconds * 1000;
+    return TW_OK;
   case NO_OFFLOAD: run->config.no_offload = true; return TW_OK;
   case TW_OPTION_OPERAND:
     return tw_report_fail(report, TW_ERR_ARGUMENT, "relay takes no argument (found '%.60s')", value);
@@ -145,6 +165,8 @@ static tw_exit read_peers(tw_serve *serve) {
 static tw_exit run(const char *const *words) {
   tw_relay_run relay = {.quotas = tw_delivery_limits_default, .config.listen_at.port = TW_PORT_DEFAULT};
   tw_serve_init(&relay.serve, false);
+  relay.serve.channel_options.rekey_after_ms = REKEY_AFTER_DEFAULT * UINT64_C(1000);
+  relay.serve.channel_options.idle_release_ms = IDLE_RELEASE_MS;
   tw_exit code = parse(&relay, words);
   if (code == TW_EXIT_OK) code = tw_serve_prepare(&relay.serve);
   if (code == TW_EXIT_OK) code = read_peers(&relay.serve);
@@ -180,6 +202,7 @@ const tw_verb tw_verb_relay = {
     "      --request-rate N      requests a second of one client (default 50)\n"
     "      --packet-rate N       bytes a second that one client may have forwarded; K, M, G may follow (default: no "
     "limit)\n"
+    "      --rekey-after SECONDS renew our key on a node's connection after so long (default 3600; 0: not by time)\n"
     "      --no-offload          one datagram at a time to and from the kernel\n"
     "      --events FILE         append what happens to FILE, one JSON object a line\n"
     "      --handshake-timeout SECONDS   for a client to show who it is (default 30)\n"

@@ -147,6 +147,16 @@ static tw_err add(tw_session_cache *cache, tw_bytes id, tw_kept_session **out) {
   return TW_OK;
 }
 
+/* In as much memory as it takes: a buffer that has grown takes up to half as much again, as long as the session lives.
+ */
+static tw_err save_exactly(const tw_channel *channel, tw_buf *out) {
+  tw_buf saved = {0};
+  tw_err err = tw_channel_save(channel, &saved);
+  if (err == TW_OK) err = tw_buf_append(out, tw_buf_bytes(&saved));
+  tw_buf_clear(&saved);
+  return err;
+}
+
 tw_err tw_session_cache_save(tw_session_cache *cache, const tw_channel *channel, void *holder, tw_kept_session **kept,
                              void **former) {
   const tw_bytes id = tw_group_id(tw_channel_group(channel));
@@ -155,7 +165,7 @@ tw_err tw_session_cache_save(tw_session_cache *cache, const tw_channel *channel,
   *former = NULL;
   tw_kept_session *found = find(cache, id);
   if (found != NULL ? found->version != version : version != 0) return TW_ERR_APART;
-  tw_err err = tw_channel_save(channel, &saved);
+  tw_err err = save_exactly(channel, &saved);
   if (err == TW_OK && found == NULL) err = add(cache, id, &found);
   if (err != TW_OK || found == NULL) {
     tw_buf_clear(&saved);

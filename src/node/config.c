@@ -24,8 +24,7 @@ const char *tw_node_peer_label(const tw_node_peer *peer, char *out) {
 
 /* ---- taking a file apart ---- */
 
-static tw_err begin_peer(tw_config_parse *parse) {
-  tw_node_config *config = parse->config;
+tw_err tw_config_add_peer(tw_node_config *config, tw_node_peer **peer) {
   if (config->peer_count == TW_NODE_PEERS_MAX) return TW_ERR_LIMIT;
   if (config->peer_count == config->peer_room) {
     const size_t room = config->peer_room == 0 ? 8 : config->peer_room * 2;
@@ -34,8 +33,14 @@ static tw_err begin_peer(tw_config_parse *parse) {
     config->peers = peers;
     config->peer_room = room;
   }
-  parse->peer = &config->peers[config->peer_count++];
-  *parse->peer = (tw_node_peer){.line = parse->line};
+  *peer = &config->peers[config->peer_count++];
+  **peer = (tw_node_peer){0};
+  return TW_OK;
+}
+
+static tw_err begin_peer(tw_config_parse *parse) {
+  TW_TRY(tw_config_add_peer(parse->config, &parse->peer));
+  parse->peer->line = parse->line;
   return TW_OK;
 }
 
@@ -193,11 +198,12 @@ tw_err tw_node_config_settle(tw_node_config *config, const tw_fingerprint *own, 
 
 /* ---- the end ---- */
 
-static void clear_peer(const tw_alloc *alloc, tw_node_peer *peer) {
+void tw_node_peer_clear(const tw_alloc *alloc, tw_node_peer *peer) {
   tw_alloc_free(alloc, peer->name);
   tw_alloc_free(alloc, peer->certificate);
   tw_alloc_free(alloc, peer->allowed.list);
   tw_alloc_free(alloc, peer->endpoint.host);
+  *peer = (tw_node_peer){0};
 }
 
 void tw_node_config_clear(tw_node_config *config) {
@@ -208,10 +214,12 @@ void tw_node_config_clear(tw_node_config *config) {
       interface->state, config->relay.endpoint.host, config->relay.name,     config->network.group};
   for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) tw_alloc_free(alloc, strings[i]);
   for (size_t i = 0; i < interface->crl_count; i++) tw_alloc_free(alloc, interface->crls[i]);
-  for (size_t i = 0; i < config->peer_count; i++) clear_peer(alloc, &config->peers[i]);
+  for (size_t i = 0; i < config->peer_count; i++) tw_node_peer_clear(alloc, &config->peers[i]);
   tw_alloc_free(alloc, config->peers);
   tw_alloc_free(alloc, interface->addresses.list);
   tw_alloc_free(alloc, config->multicast.groups.list);
   tw_alloc_free(alloc, config->network.admins);
+  for (size_t i = 0; i < config->network.admit_count; i++) tw_alloc_free(alloc, config->network.admit[i]);
+  tw_alloc_free(alloc, config->network.admit);
   *config = (tw_node_config){.self = TW_NODE_NONE};
 }

@@ -16,6 +16,7 @@ enum {
   TW_NODE_PREFIXES_MAX = 1 << 20, /* AllowedIPs of all peers; addresses and groups have the same limit each */
   TW_NODE_ADMINS_MAX = 4096,
   TW_NODE_CRLS_MAX = 16,
+  TW_NODE_ADMIT_MAX = 256,
   TW_NODE_GROUP_MAX = 255,    /* bytes of the network's name */
   TW_NODE_PEER_NAME_MAX = 63, /* bytes */
   TW_NODE_PATH_MAX = 4095,
@@ -58,14 +59,23 @@ typedef struct tw_node_endpoint {
   uint16_t port;
 } tw_node_endpoint;
 
-/** Known by its key or by its certificate's name: by one of the two. */
+/** Who has told of a peer. The numbers are in the store. */
+typedef enum tw_node_origin {
+  TW_NODE_FROM_FILE = 0,
+  TW_NODE_FROM_CERTIFICATE = 1, /* learned while the node runs: see node/learned.h */
+  TW_NODE_FROM_ENROLMENT = 2,
+  TW_NODE_FROM_LAST = TW_NODE_FROM_ENROLMENT
+} tw_node_origin;
+
+/** Known by its key or by its certificate's name: in the file by one of the two; a learned one may have both. */
 typedef struct tw_node_peer {
+  tw_node_origin origin;
   char *name; /* NULL: has none */
   tw_node_key key;
   char *certificate; /* as tw_x509_name_parse gives it, or NULL */
   tw_node_prefixes allowed;
   tw_node_endpoint endpoint;
-  size_t line; /* of its [Peer] */
+  size_t line; /* of its [Peer]; 0: it has none */
 } tw_node_peer;
 
 /** A peer, or (peer TW_NODE_NONE) somebody by key: this node itself, for instance. */
@@ -116,6 +126,9 @@ typedef struct tw_node_network {
   bool sign;              /* multicast */
   tw_node_admin *admins;  /* none: every member is one */
   size_t admin_count;
+  bool certified; /* Members: also whoever has a certificate of our CA for a name that is admitted */
+  char **admit;   /* such names, as tw_x509_name_parse gives them, "*." at their begin included; none: all */
+  size_t admit_count;
 } tw_node_network;
 
 /** [Multicast]. */
@@ -133,7 +146,7 @@ typedef struct tw_node_config {
   tw_node_relay relay;
   tw_node_network network;
   tw_node_multicast multicast;
-  tw_node_peer *peers; /* as they stand in the file */
+  tw_node_peer *peers; /* as they stand in the file; learned ones behind them */
   size_t peer_count;
   size_t peer_room;
   size_t self; /* which of them is this node (tw_node_config_settle); TW_NODE_NONE: none, or not known yet */
@@ -161,6 +174,19 @@ TW_MUST_USE tw_err tw_node_config_survey(const tw_env *env, const char *name, co
  */
 TW_MUST_USE tw_err tw_node_config_settle(tw_node_config *config, const tw_fingerprint *own,
                                          const char *const *own_names, size_t own_name_count, tw_problems *problems);
+/**
+ * One more peer than the file has, copied; after tw_node_config_settle, whose `own` it is. The file wins, then who was
+ * there before: who is this node, or is there by key already, is passed over; a name, or prefixes that are another's,
+ * our own or broadcast, are left out. Where a [Peer] has the certificate's name and no key, it gets the key and stays
+ * as it is otherwise. `told` gets a word on each thing that is not as wanted. TW_ERR_NO_MEMORY leaves `*config` as it
+ * was.
+ */
+TW_MUST_USE tw_err tw_node_config_append_peer(tw_node_config *config, const tw_fingerprint *own,
+                                              const tw_node_peer *peer, tw_problems *told);
+/** A deep copy; `*to` is empty before, and after an error. TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_node_peer_copy(const tw_alloc *alloc, const tw_node_peer *from, tw_node_peer *to);
+/** May be called twice. */
+void tw_node_peer_clear(const tw_alloc *alloc, tw_node_peer *peer);
 /** What to call a peer: its name, its certificate's, or its fingerprint, for which `out` has TW_FINGERPRINT_TEXT. */
 const char *tw_node_peer_label(const tw_node_peer *peer, char *out);
 /** May be called twice. */

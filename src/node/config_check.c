@@ -73,17 +73,25 @@ static void check_suite(tw_config_parse *parse, size_t line, const char *section
           tw_suite_name(key->suite), tw_suite_name(suite));
 }
 
+static void check_network(tw_config_parse *parse, size_t line) {
+  const tw_node_network *network = &parse->config->network;
+  if (line == 0)
+    PROBLEM(parse, 0, "[Network] is missing");
+  else if (network->group == NULL)
+    PROBLEM(parse, line, "[Network] has no Group");
+  if (network->certified && parse->config->interface.ca == NULL)
+    PROBLEM(parse, line, "[Network]: Members = certified needs CA in [Interface]");
+  if (!network->certified && network->admit_count > 0)
+    PROBLEM(parse, line, "[Network]: Admit needs Members = certified");
+}
+
 tw_err tw_config_check_whole(tw_config_parse *parse) {
   const tw_node_config *config = parse->config;
-  const size_t line = parse->section_lines[TW_CONFIG_NETWORK];
   TW_TRY(name_relay(parse));
   check_interface(parse);
   check_relay(parse);
   check_suite(parse, parse->section_lines[TW_CONFIG_RELAY], "Relay", &config->relay.key);
-  if (line == 0)
-    PROBLEM(parse, 0, "[Network] is missing");
-  else if (config->network.group == NULL)
-    PROBLEM(parse, line, "[Network] has no Group");
+  check_network(parse, parse->section_lines[TW_CONFIG_NETWORK]);
   for (size_t i = 0; i < config->peer_count; i++) {
     check_peer(parse, &config->peers[i]);
     check_suite(parse, config->peers[i].line, "Peer", &config->peers[i].key);

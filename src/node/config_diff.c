@@ -21,7 +21,8 @@ const char *tw_setting_name(tw_setting setting) {
                                                       "Keepalive",
                                                       "Sign",
                                                       "Admins",
-                                                      "[Multicast]"};
+                                                      "[Multicast]",
+                                                      "Members, Admit"};
   for (unsigned i = 0; i < TW_SETTING_COUNT; i++)
     if ((unsigned)setting == 1u << i) return names[i];
   return "?";
@@ -112,6 +113,17 @@ static bool same_admins(const tw_node_config *a, const tw_node_config *b) {
   return true;
 }
 
+/* As sets, but for names that are there twice. */
+static bool same_members(const tw_node_network *a, const tw_node_network *b) {
+  if (a->certified != b->certified || a->admit_count != b->admit_count) return false;
+  for (size_t i = 0; i < a->admit_count; i++) {
+    bool found = false;
+    for (size_t k = 0; k < b->admit_count && !found; k++) found = same_text(a->admit[i], b->admit[k]);
+    if (!found) return false;
+  }
+  return true;
+}
+
 static bool same_rekey(const tw_node_network *a, const tw_node_network *b) {
   return a->rekey_after == b->rekey_after && a->rekey_bytes == b->rekey_bytes && a->rekey_packets == b->rekey_packets &&
          a->grace == b->grace;
@@ -149,6 +161,7 @@ static tw_err compare_settings(const tw_alloc *alloc, const tw_node_config *a, c
   if (a->network.keepalive != b->network.keepalive) found |= TW_SETTING_KEEPALIVE;
   if (a->network.sign != b->network.sign) found |= TW_SETTING_SIGN;
   if (!same_admins(a, b)) found |= TW_SETTING_ADMINS;
+  if (!same_members(&a->network, &b->network)) found |= TW_SETTING_MEMBERS;
   if (!groups || a->multicast.broadcast != b->multicast.broadcast) found |= TW_SETTING_MULTICAST;
   *settings = found;
   return TW_OK;

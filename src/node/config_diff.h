@@ -21,10 +21,11 @@ typedef enum tw_setting {
   TW_SETTING_SIGN = 1 << 12,
   TW_SETTING_ADMINS = 1 << 13,
   TW_SETTING_MULTICAST = 1 << 14,
+  TW_SETTING_MEMBERS = 1 << 15, /* Members, Admit */
 } tw_setting;
 
 enum {
-  TW_SETTING_COUNT = 15,
+  TW_SETTING_COUNT = 16,
   TW_SETTINGS_AT_START = TW_SETTING_IDENTITY | TW_SETTING_LISTEN_PORT | TW_SETTING_STATE | TW_SETTING_GROUP |
                          TW_SETTING_SUITE
 };

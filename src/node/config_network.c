@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "node/config_parts.h"
 #include "node/config_value.h"
+#include "x509/x509.h"
 
 enum {
   SHOWN = 60,
@@ -146,6 +147,43 @@ static tw_err set_admins(tw_config_parse *parse, tw_bytes value) {
   return TW_OK;
 }
 
+static tw_err set_members(tw_config_parse *parse, tw_bytes value) {
+  parse->config->network.certified = tw_value_is(value, "certified");
+  if (!parse->config->network.certified && !tw_value_is(value, "listed"))
+    TW_CONFIG_WRONG(parse, "'%.*s' is neither listed nor certified", shown(value), words(value));
+  return TW_OK;
+}
+
+static tw_err add_admitted(tw_config_parse *parse, tw_bytes item) {
+  tw_node_network *network = &parse->config->network;
+  const tw_alloc *alloc = parse->config->alloc;
+  char text[TW_X509_NAME];
+  char name[TW_X509_NAME];
+  tw_report why = {"too long for a name"};
+  const bool fits = item.len < sizeof text;
+  if (fits && item.len > 0) memcpy(text, item.ptr, item.len);
+  text[fits ? item.len : 0] = '\0';
+  if (!fits || tw_x509_name_parse(text, TW_X509_NAME_GIVEN, name, &why) != TW_OK) {
+    TW_CONFIG_WRONG(parse, "%s", why.text);
+    return TW_OK;
+  }
+  if (tw_x509_name_is_address(name) || network->admit_count == TW_NODE_ADMIT_MAX) {
+    TW_CONFIG_WRONG(parse, "'%s' %s", name, tw_x509_name_is_address(name) ? "is an address" : "is one too many");
+    return TW_OK;
+  }
+  if (network->admit == NULL) network->admit = tw_alloc_array(alloc, TW_NODE_ADMIT_MAX, sizeof *network->admit);
+  if (network->admit == NULL) return TW_ERR_NO_MEMORY;
+  TW_TRY(tw_value_copy(alloc, TW_BYTES((const uint8_t *)name, strlen(name)), &network->admit[network->admit_count]));
+  network->admit_count++;
+  return TW_OK;
+}
+
+static tw_err set_admit(tw_config_parse *parse, tw_bytes value) {
+  tw_bytes item;
+  while (tw_value_next(&value, &item)) TW_TRY(add_admitted(parse, item));
+  return TW_OK;
+}
+
 static const tw_ini_key network_keys[] = {
     {"Group", TW_INI_ONCE, NULL},
     {"Suite", TW_INI_ONCE, NULL},
@@ -156,10 +194,12 @@ static const tw_ini_key network_keys[] = {
     {"Keepalive", TW_INI_ONCE, NULL},
     {"Sign", TW_INI_ONCE, NULL},
     {"Admins", TW_INI_MANY | TW_INI_EMPTY, NULL},
+    {"Members", TW_INI_ONCE, NULL},
+    {"Admit", TW_INI_MANY, NULL},
 };
-static const tw_config_setter network_setters[] = {set_group,       set_suite,         set_rekey_after,
-                                                   set_rekey_bytes, set_rekey_packets, set_grace,
-                                                   set_keepalive,   set_sign,          set_admins};
+static const tw_config_setter network_setters[] = {set_group,         set_suite,   set_rekey_after, set_rekey_bytes,
+                                                   set_rekey_packets, set_grace,   set_keepalive,   set_sign,
+                                                   set_admins,        set_members, set_admit};
 const tw_config_section tw_config_network_section = {
     {"Network", false, network_keys, sizeof network_keys / sizeof network_keys[0]}, network_setters};
 

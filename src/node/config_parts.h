@@ -61,6 +61,9 @@ TW_MUST_USE tw_err tw_config_add_prefix(tw_config_parse *parse, const tw_prefix 
 /** A number in the range, as "… from … to …" says otherwise. */
 bool tw_config_take_number(tw_config_parse *parse, tw_bytes value, uint64_t min, uint64_t max, uint64_t *number);
 
+/** An empty one more, borrowed until the next. TW_ERR_LIMIT, TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_config_add_peer(tw_node_config *config, tw_node_peer **peer);
+
 /** What is missing or does not fit together; only of a file whose lines are all good. */
 TW_MUST_USE tw_err tw_config_check_whole(tw_config_parse *parse);
 /** Who or what is there twice, and who the admins are. */

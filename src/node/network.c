@@ -28,7 +28,7 @@ static bool is_complete(const tw_network_config *config) {
 static void init(tw_network *network, const tw_network_config *config) {
   const tw_alloc *alloc = tw_env_alloc(config->client->env);
   network->config = *config;
-  if (config->switch_ms == 0) network->config.switch_ms = TW_NETWORK_SECOND;
+  if (config->switch_ms == 0) network->config.switch_ms = 3 * TW_NETWORK_SECOND;
   if (config->repeat_ms == 0) network->config.repeat_ms = 10 * TW_NETWORK_SECOND;
   network->env = config->client->env;
   network->client = *config->client;
@@ -44,6 +44,7 @@ static void init(tw_network *network, const tw_network_config *config) {
                                  .ctx = network};
   network->pending.send_at_ms = UINT64_MAX;
   network->wait_ms = network->config.repeat_ms;
+  network->ask_again_ms = TW_NETWORK_ASK_FIRST_MS;
   network->rejoin_wait_ms = TW_NETWORK_SECOND;
   network->find_at_ms = UINT64_MAX;
   network->behind_at_ms = UINT64_MAX;
@@ -145,17 +146,21 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
     return err;
   }
   tw_network_switch_keys(network, now_ms);
+  tw_network_look_for_unwanted(network);
   if (network->refusal != TW_NETWORK_REFUSED_NOTHING) network->state = TW_NETWORK_STUCK;
   tw_network_reconsider(network, now_ms); /* a restart is how most rosters change */
+  if (!tw_network_has_own_credential(network, network->epoch.group)) network->rekey_wanted_ms = now_ms;
   tw_network_plan_rekey(network, now_ms);
   return TW_OK;
 }
 
 void tw_network_connected(tw_network *network, uint64_t now_ms) {
   network->generation++;
+  network->connected_ms = now_ms;
   network->finding = false;
   network->stocking = false;
   network->wait_ms = network->config.repeat_ms;
+  network->ask_again_ms = TW_NETWORK_ASK_FIRST_MS;
   tw_network_stop_gathering(network);
   network->pending.in_flight = false;
   if (network->state == TW_NETWORK_IDLE) network->state = TW_NETWORK_FINDING;
@@ -171,9 +176,25 @@ void tw_network_mail(tw_network *network, const tw_control_entry *entry, uint64_
   }
 }
 
+/* Its key package is to tell who it is. The relay may make up as many as it likes: there is room for a few. */
+static void note_stranger(tw_network *network, const tw_client_id *id) {
+  for (size_t i = 0; i < network->stranger_count; i++) {
+    if (memcmp(&network->strangers[i], id, sizeof *id) == 0) return;
+  }
+  const size_t at = network->stranger_count < TW_NETWORK_STRANGERS
+                        ? network->stranger_count++
+                        : (size_t)tw_network_roll(network, TW_NETWORK_STRANGERS);
+  network->strangers[at] = *id;
+}
+
 void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id *client, uint64_t now_ms) {
-  if (!tw_bytes_equal(name, tw_buf_bytes(&network->name)) || !tw_network_wants(network, client)) return;
-  if (tw_network_find_member(&network->epoch, client) != NULL) {
+  if (!tw_bytes_equal(name, tw_buf_bytes(&network->name))) return;
+  const bool is_member = tw_network_find_member(&network->epoch, client) != NULL;
+  if (!tw_network_wants(network, client)) {
+    if (is_member || network->config.roster.admits == NULL) return;
+    note_stranger(network, client);
+  }
+  if (is_member) {
     /* The relay does not take it for one: the next commit tells it who is. */
     if (now_ms < network->call_not_before_ms) return;
     network->call_not_before_ms = now_ms + TW_NETWORK_WAIT_MAX_MS;
@@ -186,6 +207,7 @@ void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id 
 
 void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
   network->wait_ms = network->config.repeat_ms;
+  tw_network_look_for_unwanted(network);
   for (size_t i = 0; i < network->tried_count; i++) network->tried[i].again_ms = 0;
   tw_network_reconsider(network, now_ms);
   if (network->state == TW_NETWORK_STUCK && network->refusal == TW_NETWORK_REFUSED_NOTHING)
@@ -198,6 +220,7 @@ void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
 void tw_network_remove(tw_network *network, const tw_client_id *id, uint64_t now_ms) {
   if (tw_network_wants(network, id) || tw_network_find_member(&network->epoch, id) == NULL) return;
   tw_network_stop_gathering(network);
+  network->unwanted = true;
   network->at_once = true;
   tw_network_look_around(network, now_ms);
   if (network->duty_at_ms <= now_ms) tw_network_do_duties(network, now_ms);
@@ -256,8 +279,11 @@ void tw_network_tick(tw_network *network, uint64_t now_ms) {
 
 void tw_network_get_status(const tw_network *network, tw_network_status *status) {
   const tw_network_epoch *epoch = &network->epoch;
-  *status = (tw_network_status){
-      .state = network->state, .number = network->number, .forks = network->forks, .refused = network->refused};
+  *status = (tw_network_status){.state = network->state,
+                                .number = network->number,
+                                .unwanted = network->unwanted,
+                                .forks = network->forks,
+                                .refused = network->refused};
   if (network->pending.kind != TW_NETWORK_PENDING_NONE) status->pending_since_ms = network->pending.since_ms;
   if (epoch->group == NULL) return;
   status->there = true;
@@ -271,6 +297,10 @@ void tw_network_get_status(const tw_network *network, tw_network_status *status)
 tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch) {
   *epoch = network->epoch.group == NULL ? 0 : tw_group_epoch(network->epoch.group);
   return network->epoch.group == NULL ? TW_NO_BYTES : tw_group_epoch_authenticator(network->epoch.group);
+}
+
+bool tw_network_member_at_leaf(const tw_network *network, uint32_t *leaf, tw_member *member) {
+  return network->epoch.group != NULL && tw_group_next_member(network->epoch.group, leaf, member);
 }
 
 bool tw_network_has_member(const tw_network *network, const tw_client_id *id) {

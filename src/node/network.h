@@ -33,6 +33,9 @@ typedef struct tw_network_roster {
   bool (*next_wanted)(void *ctx, size_t index, tw_client_id *id);
   /** May add and remove others. NULL: everybody may. */
   bool (*is_admin)(void *ctx, const tw_client_id *id);
+  /** Somebody else, who wants in and has this credential, the key of which is its own: from then on the roster has it.
+   * NULL: never. */
+  bool (*admits)(void *ctx, const tw_client_id *id, const tw_credential *credential);
 } tw_network_roster;
 
 /** Borrowed as long as the network is; copied itself. */
@@ -46,7 +49,8 @@ typedef struct tw_network_config {
   tw_network_roster roster;
   bool sign;               /* our leaves have packet keys (D21) */
   uint64_t rekey_after_ms; /* age of our leaf key at which it is renewed, an eighth less at random; 0: never */
-  uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known. 0: 1 s */
+  uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known: others lose nothing whose
+                              mail is that slow. A third of it where somebody is removed, or we were away. 0: 3 s */
   uint64_t repeat_ms;      /* no success for so long: ask again; doubles up to an hour. 0: 10 s */
   /** For people. May be NULL. */
   void (*tell)(void *ctx, const char *what, tw_err err);
@@ -116,6 +120,7 @@ typedef struct tw_network_status {
   uint32_t own_leaf;
   uint64_t leaf_made_ms;     /* Unix time */
   uint32_t number;           /* of the group at the relay, for packets to all of it; 0: not known */
+  bool unwanted;             /* there are members that are not to be: nothing may be sent to all until they are gone */
   uint64_t pending_since_ms; /* a commit of ours is under way; 0: none */
   uint64_t forks;            /* that were noticed */
   uint64_t refused;          /* commits and Welcomes */
@@ -126,6 +131,8 @@ void tw_network_get_status(const tw_network *network, tw_network_status *status)
  * call. */
 tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch);
 
+/** The first member of the epoch that there is at or after `*leaf`, as tw_group_next_member. */
+bool tw_network_member_at_leaf(const tw_network *network, uint32_t *leaf, tw_member *member);
 /** Of the epoch that there is. */
 bool tw_network_has_member(const tw_network *network, const tw_client_id *id);
 /** Of the epoch that there is: whether it is a member with a packet key in its leaf. */

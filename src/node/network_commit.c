@@ -46,13 +46,6 @@ void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *p
 
 /* ---- what there is to do ---- */
 
-static bool has_unwanted(const tw_network *network) {
-  for (size_t i = 0; i < network->epoch.count; i++) {
-    if (!tw_network_wants(network, &network->epoch.members[i].id)) return true;
-  }
-  return false;
-}
-
 /* Those whom we want, and who are no members. */
 static bool next_missing(const tw_network *network, size_t *index, tw_client_id *id) {
   const tw_network_roster *roster = &network->config.roster;
@@ -71,6 +64,7 @@ static uint64_t earliest_missing(const tw_network *network) {
     const tw_network_tried *tried = find_tried(network, &id);
     tw_network_sooner(&at_ms, tried == NULL ? 0 : tried->again_ms);
   }
+  if (network->stranger_count > 0) at_ms = 0;
   return at_ms;
 }
 
@@ -98,8 +92,9 @@ static bool can_act(const tw_network *network) {
 }
 
 void tw_network_look_around(tw_network *network, uint64_t now_ms) {
+  tw_network_look_for_unwanted(network);
   if (!can_act(network) || !tw_network_may(network, &network->config.self)) return;
-  uint64_t at_ms = has_unwanted(network) ? now_ms : earliest_missing(network);
+  uint64_t at_ms = network->unwanted ? now_ms : earliest_missing(network);
   if (at_ms == UINT64_MAX) {
     network->duty_at_ms = UINT64_MAX;
     network->at_once = false;
@@ -124,6 +119,7 @@ void tw_network_stop_gathering(tw_network *network) {
 
 /* Whose key package it is, and that its leaf is made for this network. */
 static tw_err check_package(const tw_network *network, const tw_client_id *owner, tw_bytes message, uint64_t now_ms) {
+  const tw_network_roster *roster = &network->config.roster;
   tw_key_package_info info;
   tw_client_id id;
   tw_bytes binding;
@@ -132,10 +128,29 @@ static tw_err check_package(const tw_network *network, const tw_client_id *owner
   TW_TRY(tw_fingerprint_of(network->env, network->client.suite, info.signature_key, &id));
   if (memcmp(&id, owner, sizeof id) != 0) return TW_ERR_CREDENTIAL;
   TW_TRY(tw_channel_binding_check(network->env, info.leaf_extensions, TW_LITERAL(TW_NETWORK_LABEL), &binding, NULL));
-  return tw_bytes_equal(binding, tw_buf_bytes(&network->binding)) ? TW_OK : TW_ERR_BINDING;
+  if (!tw_bytes_equal(binding, tw_buf_bytes(&network->binding))) return TW_ERR_BINDING;
+  if (tw_network_wants(network, owner)) return TW_OK;
+  return roster->admits != NULL && roster->admits(roster->ctx, owner, &info.credential) ? TW_OK : TW_ERR_CREDENTIAL;
+}
+
+static bool drop_stranger(tw_network *network, const tw_client_id *id) {
+  for (size_t i = 0; i < network->stranger_count; i++) {
+    if (memcmp(&network->strangers[i], id, sizeof *id) != 0) continue;
+    network->strangers[i] = network->strangers[--network->stranger_count];
+    return true;
+  }
+  return false;
 }
 
 /* ---- the commit ---- */
+
+bool tw_network_has_own_credential(const tw_network *network, const tw_group *group) {
+  tw_member self;
+  uint32_t leaf = group == NULL ? 0 : tw_group_own_leaf(group);
+  if (group == NULL || !tw_group_next_member(group, &leaf, &self)) return true;
+  const tw_credential *ours = &network->client.credential;
+  return self.credential.type == ours->type && tw_bytes_equal(self.credential.identity, ours->identity);
+}
 
 static tw_err propose_removals(const tw_network *network, tw_buf *proposals) {
   for (size_t i = 0; i < network->epoch.count; i++) {
@@ -181,11 +196,14 @@ static tw_err address_welcomes(const tw_network *network, tw_bytes welcome, tw_b
 }
 
 static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint64_t now_ms) {
+  /* What goes into our leaf: a certificate that was renewed, another packet key, or none any more. */
+  const bool renewed = !tw_network_has_own_credential(network, network->epoch.group) || network->config.sign ||
+                       network->epoch.packet_key.len > 0;
   const tw_commit_options options = {.proposals = proposals,
                                      .without_collected = true,
                                      .want_group_info = true,
                                      .names_key_packages = adds > 0,
-                                     .client = &network->client};
+                                     .client = renewed ? &network->client : NULL};
   tw_commit_result made = {0};
   tw_secret packet_key = {0};
   tw_network_epoch next = {0};
@@ -242,8 +260,18 @@ static void commit_changes(tw_network *network, uint64_t now_ms) {
 
 /* ---- one after the other ---- */
 
+static size_t gathered_bytes(const tw_network *network) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < network->candidate_next; i++) bytes += network->candidates[i].key_package.len;
+  return bytes;
+}
+
+static bool has_enough(const tw_network *network) {
+  return network->candidate_next == network->candidate_count || gathered_bytes(network) >= TW_NETWORK_ADDS_BYTES;
+}
+
 static void take_next(tw_network *network, uint64_t now_ms) {
-  if (network->candidate_next == network->candidate_count) {
+  if (has_enough(network)) {
     commit_changes(network, now_ms);
     return;
   }
@@ -257,12 +285,18 @@ static void take_next(tw_network *network, uint64_t now_ms) {
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms) {
   if (!network->gathering) return;
   if (answer == NULL || answer->status == TW_CONTROL_BUSY) { /* which is no word about key packages */
+    if (answer != NULL && gathered_bytes(network) > 0) {     /* the others later */
+      commit_changes(network, now_ms);
+      return;
+    }
     tw_network_stop_gathering(network);
-    network->duty_at_ms = now_ms + network->config.repeat_ms;
+    const uint64_t wait_ms = answer != NULL ? TW_NETWORK_TURN_MS : network->config.repeat_ms;
+    network->duty_at_ms = now_ms + wait_ms;
     return;
   }
   tw_network_candidate *candidate = &network->candidates[network->candidate_next++];
-  tw_err err = TW_ERR_STATE; /* it has left none */
+  const bool strange = drop_stranger(network, &candidate->id); /* once for each time that it wants in */
+  tw_err err = TW_ERR_STATE;                                   /* it has left none */
   if (answer->status == TW_CONTROL_DONE) {
     err = check_package(network, &candidate->id, answer->body.take.key_package, now_ms);
     if (err == TW_OK) err = tw_buf_assign(&candidate->key_package, answer->body.take.key_package);
@@ -271,8 +305,15 @@ void tw_network_took(tw_network *network, const tw_control_answer *answer, uint6
   /* Who takes turns later asks less often. */
   const uint64_t rank = network->epoch.group == NULL ? 0 : rank_of(network);
   const uint64_t turns = 1 + (rank < 6 ? rank : 6);
-  if (err != TW_OK) tw_network_note_tried(network, &candidate->id, now_ms + turns * TW_NETWORK_TRY_AGAIN_MS);
+  if (err != TW_OK && !strange)
+    tw_network_note_tried(network, &candidate->id, now_ms + turns * TW_NETWORK_TRY_AGAIN_MS);
   take_next(network, now_ms);
+}
+
+static void add_candidate(tw_network *network, const tw_client_id *id) {
+  if (network->candidate_count == network->adds_max) return;
+  network->candidates[network->candidate_count++] = (tw_network_candidate){
+      .id = *id, .key_package = TW_BUF_INIT(tw_env_alloc(network->env))};
 }
 
 static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
@@ -286,8 +327,13 @@ static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
   for (size_t i = 0; network->candidate_count < network->adds_max && next_missing(network, &i, &id); i++) {
     const tw_network_tried *tried = find_tried(network, &id);
     if (tried != NULL && tried->again_ms > now_ms) continue;
-    network->candidates[network->candidate_count++] = (tw_network_candidate){
-        .id = id, .key_package = TW_BUF_INIT(tw_env_alloc(network->env))};
+    add_candidate(network, &id);
+  }
+  for (size_t i = 0; i < network->stranger_count; i++) {
+    if (tw_network_find_member(&network->epoch, &network->strangers[i]) == NULL)
+      add_candidate(network, &network->strangers[i]);
+    else
+      network->strangers[i--] = network->strangers[--network->stranger_count];
   }
   return TW_OK;
 }
@@ -300,8 +346,8 @@ void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
     return;
   }
   /* Whoever is to go goes first, and does not wait for those who come. */
-  if (has_unwanted(network)) network->candidate_count = 0;
-  network->at_once = network->at_once && has_unwanted(network); /* until they are gone: somebody else may be first */
+  if (network->unwanted) network->candidate_count = 0;
+  network->at_once = network->at_once && network->unwanted; /* until they are gone: somebody else may be first */
   network->gathering = true;
   take_next(network, now_ms);
 }

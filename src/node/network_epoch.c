@@ -13,15 +13,28 @@ void tw_network_stop_switches(tw_network *network) {
   while (network->switch_count > 0) clear_switch(&network->switches[--network->switch_count]);
 }
 
+/* Nobody is to send under an epoch before all others have had time to take its commit out of their mailboxes. */
+static uint64_t switch_time(const tw_network *network, uint64_t now_ms) {
+  const tw_network_epoch *epoch = &network->epoch;
+  /* What was loaded may have been sent under: at once then, before its mark at the SAs passes for a stale one. Whoever
+   * is removed is to read nothing more, even if somebody else hears of the removal later than of the next packet. */
+  if (epoch->known_ms == 0 || epoch->shuts_out) return now_ms;
+  const uint64_t wait_ms = network->config.switch_ms / (epoch->hurries ? TW_NETWORK_HASTE : 1);
+  const uint64_t at_ms = epoch->known_ms + wait_ms;
+  return at_ms > now_ms + wait_ms ? now_ms + wait_ms : at_ms; /* a clock put back */
+}
+
 static void push_switch(tw_network *network, uint64_t now_ms) {
-  tw_network_epoch *epoch = &network->epoch;
-  epoch->queued = true;
-  /* What was loaded may have been sent under: at once then, before its mark at the SAs passes for a stale one. */
-  uint64_t at_ms = epoch->known_ms == 0 ? now_ms : epoch->known_ms + network->config.switch_ms;
-  if (at_ms > now_ms + network->config.switch_ms) at_ms = now_ms + network->config.switch_ms; /* a clock put back */
-  if (network->switch_count == TW_NETWORK_SWITCHES) clear_switch(&network->switches[--network->switch_count]);
-  network->switches[network->switch_count++] = (tw_network_switch){
-      .group = tw_group_ref(epoch->group), .packet_key = epoch->packet_key, .stamp = epoch->stamp, .at_ms = at_ms};
+  const uint64_t at_ms = switch_time(network, now_ms);
+  network->epoch.queued = true;
+  /* Those that would come later than this one, and what there is no room for, are passed over. */
+  while (network->switch_count > 0 &&
+         (network->switch_count == TW_NETWORK_SWITCHES || network->switches[network->switch_count - 1].at_ms > at_ms))
+    clear_switch(&network->switches[--network->switch_count]);
+  network->switches[network->switch_count++] = (tw_network_switch){.group = tw_group_ref(network->epoch.group),
+                                                                   .packet_key = network->epoch.packet_key,
+                                                                   .stamp = network->epoch.stamp,
+                                                                   .at_ms = at_ms};
 }
 
 static tw_err receive(const tw_network *network, tw_network_epoch *epoch) {
@@ -74,19 +87,33 @@ static void has_changed(const tw_network *network) {
   if (network->config.changed != NULL) network->config.changed(network->config.ctx);
 }
 
-/* Who was a member, and is none in what we have adopted. Another group says nothing about those of before. */
-static void tell_removed(const tw_network *network, const tw_network_epoch *before) {
-  if (network->config.removed == NULL || before->group == NULL) return;
-  if (!tw_bytes_equal(tw_group_id(before->group), tw_group_id(network->epoch.group))) return;
-  for (size_t i = 0; i < before->count; i++) {
-    const tw_client_id *id = &before->members[i].id;
-    if (tw_network_find_member(&network->epoch, id) == NULL) network->config.removed(network->config.ctx, id);
+/* Who was a member, and is none in `next`. Another group says nothing about those of before. */
+static const tw_network_member *next_removed(const tw_network_epoch *before, const tw_network_epoch *next,
+                                             size_t *index) {
+  if (before->group == NULL || !tw_bytes_equal(tw_group_id(before->group), tw_group_id(next->group))) return NULL;
+  for (; *index < before->count; ++*index) {
+    if (tw_network_find_member(next, &before->members[*index].id) == NULL) return &before->members[*index];
   }
+  return NULL;
+}
+
+static void tell_removed(const tw_network *network, const tw_network_epoch *before) {
+  const tw_network_member *gone;
+  if (network->config.removed == NULL) return;
+  for (size_t i = 0; (gone = next_removed(before, &network->epoch, &i)) != NULL; i++)
+    network->config.removed(network->config.ctx, &gone->id);
+}
+
+/* There is nothing else to send under; or we were away, and others are about to give up what was before. */
+static bool hurries(const tw_network *network, uint64_t now_ms) {
+  return network->epoch.group == NULL || now_ms < network->connected_ms + network->config.switch_ms;
 }
 
 tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_store_change *more, uint64_t now_ms) {
   tw_network_pending *pending = &network->pending;
   next->known_ms = now_ms;
+  next->hurries = hurries(network, now_ms);
+  next->shuts_out = next_removed(&network->epoch, next, &(size_t){0}) != NULL;
   TW_TRY(tw_network_save(network, next, NULL, TW_NETWORK_REFUSED_NOTHING, more));
   if (pending->next.group == next->group)
     pending->next = (tw_network_epoch){0};
@@ -96,6 +123,7 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
   tw_network_epoch before = network->epoch;
   network->epoch = *next;
   *next = (tw_network_epoch){0};
+  tw_network_look_for_unwanted(network);
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->behind_at_ms = UINT64_MAX;
   network->overdue = false;
@@ -125,6 +153,7 @@ void tw_network_forget(tw_network *network) {
   tw_network_stop_gathering(network);
   tw_network_pending_clear(&network->pending, network->env);
   tw_network_epoch_clear(&network->epoch, network->env);
+  network->unwanted = false;
 }
 
 void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {

@@ -49,8 +49,10 @@ static tw_err create(tw_network *network, uint64_t now_ms) {
   return err;
 }
 
-/* The relay has lost it: what we have, once more. Not saved, as it changes nothing of ours. */
+/* The relay has lost it, or is behind us: what we have, once more. Not saved, as it changes nothing of ours. */
 static tw_err open_again(tw_network *network, uint64_t now_ms) {
+  if (now_ms < network->reopen_not_before_ms) return TW_ERR_STATE; /* a relay may want this as often as it likes */
+  network->reopen_not_before_ms = tw_network_back_off(network, now_ms);
   tw_network_pending pending = {.kind = TW_NETWORK_PENDING_OPEN, .reopens = true, .since_ms = now_ms};
   tw_err err = tw_group_info_message(network->epoch.group, true, TW_NO_BYTES, &pending.group_info);
   if (err == TW_OK) err = tw_network_write_members(&network->epoch, &pending.members);
@@ -64,13 +66,16 @@ static tw_err open_again(tw_network *network, uint64_t now_ms) {
   return TW_OK;
 }
 
+/* Then it is left to others to open it again. */
+static bool lacks_something(const tw_network *network) {
+  return network->overdue || network->behind_at_ms != UINT64_MAX;
+}
+
 static void nothing_there(tw_network *network, uint64_t now_ms) {
   tw_err err = TW_OK;
   network->number = 0;
   if (network->epoch.group != NULL) {
-    /* Whoever lacks something leaves it to others. */
-    const bool lacks = network->overdue || network->behind_at_ms != UINT64_MAX;
-    if (!lacks) err = open_again(network, now_ms);
+    if (!lacks_something(network)) err = open_again(network, now_ms);
   } else if (tw_network_may(network, &network->config.self)) {
     network->state = TW_NETWORK_OPENING;
     err = create(network, now_ms);
@@ -154,6 +159,9 @@ static void wait_for_welcome(tw_network *network, uint64_t now_ms) {
   network->state = TW_NETWORK_WAITING;
   tw_network_ask_stock(network);
   network->find_at_ms = tw_network_back_off(network, now_ms);
+  if (network->config.roster.admits == NULL) return;
+  tw_network_sooner(&network->find_at_ms, now_ms + network->ask_again_ms);
+  if (network->ask_again_ms < TW_NETWORK_ASK_LATEST_MS) network->ask_again_ms *= 2;
 }
 
 /* ---- putting ourselves back ---- */
@@ -272,12 +280,24 @@ static void in_step(tw_network *network, uint64_t now_ms) {
   tw_network_look_around(network, now_ms);
 }
 
+/*
+ * A relay that was put back to an older copy of its store goes on from where we are. One that only says so gets once
+ * more what it was given, and no epoch comes back.
+ */
+static void relay_is_behind(tw_network *network, uint64_t now_ms) {
+  tw_err err = TW_ERR_OLD_EPOCH;
+  if (network->refusal == TW_NETWORK_REFUSED_NOTHING) {
+    network->state = TW_NETWORK_MEMBER;
+    if (!lacks_something(network)) err = open_again(network, now_ms);
+  }
+  tw_network_tell(network, "the relay's record of the network's group is older than ours", err);
+  if (network->pending.kind == TW_NETWORK_PENDING_NONE) network->find_at_ms = tw_network_back_off(network, now_ms);
+}
+
 static void compare(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
   const uint64_t ours = tw_group_epoch(network->epoch.group);
   if (there->epoch < ours) {
-    if (network->refusal == TW_NETWORK_REFUSED_NOTHING) network->state = TW_NETWORK_MEMBER;
-    tw_network_tell(network, "the relay's record of the network's group is older than ours", TW_ERR_OLD_EPOCH);
-    network->find_at_ms = tw_network_back_off(network, now_ms);
+    relay_is_behind(network, now_ms);
   } else if (there->epoch == ours && is_our_epoch(network, there->group_info)) {
     in_step(network, now_ms);
   } else if (there->epoch == ours) {

@@ -8,15 +8,21 @@
 #include "node/stock.h"
 
 enum {
-  TW_NETWORK_PACKAGES = 2,  /* key packages at the relay, while we are no member */
-  TW_NETWORK_ADDS_MAX = 64, /* in one commit */
-  TW_NETWORK_TURNS = 8,     /* of members, for what all of them could do */
-  TW_NETWORK_HELD_MAX = 16, /* commits that cannot be processed yet */
-  TW_NETWORK_SWITCHES = 4   /* epochs that are known, but not sent under yet */
+  TW_NETWORK_PACKAGES = 2,           /* key packages at the relay, while we are no member */
+  TW_NETWORK_ADDS_MAX = 128,         /* in one commit */
+  TW_NETWORK_ADDS_BYTES = 256 << 10, /* of their key packages; the one that passes it is the last */
+  TW_NETWORK_TURNS = 8,              /* of members, for what all of them could do */
+  TW_NETWORK_STRANGERS = 16,         /* who want in, and are not known yet */
+  TW_NETWORK_HELD_MAX = 16,          /* commits that cannot be processed yet */
+  TW_NETWORK_SWITCHES = 8,           /* epochs that are known, but not sent under yet */
+  TW_NETWORK_HASTE = 3               /* so many times sooner where there is a hurry */
 };
 #define TW_NETWORK_TAG (UINT64_C(2) << 56)
 #define TW_NETWORK_SECOND UINT64_C(1000)
 #define TW_NETWORK_WAIT_MAX_MS (UINT64_C(3600) * 1000)
+/* Where members may not know us yet, and so cannot ask for us, we ask to be let in ever less often, but so often. */
+#define TW_NETWORK_ASK_FIRST_MS (UINT64_C(2) * 1000)
+#define TW_NETWORK_ASK_LATEST_MS (UINT64_C(64) * 1000)
 /* By rank: members take turns in what all of them could do. */
 #define TW_NETWORK_TURN_MS UINT64_C(3000)
 /* Who had no key package is asked for again. */
@@ -47,6 +53,8 @@ typedef struct tw_network_epoch {
   tw_secret packet_key;  /* the private half of the one in our leaf; empty: there is none */
   uint64_t stamp;        /* of its receiving keys; 0: they are not in use yet */
   bool queued;           /* sending under them is done, or planned */
+  bool hurries;          /* to be sent under soon: see network_epoch.c */
+  bool shuts_out;        /* somebody was removed by it: nothing goes under older keys any more */
 } tw_network_epoch;
 
 typedef enum tw_network_pending_kind {
@@ -123,17 +131,20 @@ struct tw_network {
   tw_network_held held[TW_NETWORK_HELD_MAX];
   size_t held_count;
 
-  uint32_t generation; /* of the connection: answers to an earlier one's requests do not count */
-  uint32_t number;     /* of the group at the relay */
-  uint32_t sequence;   /* of what was pending */
+  uint64_t connected_ms; /* since when */
+  uint32_t generation;   /* of the connection: answers to an earlier one's requests do not count */
+  uint32_t number;       /* of the group at the relay */
+  uint32_t sequence;     /* of what was pending */
   bool finding;
   bool stocking;
   bool overdue; /* what we lack has not come by mail: put ourselves back */
   uint64_t wait_ms;
+  uint64_t ask_again_ms;
   uint64_t find_at_ms;
   uint64_t stock_at_ms;
   uint64_t behind_at_ms; /* then it is overdue */
   uint64_t rejoin_not_before_ms;
+  uint64_t reopen_not_before_ms;
   uint64_t rejoin_wait_ms;
   uint64_t keys_at_ms; /* keys could not be put to use: again */
   uint64_t held_at_ms; /* a commit could not be processed or saved: again */
@@ -142,10 +153,13 @@ struct tw_network {
   uint64_t duty_at_ms;
   uint64_t compare_not_before_ms;
   uint64_t call_not_before_ms;
-  bool at_once; /* duties are not to wait for others */
+  bool at_once;  /* duties are not to wait for others */
+  bool unwanted; /* there are members whom we do not want */
 
   tw_network_tried *tried;
   size_t tried_count;
+  tw_client_id strangers[TW_NETWORK_STRANGERS];
+  size_t stranger_count;
   tw_network_candidate *candidates;
   size_t candidate_count, candidate_next;
   bool gathering;
@@ -178,6 +192,8 @@ const tw_network_member *tw_network_find_member(const tw_network_epoch *epoch, c
 const tw_network_member *tw_network_member_at(const tw_network_epoch *epoch, uint32_t leaf);
 bool tw_network_may(const tw_network *network, const tw_client_id *id);
 bool tw_network_wants(const tw_network *network, const tw_client_id *id);
+/* Looks whether there are members whom we do not want. */
+void tw_network_look_for_unwanted(tw_network *network);
 /* Tells rosters apart: what was refused under one is looked at anew under another one. */
 void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT_SIZE]);
 /* What holds of every epoch: id, GroupContext, leaves, ourselves. TW_ERR_BINDING, TW_ERR_WRONG_GROUP, TW_ERR_FORBIDDEN.
@@ -264,6 +280,8 @@ void tw_network_look_around(tw_network *network, uint64_t now_ms);
 void tw_network_do_duties(tw_network *network, uint64_t now_ms);
 void tw_network_took(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
 void tw_network_stop_gathering(tw_network *network);
+/* Whether our leaf in a group has the credential that we have now; also of no group. */
+bool tw_network_has_own_credential(const tw_network *network, const tw_group *group);
 void tw_network_renew(tw_network *network, uint64_t now_ms);
 /* When our leaf is to be renewed. */
 void tw_network_plan_rekey(tw_network *network, uint64_t now_ms);

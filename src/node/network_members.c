@@ -69,6 +69,12 @@ bool tw_network_may(const tw_network *network, const tw_client_id *id) {
   return roster->is_admin == NULL || roster->is_admin(roster->ctx, id);
 }
 
+void tw_network_look_for_unwanted(tw_network *network) {
+  network->unwanted = false;
+  for (size_t i = 0; !network->unwanted && i < network->epoch.count; i++)
+    network->unwanted = !tw_network_wants(network, &network->epoch.members[i].id);
+}
+
 /* The exclusive or of those who are wanted, and, the other way round, of those among them who may change things. */
 void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT_SIZE]) {
   const tw_network_roster *roster = &network->config.roster;

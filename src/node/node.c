@@ -25,68 +25,6 @@ const char *tw_node_name_of(const tw_node *node, uint32_t peer, char *room) {
   return tw_node_peer_label(&node->setup.config->peers[peer], room);
 }
 
-uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id) {
-  for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (tw_node_has_peer(node, i) && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return i;
-  }
-  return UINT32_MAX;
-}
-
-/* ---- who is good ---- */
-
-static bool is_self(const tw_node *node, const tw_client_id *id) {
-  return memcmp(id, &node->setup.self, sizeof *id) == 0;
-}
-
-static bool wants(void *ctx, const tw_client_id *id) {
-  const tw_node *node = ctx;
-  return is_self(node, id) || tw_node_find_peer(node, id) != UINT32_MAX;
-}
-
-static bool next_wanted(void *ctx, size_t index, tw_client_id *id) {
-  const tw_node *node = ctx;
-  for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!tw_node_has_peer(node, i)) continue;
-    if (index-- > 0) continue;
-    *id = node->peers[i].id;
-    return true;
-  }
-  return false;
-}
-
-static bool is_admin(void *ctx, const tw_client_id *id) {
-  const tw_node *node = ctx;
-  const tw_node_network *network = &node->setup.config->network;
-  for (size_t i = 0; i < network->admin_count; i++) {
-    const tw_node_admin *admin = &network->admins[i];
-    const tw_fingerprint *key = admin->peer != TW_NODE_NONE ? &node->setup.config->peers[admin->peer].key.fingerprint
-                                                            : &admin->fingerprint;
-    if (memcmp(key, id, sizeof *id) == 0) return true;
-  }
-  return network->admin_count == 0;
-}
-
-/* The Authentication Service of pairs and of the network: by key, each with what the configuration says of it. */
-static tw_err judge_member(void *ctx, const tw_credential_use *use) {
-  const tw_node *node = ctx;
-  tw_client_id id;
-  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
-  if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
-  if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
-    return TW_ERR_CREDENTIAL;
-  return wants(ctx, &id) ? TW_OK : TW_ERR_CREDENTIAL;
-}
-
-/* The same of the control connection, where nobody but the relay may be. */
-static tw_err judge_relay(void *ctx, const tw_credential_use *use) {
-  const tw_node *node = ctx;
-  const tw_node_key *key = &node->setup.config->relay.key;
-  tw_client_id id;
-  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
-  if (is_self(node, &id)) return TW_OK; /* our own leaf */
-  return key->given && memcmp(&key->fingerprint, &id, sizeof id) == 0 ? TW_OK : TW_ERR_CREDENTIAL;
-}
-
 /* ---- what the parts tell each other ---- */
 
 static void pair_told(void *ctx, uint32_t peer, const char *what, tw_err err) {
@@ -114,6 +52,7 @@ static void network_changed(void *ctx) {
   tw_node *node = ctx;
   tw_network_status status;
   tw_network_get_status(node->network, &status);
+  node->look_at_members = true;
   tw_node_tell(node, TW_NODE_DETAIL, "network: epoch %llu, %u members", (unsigned long long)status.epoch,
                status.members);
 }
@@ -231,10 +170,11 @@ void tw_node_after(tw_node *node) {
   }
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
+  tw_node_learn_members(node);
   tw_plane_retry(node->plane, tw_node_now(node));
   tw_network_status status;
   tw_network_get_status(node->network, &status);
-  tw_plane_set_group_number(node->plane, status.number);
+  tw_plane_set_group_number(node->plane, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
   const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;
   if (ready != node->ready) {
     node->ready = ready;
@@ -257,6 +197,7 @@ static void on_timer(uv_timer_t *timer) {
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
   tw_node_relay_tick(node, now);
   tw_node_endpoints_tick(node, now);
+  tw_node_members_tick(node, now);
   tw_plane_tick(node->plane, now);
   watch_plane(node);
   if (tw_store_is_untidy(node->setup.store)) {
@@ -301,24 +242,26 @@ static void set_clients(tw_node *node) {
                              .suite = setup->config->network.suite,
                              .signer = setup->signer,
                              .credential = setup->credential,
-                             .policy = {.ctx = node, .credential = judge_member}};
+                             .policy = {.ctx = node, .credential = tw_node_judge_peer}};
+  node->network_client = node->client;
+  node->network_client.policy.credential = tw_node_judge_member;
   node->relay_client = node->client;
-  node->relay_client.policy.credential = judge_relay;
+  node->relay_client.policy.credential = tw_node_judge_relay;
   node->clients[0] = &node->client;
   node->relay_clients[0] = &node->relay_client;
-  node->channel = (tw_channel_config){.clients = node->relay_clients, .client_count = 1};
+  node->channel_options = tw_channel_options_default;
+  node->channel_options.rekey_after_ms = setup->config->network.rekey_after * 1000;
+  node->channel = (tw_channel_config){
+      .clients = node->relay_clients, .client_count = 1, .options = &node->channel_options};
 }
 
-static tw_err set_peers(tw_node *node, tw_report *report) {
+static tw_err set_peers(tw_node *node) {
   const tw_node_config *config = node->setup.config;
   node->peer_count = (uint32_t)config->peer_count;
   node->peers = tw_alloc_array(tw_env_alloc(node->setup.env), config->peer_count + 1, sizeof *node->peers);
   if (node->peers == NULL) return TW_ERR_NO_MEMORY;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (i == config->self) continue;
-    if (!config->peers[i].key.given)
-      return tw_report_fail(report, TW_ERR_UNSUPPORTED, "%s:%zu: peers need a PublicKey so far", config->source,
-                            config->peers[i].line);
+    if (i == config->self || !config->peers[i].key.given) continue; /* it may be learned by its certificate */
     node->peers[i].is_peer = true;
     node->peers[i].id = config->peers[i].key.fingerprint;
   }
@@ -351,20 +294,19 @@ static tw_err make_engines(tw_node *node) {
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (node->peers[i].is_peer) TW_TRY(tw_pairs_add(node->pairs, i, &node->peers[i].id));
   }
-  const tw_network_config group = {
-      .client = &node->client,
-      .name = TW_BYTES((const uint8_t *)network->group, strlen(network->group)),
-      .self = setup->self,
-      .port = &node->port,
-      .keys = tw_sas_keys(node->sas),
-      .owner = TW_SAS_NETWORK,
-      .roster = {.ctx = node, .wants = wants, .next_wanted = next_wanted, .is_admin = is_admin},
-      .sign = network->sign,
-      .rekey_after_ms = network->rekey_after * 1000,
-      .tell = network_told,
-      .changed = network_changed,
-      .removed = member_removed,
-      .ctx = node};
+  const tw_network_config group = {.client = &node->network_client,
+                                   .name = TW_BYTES((const uint8_t *)network->group, strlen(network->group)),
+                                   .self = setup->self,
+                                   .port = &node->port,
+                                   .keys = tw_sas_keys(node->sas),
+                                   .owner = TW_SAS_NETWORK,
+                                   .roster = tw_node_roster(node),
+                                   .sign = network->sign,
+                                   .rekey_after_ms = network->rekey_after * 1000,
+                                   .tell = network_told,
+                                   .changed = network_changed,
+                                   .removed = member_removed,
+                                   .ctx = node};
   return tw_network_new(&group, &node->network);
 }
 
@@ -395,6 +337,7 @@ static void free_parts(tw_node *node) {
   tw_plane_free(node->plane);
   tw_sas_free(node->sas);
   tw_routes_clear(&node->routes);
+  tw_node_members_clear(node);
   tw_alloc_free(tw_env_alloc(node->setup.env), node->peers);
   tw_alloc_free(tw_env_alloc(node->setup.env), node);
 }
@@ -423,6 +366,7 @@ static tw_err take_up(tw_node *node, tw_report *report) {
     if (tw_sas_is_stale(node->sas, i)) tw_pairs_resume(node->pairs, i, now);
   }
   if (tw_sas_is_stale(node->sas, TW_SAS_NETWORK)) tw_network_rekey(node->network, now);
+  node->look_at_members = true;
   return TW_OK;
 }
 
@@ -435,7 +379,8 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   tw_node_port_init(node);
   set_clients(node);
   tw_report words = {"out of memory"};
-  tw_err err = set_peers(node, &words);
+  tw_err err = set_peers(node);
+  if (err == TW_OK) err = tw_node_look_at_own(node);
   if (err == TW_OK) err = make_engines(node);
   if (err == TW_OK) err = make_plane(node);
   if (err == TW_OK) err = take_up(node, &words);

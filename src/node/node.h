@@ -6,7 +6,9 @@
 
 #include "net/tun.h"
 #include "net/udp.h"
+#include "node/certified.h"
 #include "node/config.h"
+#include "node/learned.h"
 #include "node/network.h"
 #include "node/pairs.h"
 #include "node/plane.h"
@@ -24,22 +26,28 @@ typedef struct tw_node_setup {
   tw_signer *signer;
   tw_credential credential;
   tw_fingerprint self;
+  tw_certified certified; /* whose certificates are good */
   tw_store *store;
-  tw_udp *udp; /* open, with `tos` */
-  tw_tun *tun; /* open and up */
+  tw_learned *learned; /* of that store; the configuration has them already */
+  tw_udp *udp;         /* open, with `tos` */
+  tw_tun *tun;         /* open and up */
   /** One line without its end. */
   void (*tell)(void *ctx, tw_node_level level, const char *line);
   /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */
   void (*ready)(void *ctx, bool is);
+  /**
+   * `learned` has changed: the configuration is to be made anew, and the node with it (tw_node_close, tw_node_start),
+   * but not before this has returned. Until then the node goes on with the one that it has.
+   */
+  void (*relearn)(void *ctx);
   /** After tw_node_close: it is gone. */
   void (*freed)(void *ctx);
   void *ctx;
 } tw_node_setup;
 
 /**
- * Takes up what the store has and begins to work. Peers need a key in the configuration (TW_ERR_UNSUPPORTED with a
- * report where one has a certificate's name alone). TW_ERR_ENCODING (the store's values), TW_ERR_NO_MEMORY,
- * TW_ERR_STATE.
+ * Takes up what the store has and begins to work. Of peers without a key the certificate is waited for.
+ * TW_ERR_UNSUPPORTED with a report (Sign); TW_ERR_ENCODING (the store's values), TW_ERR_NO_MEMORY, TW_ERR_STATE.
  */
 TW_MUST_USE tw_err tw_node_start(const tw_node_setup *setup, tw_node **node, tw_report *report);
 /** Ends it in good order: nothing of the setup is used any more when `freed` is called. NULL is fine. */

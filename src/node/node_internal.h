@@ -4,6 +4,7 @@
 
 #include "net/control_client.h"
 #include "net/watch.h"
+#include "node/certified.h"
 #include "node/node.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
@@ -32,8 +33,10 @@ struct tw_node {
   tw_node_setup setup;
   tw_client client; /* with our policy: for pairs and the network */
   const tw_client *clients[1];
-  tw_client relay_client; /* the same, but who may be at the other end is the relay */
+  tw_client network_client; /* the same, but whom it wants the network says itself */
+  tw_client relay_client;   /* the same, but who may be at the other end is the relay */
   const tw_client *relay_clients[1];
+  tw_channel_options channel_options;
   tw_channel_config channel;
   tw_routes routes;
   tw_node_port port;
@@ -44,6 +47,15 @@ struct tw_node {
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
   uint32_t peer_count;
+  tw_learned_peer own;        /* what our certificate says; zero: nothing, or we have none */
+  tw_learned_peer *newcomers; /* found to be peers by their certificates: not in the configuration yet */
+  size_t newcomer_count;
+  size_t newcomers_kept; /* of these, as many are in the store */
+  uint64_t keep_at_ms;   /* the others could not be kept: again */
+  bool look_at_members;
+  bool relearning;       /* a new configuration was asked for, and with it this node's end */
+  uint64_t refused_ms;   /* when it was told last that somebody is not let in */
+  uint64_t review_at_ms; /* when learned peers are looked at again */
 
   uint64_t wall_offset_ms;
   uv_timer_t timer;
@@ -107,6 +119,31 @@ TW_MUST_USE tw_err tw_node_save_cursor(tw_node *node);
 TW_MUST_USE tw_err tw_node_save_removed(tw_node *node, uint32_t peer);
 /* What the store has, to the engines. */
 TW_MUST_USE tw_err tw_node_load(tw_node *node, tw_report *report);
+
+/* ---- node_members.c: who is good, and who is learned to be ---- */
+
+/* The Authentication Service of pairs: by key, each with what the configuration says of it, or by a certificate that
+ * makes its holder a peer. */
+TW_MUST_USE tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use);
+/* The same of the network's group, but it does not refuse who is not wanted there: that the network sees to, epoch by
+ * epoch, since one who is to go may renew its keys before it is gone. */
+TW_MUST_USE tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use);
+/* The same of the control connection, where nobody but the relay may be. */
+TW_MUST_USE tw_err tw_node_judge_relay(void *ctx, const tw_credential_use *use);
+tw_network_roster tw_node_roster(tw_node *node);
+/* Kept (tw_learned_put, of which the errors are and which is told), and the configuration is made anew soon. */
+TW_MUST_USE tw_err tw_node_learn(tw_node *node, const tw_learned_peer *peer, const tw_fingerprint *instead_of);
+/* Likewise. */
+TW_MUST_USE tw_err tw_node_unlearn(tw_node *node, const tw_fingerprint *key);
+/* What has come of judging since the last time; and members of the network's group by their certificates. */
+void tw_node_learn_members(tw_node *node);
+/* Whether a message is to wait until the configuration has its sender. */
+bool tw_node_is_newcomer(const tw_node *node, const tw_client_id *id);
+/* TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_node_look_at_own(tw_node *node);
+void tw_node_members_clear(tw_node *node);
+/* Certificates end. */
+void tw_node_members_tick(tw_node *node, uint64_t now_ms);
 
 /* ---- node_relay.c: the control connection ---- */
 

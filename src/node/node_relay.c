@@ -30,9 +30,11 @@ void tw_node_fetch(tw_node *node) {
   node->fetching = ask(node, &request, TW_NODE_ASK_FETCH);
 }
 
-static void take_entry(tw_node *node, const tw_control_entry *entry) {
+/* False: it has to wait, and so do those behind it. */
+static bool take_entry(tw_node *node, const tw_control_entry *entry) {
   const uint64_t now = tw_node_now(node);
-  if (entry->number <= node->cursor) return; /* taken already */
+  if (entry->number <= node->cursor) return true; /* taken already */
+  if (entry->kind == TW_CONTROL_KIND_SEND && tw_node_is_newcomer(node, &entry->from)) return false;
   node->reading = entry->number;
   if (entry->kind == TW_CONTROL_KIND_SEND)
     tw_pairs_mail(node->pairs, &entry->from, entry->message, now);
@@ -40,6 +42,7 @@ static void take_entry(tw_node *node, const tw_control_entry *entry) {
     tw_network_mail(node->network, entry, now);
   node->reading = 0;
   node->cursor = entry->number;
+  return true;
 }
 
 static void fetched(tw_node *node, const tw_control_answer *answer) {
@@ -57,11 +60,15 @@ static void fetched(tw_node *node, const tw_control_answer *answer) {
   }
   tw_reader walk = tw_reader_of(answer->body.fetch.entries);
   tw_control_entry entry;
-  while (tw_control_entry_next(&walk, &entry)) take_entry(node, &entry);
-  const bool some = answer->body.fetch.entries.len > 0;
+  const uint64_t before = node->cursor;
+  bool all = true;
+  while (all && tw_control_entry_next(&walk, &entry)) all = take_entry(node, &entry);
+  const bool some = node->cursor > before;
   if (tw_node_save_cursor(node) != TW_OK) {
     node->cursor = node->saved_cursor; /* they come again */
     node->mail_waits = true;
+  } else if (!all) {
+    node->mail_waits = true; /* it is asked for again with the next tick */
   } else if (some || answer->body.fetch.more || node->mail_waits) {
     tw_node_fetch(node); /* and with it goes that these have been taken */
   }

@@ -60,7 +60,21 @@ static uint64_t rekey_time(const tw_pairs *pairs, const tw_pairs_peer *peer, con
   if (after == 0 || status->state != TW_PAIR_STEADY) return UINT64_MAX;
   const tw_bytes hash = tw_group_confirmed_transcript_hash(tw_pair_group(peer->pair));
   const uint8_t dice = hash.len < 2 ? 0 : hash.ptr[status->role == TW_PAIR_INITIATOR ? 0 : 1];
-  return status->own_leaf_since_ms + after - after / 8 * dice / 256;
+  const uint64_t at_ms = status->own_leaf_since_ms + after - after / 8 * dice / 256;
+  return at_ms > peer->yields_until_ms ? at_ms : peer->yields_until_ms;
+}
+
+/*
+ * Whoever wins ties (D3) and is due again when its update has been answered would win them all, where that takes as
+ * long as keys are to last: so the other side has half of that time for its own.
+ */
+static void take_turns(const tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_event *event, uint64_t now_ms) {
+  const tw_pair_status status = status_of(peer);
+  if (event->outcome == TW_PAIR_PEER_UPDATED) peer->yields_until_ms = 0;
+  if (event->outcome != TW_PAIR_OWN_UPDATED || status.role != TW_PAIR_INITIATOR) return;
+  const uint64_t took_ms = now_ms > status.own_leaf_since_ms ? now_ms - status.own_leaf_since_ms : 0;
+  const uint64_t most_ms = pairs->config.repeat_ms;
+  peer->yields_until_ms = now_ms + (took_ms / 2 < most_ms ? took_ms / 2 : most_ms);
 }
 
 void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
@@ -181,6 +195,7 @@ static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_even
   }
   err = put_to_use(pairs, peer, event);
   if (err != TW_OK) tw_pairs_tell(pairs, peer->number, "its new keys could not be put to use", err);
+  take_turns(pairs, peer, event, now_ms);
   tw_pairs_schedule(pairs, peer, now_ms);
   tw_pairs_flush(pairs, peer);
 }
@@ -250,18 +265,20 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
 
 /* ---- what we begin ---- */
 
-static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+static tw_err take_next_keys(const tw_pairs *pairs, tw_pairs_peer *peer) {
   const tw_node_keys *keys = pairs->config.keys;
+  return keys->receive(keys->ctx, peer->number, tw_pair_next_group(peer->pair), tw_buf_bytes(&peer->context),
+                       &peer->next_stamp);
+}
+
+static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   tw_buf message = {0};
   tw_err err = tw_pair_update(peer->pair, now_ms, &message);
   if (err == TW_OK) {
     err = tw_pairs_keep(peer, ref_of(peer), tw_buf_bytes(&message));
     if (err == TW_OK) err = tw_pairs_save(pairs, peer, NULL, 0);
     /* The peer may send under the new keys before its epoch_key_update is here. */
-    if (err == TW_OK) {
-      err = keys->receive(keys->ctx, peer->number, tw_pair_next_group(peer->pair), tw_buf_bytes(&peer->context),
-                          &peer->next_stamp);
-    }
+    if (err == TW_OK) err = take_next_keys(pairs, peer);
   }
   tw_buf_clear(&message);
   return err;
@@ -333,11 +350,9 @@ static tw_err load_pair(tw_pairs *pairs, tw_bytes value, uint64_t now_ms) {
   }
   tw_pairs_put_saved(peer, pair, context, unsent);
   const tw_pair_status status = status_of(peer);
-  if (tw_pair_next_group(pair) != NULL) {
-    const tw_node_keys *keys = pairs->config.keys;
-    TW_TRY(keys->receive(keys->ctx, peer->number, tw_pair_next_group(pair), tw_buf_bytes(&context), &peer->next_stamp));
-  }
   TW_TRY(tw_pairs_take_keys(pairs, peer));
+  /* Behind them: a stamp says which keys are the newer ones. */
+  if (tw_pair_next_group(pair) != NULL) TW_TRY(take_next_keys(pairs, peer));
   peer->send_later = status.state == TW_PAIR_ANSWERED;
   tw_pairs_schedule(pairs, peer, now_ms);
   return peer->send_later ? TW_OK : tw_pairs_send_under(pairs, peer, false);

@@ -44,7 +44,8 @@ typedef struct tw_pairs_peer {
   uint64_t send_at_ms; /* the relay was full */
   uint64_t made_ms;    /* when the pair began */
   uint64_t rekey_at_ms;
-  uint64_t repeat_at_ms; /* UINT64_MAX: nothing is waited for */
+  uint64_t yields_until_ms; /* it is the peer's turn to renew */
+  uint64_t repeat_at_ms;    /* UINT64_MAX: nothing is waited for */
   uint64_t repeat_ms;
   uint32_t repeats;
 } tw_pairs_peer;

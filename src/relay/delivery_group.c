@@ -49,6 +49,24 @@ static bool opened_by_this(const tw_delivery_asking *asking, const tw_relay_grou
   return memcmp(group->opener.digest, asking->peer->id.digest, ID) == 0 && memcmp(group->opened, hash, ID) == 0;
 }
 
+/*
+ * A member says that the group is further than our record: that was put back to an older copy, and without this the
+ * group could not go on. Who is none by the record is not asked; nor does an epoch come back.
+ */
+static tw_err put_forward(tw_delivery_asking *asking, const tw_relay_group *group, bool *applied) {
+  const tw_control_group_open *open = &asking->request->body.group_open;
+  tw_delivery *d = asking->delivery;
+  bool member;
+  *applied = false;
+  if (open->epoch <= group->epoch) return TW_OK;
+  TW_TRY(d->store->ops->is_member(d->store, group->number, &asking->peer->id, &member));
+  if (!member) return TW_OK;
+  const tw_relay_opening opening = {
+      .epoch = open->epoch, .members = tw_buf_bytes(&d->scratch), .group_info = open->group_info};
+  TW_TRY(d->store->ops->group_forward(d->store, group->number, group->epoch, &opening, applied));
+  return *applied ? tw_delivery_note_group(d, group->number) : TW_OK;
+}
+
 static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group *group,
                                 const uint8_t hash[TW_RELAY_HASH]) {
   tw_delivery *d = asking->delivery;
@@ -58,7 +76,10 @@ static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group
   size_t id_len = 0;
   TW_TRY(d->store->ops->group_read(d->store, group->number, &d->bytes, &id_len));
   d->bytes.len = start + id_len;
-  if (tw_bytes_equal(TW_BYTES(d->bytes.ptr + start, id_len), wanted) && opened_by_this(asking, group, hash)) {
+  const bool same = tw_bytes_equal(TW_BYTES(d->bytes.ptr + start, id_len), wanted);
+  bool done = same && opened_by_this(asking, group, hash);
+  if (same && !done) TW_TRY(put_forward(asking, group, &done));
+  if (done) {
     d->bytes.len = start;
     answer->body.group_open = group->number;
     return TW_OK;

@@ -29,8 +29,9 @@
  * A datagram counts only if it comes from the address bound to its session. Who can spoof that address and knows the
  * session can use up a client's share, no more.
  *
- * Datagrams lie in receive slots of the caller's, numbered from 0. Packets are not copied: a slot is in use until all
- * that was queued from it has been sent or dropped. One round of the caller's:
+ * Datagrams lie in receive slots of the caller's, numbered from 0. Packets stay there: a slot is in use until all that
+ * was queued from it has been sent or dropped. Small ones are moved together within it, over their headers, since many
+ * small pieces cost the system more than that. One round of the caller's:
  *
  *   1. tw_forward_free_slots; receive into those (recvmmsg, with UDP_GRO where the system has it); tw_forward_take each
  *   2. tw_forward_next_challenge, until there is none: send them; tw_forward_next_bound: tell the control connections
@@ -62,11 +63,12 @@ enum {
 /** Numbers of groups have it, numbers of clients do not. */
 #define TW_FORWARD_GROUP_BIT UINT32_C(0x80000000)
 
-/** Where a client is: an address, and the local socket (the caller's number of it) that it is seen by. */
+/** Where a client is: an address, and the local socket (the caller's number of it) and address that it is seen by. */
 typedef struct tw_forward_address {
-  uint8_t ip[16]; /* network byte order; IPv4: the first four, the others 0 */
-  uint32_t scope; /* IPv6 scope id (RFC 4007 section 6), else 0 */
-  uint16_t port;  /* host byte order */
+  uint8_t ip[16];    /* network byte order; IPv4: the first four, the others 0 */
+  uint8_t local[16]; /* likewise, of our own addresses; all 0: not known */
+  uint32_t scope;    /* IPv6 scope id (RFC 4007 section 6), else 0 */
+  uint16_t port;     /* host byte order */
   uint16_t socket;
   uint8_t family; /* 0: none, 4, 6 */
 } tw_forward_address;
@@ -176,12 +178,19 @@ void tw_forward_group_remove(tw_forward *forward, uint32_t group);
 
 /** At most `most` slots to receive into, those used last first; they stay free until something in them is taken. */
 uint32_t tw_forward_free_slots(const tw_forward *forward, uint32_t *slots, uint32_t most);
+/** What lies in a slot. `segment` not 0: datagrams of this size, the last one may be shorter (UDP_GRO). */
+typedef struct tw_forward_datagram {
+  uint8_t *data;
+  size_t len;
+  uint32_t segment;
+  uint8_t tos; /* octet of TOS or traffic class: DSCP and ECN (RFC 2474, RFC 3168), which go on with it */
+} tw_forward_datagram;
 /**
- * What was received into a free slot: `datagram` stays where it is until the slot is free again. `segment` not 0: it
- * holds datagrams of this size, the last one may be shorter (UDP_GRO). TW_ERR_ARGUMENT: the slot is not free or not
- * known, or the datagram longer than TW_FORWARD_DATAGRAM_MAX; what comes in is no error.
+ * What was received into a free slot: it stays where it is, and is the relay's to change, until the slot is free again.
+ * TW_ERR_ARGUMENT: the slot is not free or not known, or the datagram longer than TW_FORWARD_DATAGRAM_MAX; what comes
+ * in is no error.
  */
-TW_MUST_USE tw_err tw_forward_take(tw_forward *forward, uint32_t slot, tw_bytes datagram, uint32_t segment,
+TW_MUST_USE tw_err tw_forward_take(tw_forward *forward, uint32_t slot, const tw_forward_datagram *datagram,
                                    const tw_forward_address *source, uint64_t now_us);
 
 /** To be sent as one datagram; it does not matter if it is lost, as its client asks for another token then. */
@@ -207,10 +216,12 @@ bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound);
  */
 typedef struct tw_forward_message {
   tw_forward_address to;
-  struct iovec *parts; /* each the payload of one datagram, in a slot; not to be written to */
+  struct iovec *parts; /* each the payload of one datagram, or of several that lie side by side; not to be written to */
   uint32_t part_count;
+  uint32_t packets; /* datagrams */
   uint32_t segment;
   uint32_t bytes; /* of all parts */
+  uint8_t tos;    /* as all of them came */
   /* ours: */
   struct tw_forward_peer *from;
   struct tw_forward_peer *client;
@@ -228,6 +239,8 @@ typedef struct tw_forward_message {
  * next round, since the work of one call is bounded.
  */
 uint32_t tw_forward_batch(tw_forward *forward, int64_t *budget, uint64_t now_us, tw_forward_message **messages);
+/** The n-th datagram of a message, n < packets, where they are sent one by one. */
+struct iovec tw_forward_packet(const tw_forward_message *message, uint32_t n);
 /** The first `count` of those that are left have been sent. */
 void tw_forward_sent(tw_forward *forward, uint32_t count);
 /** The first one of those that are left cannot be sent: it is dropped. */

@@ -1,4 +1,6 @@
 /* What goes out next: deficit round robin (Shreedhar and Varghese, 1995), and messages of it. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "relay/forward_parts.h"
 
 /* A batch being made. */
@@ -9,17 +11,41 @@ typedef struct making {
   uint32_t work; /* what may still be looked at */
 } making;
 
-enum { WORK_PER_MESSAGE = 64 };
+enum {
+  WORK_PER_MESSAGE = 64,
+  PACK_MAX = 1024 /* bytes of a packet; to move a longer one costs as much as what the system takes for its piece */
+};
 
 /* ---- messages ---- */
 
-static void put_parts(tw_forward *forward, const tw_forward_run *run) {
-  for (uint32_t i = 0; i < run->count; i++) {
-    const uint8_t *at = run->at + (size_t)i * run->segment + TW_FORWARD_HEADER;
-    const size_t len = (size_t)(i + 1U < run->count ? run->segment : run->last) - TW_FORWARD_HEADER;
-    /* sendmmsg does not write there; its iovec has no word for that. */
-    forward->parts[forward->parts_used++] = (struct iovec){(void *)(uintptr_t)at, len};
+/* The payload of the segment `i` before they are packed. */
+static struct iovec payload(const tw_forward_run *run, uint32_t i) {
+  const size_t len = (size_t)(i + 1U < run->count ? run->segment : run->last) - TW_FORWARD_HEADER;
+  return (struct iovec){run->at + (size_t)i * run->segment + TW_FORWARD_HEADER, len};
+}
+
+/* Once, however many replicas there are, and only what is sent: nobody needs the headers any more. */
+static void pack(tw_forward_run *run) {
+  uint8_t *to = run->at + run->segment;
+  for (uint32_t i = 1; i < run->count; i++) {
+    const struct iovec next = payload(run, i);
+    memmove(to, next.iov_base, next.iov_len);
+    to += next.iov_len;
   }
+  run->packed = true;
+}
+
+/* How many there are. */
+static uint32_t put_parts(tw_forward *forward, tw_forward_run *run) {
+  struct iovec *parts = &forward->parts[forward->parts_used];
+  if (!run->packed && run->count > 1 && run->segment <= PACK_MAX + TW_FORWARD_HEADER) pack(run);
+  const uint32_t count = run->packed ? 1 : run->count;
+  if (run->packed)
+    *parts = (struct iovec){run->at + TW_FORWARD_HEADER, tw_forward_run_bytes(run)};
+  else
+    for (uint32_t i = 0; i < count; i++) parts[i] = payload(run, i);
+  forward->parts_used += count;
+  return count;
 }
 
 static void put_message(making *m, tw_forward_peer *from, tw_forward_peer *to, tw_forward_message message,
@@ -53,16 +79,16 @@ static tw_forward_peer *receiver(const making *m, const tw_forward_run *run) {
 /* Whether the run behind `message`, whose last segment so far has `last` bytes with its header, can be part of it. */
 static bool joins(const tw_forward_message *message, const tw_forward_run *first, uint32_t last,
                   const tw_forward_run *run) {
-  return run->destination == first->destination && last == first->segment &&
+  return run->destination == first->destination && run->tos == first->tos && last == first->segment &&
          (run->segment == first->segment || (run->count == 1 && run->segment < first->segment)) &&
-         message->part_count + run->count <= TW_FORWARD_SEGMENTS_MAX &&
+         message->packets + run->count <= TW_FORWARD_SEGMENTS_MAX &&
          message->bytes + tw_forward_run_bytes(run) <= TW_FORWARD_MESSAGE_MAX;
 }
 
 /* The oldest run, and what follows it that can be sent together with it. False: the deficit does not reach. */
 static bool send_to_client(making *m, tw_forward_peer *from) {
   tw_forward *forward = m->forward;
-  const tw_forward_run *first = &forward->runs[from->head];
+  tw_forward_run *first = &forward->runs[from->head];
   tw_forward_peer *to = receiver(m, first);
   if (to == NULL) {
     tw_forward_queue_drop(forward, from, TW_FORWARD_GONE);
@@ -73,22 +99,23 @@ static bool send_to_client(making *m, tw_forward_peer *from) {
   tw_forward_message message = {.parts = &forward->parts[forward->parts_used],
                                 .destination = first->destination,
                                 .run = from->head,
-                                .part_count = first->count,
+                                .packets = first->count,
                                 .bytes = tw_forward_run_bytes(first),
+                                .tos = first->tos,
                                 .run_count = 1};
-  put_parts(forward, first);
+  message.part_count = put_parts(forward, first);
   uint32_t last = first->last;
   for (uint32_t next = first->next; next != TW_FORWARD_NONE; next = forward->runs[next].next) {
-    const tw_forward_run *run = &forward->runs[next];
+    tw_forward_run *run = &forward->runs[next];
     if (!joins(&message, first, last, run) || !affords(forward, from, (int64_t)cost + tw_forward_run_cost(run))) break;
-    put_parts(forward, run);
+    message.part_count += put_parts(forward, run);
+    message.packets += run->count;
     cost += tw_forward_run_cost(run);
-    message.part_count += run->count;
     message.bytes += tw_forward_run_bytes(run);
     message.run_count++;
     last = run->last;
   }
-  if (message.part_count > 1) message.segment = first->segment - (uint32_t)TW_FORWARD_HEADER;
+  if (message.packets > 1) message.segment = first->segment - (uint32_t)TW_FORWARD_HEADER;
   put_message(m, from, to, message, cost);
   for (uint32_t i = 0; i < message.run_count; i++) tw_forward_queue_pop(forward, from); /* the message holds them */
   return true;
@@ -118,10 +145,10 @@ static bool send_to_group(making *m, tw_forward_peer *from) {
                                 .destination = run->destination,
                                 .run = number,
                                 .run_count = 1,
-                                .part_count = run->count,
+                                .packets = run->count,
                                 .segment = run->count > 1 ? run->segment - (uint32_t)TW_FORWARD_HEADER : 0,
-                                .bytes = tw_forward_run_bytes(run)};
-  bool listed = false;
+                                .bytes = tw_forward_run_bytes(run),
+                                .tos = run->tos};
   uint32_t at = tw_forward_group_above(group, run->cursor);
   for (; at < group->count && goes_on(m); run->cursor = group->members[at++]) {
     tw_forward_peer *to = tw_forward_peer_of(forward, group->members[at]);
@@ -133,8 +160,7 @@ static bool send_to_group(making *m, tw_forward_peer *from) {
       continue;
     }
     if (!affords(forward, from, cost)) return false;
-    if (!listed) put_parts(forward, run);
-    listed = true;
+    if (message.part_count == 0) message.part_count = put_parts(forward, run);
     put_message(m, from, to, message, cost);
     run->refs++;
   }
@@ -172,7 +198,7 @@ static bool stands(const tw_forward *forward, const tw_forward_message *message,
 
 static void give_up(tw_forward *forward, const tw_forward_message *message, tw_forward_reason reason) {
   tw_forward_peer *from = message->from->number == message->from_number ? message->from : NULL;
-  tw_forward_drop(forward, from, reason, message->part_count, message->bytes);
+  tw_forward_drop(forward, from, reason, message->packets, message->bytes);
   tw_forward_runs_release(forward, message->run, message->run_count);
 }
 
@@ -203,12 +229,21 @@ uint32_t tw_forward_batch(tw_forward *forward, int64_t *budget, uint64_t now_us,
   return forward->message_end - forward->message_at;
 }
 
+struct iovec tw_forward_packet(const tw_forward_message *message, uint32_t n) {
+  const struct iovec *part = message->parts;
+  size_t at = (size_t)n * message->segment;
+  for (; at > 0 && at >= part->iov_len; part++) at -= part->iov_len;
+  const size_t left = part->iov_len - at;
+  const size_t len = message->segment != 0 && left > message->segment ? message->segment : left;
+  return (struct iovec){(uint8_t *)part->iov_base + at, len};
+}
+
 void tw_forward_sent(tw_forward *forward, uint32_t count) {
   for (; count > 0 && forward->message_at < forward->message_end; count--) {
     const tw_forward_message *message = &forward->messages[forward->message_at++];
-    tw_forward_add(&forward->totals.out, message->part_count, message->bytes);
+    tw_forward_add(&forward->totals.out, message->packets, message->bytes);
     if (message->client->number == message->client_number)
-      tw_forward_add(&message->client->out, message->part_count, message->bytes);
+      tw_forward_add(&message->client->out, message->packets, message->bytes);
     tw_forward_runs_release(forward, message->run, message->run_count);
   }
 }

@@ -56,7 +56,7 @@ typedef struct tw_forward_group {
 
 /* Segments of one datagram, next to each other, with the same header, and the same size but the last. */
 typedef struct tw_forward_run {
-  const uint8_t *at;   /* the first one's header */
+  uint8_t *at;         /* the first one's header */
   tw_forward_peer *to; /* where the destination is one client */
   uint32_t destination;
   uint32_t cursor; /* where it is a group: the last member that is done */
@@ -66,6 +66,8 @@ typedef struct tw_forward_run {
   uint16_t segment; /* bytes, header included, like the next */
   uint16_t last;
   uint16_t count; /* TW_FORWARD_SEGMENTS_MAX at most */
+  uint8_t tos;
+  bool packed; /* payloads lie side by side, behind the first one's header */
 } tw_forward_run;
 
 typedef struct tw_forward_slot {

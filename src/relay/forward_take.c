@@ -11,6 +11,7 @@ enum { REASON_NONE = TW_FORWARD_REASONS, SECOND_NS = 1000000000, AHEAD = 6 /* se
 typedef struct intake {
   tw_forward *forward;
   const tw_forward_address *source;
+  uint8_t tos;
   uint64_t now_us;
   tw_forward_run run; /* count 0: none */
   tw_forward_peer *from;
@@ -180,8 +181,8 @@ static unsigned find_destination(intake *in, uint32_t destination) {
   return REASON_NONE;
 }
 
-static void begin_run(intake *in, tw_bytes segment, uint32_t slot) {
-  tw_reader r = tw_reader_of(segment);
+static void begin_run(intake *in, uint8_t *at, size_t len, uint32_t slot) {
+  tw_reader r = tw_reader_of(TW_BYTES(at, len));
   const uint64_t session = tw_read_u64(&r);
   const uint32_t destination = tw_read_u32(&r);
   const tw_bytes rest = tw_read_rest(&r);
@@ -195,12 +196,13 @@ static void begin_run(intake *in, tw_bytes segment, uint32_t slot) {
     return;
   }
   in->from = from;
-  in->run = (tw_forward_run){.at = segment.ptr,
+  in->run = (tw_forward_run){.at = at,
                              .destination = destination,
                              .slot = slot,
-                             .segment = (uint16_t)segment.len,
-                             .last = (uint16_t)segment.len,
-                             .count = 1};
+                             .segment = (uint16_t)len,
+                             .last = (uint16_t)len,
+                             .count = 1,
+                             .tos = in->tos};
   if (from == NULL) {
     in->reason = TW_FORWARD_NO_SESSION;
   } else if (!is_from(from, in->source)) {
@@ -222,24 +224,26 @@ static bool continues(const intake *in, tw_bytes segment) {
          memcmp(segment.ptr, run->at, TW_FORWARD_HEADER) == 0;
 }
 
-tw_err tw_forward_take(tw_forward *forward, uint32_t slot, tw_bytes datagram, uint32_t segment,
+tw_err tw_forward_take(tw_forward *forward, uint32_t slot, const tw_forward_datagram *datagram,
                        const tw_forward_address *source, uint64_t now_us) {
-  intake in = {.forward = forward, .source = source, .now_us = now_us};
+  intake in = {.forward = forward, .source = source, .tos = datagram->tos, .now_us = now_us};
+  const size_t len = datagram->len;
   if (slot >= forward->options.slots || forward->slots[slot].refs > 0) return TW_ERR_ARGUMENT;
-  if (datagram.len > TW_FORWARD_DATAGRAM_MAX) return TW_ERR_ARGUMENT;
-  if (datagram.len == 0) tw_forward_drop(forward, NULL, TW_FORWARD_MALFORMED, 1, 0);
-  if (segment == 0 || segment > datagram.len) segment = (uint32_t)datagram.len;
-  for (size_t at = 0; at < datagram.len; at += segment) {
+  if (len > TW_FORWARD_DATAGRAM_MAX) return TW_ERR_ARGUMENT;
+  if (len == 0) tw_forward_drop(forward, NULL, TW_FORWARD_MALFORMED, 1, 0);
+  const size_t segment = datagram->segment == 0 || datagram->segment > len ? len : datagram->segment;
+  for (size_t at = 0; at < len; at += segment) {
+    uint8_t *one = datagram->data + at;
+    const size_t size = len - at < segment ? len - at : segment;
     /* Headers lie too far apart for the processor to guess where the next ones are. */
-    if (datagram.len - at > (size_t)AHEAD * segment) __builtin_prefetch(datagram.ptr + at + (size_t)AHEAD * segment);
-    const tw_bytes one = TW_BYTES(datagram.ptr + at, datagram.len - at < segment ? datagram.len - at : segment);
-    if (continues(&in, one)) {
-      in.run.last = (uint16_t)one.len;
+    if (len - at > AHEAD * segment) __builtin_prefetch(one + AHEAD * segment);
+    if (continues(&in, TW_BYTES(one, size))) {
+      in.run.last = (uint16_t)size;
       in.run.count++;
       continue;
     }
     end_run(&in);
-    begin_run(&in, one, slot);
+    begin_run(&in, one, size, slot);
   }
   end_run(&in);
   return TW_OK;

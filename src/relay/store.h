@@ -114,7 +114,9 @@ typedef struct tw_relay_store_ops {
   /**
    * The record of a client, made where there is none, and that it was seen. Entries of a new mailbox begin at a number
    * that is higher than those of any earlier one of the same client, as long as the clock is not put back and no
-   * mailbox gets 2^20 entries a second: at 1 + (seconds of now << 20).
+   * mailbox gets 2^20 entries a second: at 1 + (seconds of now << 20). Likewise those of all mailboxes after the store
+   * was opened, at the time when somebody entered first: else one that was put back to an older copy would give numbers
+   * again.
    */
   tw_err (*enter)(tw_relay_store *store, const tw_fingerprint *id, uint64_t now_ms, tw_relay_client *client);
   tw_err (*find)(tw_relay_store *store, const tw_fingerprint *id, tw_relay_client *client, bool *found);
@@ -141,6 +143,13 @@ typedef struct tw_relay_store_ops {
 
   /** `*taken`: the name or the id is in use, nothing was done. */
   tw_err (*group_open)(tw_relay_store *store, const tw_relay_opening *opening, uint32_t *number, bool *taken);
+  /**
+   * The group of this number is in another epoch than the record says, which was put back to an older copy: check that
+   * its epoch is still `epoch`, and replace epoch, members and group info by those of `opening`, whose epoch is higher;
+   * who opened it stays. `*applied` false: the epoch is another one, nothing was done.
+   */
+  tw_err (*group_forward)(tw_relay_store *store, uint32_t group, uint64_t epoch, const tw_relay_opening *opening,
+                          bool *applied);
   /** By its name, or else (`name` empty) by its id. */
   tw_err (*group_find)(tw_relay_store *store, tw_bytes name, tw_bytes group_id, tw_relay_group *group, bool *found);
   /** Its id, and behind it its group info, appended to `out`. */

@@ -32,9 +32,18 @@ static tw_err add(tw_relay_sqlite *store, const tw_fingerprint *id, uint64_t now
   return TW_OK;
 }
 
+/*
+ * A store that was put back to an older copy would give numbers again that were given before, and what has them would
+ * be taken for read. So numbers go on at the time of each start, where those of a new mailbox begin, too.
+ */
+static void begin_numbers(tw_relay_sqlite *store, uint64_t now_ms) {
+  if (store->first_number == 0) store->first_number = 1 + (now_ms / 1000 << 20);
+}
+
 static tw_err enter(tw_relay_sqlite *store, const tw_fingerprint *id, uint64_t now_ms, tw_relay_client *client) {
   bool found;
   uint64_t seen_ms = 0;
+  begin_numbers(store, now_ms);
   TW_TRY(find(store, id, client, &seen_ms, &found));
   if (!found) return add(store, id, now_ms, client);
   if (now_ms < seen_ms || now_ms - seen_ms < TW_RELAY_SEEN_GRAIN_MS) return TW_OK;

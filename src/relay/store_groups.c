@@ -137,6 +137,25 @@ tw_err tw_relay_sqlite_group_open(tw_relay_store *base, const tw_relay_opening *
   return tw_relay_operation_end(store, open_group(store, opening, number, taken));
 }
 
+static tw_err forward_group(tw_relay_sqlite *store, uint32_t group, uint64_t epoch, const tw_relay_opening *opening,
+                            bool *applied) {
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_GROUP_FORWARD);
+  tw_relay_query_number(&q, group);
+  tw_relay_query_number(&q, epoch);
+  tw_relay_query_number(&q, opening->epoch);
+  tw_relay_query_bytes(&q, opening->group_info);
+  TW_TRY(tw_relay_query_run(&q));
+  *applied = sqlite3_changes(store->db) == 1;
+  return *applied ? set_members(store, group, opening->members) : TW_OK;
+}
+
+tw_err tw_relay_sqlite_group_forward(tw_relay_store *base, uint32_t group, uint64_t epoch,
+                                     const tw_relay_opening *opening, bool *applied) {
+  tw_relay_sqlite *store = tw_relay_sqlite_of(base);
+  TW_TRY(tw_relay_operation_begin(store));
+  return tw_relay_operation_end(store, forward_group(store, group, epoch, opening, applied));
+}
+
 static tw_err read_group(tw_relay_query *q, tw_buf *out, size_t *id_len) {
   const tw_bytes id = tw_relay_column_bytes(q, 0);
   const tw_bytes info = tw_relay_column_bytes(q, 1);
@@ -194,8 +213,10 @@ static tw_err fan_out(tw_relay_sqlite *store, uint32_t group, const tw_relay_mai
   TW_TRY(tw_relay_message_add(store, mail, now_ms, message));
   tw_relay_query q = fan(store, TW_RELAY_FAN_OUT, group, mail, room);
   tw_relay_query_number(&q, *message);
+  tw_relay_query_number(&q, store->first_number);
   TW_TRY(reach_all(&q, reach, ctx, &count));
   q = fan(store, TW_RELAY_FAN_COUNT, group, mail, room);
+  tw_relay_query_number(&q, store->first_number);
   TW_TRY(tw_relay_query_run(&q));
   count += keep ? 1 : 0;
   if (count > 0) return tw_relay_message_refs(store, *message, count);

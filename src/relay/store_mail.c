@@ -43,6 +43,7 @@ tw_err tw_relay_message_put(tw_relay_sqlite *store, uint32_t number, uint64_t me
   tw_relay_query q = tw_relay_query_of(store, TW_RELAY_CLIENT_GOT);
   tw_relay_query_number(&q, number);
   tw_relay_query_number(&q, len + TW_RELAY_ENTRY_COST);
+  tw_relay_query_number(&q, store->first_number);
   if (!tw_relay_query_row(&q) && q.result == SQLITE_DONE) q.result = SQLITE_CORRUPT; /* nobody has this number */
   const uint64_t last = q.result == SQLITE_ROW ? tw_relay_column_number(&q, 0) : 0;
   TW_TRY(tw_relay_query_run(&q));

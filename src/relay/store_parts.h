@@ -45,6 +45,7 @@ typedef enum tw_relay_statement {
   TW_RELAY_GROUP_READ,
   TW_RELAY_GROUP_COUNT,
   TW_RELAY_GROUP_SET,
+  TW_RELAY_GROUP_FORWARD,
   TW_RELAY_GROUP_NEXT,
   TW_RELAY_GROUP_DROP,
   TW_RELAY_MEMBER_IS,
@@ -68,7 +69,8 @@ typedef struct tw_relay_sqlite {
   const tw_env *env;
   tw_store_place place; /* path NULL: in memory */
   sqlite3 *db;
-  tw_err lost; /* what the batch cannot go on for */
+  tw_err lost;           /* what the batch cannot go on for */
+  uint64_t first_number; /* of entries that are made since it was opened, at least; 0: nobody has entered yet */
   sqlite3_stmt *statements[TW_RELAY_STATEMENTS];
 } tw_relay_sqlite;
 
@@ -122,6 +124,8 @@ tw_err tw_relay_sqlite_acknowledge(tw_relay_store *base, uint32_t number, uint64
 tw_err tw_relay_sqlite_read(tw_relay_store *base, uint32_t number, uint64_t after, tw_relay_visit visit, void *ctx);
 
 tw_err tw_relay_sqlite_group_open(tw_relay_store *base, const tw_relay_opening *opening, uint32_t *number, bool *taken);
+tw_err tw_relay_sqlite_group_forward(tw_relay_store *base, uint32_t group, uint64_t epoch,
+                                     const tw_relay_opening *opening, bool *applied);
 tw_err tw_relay_sqlite_group_find(tw_relay_store *base, tw_bytes name, tw_bytes group_id, tw_relay_group *group,
                                   bool *found);
 tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *out, size_t *id_len);

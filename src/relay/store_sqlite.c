@@ -47,7 +47,7 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_CLIENT_ADD] = {"INSERT INTO client VALUES(NULL, ?1, ?2, ?3, 0, 0)"},
     [TW_RELAY_CLIENT_SEEN] = {"UPDATE client SET seen=?2 WHERE number=?1"},
     [TW_RELAY_CLIENT_GOT] =
-        {"UPDATE client SET last=last+1, bytes=bytes+?2, entries=entries+1 WHERE number=?1 RETURNING last"},
+        {"UPDATE client SET last=max(last+1, ?3), bytes=bytes+?2, entries=entries+1 WHERE number=?1 RETURNING last"},
     [TW_RELAY_CLIENT_LESS] = {"UPDATE client SET bytes=bytes-?2, entries=entries-?3 WHERE number=?1"},
     [TW_RELAY_CLIENT_NEXT] = {"SELECT number, seen FROM client WHERE number>?1 ORDER BY number LIMIT 1"},
     [TW_RELAY_CLIENT_DROP] = {"DELETE FROM client WHERE number=?1"},
@@ -80,6 +80,7 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_GROUP_READ] = {"SELECT id, info FROM party WHERE number=?1"},
     [TW_RELAY_GROUP_COUNT] = {"SELECT count(*) FROM party WHERE opener=?1"},
     [TW_RELAY_GROUP_SET] = {"UPDATE party SET epoch=?2+1, info=?3 WHERE number=?1 AND epoch=?2"},
+    [TW_RELAY_GROUP_FORWARD] = {"UPDATE party SET epoch=?3, info=?4 WHERE number=?1 AND epoch=?2"},
     [TW_RELAY_GROUP_NEXT] = {"SELECT number FROM party WHERE number>?1 ORDER BY number LIMIT 1"},
     [TW_RELAY_GROUP_DROP] = {"DELETE FROM party WHERE number=?1"},
     [TW_RELAY_MEMBER_IS] = {"SELECT 1 FROM member WHERE party=?1 AND client=?2"},
@@ -90,10 +91,10 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_MEMBER_ADD] = {"INSERT INTO member VALUES(?1, ?2)"},
     [TW_RELAY_MEMBER_DROP] = {"DELETE FROM member WHERE party=?1 AND client=?2"},
     [TW_RELAY_MEMBERS_DROP] = {"DELETE FROM member WHERE party=?1"},
-    [TW_RELAY_FAN_OUT] = {"INSERT INTO mail SELECT client.number, client.last+1, ?6 FROM member"
+    [TW_RELAY_FAN_OUT] = {"INSERT INTO mail SELECT client.number, max(client.last+1, ?7), ?6 FROM member"
                           " JOIN client ON client.id=member.client WHERE " RECEIVERS " AND " HAS_ROOM
                           " RETURNING client"},
-    [TW_RELAY_FAN_COUNT] = {"UPDATE client SET last=last+1, bytes=bytes+iif(" HAS_ROOM ", ?3, 0),"
+    [TW_RELAY_FAN_COUNT] = {"UPDATE client SET last=max(last+1, ?6), bytes=bytes+iif(" HAS_ROOM ", ?3, 0),"
                             " entries=entries+iif(" HAS_ROOM ", 1, 0)"
                             " WHERE id IN (SELECT member.client FROM member WHERE " RECEIVERS ")"},
     [TW_RELAY_PAST_ADD] = {"INSERT INTO past VALUES(?1, ?2, ?3, ?4, ?5)"},
@@ -138,6 +139,7 @@ static const tw_relay_store_ops ops = {
     .acknowledge = tw_relay_sqlite_acknowledge,
     .read = tw_relay_sqlite_read,
     .group_open = tw_relay_sqlite_group_open,
+    .group_forward = tw_relay_sqlite_group_forward,
     .group_find = tw_relay_sqlite_group_find,
     .group_read = tw_relay_sqlite_group_read,
     .group_count = tw_relay_sqlite_group_count,

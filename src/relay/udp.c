@@ -58,9 +58,24 @@ static void on_ready(void *ctx, bool readable, bool writable) {
 
 /* ---- opening ---- */
 
+static bool is_any(const tw_udp_address *address) {
+  if (address->any.sa_family == AF_INET) return address->in4.sin_addr.s_addr == htonl(INADDR_ANY);
+  return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
+}
+
+/* Which of our addresses a datagram came to: where there are several the system would answer from the one that its
+ * routes prefer, and who is behind a NAT would never hear that. */
+static bool tell_own_addresses(const tw_udp *udp) {
+  const int one = 1;
+  const bool six = udp->family == AF_INET6;
+  return setsockopt(udp->fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_RECVPKTINFO : IP_PKTINFO, &one, sizeof one) ==
+         0;
+}
+
 static tw_err open_socket(tw_relay_udp *udp, const struct sockaddr *address, bool both, tw_report *report) {
   tw_udp_config config = {.both_families = both,
                           .buffer = BUFFER,
+                          .tos = true,
                           .no_receive_offload = udp->config.no_offload,
                           .no_send_offload = udp->config.no_offload};
   if (address->sa_family == AF_INET)
@@ -70,6 +85,7 @@ static tw_err open_socket(tw_relay_udp *udp, const struct sockaddr *address, boo
   config.local.in4.sin_port = htons(udp->port); /* the port has the same place in both */
   tw_relay_socket *sock = &udp->sockets[udp->count];
   TW_TRY(tw_udp_open(&sock->udp, &config, report));
+  sock->anywhere = is_any(&config.local) && tell_own_addresses(&sock->udp);
   tw_udp_address local;
   if (tw_udp_local(&sock->udp, &local) == TW_OK) udp->port = ntohs(local.in4.sin_port);
   if (tw_watch_open(&sock->watch, udp->config.loop, sock->udp.fd, on_ready, sock) != 0) {

@@ -9,8 +9,8 @@
 
 /* ---- addresses: IPv4 in IPv6 is IPv4 to forward ---- */
 
-static tw_forward_address address_of(const tw_udp_address *name, uint16_t socket_index) {
-  tw_forward_address out = {.socket = socket_index, .family = 4, .port = ntohs(name->in4.sin_port)};
+static tw_forward_address address_of(const tw_udp_address *name, const tw_relay_socket *sock) {
+  tw_forward_address out = {.socket = sock->index, .family = 4, .port = ntohs(name->in4.sin_port)};
   if (name->any.sa_family == AF_INET) {
     memcpy(out.ip, &name->in4.sin_addr, 4);
   } else if (IN6_IS_ADDR_V4MAPPED(&name->in6.sin6_addr)) {
@@ -21,6 +21,11 @@ static tw_forward_address address_of(const tw_udp_address *name, uint16_t socket
     memcpy(out.ip, &name->in6.sin6_addr, sizeof out.ip);
   }
   return out;
+}
+
+static void map(const uint8_t four[4], struct in6_addr *out) {
+  out->s6_addr[10] = out->s6_addr[11] = 0xff;
+  memcpy(out->s6_addr + 12, four, 4);
 }
 
 static void name_of(const tw_forward_address *address, int family, tw_udp_address *out) {
@@ -34,8 +39,7 @@ static void name_of(const tw_forward_address *address, int family, tw_udp_addres
   out->in6.sin6_family = AF_INET6;
   out->in6.sin6_port = htons(address->port);
   if (address->family == 4) {
-    out->in6.sin6_addr.s6_addr[10] = out->in6.sin6_addr.s6_addr[11] = 0xff;
-    memcpy(out->in6.sin6_addr.s6_addr + 12, address->ip, 4);
+    map(address->ip, &out->in6.sin6_addr);
   } else {
     out->in6.sin6_scope_id = address->scope;
     memcpy(&out->in6.sin6_addr, address->ip, sizeof address->ip);
@@ -44,11 +48,38 @@ static void name_of(const tw_forward_address *address, int family, tw_udp_addres
 
 /* ---- receiving ---- */
 
-static uint32_t segment_of(struct msghdr *header) {
-  int segment = 0;
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
-    if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) memcpy(&segment, CMSG_DATA(c), sizeof segment);
-  return segment > 0 ? (uint32_t)segment : 0;
+/* Our own address that it came to, as far as one can send from it: with a link-local one goes its scope. */
+static void take_own(const struct cmsghdr *c, tw_forward_address *source) {
+  struct in_pktinfo four;
+  struct in6_pktinfo six;
+  if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+    memcpy(&four, CMSG_DATA(c), sizeof four);
+    memcpy(source->local, &four.ipi_spec_dst, 4);
+  } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+    memcpy(&six, CMSG_DATA(c), sizeof six);
+    const struct in6_addr *own = &six.ipi6_addr;
+    if (source->family == 4)
+      memcpy(source->local, own->s6_addr + 12, 4);
+    else if (!IN6_IS_ADDR_LINKLOCAL(own) && !IN6_IS_ADDR_MULTICAST(own))
+      memcpy(source->local, own, sizeof *own);
+  }
+}
+
+static void take_control(struct msghdr *header, tw_forward_datagram *datagram, tw_forward_address *source) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+    int number = 0;
+    if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+      memcpy(&number, CMSG_DATA(c), sizeof number);
+      datagram->segment = number > 0 ? (uint32_t)number : 0;
+    } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+      datagram->tos = *CMSG_DATA(c);
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+      memcpy(&number, CMSG_DATA(c), sizeof number);
+      datagram->tos = (uint8_t)number;
+    } else {
+      take_own(c, source);
+    }
+  }
 }
 
 int tw_relay_udp_receive(tw_relay_socket *sock, uint64_t now_us, bool *more) {
@@ -73,26 +104,58 @@ int tw_relay_udp_receive(tw_relay_socket *sock, uint64_t now_us, bool *more) {
   for (int i = 0; i < count; i++) {
     struct msghdr *header = &udp->headers[i].msg_hdr;
     if ((header->msg_flags & MSG_TRUNC) != 0) continue;
-    const tw_forward_address source = address_of(&udp->names[i], sock->index);
-    const tw_bytes datagram = TW_BYTES(udp->parts[i].iov_base, udp->headers[i].msg_len);
-    (void)!tw_forward_take(udp->config.forward, slots[i], datagram, segment_of(header), &source, now_us);
+    tw_forward_address source = address_of(&udp->names[i], sock);
+    tw_forward_datagram datagram = {.data = udp->parts[i].iov_base, .len = udp->headers[i].msg_len};
+    take_control(header, &datagram, &source);
+    (void)!tw_forward_take(udp->config.forward, slots[i], &datagram, &source, now_us);
   }
   return 0;
 }
 
 /* ---- sending ---- */
 
-static void put_segment(tw_relay_udp *udp, uint32_t at, uint32_t segment) {
-  const uint16_t size = (uint16_t)segment;
-  struct msghdr *header = &udp->headers[at].msg_hdr;
-  memset(&udp->controls[at], 0, sizeof udp->controls[at]);
-  header->msg_control = udp->controls[at].bytes;
-  header->msg_controllen = CMSG_SPACE(sizeof size);
-  struct cmsghdr *c = CMSG_FIRSTHDR(header);
-  c->cmsg_level = SOL_UDP;
-  c->cmsg_type = UDP_SEGMENT;
-  c->cmsg_len = CMSG_LEN(sizeof size);
-  memcpy(CMSG_DATA(c), &size, sizeof size);
+static void put_control(struct msghdr *header, int level, int type, const void *value, size_t len) {
+  struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)header->msg_control + header->msg_controllen);
+  memset(c, 0, CMSG_SPACE(len));
+  c->cmsg_level = level;
+  c->cmsg_type = type;
+  c->cmsg_len = CMSG_LEN(len);
+  memcpy(CMSG_DATA(c), value, len);
+  header->msg_controllen += CMSG_SPACE(len);
+}
+
+static void put_own(const tw_relay_socket *sock, struct msghdr *header, const tw_forward_address *to) {
+  static const uint8_t unknown[sizeof to->local] = {0};
+  if (!sock->anywhere || memcmp(to->local, unknown, sizeof unknown) == 0) return;
+  if (sock->udp.family == AF_INET) {
+    struct in_pktinfo four = {0};
+    memcpy(&four.ipi_spec_dst, to->local, 4);
+    put_control(header, IPPROTO_IP, IP_PKTINFO, &four, sizeof four);
+    return;
+  }
+  struct in6_pktinfo six = {0};
+  if (to->family == 4)
+    map(to->local, &six.ipi6_addr);
+  else
+    memcpy(&six.ipi6_addr, to->local, sizeof six.ipi6_addr);
+  put_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &six, sizeof six);
+}
+
+/* A message's header in the place `n`: all but what is to be sent. `segment` 0: one datagram. */
+static struct msghdr *put_header(tw_relay_udp *udp, const tw_relay_socket *sock, uint32_t n,
+                                 const tw_forward_address *to, uint8_t tos, uint32_t segment) {
+  struct msghdr *header = &udp->headers[n].msg_hdr;
+  name_of(to, sock->udp.family, &udp->names[n]);
+  *header = (struct msghdr){.msg_name = &udp->names[n],
+                            .msg_namelen = tw_udp_address_len(&udp->names[n]),
+                            .msg_control = udp->controls[n].bytes};
+  if (segment != 0) put_control(header, SOL_UDP, UDP_SEGMENT, &(uint16_t){(uint16_t)segment}, sizeof(uint16_t));
+  if (tos != 0)
+    put_control(header, to->family == 4 ? IPPROTO_IP : IPPROTO_IPV6, to->family == 4 ? IP_TOS : IPV6_TCLASS,
+                &(int){tos}, sizeof(int));
+  put_own(sock, header, to);
+  if (header->msg_controllen == 0) header->msg_control = NULL;
+  return header;
 }
 
 static tw_relay_socket *socket_of(tw_relay_udp *udp, const tw_forward_message *message) {
@@ -112,15 +175,15 @@ static int send_headers(tw_relay_udp *udp, const tw_relay_socket *sock, uint32_t
 
 /* False: the socket is full. What cannot be sent otherwise is given up, segment by segment. */
 static bool send_apart(tw_relay_udp *udp, tw_relay_socket *sock, const tw_forward_message *message) {
-  name_of(&message->to, sock->udp.family, &udp->names[0]);
-  while (udp->segments_sent < message->part_count) {
-    const uint32_t left = message->part_count - udp->segments_sent;
+  while (udp->segments_sent < message->packets) {
+    const uint32_t left = message->packets - udp->segments_sent;
     const uint32_t count = left < TW_RELAY_BATCH ? left : TW_RELAY_BATCH;
-    for (uint32_t i = 0; i < count; i++)
-      udp->headers[i].msg_hdr = (struct msghdr){.msg_name = &udp->names[0],
-                                                .msg_namelen = tw_udp_address_len(&udp->names[0]),
-                                                .msg_iov = &message->parts[udp->segments_sent + i],
-                                                .msg_iovlen = 1};
+    for (uint32_t i = 0; i < count; i++) {
+      udp->parts[i] = tw_forward_packet(message, udp->segments_sent + i);
+      struct msghdr *header = put_header(udp, sock, i, &message->to, message->tos, 0);
+      header->msg_iov = &udp->parts[i];
+      header->msg_iovlen = 1;
+    }
     const int sent = send_headers(udp, sock, count);
     if (sent < 0 && tw_wire_would_block(errno)) {
       udp->blocked = sock;
@@ -157,12 +220,9 @@ static uint32_t send_some(tw_relay_udp *udp, const tw_forward_message *messages,
   for (; made < count && made < TW_RELAY_BATCH; made++) {
     const tw_forward_message *message = &messages[made];
     if (socket_of(udp, message) != sock || goes_apart(sock, message)) break;
-    name_of(&message->to, sock->udp.family, &udp->names[made]);
-    udp->headers[made].msg_hdr = (struct msghdr){.msg_name = &udp->names[made],
-                                                 .msg_namelen = tw_udp_address_len(&udp->names[made]),
-                                                 .msg_iov = message->parts,
-                                                 .msg_iovlen = message->part_count};
-    if (message->segment != 0) put_segment(udp, made, message->segment);
+    struct msghdr *header = put_header(udp, sock, made, &message->to, message->tos, message->segment);
+    header->msg_iov = message->parts;
+    header->msg_iovlen = message->part_count;
   }
   const int sent = send_headers(udp, sock, made);
   if (sent > 0) {
@@ -180,13 +240,12 @@ static uint32_t send_some(tw_relay_udp *udp, const tw_forward_message *messages,
 
 void tw_relay_udp_challenge(tw_relay_udp *udp) {
   tw_forward_challenge challenge;
-  tw_udp_address to;
   while (tw_forward_next_challenge(udp->config.forward, &challenge)) {
     const tw_relay_socket *sock = &udp->sockets[challenge.to.socket < udp->count ? challenge.to.socket : 0];
-    name_of(&challenge.to, sock->udp.family, &to);
-    if (sendto(sock->udp.fd, challenge.datagram, sizeof challenge.datagram, MSG_DONTWAIT, &to.any,
-               tw_udp_address_len(&to)) < 0)
-      continue;
+    struct msghdr *header = put_header(udp, sock, 0, &challenge.to, 0, 0);
+    header->msg_iov = &(struct iovec){challenge.datagram, sizeof challenge.datagram};
+    header->msg_iovlen = 1;
+    if (send_headers(udp, sock, 1) < 0) continue;
   }
 }
 

@@ -8,7 +8,7 @@
 
 enum {
   TW_RELAY_BATCH = 64, /* datagrams, messages, or segments of one message, by one system call */
-  TW_RELAY_CONTROL = 64
+  TW_RELAY_CONTROL = 128
 };
 
 typedef struct tw_relay_socket {
@@ -16,6 +16,7 @@ typedef struct tw_relay_socket {
   tw_watch watch;
   tw_udp udp;
   uint16_t index;
+  bool anywhere; /* bound to no address of ours: datagrams tell theirs */
 } tw_relay_socket;
 
 typedef union tw_relay_cmsg {

@@ -72,3 +72,28 @@ tw_err tw_x509_dns_names(tw_x509 *x509, tw_bytes certificates, char (*names)[TW_
   tw_x509_end();
   return certificate == NULL ? TW_ERR_CERTIFICATE : TW_OK;
 }
+
+/* ---- addresses ---- */
+
+static void take_addresses(const GENERAL_NAMES *all, tw_x509_address *addresses, size_t max, size_t *count) {
+  for (int i = 0; i < sk_GENERAL_NAME_num(all) && *count < max; i++) {
+    const GENERAL_NAME *general = sk_GENERAL_NAME_value(all, i);
+    if (general->type != GEN_IPADD) continue;
+    const int len = ASN1_STRING_length(general->d.iPAddress);
+    if (len != 4 && len != 16) continue;
+    addresses[*count].len = (uint8_t)len;
+    memcpy(addresses[(*count)++].bytes, ASN1_STRING_get0_data(general->d.iPAddress), (size_t)len);
+  }
+}
+
+tw_err tw_x509_addresses(tw_x509 *x509, tw_bytes certificates, tw_x509_address *addresses, size_t max, size_t *count) {
+  *count = 0;
+  tw_x509_begin();
+  X509 *certificate = first_of(x509, certificates);
+  GENERAL_NAMES *all = certificate == NULL ? NULL : X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  if (all != NULL) take_addresses(all, addresses, max, count);
+  GENERAL_NAMES_free(all);
+  X509_free(certificate);
+  tw_x509_end();
+  return certificate == NULL ? TW_ERR_CERTIFICATE : TW_OK;
+}

@@ -19,11 +19,4 @@ TW_MUST_USE tw_err tw_x509_key_export(const EVP_PKEY *key, const char *source, u
 /** SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) of the first certificate, appended. TW_ERR_CERTIFICATE. */
 TW_MUST_USE tw_err tw_x509_spki(tw_x509 *x509, tw_bytes certificates, tw_buf *spki);
 
-/**
- * The DNS names of the first certificate in lower case; `names` has room for `max`. `*count` is 0, which stands for any
- * name, where it has none, more than `max`, or one with a wildcard. TW_ERR_CERTIFICATE.
- */
-TW_MUST_USE tw_err tw_x509_dns_names(tw_x509 *x509, tw_bytes certificates, char (*names)[TW_X509_NAME], size_t max,
-                                     size_t *count);
-
 #endif

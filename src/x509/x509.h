@@ -108,6 +108,23 @@ TW_MUST_USE tw_err tw_x509_name_parse(const char *text, tw_x509_name_rule rule, 
 /** Whether a parsed name is an IP address. */
 bool tw_x509_name_is_address(const char *name);
 
+/**
+ * The DNS names of the first certificate in lower case; `names` has room for `max`. `*count` is 0, which stands for any
+ * name, where it has none, more than `max`, or one with a wildcard. TW_ERR_CERTIFICATE.
+ */
+TW_MUST_USE tw_err tw_x509_dns_names(tw_x509 *x509, tw_bytes certificates, char (*names)[TW_X509_NAME], size_t max,
+                                     size_t *count);
+/** An iPAddress of subjectAltName: 4 or 16 bytes. */
+typedef struct tw_x509_address {
+  uint8_t len;
+  uint8_t bytes[16];
+} tw_x509_address;
+/**
+ * The addresses of the first certificate, at most `max` of them. Nothing is verified. TW_ERR_CERTIFICATE.
+ */
+TW_MUST_USE tw_err tw_x509_addresses(tw_x509 *x509, tw_bytes certificates, tw_x509_address *addresses, size_t max,
+                                     size_t *count);
+
 /* ---- our own ---- */
 
 /**

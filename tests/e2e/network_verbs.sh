@@ -7,35 +7,24 @@
 #   berta 203.0.113.2  ─┤
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash disable=SC2154
-. "$(dirname "$0")/support/netns.bash"
-command -v busybox >/dev/null || netns_skip "there is no busybox here"
-export TREEWIRE_RUN=$work/run
-mkdir -p run state
-suite=MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
-declare -A number=([anna]=1 [berta]=2 [carla]=3)
-hosts relay anna berta carla
+# shellcheck disable=SC2119,SC2154  # relay_up takes options, but needs none
+support=$(realpath "$(dirname "$0")/support")
+# shellcheck source-path=SCRIPTDIR source=support/netns.bash
+. "$support/netns.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash
+. "$support/network.bash"
+hosts relay "${nodes[@]}"
 switch hub relay:eth0 anna:eth0 berta:eth0 carla:eth0
-address relay:eth0 203.0.113.10/24
-for name in anna berta carla; do address "$name:eth0" "203.0.113.${number[$name]}/24"; done
-for name in relay anna berta carla; do
-  "$TREEWIRE" genkey --suite "$suite" >"$name.key"
-  "$TREEWIRE" pubkey <"$name.key" >"$name.pub"
-done
-for name in anna berta carla; do echo "$(cat "$name.pub") $name"; done >relay.peers
-
-conf() { # NAME PEER…
-  local name=$1 peer
-  shift
-  printf '[Interface]\nAddress = 10.7.0.%s/24\nIdentity = %s.key\nState = %s/state/%s\n' "${number[$name]}" "$name" "$work" "$name"
-  printf '[Relay]\nEndpoint = 203.0.113.10\nPublicKey = %s\n[Network]\nGroup = test\nSuite = %s\n' "$(cat relay.pub)" "$suite"
-  for peer; do
-    printf '[Peer]\nName = %s\nPublicKey = %s\nAllowedIPs = 10.7.0.%s/32\n' "$peer" "$(cat "$peer.pub")" "${number[$peer]}"
-  done
+addresses
+make_keys
+knows() { # NAME PEER…: its configuration has these peers alone
+  local name=$1
+  local nodes=("${@:2}")
+  configure "$name"
 }
-conf anna berta >anna.conf
-conf berta anna >berta.conf
-conf carla anna berta >carla.conf
+knows anna berta
+knows berta anna
+knows carla anna berta
 
 run() { # STATUS HOST VERB…: what it says is in out and run.err
   local wanted=$1 host=$2 got=0
@@ -44,7 +33,6 @@ run() { # STATUS HOST VERB…: what it says is in out and run.err
   [ "$got" = "$wanted" ] || { cat out run.err; die "treewire $*: exit $got, not $wanted"; }
 }
 stands() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null && grep -qE -- "$2" "$1.status"; } # NAME PATTERN
-reaches() { on "$1" busybox ping -c 1 -W 1 "10.7.0.${number[$2]}" >/dev/null; }
 keep_child() { # of `up`, which stays behind it: ended with the script
   local child
   for child in $(ip netns pids "$1"); do pids+=("$child"); done
@@ -59,8 +47,7 @@ keep_child anna
 run 0 anna status ./anna.conf
 says out "not reached"
 
-start_on relayd relay "$TREEWIRE" relay --key relay.key --peers relay.peers --state state/relay --events relay.ev
-wait_event relay.ev listening
+relay_up
 until_true 40 stands anna "relay .*, up; it sees us at 203.0.113.1:9420" || { cat anna.status; die "anna does not find the relay"; }
 run 0 anna check --online ./anna.conf
 says out "answered in"
@@ -88,11 +75,11 @@ cp anna.conf good.conf
 echo "Nonsense = 1" >>anna.conf
 run 2 anna sync ./anna.conf
 says run.err "all stays as it is"
-conf anna berta carla >anna.conf
-conf berta anna carla >berta.conf
+knows anna berta carla
+knows berta anna carla
 sed -i 's/^\[Network\]/ListenPort = 9999\n[Network]/' berta.conf # in the wrong section, and one that needs a restart
 run 2 berta sync ./berta.conf
-conf berta anna carla >berta.conf
+knows berta anna carla
 run 0 anna sync ./anna.conf
 run 0 berta sync ./berta.conf
 run 0 carla up ./carla.conf
@@ -103,8 +90,12 @@ done
 until_true 10 reaches carla berta || die "carla does not reach berta"
 until_true 10 reaches anna berta || die "anna lost berta"
 
-# Cut off: at the remover at once, and at who hears of it; over restarts, too.
+# Cut off: at the remover at once, and at who hears of it; over restarts, too. New keys of the one who goes come first:
+# the relay, which is held up meanwhile, gets both commits in this order.
+kill -STOP "$relay"
+run 0 carla rekey ./carla.conf
 run 0 anna remove ./anna.conf carla
+kill -CONT "$relay"
 if reaches carla anna; then die "carla still reaches anna"; fi
 until_true 20 stands berta "peer carla \(removed\)" || { cat berta.status; die "berta has not heard of it"; }
 if reaches carla berta; then die "carla still reaches berta"; fi

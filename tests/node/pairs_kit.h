@@ -72,6 +72,7 @@ static tw_test_env test;
 static node nodes[NODES];
 static uint64_t now_ms;
 static uint64_t dice;
+static uint64_t rekey_after_ms = 120000;
 static tw_node_port ports[NODES];
 static tw_node_keys sinks[NODES];
 
@@ -297,7 +298,7 @@ static inline void open_node(node *n) {
                                   .self = n->id,
                                   .port = &ports[n->index],
                                   .keys = &sinks[n->index],
-                                  .rekey_after_ms = 120000,
+                                  .rekey_after_ms = rekey_after_ms,
                                   .repeat_ms = 10000,
                                   .tell = tell,
                                   .ctx = n};

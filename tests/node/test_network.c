@@ -40,6 +40,16 @@ static void who_is_not_wanted_any_more_is_removed(void **state) {
   end_world();
 }
 
+static void expect_all_understand(uint32_t members) {
+  for (uint32_t k = 0; k < NODES; k++) {
+    for (uint32_t other = 0; other < NODES; other++) {
+      if (other == k || (members >> k & 1) == 0 || (members >> other & 1) == 0 || is_understood(k, other)) continue;
+      show();
+      fail_msg("%u is not understood by %u", k, other);
+    }
+  }
+}
+
 /* Messages take up to half a second: whatever is sent meanwhile, by whomever, is understood by everybody. */
 static void a_rekey_loses_nothing(void **state) {
   (void)state;
@@ -57,17 +67,55 @@ static void a_rekey_loses_nothing(void **state) {
       while (roll(8) != 0 && deliver(n, false)) {}
       if (roll(100) == 0) tw_network_rekey(n->network, world.now_ms);
     }
-    for (uint32_t k = 0; k < NODES; k++) {
-      for (uint32_t other = 0; other < NODES; other++) {
-        if (other != k && !is_understood(k, other)) {
-          show();
-          fail_msg("%u is not understood by %u", k, other);
-        }
-      }
-    }
+    expect_all_understand(0x1f);
   }
   assert_true(status_of(0).epoch > epoch + steps / 80);
   expect_agreement(0x1f, 60000, "in the end");
+  end_world();
+}
+
+/* All renew every second, and each reads its mail after up to two, by a slow disk for instance. */
+static void who_is_slow_to_read_its_mail_loses_nothing(void **state) {
+  (void)state;
+  uint64_t reads_at_ms[NODES] = {0};
+  const uint64_t usual_ms = kit_rekey_after_ms;
+  kit_rekey_after_ms = 1000;
+  begin_world(6, 0, 0x1f);
+  expect_agreement(0x1f, 60000, "at first");
+  live(5000);
+  const uint64_t epoch = status_of(0).epoch;
+  const unsigned steps = tw_test_rounds(2000, 200);
+  for (unsigned i = 0; i < steps; i++) {
+    pass_time(50);
+    tick_all();
+    for (uint32_t k = 0; k < NODES; k++) {
+      if (world.now_ms < reads_at_ms[k]) continue;
+      reads_at_ms[k] = world.now_ms + roll(2000);
+      while (world.nodes[k].request_count > 0) serve(&world.nodes[k], false);
+      while (deliver(&world.nodes[k], false)) {}
+    }
+    expect_all_understand(0x1f);
+  }
+  assert_true(status_of(0).epoch > epoch + steps / 40);
+  end_world();
+  kit_rekey_after_ms = usual_ms;
+}
+
+static void who_was_removed_is_not_sent_to_for_longer_than_a_second(void **state) {
+  (void)state;
+  begin_world(7, 0, 0x1f);
+  expect_agreement(0x1f, 60000, "at first");
+  live(5000);
+  tw_network_rekey(world.nodes[0].network, world.now_ms); /* what waits for its time is passed over */
+  calm();
+  for (uint32_t i = 0; i < 4; i++) world.nodes[i].wanted &= ~(1u << 4);
+  tw_network_remove(world.nodes[1].network, &world.nodes[4].id, world.now_ms);
+  calm();
+  live(1000);
+  for (uint32_t i = 0; i < 4; i++) assert_int_equal(world.nodes[i].sending.members, 0x0f);
+  expect_all_understand(0x0f);
+  live(5000);
+  for (uint32_t i = 0; i < 4; i++) assert_int_equal(world.nodes[i].sending.members, 0x0f);
   end_world();
 }
 
@@ -248,6 +296,8 @@ int main(void) {
       cmocka_unit_test(keys_are_renewed),
       cmocka_unit_test(who_is_not_wanted_any_more_is_removed),
       cmocka_unit_test(a_rekey_loses_nothing),
+      cmocka_unit_test(who_is_slow_to_read_its_mail_loses_nothing),
+      cmocka_unit_test(who_was_removed_is_not_sent_to_for_longer_than_a_second),
       cmocka_unit_test(two_commits_at_once_come_to_one_after_the_other),
       cmocka_unit_test(an_answer_that_is_lost_costs_no_second_commit),
       cmocka_unit_test(who_has_lost_its_disk_puts_itself_back),

@@ -226,6 +226,40 @@ static void a_removal_is_told_to_each_member_once(void **state) {
   end_world();
 }
 
+/* Neither before the removal is agreed upon, nor under older keys when it is: not even as long as others may need them.
+ */
+static void nothing_is_sent_to_who_is_removed(void **state) {
+  (void)state;
+  begin_with(14, 0, 0x0f);
+  const uint64_t epoch = status_of(0).epoch;
+  assert_false(status_of(0).unwanted);
+  assert_true(world.nodes[0].sending.members >> 2 & 1);
+  world.nodes[0].wanted = 0x0b;
+  tw_network_remove(world.nodes[0].network, &world.nodes[2].id, world.now_ms);
+  assert_true(status_of(0).unwanted);
+  calm();
+  for (uint32_t i = 0; i < 4; i++) {
+    if (i == 2) continue;
+    assert_true(status_of(i).epoch > epoch);
+    assert_false(status_of(i).unwanted);
+    assert_false(world.nodes[i].sending.members >> 2 & 1);
+  }
+  end_world();
+}
+
+/* It was a member when it made that commit, and is none when the remover has followed it. */
+static void who_is_to_go_may_renew_its_keys_first(void **state) {
+  (void)state;
+  begin_with(15, 0, 0x0f);
+  tw_network_rekey(world.nodes[2].network, world.now_ms);
+  set_rosters(0x0b);
+  tw_network_remove(world.nodes[0].network, &world.nodes[2].id, world.now_ms);
+  serve(&world.nodes[2], false);
+  expect_agreement(0x0b, 20000, "without it");
+  assert_int_equal(status_of(0).refused, 0);
+  end_world();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(who_is_not_wanted_does_not_come_in),
@@ -241,6 +275,8 @@ int main(void) {
       cmocka_unit_test(a_leaf_is_bound_to_the_network),
       cmocka_unit_test(nobody_comes_in_by_an_external_commit),
       cmocka_unit_test(a_removal_is_told_to_each_member_once),
+      cmocka_unit_test(nothing_is_sent_to_who_is_removed),
+      cmocka_unit_test(who_is_to_go_may_renew_its_keys_first),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,38 @@ static void a_rekey_loses_nothing(void **state) {
   end();
 }
 
+static size_t keys_of(const node *n, uint32_t peer) {
+  size_t count = 0;
+  for (size_t i = 0; i < n->key_count; i++) count += n->keys[i].peer == peer;
+  return count;
+}
+
+/* What comes under the keys of before says nothing about those of an update that waits for its answer. */
+static void an_update_that_waits_keeps_its_keys_over_a_restart(void **state) {
+  (void)state;
+  begin(4);
+  expect_understanding("the start");
+  pass_time(31000);
+  calm();
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  assert_int_equal(keys_of(&nodes[0], 1), 2);
+  crash(&nodes[0]);
+  assert_int_equal(keys_of(&nodes[0], 1), 2);
+  assert_true(packet(&nodes[1], &nodes[0]));
+  pass_time(31000);
+  while (nodes[0].request_count > 0) serve(&nodes[0], false);
+  while (nodes[1].letters > 0) deliver(&nodes[1]); /* it sends under the new keys, and its answer is on its way */
+  assert_int_equal(status_of(0, 1).pair.epoch + 1, status_of(1, 0).pair.epoch);
+  assert_true(packet(&nodes[1], &nodes[0]));
+  calm();
+  assert_int_equal(status_of(0, 1).pair.epoch, status_of(1, 0).pair.epoch);
+  pass_time(31000);
+  assert_int_equal(keys_of(&nodes[0], 1), 1);
+  assert_true(packet(&nodes[1], &nodes[0]));
+  assert_true(packet(&nodes[0], &nodes[1]));
+  end();
+}
+
 /* Its first words tell the other one, however young their pair is, and whoever began it. */
 static void who_has_lost_its_state_gets_a_new_pair_at_once(void **state) {
   (void)state;
@@ -89,6 +121,57 @@ static void who_has_lost_its_state_gets_a_new_pair_at_once(void **state) {
     assert_true(packet(&nodes[1], &nodes[0]));
     end();
   }
+}
+
+/* ---- mail that takes long ---- */
+
+static struct {
+  uint64_t at_ms[QUEUE_MAX];
+  size_t count;
+} due[2];
+
+static void deliver_what_is_due(uint32_t i, uint64_t latency_ms) {
+  node *n = &nodes[i];
+  while (due[i].count < n->letters) due[i].at_ms[due[i].count++] = now_ms + latency_ms;
+  while (n->letters > 0 && due[i].at_ms[0] <= now_ms) {
+    deliver(n);
+    memmove(due[i].at_ms, due[i].at_ms + 1, --due[i].count * sizeof due[i].at_ms[0]);
+  }
+}
+
+/* For five minutes; `eager` looks at its clock at once, the other one every quarter of a second. */
+static void renew_for_a_while(uint64_t latency_ms, uint32_t eager, uint64_t made[2]) {
+  begin(30);
+  expect_understanding("the start");
+  calm();
+  memset(due, 0, sizeof due);
+  for (uint32_t i = 0; i < 2; i++) made[i] = status_of(i, 1 - i).pair.own_updates;
+  for (const uint64_t end_ms = now_ms + 300000; now_ms < end_ms;) {
+    pass_time(50);
+    for (uint32_t i = 0; i < 2; i++) {
+      while (nodes[i].request_count > 0) serve(&nodes[i], false);
+      deliver_what_is_due(i, latency_ms + 20 * (uint64_t)roll(5));
+      if (i == eager || now_ms / 50 % 5 == 0) tw_pairs_tick(nodes[i].pairs, now_ms);
+      (void)packet(&nodes[i], &nodes[1 - i]);
+    }
+  }
+  for (uint32_t i = 0; i < 2; i++) made[i] = status_of(i, 1 - i).pair.own_updates - made[i];
+  end();
+}
+
+/* With RekeyAfter of 2 s: whoever wins ties (D3) does not so each time. */
+static void both_sides_renew_however_long_mail_takes(void **state) {
+  (void)state;
+  rekey_after_ms = 2000;
+  for (uint64_t latency_ms = 1000; latency_ms <= 2000; latency_ms += 1000) {
+    const uint64_t round_ms = 2 * latency_ms > rekey_after_ms ? 2 * latency_ms : rekey_after_ms;
+    for (uint32_t eager = 0; eager < 2; eager++) {
+      uint64_t made[2];
+      renew_for_a_while(latency_ms, eager, made);
+      for (uint32_t i = 0; i < 2; i++) assert_true(made[i] >= 300000 / round_ms * 3 / 4);
+    }
+  }
+  rekey_after_ms = 120000;
 }
 
 static void random_step(void) {
@@ -173,6 +256,8 @@ int main(void) {
       cmocka_unit_test(a_pair_begins_with_the_first_packet_though_the_other_is_away),
       cmocka_unit_test(two_that_begin_at_once_come_to_one_pair),
       cmocka_unit_test(a_rekey_loses_nothing),
+      cmocka_unit_test(an_update_that_waits_keeps_its_keys_over_a_restart),
+      cmocka_unit_test(both_sides_renew_however_long_mail_takes),
       cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
       cmocka_unit_test(whatever_happened_all_understand_each_other_in_the_end),
   };

@@ -32,6 +32,7 @@ typedef struct kit_delivery {
   tw_forward_address to;
   uint32_t len;
   uint64_t tag;
+  uint8_t tos;
 } kit_delivery;
 
 typedef struct kit {
@@ -39,6 +40,7 @@ typedef struct kit {
   tw_forward *forward;
   uint64_t now_us;
   uint32_t slots;
+  uint8_t tos; /* of what comes in */
   uint8_t (*memory)[KIT_SLOT_SIZE];
   kit_client clients[KIT_CLIENTS]; /* by number */
   kit_delivery deliveries[KIT_DELIVERIES];
@@ -53,7 +55,7 @@ static inline tw_forward_address kit_address(uint32_t n) {
 
 static inline bool kit_same_address(const tw_forward_address *a, const tw_forward_address *b) {
   return a->family == b->family && a->port == b->port && a->socket == b->socket && a->scope == b->scope &&
-         memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+         memcmp(a->ip, b->ip, sizeof a->ip) == 0 && memcmp(a->local, b->local, sizeof a->local) == 0;
 }
 
 /* With KIT_SLOTS slots unless the options have another number. */
@@ -93,8 +95,8 @@ static inline void kit_take(kit *k, tw_forward_address source, tw_bytes datagram
   assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
   assert_true(datagram.len <= KIT_SLOT_SIZE);
   if (datagram.len > 0) memcpy(k->memory[slot], datagram.ptr, datagram.len);
-  assert_int_equal(
-      tw_forward_take(k->forward, slot, TW_BYTES(k->memory[slot], datagram.len), segment, &source, k->now_us), TW_OK);
+  const tw_forward_datagram taken = {k->memory[slot], datagram.len, segment, k->tos};
+  assert_int_equal(tw_forward_take(k->forward, slot, &taken, &source, k->now_us), TW_OK);
 }
 
 /* Header and packet of `len` bytes that begins with `tag`; returns the size of both. */
@@ -164,20 +166,28 @@ static inline void kit_set_group(kit *k, uint32_t last) {
 
 static inline void kit_note(kit *k, const tw_forward_message *message) {
   size_t bytes = 0;
-  assert_in_range(message->part_count, 1, TW_FORWARD_SEGMENTS_MAX);
-  assert_true((message->segment != 0) == (message->part_count > 1));
+  size_t in_parts = 0;
+  assert_in_range(message->packets, 1, TW_FORWARD_SEGMENTS_MAX);
+  assert_in_range(message->part_count, 1, message->packets);
+  assert_true((message->segment != 0) == (message->packets > 1));
   for (uint32_t i = 0; i < message->part_count; i++) {
-    const struct iovec *part = &message->parts[i];
-    if (message->segment != 0 && i + 1 < message->part_count) assert_int_equal(part->iov_len, message->segment);
-    if (message->segment != 0) assert_true(part->iov_len <= message->segment);
-    assert_true(part->iov_len >= TW_FORWARD_PACKET_MIN);
-    bytes += part->iov_len;
+    in_parts += message->parts[i].iov_len;
+    if (i + 1 < message->part_count) assert_int_equal(message->parts[i].iov_len % message->segment, 0);
+  }
+  for (uint32_t i = 0; i < message->packets; i++) {
+    const struct iovec packet = tw_forward_packet(message, i);
+    const uint8_t *at = packet.iov_base;
+    if (message->segment != 0 && i + 1 < message->packets) assert_int_equal(packet.iov_len, message->segment);
+    assert_true(packet.iov_len >= TW_FORWARD_PACKET_MIN);
+    bytes += packet.iov_len;
     uint64_t tag = 0;
-    for (unsigned j = 0; j < 8; j++) tag = tag << 8 | ((const uint8_t *)part->iov_base)[j];
+    for (unsigned j = 0; j < 8; j++) tag = tag << 8 | at[j];
+    for (size_t j = 8; j < packet.iov_len; j++) assert_int_equal(at[j], tag & 0xff); /* as kit_put made it */
     assert_true(k->delivered < KIT_DELIVERIES);
-    k->deliveries[k->delivered++] = (kit_delivery){message->to, (uint32_t)part->iov_len, tag};
+    k->deliveries[k->delivered++] = (kit_delivery){message->to, (uint32_t)packet.iov_len, tag, message->tos};
   }
   assert_int_equal(bytes, message->bytes);
+  assert_int_equal(bytes, in_parts);
   assert_true(bytes <= TW_FORWARD_MESSAGE_MAX);
   k->messages++;
 }

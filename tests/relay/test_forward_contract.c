@@ -16,8 +16,9 @@ static void what_is_cut_or_too_long_is_dropped(void **state) {
     memcpy(exact, datagram, len);
     uint32_t slot;
     assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
-    assert_int_equal(tw_forward_take(k->forward, slot, TW_BYTES(exact, len), 0, &k->clients[1].address, k->now_us),
-                     TW_OK);
+    assert_int_equal(
+        tw_forward_take(k->forward, slot, &(tw_forward_datagram){exact, len, 0, 0}, &k->clients[1].address, k->now_us),
+        TW_OK);
     kit_flush_all(k);
     free(exact);
     assert_int_equal(kit_dropped(k, TW_FORWARD_MALFORMED), len + 1);
@@ -42,17 +43,16 @@ static void a_slot_is_taken_once(void **state) {
   kit_bind_all(k, 2);
   uint32_t slot;
   static uint8_t datagram[TW_FORWARD_DATAGRAM_MAX + 1];
-  const tw_bytes packet = TW_BYTES(datagram, kit_put(datagram, k->clients[1].session, 2, 1, 100));
+  const tw_forward_datagram packet = {datagram, kit_put(datagram, k->clients[1].session, 2, 1, 100), 0, 0};
+  const tw_forward_datagram too_long = {datagram, sizeof datagram, 0, 0};
   assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
-  assert_int_equal(tw_forward_take(k->forward, slot, packet, 0, &k->clients[1].address, k->now_us), TW_OK);
-  assert_int_equal(tw_forward_take(k->forward, slot, packet, 0, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
-  assert_int_equal(tw_forward_take(k->forward, KIT_SLOTS, packet, 0, &k->clients[1].address, k->now_us),
-                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_take(k->forward, slot, &packet, &k->clients[1].address, k->now_us), TW_OK);
+  assert_int_equal(tw_forward_take(k->forward, slot, &packet, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_take(k->forward, KIT_SLOTS, &packet, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
   uint32_t other;
   assert_int_equal(tw_forward_free_slots(k->forward, &other, 1), 1);
   assert_true(other != slot);
-  assert_int_equal(tw_forward_take(k->forward, other, TW_ARRAY(datagram), 0, &k->clients[1].address, k->now_us),
-                   TW_ERR_ARGUMENT);
+  assert_int_equal(tw_forward_take(k->forward, other, &too_long, &k->clients[1].address, k->now_us), TW_ERR_ARGUMENT);
   kit_flush_all(k);
   assert_int_equal(k->delivered, 1);
   kit_close(k);

@@ -15,7 +15,7 @@ static void segments_alike_become_one_message(void **state) {
   kit_close(k);
 }
 
-static void packets_are_not_copied(void **state) {
+static void large_packets_are_not_moved(void **state) {
   (void)state;
   kit *k = kit_open(NULL);
   kit_bind_all(k, 3);
@@ -25,16 +25,49 @@ static void packets_are_not_copied(void **state) {
     int64_t budget = INT64_MAX;
     tw_forward_message *messages;
     assert_int_equal(tw_forward_free_slots(k->forward, &slot, 1), 1);
-    kit_send_many(k, 1, to_group ? KIT_GROUP : 2, 0, 500, 10);
+    kit_send_many(k, 1, to_group ? KIT_GROUP : 2, 0, 1400, 10);
     const uint32_t count = tw_forward_batch(k->forward, &budget, k->now_us, &messages);
     assert_int_equal(count, to_group ? 2 : 1);
     for (uint32_t m = 0; m < count; m++) {
       assert_int_equal(messages[m].part_count, 10);
       for (uint32_t i = 0; i < 10; i++)
         assert_ptr_equal(messages[m].parts[i].iov_base,
-                         k->memory[slot] + i * (TW_FORWARD_HEADER + 500) + TW_FORWARD_HEADER);
+                         k->memory[slot] + i * (TW_FORWARD_HEADER + 1400) + TW_FORWARD_HEADER);
     }
     tw_forward_sent(k->forward, count);
+  }
+  kit_close(k);
+}
+
+/* Of each size, with a shorter one at the end, and over several batches: what comes out is what went in. */
+static void small_packets_are_moved_together_for_all_replicas(void **state) {
+  (void)state;
+  static uint8_t datagram[KIT_SLOT_SIZE];
+  kit *k = kit_open(&(tw_forward_options){.messages = 1});
+  kit_bind_all(k, 4);
+  kit_set_group(k, 4);
+  for (size_t len = TW_FORWARD_PACKET_MIN; len <= 1100; len += len < 40 ? 1 : 53) {
+    for (unsigned to_group = 0; to_group < 2; to_group++) {
+      const uint32_t destination = to_group ? KIT_GROUP : 2;
+      const uint32_t segment = (uint32_t)(TW_FORWARD_HEADER + len);
+      size_t size = 0;
+      for (uint64_t i = 0; i < 20; i++)
+        size += kit_put(datagram + size, k->clients[1].session, destination, i,
+                        i < 19 ? len : (len + TW_FORWARD_PACKET_MIN) / 2);
+      kit_take(k, k->clients[1].address, TW_BYTES(datagram, size), segment);
+      int64_t budget = INT64_MAX;
+      for (unsigned m = 0; m < (to_group ? 3 : 1); m++) {
+        tw_forward_message *messages;
+        assert_int_equal(tw_forward_batch(k->forward, &budget, k->now_us, &messages), 1);
+        assert_int_equal(messages->part_count, len <= 1024 ? 1 : 20);
+        k->delivered = 0;
+        kit_note(k, messages);
+        assert_int_equal(k->delivered, 20);
+        for (uint64_t i = 0; i < 20; i++) assert_true(kit_got(k, to_group ? 2 + m : 2, i));
+        tw_forward_sent(k->forward, 1);
+      }
+      kit_flush_all(k);
+    }
   }
   kit_close(k);
 }
@@ -52,6 +85,24 @@ static void datagrams_in_a_row_are_joined(void **state) {
   kit_flush_all(k);
   assert_int_equal(k->messages, 5);
   for (uint32_t i = 0; i < 25; i++) assert_int_equal(k->deliveries[i].tag, i); /* in order */
+  kit_close(k);
+}
+
+/* DSCP and ECN are the packet's: what is sent together has to have the same. */
+static void marks_go_on_and_keep_datagrams_apart(void **state) {
+  (void)state;
+  kit *k = kit_open(NULL);
+  kit_bind_all(k, 3);
+  kit_set_group(k, 3);
+  for (uint32_t i = 0; i < 8; i++) {
+    k->tos = i < 4 ? 2 : (uint8_t)(0xb8 | 3);
+    kit_send(k, 1, i % 4 == 3 ? KIT_GROUP : 2, i, 1000);
+  }
+  kit_flush_all(k);
+  assert_int_equal(k->messages, 6); /* three together, one to two members, and again */
+  assert_int_equal(k->delivered, 10);
+  for (uint32_t i = 0; i < k->delivered; i++)
+    assert_int_equal(k->deliveries[i].tos, k->deliveries[i].tag < 4 ? 2 : 0xbb);
   kit_close(k);
 }
 
@@ -286,7 +337,7 @@ static void a_budget_is_kept(void **state) {
   budget = 1; /* the last message may pass it: all ten joined, and the five */
   assert_int_equal(tw_forward_batch(k->forward, &budget, k->now_us, &messages), 1);
   assert_true(budget == 1 - 15 * (1000 + TW_FORWARD_OVERHEAD));
-  assert_int_equal(messages[0].part_count, 15);
+  assert_int_equal(messages[0].packets, 15);
   tw_forward_sent(k->forward, 1);
   assert_int_equal(tw_forward_batch(k->forward, &budget, k->now_us, &messages), 0);
   assert_false(tw_forward_waiting(k->forward));
@@ -318,8 +369,10 @@ static void slots_are_free_when_all_in_them_is_gone(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(segments_alike_become_one_message),
-      cmocka_unit_test(packets_are_not_copied),
+      cmocka_unit_test(large_packets_are_not_moved),
+      cmocka_unit_test(small_packets_are_moved_together_for_all_replicas),
       cmocka_unit_test(datagrams_in_a_row_are_joined),
+      cmocka_unit_test(marks_go_on_and_keep_datagrams_apart),
       cmocka_unit_test(a_message_has_as_many_segments_and_bytes_as_may_be),
       cmocka_unit_test(each_segment_is_judged_for_itself),
       cmocka_unit_test(a_token_and_packets_in_one_datagram_are_taken_in_order),

@@ -52,6 +52,7 @@ typedef struct world {
   } expected[64];
   size_t batch;
   unsigned done[13], taken;
+  uint64_t first_number; /* of entries since the store was opened; 0: nobody has entered yet */
 } world;
 
 static unsigned roll(world *w, unsigned sides) {
@@ -78,13 +79,15 @@ static void put_mail(world *w, unsigned to, model_mail mail) {
   model_client *c = &w->clients[to];
   if (!c->known) return;
   assert_true(c->count < MAIL);
-  mail.number = ++c->last;
+  c->last = c->last + 1 > w->first_number ? c->last + 1 : w->first_number;
+  mail.number = c->last;
   c->mail[c->count++] = mail;
   w->mailed[to] = true;
 }
 
 static void enter(world *w, unsigned peer) {
   model_client *c = &w->clients[peer];
+  if (w->first_number == 0) w->first_number = 1 + (w->k->now_ms / 1000 << 20);
   if (c->known) return;
   c->known = true;
   c->last = w->k->now_ms / 1000 << 20;
@@ -381,7 +384,9 @@ static void play(bool on_disk, uint64_t seed) {
     step(w);
     if (w->batch >= 16 || roll(w, 4) == 0) flush(w);
     w->k->now_ms += roll(w, 3000);
-    if (w->batch == 0 && roll(w, 100) == 0) relay_reopen(w->k);
+    if (w->batch > 0 || roll(w, 100) != 0) continue;
+    relay_reopen(w->k);
+    if (on_disk) w->first_number = 0;
   }
   flush(w);
   drain(w);

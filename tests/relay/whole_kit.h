@@ -47,6 +47,8 @@ typedef struct whole_client {
   tw_buf list;
   int fd; /* UDP */
   bool six;
+  uint8_t relays; /* 127.0.0.x is all this machine's: the relay is asked at this one, and its datagrams have to come
+                     from there; 0: at 127.0.0.1, and they may come from anywhere */
 } whole_client;
 
 static inline void whole_watchdog(uv_timer_t *timer) {
@@ -262,7 +264,7 @@ static inline void client_datagram(const whole_client *c, uint64_t session, uint
   const struct sockaddr_in6 to6 = {
       .sin6_family = AF_INET6, .sin6_port = to4.sin_port, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   const void *to = c->six ? (const void *)&to6 : &to4;
-  to4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to4.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + (c->relays != 0 ? c->relays : 1U));
   assert_true(body.len <= WHOLE_PACKET);
   tw_put_u64(datagram, session);
   tw_put_u32(datagram + 8, destination);
@@ -290,6 +292,10 @@ static inline void client_open_socket(whole_client *c) {
   if (c->fd >= 0) (void)close(c->fd);
   c->fd = socket(c->six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   assert_true(c->fd >= 0 && bind(c->fd, own, c->six ? sizeof own6 : sizeof own4) == 0);
+  if (c->relays == 0) return;
+  const struct sockaddr_in relay = {
+      .sin_family = AF_INET, .sin_port = htons(c->owner->port), .sin_addr = {htonl(INADDR_LOOPBACK - 1U + c->relays)}};
+  assert_int_equal(connect(c->fd, (const struct sockaddr *)&relay, sizeof relay), 0);
 }
 
 /* By a socket of its own: token, challenge, and its nonce back. */

@@ -64,6 +64,30 @@ static void what_is_no_name_is_passed_over(void **state) {
   assert_string_equal(names[0], "good.example");
 }
 
+static void addresses_are_those_of_the_alternative_names(void **state) {
+  (void)state;
+  tw_test_cert cert;
+  tw_buf chain = {0};
+  tw_x509_address addresses[3];
+  static const uint8_t four[] = {10, 7, 0, 2};
+  tw_test_cert_make(
+      &cert, NULL,
+      &(tw_test_cert_spec){.subject = "a", .names = "DNS:192.0.2.9,IP:10.7.0.2,IP:fd00::1,IP:10.7.0.3,IP:10.7.0.4"});
+  const tw_test_cert *const certs[] = {&cert, NULL};
+  tw_test_chain(&chain, certs);
+  assert_int_equal(tw_x509_addresses(x509, tw_buf_bytes(&chain), addresses, 3, &count), TW_OK);
+  assert_int_equal(count, 3);
+  assert_int_equal(addresses[0].len, 4);
+  assert_memory_equal(addresses[0].bytes, four, 4);
+  assert_int_equal(addresses[1].len, 16);
+  assert_int_equal(addresses[1].bytes[0], 0xfd);
+  assert_int_equal(addresses[2].bytes[3], 3);
+  assert_int_equal(tw_x509_addresses(x509, TW_LITERAL("\x03\x01\x02\x03"), addresses, 3, &count), TW_ERR_CERTIFICATE);
+  assert_int_equal(count, 0);
+  tw_buf_clear(&chain);
+  tw_test_cert_clear(&cert);
+}
+
 static void damaged_certificates_are_told(void **state) {
   (void)state;
   tw_buf spki = {0};
@@ -105,6 +129,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(dns_names_are_those_of_the_alternative_names_in_lower_case, set_up, tear_down),
       cmocka_unit_test_setup_teardown(no_names_too_many_or_wildcards_stand_for_any, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_is_no_name_is_passed_over, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(addresses_are_those_of_the_alternative_names, set_up, tear_down),
       cmocka_unit_test_setup_teardown(damaged_certificates_are_told, set_up, tear_down),
       cmocka_unit_test_setup_teardown(the_public_key_info_is_the_keys, set_up, tear_down),
   };

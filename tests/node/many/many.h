@@ -134,6 +134,8 @@ void many_node_start(many_node *node);
 /** As if killed. */
 void many_node_stop(many_node *node);
 void many_node_lose_values(many_node *node);
+/** It is set up without that one. */
+void many_unwant(many_node *node, uint32_t index);
 /** It removes `other` from the network, and wants it no more. */
 void many_node_remove(many_node *node, const many_node *other);
 /** A packet from one node to another; false: there are no keys for it yet, or it would not be understood. */

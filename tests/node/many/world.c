@@ -128,6 +128,7 @@ void many_begin(many_world *world, uint32_t count, uint64_t seed) {
   (void)signal(SIGPIPE, SIG_IGN);
   many_relay_start(&world->relay, MANY_SUITE);
   tw_test_env_init(&world->test, seed);
+  many_verify_once(world->test.env.provider);
   world->dice = seed;
   world->count = count;
   world->tells = getenv("TREEWIRE_TELL") != NULL;
@@ -175,5 +176,6 @@ void many_end(many_world *world) {
   free(world->nodes);
   free(world->by_id);
   tw_test_env_clear(&world->test);
+  many_forget_verified();
   many_relay_stop(&world->relay);
 }

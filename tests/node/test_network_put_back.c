@@ -1,0 +1,114 @@
+/* A relay that was put back to an older copy of its store: the members bring it to where they are. SPDX-License-Identifier: Apache-2.0 */
+/* label: no-valgrind: minutes of it, all in cryptography */
+#include "node/network_kit.h"
+
+#include "node/network_internal.h"
+
+static tw_buf kept; /* a GroupInfo of before */
+
+static void begin(uint64_t seed) {
+  begin_world(seed, 0, 0x07);
+  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted = 0x07 | 1u << i;
+  expect_agreement(0x07, 60000, "at first");
+}
+
+static void end(void) {
+  tw_buf_clear(&kept);
+  end_world();
+}
+
+static tw_group *group_of(uint32_t i) { return world.nodes[i].network->epoch.group; }
+
+static tw_control_group find_as(uint32_t i, tw_buf *info) {
+  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = KIT_NAME};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[i], &find, &answer);
+  assert_int_equal(answer.status, TW_CONTROL_DONE);
+  assert_int_equal(tw_buf_assign(info, answer.body.group_find.group_info), TW_OK);
+  return answer.body.group_find;
+}
+
+static void restart_relay(void) {
+  tw_delivery_free(world.delivery);
+  tw_relay_store_close(world.store);
+  tw_report report;
+  assert_int_equal(tw_relay_store_memory(&world.relay.env, &world.store, &report), TW_OK);
+  open_relay();
+  for (uint32_t i = 0; i < NODES; i++) {
+    kit_node *n = &world.nodes[i];
+    break_link(n);
+    n->read = n->read_durably = 0; /* as the relay tells a node that has read further than there is */
+    n->peer = (tw_delivery_peer){.id = n->id};
+  }
+}
+
+/* Its record of an epoch of before, in which all of `members` were. */
+static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, uint64_t epoch, tw_bytes info) {
+  tw_buf ids = {0};
+  tw_writer w = tw_writer_to(&ids);
+  for (uint32_t i = 0; i < NODES; i++)
+    if ((members >> i & 1) != 0) tw_control_write_client(&w, &world.nodes[i].id);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  const tw_control_request open = {.type = TW_CONTROL_GROUP_OPEN,
+                                   .number = 1,
+                                   .body.group_open = {KIT_NAME, group_id, epoch, tw_buf_bytes(&ids), info}};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[opener], &open, &answer);
+  assert_int_equal(answer.status, TW_CONTROL_DONE);
+  tw_buf_clear(&ids);
+}
+
+static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **state) {
+  (void)state;
+  begin(23);
+  const uint64_t old = find_as(0, &kept).epoch;
+  for (uint32_t i = 0; i < 3; i++) {
+    tw_network_rekey(world.nodes[i].network, world.now_ms);
+    live(3000);
+  }
+  const uint64_t epoch = status_of(0).epoch;
+  assert_true(epoch >= old + 3);
+  tw_buf id = {0};
+  assert_int_equal(tw_buf_assign(&id, tw_group_id(group_of(0))), TW_OK);
+  restart_relay();
+  record_epoch(1, 0x07, tw_buf_bytes(&id), old, tw_buf_bytes(&kept));
+  for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
+  live(30000);
+  assert_true(agree(0x07));
+  assert_int_equal(status_of(0).epoch, epoch);
+  assert_int_equal(find_as(0, &kept).epoch, epoch);
+  tw_network_rekey(world.nodes[2].network, world.now_ms);
+  live(5000);
+  assert_true(agree(0x07));
+  assert_int_equal(status_of(0).epoch, epoch + 1);
+  tw_buf_clear(&id);
+  end();
+}
+
+/* One of them is in an epoch that the others have not heard of, and never will by mail. */
+static void who_lost_mail_with_the_relays_state_comes_back(void **state) {
+  (void)state;
+  begin(24);
+  const uint64_t old = find_as(0, &kept).epoch;
+  tw_buf id = {0};
+  assert_int_equal(tw_buf_assign(&id, tw_group_id(group_of(0))), TW_OK);
+  world.nodes[1].online = world.nodes[2].online = false;
+  tw_network_rekey(world.nodes[0].network, world.now_ms);
+  live(3000);
+  assert_true(status_of(0).epoch > status_of(1).epoch);
+  restart_relay();
+  record_epoch(1, 0x07, tw_buf_bytes(&id), old, tw_buf_bytes(&kept));
+  for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
+  expect_agreement(0x07, UINT64_C(2) * 3600 * 1000, "with the one that is ahead");
+  assert_true(status_of(0).epoch > old);
+  tw_buf_clear(&id);
+  end();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_relay_that_was_put_back_goes_on_from_where_the_members_are),
+      cmocka_unit_test(who_lost_mail_with_the_relays_state_comes_back),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
