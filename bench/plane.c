@@ -20,7 +20,7 @@
 #include "packet/fields.h"
 #include "packet/split.h"
 
-enum { MTU = 1400, MOST = 128, SLOT = 2048, HEADERS = 40, BUFFER = 4 << 20 };
+enum { MTU = 1400, MOST = 128, SLOT = 2048, HEADERS = 40, BUFFER = 4 << 20, RELAY_HEADER = 12 };
 
 static tw_env env;
 
@@ -29,10 +29,14 @@ typedef struct traffic {
   size_t count, size;
   bool large; /* they come from the device as one, and are joined before they go there */
   bool tcp;
+  bool to_all; /* by the relay, under the group's keys */
+  bool sign;
 } traffic;
 
 typedef struct node {
   tw_client client;
+  tw_buf leaf_extensions;
+  tw_secret packet_key;
   tw_group *group;
   tw_node_port port;
   tw_sas *sas;
@@ -110,6 +114,7 @@ static int receive_from_memory(int fd, struct mmsghdr *messages, unsigned count,
   (void)flags;
   (void)timeout;
   const size_t most = now_of.large ? 65507 / sealed_segment : 1;
+  const size_t skip = now_of.to_all ? RELAY_HEADER : 0; /* which the relay takes off */
   size_t at = received_at;
   unsigned n = 0;
   if (at >= sealed_len) {
@@ -121,15 +126,15 @@ static int receive_from_memory(int fd, struct mmsghdr *messages, unsigned count,
     const size_t left = sealed_len - at;
     const size_t len = left < most * sealed_segment ? left : most * sealed_segment;
     memcpy(m->msg_name, &peer_address, sizeof peer_address.in4);
-    memcpy(m->msg_iov[0].iov_base, sealed + at, len);
-    const int segment = (int)sealed_segment;
+    memcpy(m->msg_iov[0].iov_base, sealed + at + skip, len - skip);
+    const int segment = (int)(sealed_segment - skip);
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
     c->cmsg_level = SOL_UDP;
     c->cmsg_type = 104; /* UDP_GRO */
     c->cmsg_len = CMSG_LEN(sizeof segment);
     memcpy(CMSG_DATA(c), &segment, sizeof segment);
     m->msg_controllen = CMSG_SPACE(sizeof segment);
-    messages[n].msg_len = (unsigned)len;
+    messages[n].msg_len = (unsigned)(len - skip);
     at += len;
   }
   received_at = at;
@@ -217,7 +222,7 @@ static void told(void *ctx, uint32_t peer, tw_bytes tail) {
 static uint32_t peer_of(void *ctx, const tw_client_id *id) {
   (void)ctx;
   (void)id;
-  return UINT32_MAX;
+  return 0; /* the sender */
 }
 
 static size_t tell(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
@@ -239,6 +244,8 @@ static void make_group(void) {
                           .credential = {1, TW_LITERAL("somebody")},
                           .policy = {.credential = judge}};
     BENCH_OK(tw_signer_generate(&env, client->suite, &client->signer));
+    BENCH_OK(tw_packet_key_make(&env, &both[i]->leaf_extensions, &both[i]->packet_key));
+    client->leaf_extensions = tw_buf_bytes(&both[i]->leaf_extensions);
   }
   BENCH_OK(tw_key_package_new(&receiver.client, NULL, 1000, &key_package));
   BENCH_OK(tw_propose_add(&proposals, tw_key_package_message(key_package)));
@@ -257,25 +264,29 @@ static void make_group(void) {
 /* Node 0 sends from 10.0.0.1, node 1 is 10.0.0.2; beside them there are many other peers. */
 static void make_routes(node *n, uint32_t self) {
   enum { OTHERS = 1000 };
-  static tw_route_entry entries[2 + OTHERS];
+  static tw_route_entry entries[2 + OTHERS + 1];
   for (uint32_t i = 0; i < 2 + OTHERS; i++) {
     const tw_route route = {i == self ? TW_ROUTE_SELF : TW_ROUTE_PEER, i < 2 ? i : 2};
     const uint32_t host = i + 1;
     entries[i] = (tw_route_entry){
         .prefix = {.family = 4, .length = 32, .address = {10, 0, (uint8_t)(host >> 8), (uint8_t)host}}, .route = route};
   }
-  BENCH_OK(tw_routes_make(NULL, entries, 2 + OTHERS, &n->routes));
+  entries[2 + OTHERS] = (tw_route_entry){.prefix = {.family = 4, .length = 4, .address = {224}},
+                                         .route = {TW_ROUTE_GROUP, 0}};
+  BENCH_OK(tw_routes_make(NULL, entries, 2 + OTHERS + 1, &n->routes));
 }
+
+static uint32_t owner_at(uint32_t self) { return now_of.to_all ? TW_SAS_NETWORK : 1 - self; }
 
 static void make_node(node *n, uint32_t self) {
   n->port = (tw_node_port){.save = save, .load = load};
-  const tw_sas_config sas = {.env = &env, .port = &n->port, .grace_ms = 1000, .owners = 3};
+  const tw_sas_config sas = {.env = &env, .port = &n->port, .grace_ms = 1000, .owners = 3, .sign = now_of.sign};
   BENCH_OK(tw_sas_new(&sas, &n->sas));
   const tw_node_keys *keys = tw_sas_keys(n->sas);
   uint64_t stamp;
-  BENCH_OK(keys->receive(keys->ctx, 1 - self, n->group, TW_NO_BYTES, &stamp));
-  BENCH_OK(keys->send(keys->ctx, 1 - self, n->group, TW_NO_BYTES, false));
-  tw_esp_out *out = tw_sas_out(n->sas, 1 - self);
+  BENCH_OK(keys->receive(keys->ctx, owner_at(self), n->group, TW_NO_BYTES, &stamp));
+  BENCH_OK(keys->send(keys->ctx, owner_at(self), n->group, TW_NO_BYTES, tw_secret_bytes(&n->packet_key), false));
+  tw_esp_out *out = tw_sas_out(n->sas, owner_at(self));
   out->limits.packets = out->limits.bytes = out->limits.rekey_packets = out->limits.rekey_bytes = UINT64_MAX - 1;
   make_routes(n, self);
   n->tun = (tw_tun){.queue_count = 1, .offloads = 15};
@@ -294,6 +305,14 @@ static void make_node(node *n, uint32_t self) {
                                   .peer_of = peer_of,
                                   .tell = tell};
   BENCH_OK(tw_plane_new(&config, &n->plane));
+  tw_plane_set_relay(n->plane, &to_reader, 1);
+  tw_plane_set_group_number(n->plane, 1);
+}
+
+static void free_node(node *n) {
+  tw_plane_free(n->plane);
+  tw_sas_free(n->sas);
+  tw_routes_clear(&n->routes);
 }
 
 static void use_memory(tw_udp *udp, int fd) {
@@ -313,7 +332,7 @@ static size_t write_packet(uint8_t *out, size_t payload, size_t n) {
   tw_field_set_u16(out + TW_IP4_FRAGMENT, TW_IP4_DF);
   out[TW_IP4_TTL] = 64;
   out[TW_IP4_PROTOCOL] = now_of.tcp ? TW_IP_TCP : TW_IP_UDP;
-  const uint8_t addresses[8] = {10, 0, 0, 1, 10, 0, 0, 2};
+  const uint8_t addresses[8] = {10, 0, 0, 1, now_of.to_all ? 239 : 10, 0, 0, 2};
   memcpy(out + TW_IP4_SOURCE, addresses, 8);
   tw_field_set_u16(out + TW_IP4_CHECKSUM, tw_checksum(tw_sum(out, 20)));
   uint8_t *t = out + 20;
@@ -365,7 +384,7 @@ static void plane_out(void *ctx) {
 static void plane_in(void *ctx) {
   (void)ctx;
   /* The same packets as often as wanted. */
-  tw_sa_in *sa = tw_sas_in(receiver.sas, tw_sas_out(sender.sas, 1)->spi);
+  tw_sa_in *sa = tw_sas_in(receiver.sas, tw_sas_out(sender.sas, owner_at(0))->spi);
   tw_esp_window_start(&sa->esp.window, 0);
   received_at = 0;
   BENCH_OK(tw_plane_from_udp(receiver.plane, 1000000));
@@ -423,6 +442,9 @@ static void row(const char *name, const char *what, bench_work work, bench_work 
 static void compare(const char *name, traffic t, double seconds) {
   static uint8_t packets[MOST][SLOT];
   now_of = t;
+  make_node(&sender, 0);
+  make_node(&receiver, 1);
+  (void)tw_path_offer(&tw_plane_peer_of(sender.plane, 1)->path, TW_PATH_FROM_FILE, &to_reader);
   make_packets();
   raw r = {.count = t.count, .len = (t.size + 2 + 3) & ~(size_t)3, .packets = packets};
   const uint8_t key[TW_AEAD_KEY_MAX] = {7};
@@ -434,7 +456,7 @@ static void compare(const char *name, traffic t, double seconds) {
   sender.tun.offloads = receiver.tun.offloads = 15;
   plane_out(NULL); /* with a probe */
   row(name, "AES-GCM alone / the way out", plane_out, raw_seal, &r, seconds);
-  tw_sas_out(sender.sas, 1)->next = 1;
+  tw_sas_out(sender.sas, owner_at(0))->next = 1;
   keep_sealed = true;
   plane_out(NULL);
   keep_sealed = false;
@@ -450,7 +472,8 @@ static void compare(const char *name, traffic t, double seconds) {
   plane_in(NULL);
   BENCH_TRUE(written >= t.count * (t.size - HEADERS));
   row(name, "AES-GCM alone / the way in", plane_in, raw_open, &r, seconds);
-  BENCH_TRUE(tw_plane_get_drops(receiver.plane)->unknown == 0 && tw_plane_get_drops(receiver.plane)->forged == 0);
+  const tw_plane_drops *drops = tw_plane_get_drops(receiver.plane);
+  BENCH_TRUE(drops->unknown + drops->forged + drops->not_signed + drops->unchecked == 0);
 
   tw_udp_address unused;
   open_udp(&sender.udp, &unused);
@@ -459,13 +482,13 @@ static void compare(const char *name, traffic t, double seconds) {
   tw_udp_close(&sender.udp);
   tw_udp_batch_close(&r.batch);
   tw_aead_key_free(r.key);
+  free_node(&sender);
+  free_node(&receiver);
 }
 
 static void clear(node *n) {
-  tw_plane_free(n->plane);
-  tw_sas_free(n->sas);
-  tw_routes_clear(&n->routes);
   tw_group_free(n->group);
+  tw_buf_clear(&n->leaf_extensions);
   tw_signer_free(n->client.signer);
 }
 
@@ -475,14 +498,17 @@ int main(int argc, char **argv) {
   const pid_t reader = start_reader();
   BENCH_OK(tw_provider_openssl_new(NULL, &env.provider));
   make_group();
-  make_node(&sender, 0);
-  make_node(&receiver, 1);
-  (void)tw_path_offer(&tw_plane_peer_of(sender.plane, 1)->path, TW_PATH_FROM_FILE, &to_reader);
   peer_address = to_reader;
   bench_title("a node's packets, one core, AES-256-GCM");
-  compare("TCP, 44 of 1,400 bytes as one", (traffic){44, 1400, true, true}, seconds);
-  compare("UDP, 64 of 1,400 bytes", (traffic){64, 1400, false, false}, seconds);
-  compare("UDP, 64 of 100 bytes", (traffic){64, 100, false, false}, seconds);
+  compare("TCP, 44 of 1,400 bytes as one", (traffic){.count = 44, .size = 1400, .large = true, .tcp = true}, seconds);
+  compare("UDP, 64 of 1,400 bytes", (traffic){.count = 64, .size = 1400}, seconds);
+  compare("UDP, 64 of 100 bytes", (traffic){.count = 64, .size = 100}, seconds);
+  compare("to all, 64 of 1,300 bytes", (traffic){.count = 64, .size = 1300, .to_all = true}, seconds);
+  compare("to all and signed, 64 of 1,300 bytes", (traffic){.count = 64, .size = 1300, .to_all = true, .sign = true},
+          seconds);
+  compare("to all, 64 of 100 bytes", (traffic){.count = 64, .size = 100, .to_all = true}, seconds);
+  compare("to all and signed, 64 of 100 bytes", (traffic){.count = 64, .size = 100, .to_all = true, .sign = true},
+          seconds);
   clear(&sender);
   clear(&receiver);
   tw_provider_free(env.provider);

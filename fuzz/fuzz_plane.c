@@ -24,6 +24,8 @@ typedef struct one_group {
 
 /* Made once. */
 static tw_fuzz_party us, them;
+static tw_buf our_extensions, their_extensions; /* of leaves */
+static tw_secret our_packet_key, their_packet_key;
 static one_group pair[EPOCHS], network;
 static tw_client_id their_id;
 static tw_routes routes;
@@ -35,6 +37,8 @@ static tw_plane *plane;
 static tw_udp udp;
 static tw_tun tun;
 static uint64_t now;
+static bool sign;
+static bool is_refused;  /* what was given last has to be signed, and is not */
 static uint8_t reaction; /* what is done when the plane tells something */
 static uint32_t sends_left;
 static uint8_t datagram[DATAGRAM_MAX];
@@ -118,7 +122,7 @@ static int receive(int fd, struct mmsghdr *messages, unsigned count, int flags, 
 static void look_at(const tw_udp_address *to, tw_bytes sent_bytes) {
   const tw_udp_address relay = address_of(3);
   size_t len = sent_bytes.len;
-  TW_FUZZ_ASSERT(len <= 12 + TW_ESP_OVERHEAD_MAX + MTU);
+  TW_FUZZ_ASSERT(len <= 12 + TW_ESP_OVERHEAD_MAX + MTU + (sign ? TW_PACKET_SIGNATURE : 0));
   if (tw_udp_address_equal(to, &relay)) {
     tw_reader r = tw_reader_of(sent_bytes);
     TW_FUZZ_ASSERT(tw_read_u64(&r) == SESSION);
@@ -193,12 +197,14 @@ static void change_keys(uint8_t how) {
   one_group *group = &pair[how / 8 % EPOCHS];
   switch (how % 8) {
   case 0: (void)keys->receive(keys->ctx, 1, group->ours, TW_NO_BYTES, &stamp); break;
-  case 1: (void)keys->send(keys->ctx, 1, group->ours, TW_NO_BYTES, (how & 0x20) != 0); break;
+  case 1: (void)keys->send(keys->ctx, 1, group->ours, TW_NO_BYTES, TW_NO_BYTES, (how & 0x20) != 0); break;
   case 2: keys->forget(keys->ctx, 1); break;
   case 3: keys->settle(keys->ctx, 1, how); break;
   case 4: keys->withdraw(keys->ctx, 1, how / 8); break;
   case 5: (void)keys->receive(keys->ctx, TW_SAS_NETWORK, network.ours, TW_NO_BYTES, &stamp); break;
-  case 6: (void)keys->send(keys->ctx, TW_SAS_NETWORK, network.ours, TW_NO_BYTES, false); break;
+  case 6:
+    (void)keys->send(keys->ctx, TW_SAS_NETWORK, network.ours, TW_NO_BYTES, tw_secret_bytes(&our_packet_key), false);
+    break;
   default: keys->forget(keys->ctx, TW_SAS_NETWORK); break;
   }
 }
@@ -289,6 +295,10 @@ static void make_once(void) {
   tw_fuzz_restart_apart();
   tw_fuzz_party_init(&us, "us");
   tw_fuzz_party_init(&them, "them");
+  tw_fuzz_must(tw_packet_key_make(tw_fuzz_env(), &our_extensions, &our_packet_key));
+  tw_fuzz_must(tw_packet_key_make(tw_fuzz_env(), &their_extensions, &their_packet_key));
+  us.client.leaf_extensions = tw_buf_bytes(&our_extensions);
+  them.client.leaf_extensions = tw_buf_bytes(&their_extensions);
   for (size_t i = 0; i < EPOCHS; i++) make_group(&pair[i], i == 0 ? TW_LITERAL("pair") : TW_LITERAL("next pair"));
   make_group(&network, TW_LITERAL("network"));
   tw_member member;
@@ -306,7 +316,7 @@ static void make_nodes(void) {
   static tw_env env;
   env = *tw_fuzz_env();
   env.alloc = &keeping;
-  tw_sas_config s = {.env = &env, .port = &port, .grace_ms = 1000, .owners = PEERS};
+  tw_sas_config s = {.env = &env, .port = &port, .grace_ms = 1000, .owners = PEERS, .sign = sign};
   udp = (tw_udp){.fd = -1, .family = AF_INET, .is_open = true, .tos = true, .send_offload = true, .calls = &calls};
   udp.segment_limit = TW_UDP_DATAGRAM_MAX;
   tun = (tw_tun){.queues = {device[0]}, .queue_count = 1, .offloads = 15};
@@ -333,9 +343,10 @@ static void make_nodes(void) {
   for (uint8_t i = 0; i < 2; i++) change_keys(i);
   for (uint8_t i = 5; i < 7; i++) change_keys(i);
   const tw_node_keys *theirs = tw_sas_keys(their_sas);
-  tw_fuzz_must(theirs->send(theirs->ctx, 1, pair[0].theirs, TW_NO_BYTES, false));
-  tw_fuzz_must(theirs->send(theirs->ctx, 2, pair[1].theirs, TW_NO_BYTES, false));
-  tw_fuzz_must(theirs->send(theirs->ctx, TW_SAS_NETWORK, network.theirs, TW_NO_BYTES, false));
+  tw_fuzz_must(theirs->send(theirs->ctx, 1, pair[0].theirs, TW_NO_BYTES, TW_NO_BYTES, false));
+  tw_fuzz_must(theirs->send(theirs->ctx, 2, pair[1].theirs, TW_NO_BYTES, TW_NO_BYTES, false));
+  tw_fuzz_must(theirs->send(theirs->ctx, TW_SAS_NETWORK, network.theirs, TW_NO_BYTES,
+                            tw_secret_bytes(&their_packet_key), false));
 }
 
 /* What the device is given came from the peer, or is an ICMP error of ours to ourselves. */
@@ -349,6 +360,7 @@ static void look_at_device(void) {
     TW_FUZZ_ASSERT(tw_ip_parse(TW_BYTES(packet + 10, (size_t)got - 10), &ip) == TW_OK);
     if (ip.protocol == TW_IP_ICMP && packet[10 + ip.transport] == 3) continue;
     if (ip.protocol == TW_IP_ICMP6 && packet[10 + ip.transport] == 2) continue;
+    TW_FUZZ_ASSERT(!is_refused);
     TW_FUZZ_ASSERT(ip.source.ptr[ip.source.len - 1] == 2 && ip.source.ptr[0] == (ip.version == 4 ? 10 : 0xfd));
   }
 }
@@ -360,6 +372,19 @@ static void deliver(uint8_t from, uint8_t tos, size_t len) {
   TW_FUZZ_ASSERT(tw_plane_from_udp(plane, now) == TW_OK);
 }
 
+/* Behind `len` bytes of payload in `datagram`. */
+static size_t sign_packet(uint8_t next_header, size_t len) {
+  tw_packet_room room = {0};
+  const tw_packet_content content = {.number = tw_sas_out(their_sas, TW_SAS_NETWORK)->next,
+                                     .next_header = next_header,
+                                     .packet = TW_BYTES(datagram + TW_ESP_HEADER, len)};
+  tw_fuzz_must(tw_packet_room_open(tw_fuzz_env(), &room));
+  tw_fuzz_must(tw_packet_sign(tw_fuzz_env(), tw_sas_signer(their_sas, TW_SAS_NETWORK), &content, &room,
+                              datagram + TW_ESP_HEADER + len));
+  tw_packet_room_close(tw_fuzz_env(), &room);
+  return len + TW_PACKET_SIGNATURE;
+}
+
 static void give_sealed(tw_reader *r) {
   static const uint32_t owners[] = {1, 1, 2, TW_SAS_NETWORK};
   const uint8_t how = tw_read_u8(r);
@@ -367,8 +392,12 @@ static void give_sealed(tw_reader *r) {
   tw_bytes inner = tw_fuzz_chunk(r);
   tw_esp_out *out = tw_sas_out(their_sas, owners[how % 4]);
   if (inner.len > 0) memcpy(datagram + TW_ESP_HEADER, inner.ptr, inner.len);
-  if (tw_esp_seal(out, next_header, datagram, inner.len, 0) != TW_OK) return;
-  last_len = tw_esp_size(inner.len, 0);
+  const bool has_to_be = sign && owners[how % 4] == TW_SAS_NETWORK;
+  const bool is_signed = has_to_be && (how & 0x40) == 0;
+  const size_t len = is_signed ? sign_packet(next_header, inner.len) : inner.len;
+  if (tw_esp_seal(out, next_header, datagram, len, 0) != TW_OK) return;
+  last_len = tw_esp_size(len, 0);
+  is_refused = has_to_be && !is_signed;
   memcpy(last, datagram, last_len);
   if ((how & 0x80) != 0) return; /* for later */
   deliver(how / 4, how / 16, last_len);
@@ -425,6 +454,7 @@ static void change_ways(tw_reader *r) {
 
 static void step(tw_reader *r) {
   const uint8_t what = tw_read_u8(r);
+  is_refused = false;
   switch (what % 10) {
   case 0: give_raw(r); break;
   case 1:
@@ -458,6 +488,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tw_fuzz_restart();
   now = 1000000;
   reaction = 0;
+  sign = size % 2 != 0;
   sends_left = UINT32_MAX;
   last_len = datagram_len = 0;
   make_nodes();

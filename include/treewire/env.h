@@ -54,6 +54,7 @@ typedef struct tw_code_points {
   uint16_t pq_suites[TW_PQ_SUITES];   /* TBD1 … TBD11 of draft-ietf-mls-pq-ciphersuites, default 0xF101 … 0xF10B */
   uint16_t channel_binding_component; /* D7, default 0x8001 */
   uint16_t welcome_key_packages_component; /* default 0x8002: tw_commit_options.names_key_packages */
+  uint16_t packet_key_component;           /* D23, default 0x8003: a leaf's packet signing key */
   uint8_t mls_handshake_type;              /* TLS HandshakeType, D8 and D10, default 0xF4 */
   uint16_t tls_using_mls_handshake;        /* TLS ExtensionType, D10, default 0xFF4D */
 } tw_code_points;

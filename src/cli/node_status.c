@@ -91,6 +91,7 @@ static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_
   put(object, "from", json_string(origin_name(config->peers[index].origin)));
   put(object, "removed", json_boolean(status->removed));
   put(object, "member", json_boolean(status->is_member));
+  put(object, "can_sign", json_boolean(status->can_sign));
   put(object, "pair", pair_json(&status->pair, now_ms));
   put(object, "path", path_json(&status->plane->path));
   put(object, "sent", count_json(&status->plane->sent));
@@ -113,7 +114,8 @@ static json_t *unknown_json(const tw_node_peer *peer) {
   return object;
 }
 
-static json_t *network_json(const tw_node_config *config, const tw_network_status *status, uint64_t now_ms) {
+static json_t *network_json(const tw_node_config *config, const tw_network_status *status, bool signs,
+                            uint64_t now_ms) {
   static const char *const names[] = {"idle", "finding", "opening", "waiting", "rejoining", "member", "stuck"};
   json_t *object = json_object();
   put(object, "group", json_string(config->network.group));
@@ -122,6 +124,7 @@ static json_t *network_json(const tw_node_config *config, const tw_network_statu
   put_number(object, "epoch", status->epoch);
   put_number(object, "members", status->members);
   put_age(object, "own_key_age", status->leaf_made_ms, now_ms);
+  put(object, "sign", json_boolean(signs));
   put(object, "committing", json_boolean(status->pending_since_ms != 0));
   put(object, "unwanted", json_boolean(status->unwanted));
   put_number(object, "forks", status->forks);
@@ -151,6 +154,8 @@ static json_t *drops_json(const tw_plane_drops *drops) {
   put_number(object, "unsent", drops->unsent);
   put_number(object, "unknown", drops->unknown);
   put_number(object, "forged", drops->forged);
+  put_number(object, "not_signed", drops->not_signed);
+  put_number(object, "unchecked", drops->unchecked);
   put_number(object, "replayed", drops->replayed);
   put_number(object, "not_theirs", drops->not_theirs);
   put_number(object, "device", drops->device);
@@ -167,7 +172,7 @@ json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, c
   put(object, "device", json_string(tun->name));
   put_number(object, "mtu", config->interface.mtu);
   put(object, "relay", relay_json(config, &status));
-  put(object, "network", network_json(config, &status.network, now_ms));
+  put(object, "network", network_json(config, &status.network, status.signs, now_ms));
   json_t *peers = json_array();
   for (uint32_t i = 0; i < config->peer_count; i++) {
     tw_node_peer_status peer;
@@ -235,15 +240,16 @@ static const char *bytes_text(const json_t *count, char room[32]) {
   return room;
 }
 
-static tw_err say_peer(tw_buf *out, const json_t *peer) {
+static tw_err say_peer(tw_buf *out, const json_t *peer, bool signs) {
   char a[32], b[32], c[32];
   const json_t *pair = json_object_get(peer, "pair");
   const json_t *path = json_object_get(peer, "path");
   const bool in_file = strcmp(text_of(peer, "from"), "file") == 0;
   TW_TRY(say(out, "\npeer %s%s\n", text_of(peer, "name"), is_true(peer, "removed") ? " (removed)" : ""));
-  TW_TRY(say(out, "  key        %s%s%s%s\n", text_of(peer, "key"),
+  const bool is_mute = signs && is_true(peer, "member") && !is_true(peer, "can_sign");
+  TW_TRY(say(out, "  key        %s%s%s%s%s\n", text_of(peer, "key"),
              is_true(peer, "member") ? "" : ", not in the network", in_file ? "" : "; by ",
-             in_file ? "" : text_of(peer, "from")));
+             in_file ? "" : text_of(peer, "from"), is_mute ? "; cannot sign what goes to all" : ""));
   if (pair == NULL) return say(out, "  certificate not seen yet\n");
   if (json_is_integer(json_object_get(pair, "epoch"))) {
     TW_TRY(say(out, "  pair       %s, epoch %llu; key ages: ours %s, theirs %s%s\n", text_of(pair, "state"),
@@ -291,9 +297,10 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
              text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
              age_text(network, "own_key_age", room),
              is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
-  TW_TRY(say(out, "  suite      %s\n", text_of(network, "suite")));
+  TW_TRY(say(out, "  suite      %s%s\n", text_of(network, "suite"),
+             is_true(network, "sign") ? "; what goes to all is signed" : ""));
   size_t i;
   json_t *peer;
-  json_array_foreach(json_object_get(status, "peers"), i, peer) TW_TRY(say_peer(out, peer));
+  json_array_foreach(json_object_get(status, "peers"), i, peer) TW_TRY(say_peer(out, peer, is_true(network, "sign")));
   return say_drops(out, json_object_get(status, "dropped"));
 }

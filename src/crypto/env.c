@@ -18,6 +18,7 @@ const tw_code_points tw_code_points_default = {
     .pq_suites = {0xF101, 0xF102, 0xF103, 0xF104, 0xF105, 0xF106, 0xF107, 0xF108, 0xF109, 0xF10A, 0xF10B},
     .channel_binding_component = 0x8001,
     .welcome_key_packages_component = 0x8002,
+    .packet_key_component = 0x8003,
     .mls_handshake_type = 0xF4,
     .tls_using_mls_handshake = 0xFF4D,
 };

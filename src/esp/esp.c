@@ -82,7 +82,7 @@ static bool is_padding(const uint8_t *inner, size_t from, size_t end) {
 }
 
 /* A dummy need not be well-formed, section 2.6. */
-static tw_err take_trailer(const uint8_t *inner, size_t inner_len, tw_esp_opened *opened) {
+static tw_err take_trailer(const uint8_t *inner, size_t inner_len, uint64_t number, tw_esp_opened *opened) {
   const uint8_t next_header = inner[inner_len - 1];
   const size_t pad_len = inner[inner_len - 2];
   const size_t end = inner_len - TW_ESP_TRAILER;
@@ -92,12 +92,11 @@ static tw_err take_trailer(const uint8_t *inner, size_t inner_len, tw_esp_opened
     len = end - pad_len;
     if (!is_padding(inner, len, end)) return TW_ERR_UNEXPECTED;
   }
-  opened->next_header = next_header;
-  opened->len = len;
+  *opened = (tw_esp_opened){.number = number, .len = len, .next_header = next_header};
   return TW_OK;
 }
 
-tw_err tw_esp_open(tw_esp_in *in, uint8_t *packet, size_t size, tw_esp_opened *opened) {
+static tw_err open_sealed(tw_esp_in *in, uint8_t *packet, size_t size, uint64_t *opened) {
   uint32_t spi;
   uint64_t number;
   TW_TRY(tw_esp_peek(TW_BYTES(packet, size), &spi));
@@ -112,9 +111,19 @@ tw_err tw_esp_open(tw_esp_in *in, uint8_t *packet, size_t size, tw_esp_opened *o
   const tw_bytes sealed = TW_BYTES(inner, size - TW_ESP_HEADER);
   const tw_err err = tw_aead_key_open(in->aead, nonce, TW_ARRAY(aad), sealed, inner);
   if (err == TW_ERR_DECRYPT) in->forged++;
-  if (err != TW_OK) return err;
+  if (err == TW_OK) *opened = number;
+  return err;
+}
+
+tw_err tw_esp_open(tw_esp_in *in, uint8_t *packet, size_t size, tw_esp_opened *opened) {
+  uint64_t number;
+  TW_TRY(open_sealed(in, packet, size, &number));
   tw_esp_window_mark(&in->window, number);
-  TW_TRY(take_trailer(inner, sealed.len - TW_ESP_ICV, opened));
-  opened->number = number;
-  return TW_OK;
+  return take_trailer(packet + TW_ESP_HEADER, size - TW_ESP_HEADER - TW_ESP_ICV, number, opened);
+}
+
+tw_err tw_esp_open_unmarked(tw_esp_in *in, uint8_t *packet, size_t size, tw_esp_opened *opened) {
+  uint64_t number;
+  TW_TRY(open_sealed(in, packet, size, &number));
+  return take_trailer(packet + TW_ESP_HEADER, size - TW_ESP_HEADER - TW_ESP_ICV, number, opened);
 }

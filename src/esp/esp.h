@@ -151,5 +151,10 @@ typedef struct tw_esp_opened {
  * TW_ERR_KEY_LIMIT: too much was forged for this key.
  */
 TW_MUST_USE tw_err tw_esp_open(tw_esp_in *in, uint8_t *packet, size_t size, tw_esp_opened *opened);
+/*
+ * The same, but no number is marked as seen: where all members of a group could have made the packet, and there is more
+ * to check. Who finds it good calls tw_esp_window_mark with its number, before anything else is opened.
+ */
+TW_MUST_USE tw_err tw_esp_open_unmarked(tw_esp_in *in, uint8_t *packet, size_t size, tw_esp_opened *opened);
 
 #endif

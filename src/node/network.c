@@ -76,7 +76,7 @@ void tw_network_free(tw_network *network) {
   const tw_alloc *alloc = tw_env_alloc(network->env);
   tw_network_stop_gathering(network);
   tw_network_drop_held(network);
-  for (size_t i = 0; i < network->switch_count; i++) tw_group_free(network->switches[i].group);
+  tw_network_stop_switches(network);
   tw_network_pending_clear(&network->pending, network->env);
   tw_network_epoch_clear(&network->epoch, network->env);
   tw_alloc_free(alloc, network->candidates);
@@ -305,6 +305,16 @@ bool tw_network_member_at_leaf(const tw_network *network, uint32_t *leaf, tw_mem
 
 bool tw_network_has_member(const tw_network *network, const tw_client_id *id) {
   return tw_network_find_member(&network->epoch, id) != NULL;
+}
+
+bool tw_network_can_sign(const tw_network *network, const tw_client_id *id) {
+  const tw_network_member *member = tw_network_find_member(&network->epoch, id);
+  tw_member found;
+  tw_bytes key;
+  if (member == NULL) return false;
+  uint32_t leaf = member->leaf;
+  return tw_group_next_member(network->epoch.group, &leaf, &found) &&
+         tw_packet_key_find(network->env, found.leaf_extensions, &key);
 }
 
 bool tw_network_next_member(const tw_network *network, size_t index, tw_client_id *id, uint32_t *leaf) {

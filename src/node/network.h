@@ -47,6 +47,7 @@ typedef struct tw_network_config {
   const tw_node_keys *keys;
   uint32_t owner; /* what `keys` is told whose they are: TW_SAS_NETWORK */
   tw_network_roster roster;
+  bool sign;               /* our leaves have packet keys (D23) */
   uint64_t rekey_after_ms; /* age of our leaf key at which it is renewed, an eighth less at random; 0: never */
   uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known: others lose nothing whose
                               mail is that slow. A third of it where somebody is removed, or we were away. 0: 3 s */
@@ -144,6 +145,8 @@ TW_MUST_USE tw_err tw_network_open(const tw_network *network, tw_bytes label, tw
 bool tw_network_member_at_leaf(const tw_network *network, uint32_t *leaf, tw_member *member);
 /** Of the epoch that there is. */
 bool tw_network_has_member(const tw_network *network, const tw_client_id *id);
+/** Of the epoch that there is: whether it is a member with a packet key in its leaf. */
+bool tw_network_can_sign(const tw_network *network, const tw_client_id *id);
 /** All members, ourselves included, by an index from 0; false at the end. `leaf` may be NULL. */
 bool tw_network_next_member(const tw_network *network, size_t index, tw_client_id *id, uint32_t *leaf);
 

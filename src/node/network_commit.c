@@ -202,28 +202,33 @@ static tw_err address_welcomes(const tw_network *network, tw_bytes welcome, tw_b
 }
 
 static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint64_t now_ms) {
-  /* A certificate that was renewed goes into our leaf. */
-  const bool renewed = !tw_network_has_own_credential(network, network->epoch.group);
+  /* What goes into our leaf: a certificate that was renewed, another packet key, or none any more. */
+  const bool renewed = !tw_network_has_own_credential(network, network->epoch.group) || network->config.sign ||
+                       network->epoch.packet_key.len > 0;
   const tw_commit_options options = {.proposals = proposals,
                                      .without_collected = true,
                                      .want_group_info = true,
                                      .names_key_packages = adds > 0,
                                      .client = renewed ? &network->client : NULL};
   tw_commit_result made = {0};
+  tw_secret packet_key = {0};
   tw_network_epoch next = {0};
   tw_buf welcomes = TW_BUF_INIT(tw_env_alloc(network->env));
   const uint64_t epoch = tw_group_epoch(network->epoch.group);
-  tw_err err = tw_group_commit(network->epoch.group, &options, now_ms / 1000, &made);
+  tw_err err = tw_network_fresh_packet_key(network, &packet_key);
+  if (err == TW_OK) err = tw_group_commit(network->epoch.group, &options, now_ms / 1000, &made);
   if (err == TW_OK) {
     tw_group *group = made.next;
     made.next = NULL;
     err = tw_network_epoch_of(network, group, &next);
   }
+  next.packet_key = packet_key;
   if (err == TW_OK) err = tw_network_check_epoch(network, &next);
   if (err == TW_OK && adds > 0) err = address_welcomes(network, tw_buf_bytes(&made.welcome), &welcomes);
   if (err == TW_OK) err = tw_network_begin(network, TW_NETWORK_PENDING_COMMIT, epoch, &made, &next, &welcomes, now_ms);
   tw_network_epoch_clear(&next, network->env);
   tw_commit_result_clear(&made);
+  tw_secret_clear(&packet_key);
   tw_buf_clear(&welcomes);
   return err;
 }
@@ -380,7 +385,8 @@ void tw_network_plan_rekey(tw_network *network, uint64_t now_ms) {
   if (after_ms != 0) network->rekey_at_ms = made_ms + after_ms - tw_network_roll(network, after_ms / 8 + 1);
   /* After somebody else's commit: that not all of the others come at once. */
   const uint64_t wait_ms = network->epoch.known_ms == now_ms ? tw_network_roll(network, TW_NETWORK_SECOND) : 0;
-  if (network->rekey_wanted_ms > made_ms)
+  const bool lacks_packet_key = network->config.sign && network->epoch.packet_key.len == 0;
+  if (network->rekey_wanted_ms > made_ms || lacks_packet_key)
     network->rekey_at_ms = now_ms + wait_ms;
   else
     network->rekey_wanted_ms = 0;

@@ -1,11 +1,16 @@
 /* From one epoch to the next: saved first, then its keys are put to use. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/secret.h"
 #include "node/network_internal.h"
 
-static void stop_switches(tw_network *network) {
-  for (size_t i = 0; i < network->switch_count; i++) tw_group_free(network->switches[i].group);
-  network->switch_count = 0;
+static void clear_switch(tw_network_switch *at) {
+  tw_group_free(at->group);
+  tw_secret_clear(&at->packet_key);
+}
+
+void tw_network_stop_switches(tw_network *network) {
+  while (network->switch_count > 0) clear_switch(&network->switches[--network->switch_count]);
 }
 
 /* Nobody is to send under an epoch before all others have had time to take its commit out of their mailboxes. */
@@ -25,9 +30,11 @@ static void push_switch(tw_network *network, uint64_t now_ms) {
   /* Those that would come later than this one, and what there is no room for, are passed over. */
   while (network->switch_count > 0 &&
          (network->switch_count == TW_NETWORK_SWITCHES || network->switches[network->switch_count - 1].at_ms > at_ms))
-    tw_group_free(network->switches[--network->switch_count].group);
-  network->switches[network->switch_count++] = (tw_network_switch){
-      .group = tw_group_ref(network->epoch.group), .stamp = network->epoch.stamp, .at_ms = at_ms};
+    clear_switch(&network->switches[--network->switch_count]);
+  network->switches[network->switch_count++] = (tw_network_switch){.group = tw_group_ref(network->epoch.group),
+                                                                   .packet_key = network->epoch.packet_key,
+                                                                   .stamp = network->epoch.stamp,
+                                                                   .at_ms = at_ms};
 }
 
 static tw_err receive(const tw_network *network, tw_network_epoch *epoch) {
@@ -57,16 +64,18 @@ void tw_network_switch_keys(tw_network *network, uint64_t now_ms) {
   while (due < network->switch_count && network->switches[due].at_ms <= now_ms) due++;
   if (due == 0) return;
   tw_network_switch *newest = &network->switches[due - 1];
-  const tw_err err = keys->send(keys->ctx, network->config.owner, newest->group, TW_NO_BYTES, false);
+  const tw_err err = keys->send(keys->ctx, network->config.owner, newest->group, TW_NO_BYTES,
+                                tw_secret_bytes(&newest->packet_key), false);
   if (err != TW_OK) {
     tw_network_tell(network, "nothing can be sent under the new epoch's keys yet", err);
     newest->at_ms = now_ms + TW_NETWORK_SECOND;
     return;
   }
   keys->settle(keys->ctx, network->config.owner, newest->stamp);
-  for (size_t i = 0; i < due; i++) tw_group_free(network->switches[i].group);
+  for (size_t i = 0; i < due; i++) clear_switch(&network->switches[i]);
   network->switch_count -= due;
   memmove(network->switches, network->switches + due, network->switch_count * sizeof network->switches[0]);
+  tw_wipe(network->switches + network->switch_count, due * sizeof network->switches[0]);
 }
 
 static void withdraw(const tw_network *network, uint64_t stamp) {
@@ -139,7 +148,7 @@ void tw_network_drop_pending(tw_network *network) {
 void tw_network_forget(tw_network *network) {
   const tw_node_keys *keys = network->config.keys;
   keys->forget(keys->ctx, network->config.owner);
-  stop_switches(network);
+  tw_network_stop_switches(network);
   tw_network_drop_held(network);
   tw_network_stop_gathering(network);
   tw_network_pending_clear(&network->pending, network->env);

@@ -31,16 +31,20 @@ static tw_err create(tw_network *network, uint64_t now_ms) {
   tw_group *group = NULL;
   tw_network_epoch epoch = {0};
   tw_commit_result made = {0};
+  tw_secret packet_key = {0};
   tw_buf id = TW_BUF_INIT(tw_env_alloc(network->env));
   tw_err err = tw_channel_binding_group_id(network->env, TW_LITERAL(TW_NETWORK_LABEL), &id);
+  if (err == TW_OK) err = tw_network_fresh_packet_key(network, &packet_key);
   if (err == TW_OK)
     err = tw_group_create(&network->client, tw_buf_bytes(&id), tw_buf_bytes(&network->context), now_ms / 1000, &group);
   if (err == TW_OK) err = tw_network_epoch_of(network, group, &epoch);
+  epoch.packet_key = packet_key;
   if (err == TW_OK) err = tw_network_check_epoch(network, &epoch); /* that we could go on with it */
   if (err == TW_OK) err = tw_group_info_message(epoch.group, true, TW_NO_BYTES, &made.group_info);
   if (err == TW_OK) err = tw_network_begin(network, TW_NETWORK_PENDING_OPEN, 0, &made, &epoch, NULL, now_ms);
   tw_network_epoch_clear(&epoch, network->env);
   tw_commit_result_clear(&made);
+  tw_secret_clear(&packet_key);
   tw_buf_clear(&id);
   return err;
 }
@@ -84,16 +88,39 @@ static void nothing_there(tw_network *network, uint64_t now_ms) {
 
 /* ---- key packages ---- */
 
+/* struct { opaque key_package<V>; (tw_key_package_save) opaque packet_key<V>; } KeptPackage */
+static tw_err write_package(const tw_key_package *key_package, const tw_secret *packet_key, tw_buf *kept) {
+  tw_buf saved = {0};
+  tw_writer w = tw_writer_to(kept);
+  tw_err err = tw_key_package_save(key_package, &saved);
+  tw_write_vector(&w, tw_buf_bytes(&saved));
+  tw_write_vector(&w, tw_secret_bytes(packet_key));
+  if (err == TW_OK) err = tw_writer_end(&w);
+  tw_buf_clear(&saved);
+  return err;
+}
+
+tw_err tw_network_read_package(tw_bytes kept, tw_bytes *key_package, tw_secret *packet_key) {
+  tw_reader r = tw_reader_of(kept);
+  *key_package = tw_read_vector(&r);
+  const tw_bytes key = tw_read_vector(&r);
+  TW_TRY(tw_reader_end(&r));
+  return key.len == 0 || key.len == TW_PACKET_KEY ? tw_secret_set(packet_key, key) : TW_ERR_ENCODING;
+}
+
 tw_err tw_network_make_package(void *ctx, bool last_resort, uint64_t now_ms, tw_buf *published, tw_buf *kept,
                                uint8_t ref[TW_STOCK_REF]) {
-  const tw_network *network = ctx;
+  tw_network *network = ctx;
   const tw_key_package_options options = {.last_resort = last_resort};
   tw_key_package *key_package = NULL;
-  TW_TRY(tw_key_package_new(&network->client, &options, now_ms / 1000, &key_package));
-  tw_err err = tw_buf_append(published, tw_key_package_message(key_package));
-  if (err == TW_OK) err = tw_key_package_save(key_package, kept);
-  memcpy(ref, tw_key_package_reference(key_package).ptr, TW_STOCK_REF);
+  tw_secret packet_key = {0};
+  TW_TRY(tw_network_fresh_packet_key(network, &packet_key));
+  tw_err err = tw_key_package_new(&network->client, &options, now_ms / 1000, &key_package);
+  if (err == TW_OK) err = tw_buf_append(published, tw_key_package_message(key_package));
+  if (err == TW_OK) err = write_package(key_package, &packet_key, kept);
+  if (err == TW_OK) memcpy(ref, tw_key_package_reference(key_package).ptr, TW_STOCK_REF);
   tw_key_package_free(key_package);
+  tw_secret_clear(&packet_key);
   return err;
 }
 
@@ -179,18 +206,23 @@ static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_
   static const tw_commit_options options = {.want_group_info = true};
   tw_commit_result made = {0};
   tw_network_epoch next = {0};
-  tw_err err = tw_group_join_external(&network->client, there->group_info, &join, &options, now_ms / 1000, &made);
+  tw_secret packet_key = {0};
+  tw_err err = tw_network_fresh_packet_key(network, &packet_key);
+  if (err == TW_OK)
+    err = tw_group_join_external(&network->client, there->group_info, &join, &options, now_ms / 1000, &made);
   if (err == TW_OK) {
     tw_group *group = made.next;
     made.next = NULL;
     err = tw_network_epoch_of(network, group, &next);
   }
+  next.packet_key = packet_key;
   if (err == TW_OK) err = check_rejoined(network, &made, &next);
   if (err == TW_OK)
     err = tw_network_begin(network, TW_NETWORK_PENDING_JOIN, tw_group_epoch(next.group) - 1, &made, &next, NULL,
                            now_ms);
   tw_network_epoch_clear(&next, network->env);
   tw_commit_result_clear(&made);
+  tw_secret_clear(&packet_key);
   return err;
 }
 

@@ -4,6 +4,7 @@
 
 #include "crypto/crypto.h"
 #include "node/network.h"
+#include "node/packet_key.h"
 #include "node/stock.h"
 
 enum {
@@ -52,6 +53,7 @@ typedef struct tw_network_epoch {
   size_t count;
   uint64_t known_ms;     /* since when it is ours; 0: it was loaded */
   uint64_t leaf_made_ms; /* when the key in our leaf was made */
+  tw_secret packet_key;  /* the private half of the one in our leaf; empty: there is none */
   uint64_t stamp;        /* of its receiving keys; 0: they are not in use yet */
   bool queued;           /* sending under them is done, or planned */
   bool hurries;          /* to be sent under soon: see network_epoch.c */
@@ -96,6 +98,7 @@ typedef struct tw_network_held {
 
 typedef struct tw_network_switch {
   tw_group *group;
+  tw_secret packet_key; /* as in its epoch */
   uint64_t stamp;
   uint64_t at_ms;
 } tw_network_switch;
@@ -186,6 +189,8 @@ static inline void tw_network_sooner(uint64_t *at_ms, uint64_t ms) {
 /* ---- network_members.c: who is in, and who may do what ---- */
 
 void tw_network_epoch_clear(tw_network_epoch *epoch, const tw_env *env);
+/* The next leaf that our client makes gets another packet key, if it is to have one: the private half. */
+TW_MUST_USE tw_err tw_network_fresh_packet_key(tw_network *network, tw_secret *private_key);
 /* With a group that becomes the epoch's, on error too. */
 TW_MUST_USE tw_err tw_network_epoch_of(const tw_network *network, tw_group *group, tw_network_epoch *epoch);
 const tw_network_member *tw_network_find_member(const tw_network_epoch *epoch, const tw_client_id *id);
@@ -229,6 +234,7 @@ void tw_network_forget(tw_network *network);
 void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms);
 /* What is pending will never be accepted. */
 void tw_network_drop_pending(tw_network *network);
+void tw_network_stop_switches(tw_network *network);
 /* Receive under all keys that we know. */
 TW_MUST_USE tw_err tw_network_receive_keys(tw_network *network, uint64_t now_ms);
 /* That, again later if it fails, and send under the newest ones when it is time. */
@@ -248,6 +254,8 @@ tw_err tw_network_make_package(void *ctx, bool last_resort, uint64_t now_ms, tw_
 void tw_network_ask_stock(tw_network *network);
 void tw_network_stocked(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
 void tw_network_published(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
+/* What is kept of a key package: `key_package` borrows from it. */
+TW_MUST_USE tw_err tw_network_read_package(tw_bytes kept, tw_bytes *key_package, tw_secret *packet_key);
 /* A Welcome. */
 void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms);
 

@@ -9,8 +9,16 @@
 
 void tw_network_epoch_clear(tw_network_epoch *epoch, const tw_env *env) {
   tw_group_free(epoch->group);
+  tw_secret_clear(&epoch->packet_key);
   tw_alloc_free(tw_env_alloc(env), epoch->members);
   *epoch = (tw_network_epoch){0};
+}
+
+tw_err tw_network_fresh_packet_key(tw_network *network, tw_secret *private_key) {
+  if (!network->config.sign) return TW_OK;
+  const tw_err err = tw_packet_key_make(network->env, &network->leaf_extensions, private_key);
+  network->client.leaf_extensions = tw_buf_bytes(&network->leaf_extensions); /* it may have moved */
+  return err;
 }
 
 static int compare_members(const void *a, const void *b) {

@@ -5,7 +5,7 @@
 #include "codec/writer.h"
 #include "node/network_internal.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
   tw_network_epoch_clear(&pending->next, env);
@@ -21,11 +21,11 @@ void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
  *   uint8 version;
  *   uint8 refusal;
  *   select (refusal) { case 0: ; default: opaque roster[32]; }
- *   uint64 leaf_made_ms; opaque group<V>;  (tw_group_save; empty: none)
+ *   uint64 leaf_made_ms; opaque packet_key<V>; opaque group<V>;  (tw_group_save; empty: none)
  *   uint8 pending;
  *   select (pending) { case 0: ; default: uint64 epoch; uint64 since_ms;
- *     opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque welcomes<V>; }
- * } NetworkRecord
+ *     opaque packet_key<V>; opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque
+ * welcomes<V>; } } NetworkRecord
  */
 static void write_group(tw_writer *w, const tw_group *group) {
   tw_buf saved = {0};
@@ -42,12 +42,14 @@ static tw_err encode(const tw_network *network, const tw_network_epoch *epoch, c
   tw_write_u8(&w, (uint8_t)refusal);
   if (refusal != TW_NETWORK_REFUSED_NOTHING) tw_write_fixed(&w, TW_ARRAY(network->refused_by));
   tw_write_u64(&w, epoch->leaf_made_ms);
+  tw_write_vector(&w, tw_secret_bytes(&epoch->packet_key));
   write_group(&w, epoch->group);
   const bool is_pending = pending != NULL && pending->kind != TW_NETWORK_PENDING_NONE && !pending->reopens;
   tw_write_u8(&w, is_pending ? (uint8_t)pending->kind : TW_NETWORK_PENDING_NONE);
   if (is_pending) {
     tw_write_u64(&w, pending->epoch);
     tw_write_u64(&w, pending->since_ms);
+    tw_write_vector(&w, tw_secret_bytes(&pending->next.packet_key));
     write_group(&w, pending->next.group);
     tw_write_vector(&w, tw_buf_bytes(&pending->commit));
     tw_write_vector(&w, tw_buf_bytes(&pending->group_info));
@@ -74,11 +76,13 @@ tw_err tw_network_save(const tw_network *network, const tw_network_epoch *epoch,
   return err;
 }
 
-static tw_err load_epoch(const tw_network *network, tw_bytes saved, tw_network_epoch *epoch) {
+static tw_err load_epoch(const tw_network *network, tw_bytes saved, tw_bytes packet_key, tw_network_epoch *epoch) {
   tw_group *group = NULL;
+  if (packet_key.len != 0 && packet_key.len != TW_PACKET_KEY) return TW_ERR_ENCODING;
   TW_TRY(tw_group_load(&network->client, saved, &group));
   TW_TRY(tw_network_epoch_of(network, group, epoch));
-  const tw_err err = tw_network_check_epoch(network, epoch);
+  tw_err err = tw_secret_set(&epoch->packet_key, packet_key);
+  if (err == TW_OK) err = tw_network_check_epoch(network, epoch);
   if (err != TW_OK) tw_network_epoch_clear(epoch, network->env);
   return err;
 }
@@ -86,6 +90,7 @@ static tw_err load_epoch(const tw_network *network, tw_bytes saved, tw_network_e
 static tw_err load_pending(const tw_network *network, tw_reader *r, tw_network_pending *pending) {
   pending->epoch = tw_read_u64(r);
   pending->since_ms = tw_read_u64(r);
+  const tw_bytes packet_key = tw_read_vector(r);
   const tw_bytes next = tw_read_vector(r);
   const tw_bytes commit = tw_read_vector(r);
   const tw_bytes group_info = tw_read_vector(r);
@@ -96,7 +101,7 @@ static tw_err load_pending(const tw_network *network, tw_reader *r, tw_network_p
   TW_TRY(tw_buf_assign(&pending->group_info, group_info));
   TW_TRY(tw_buf_assign(&pending->members, members));
   TW_TRY(tw_buf_assign(&pending->welcomes, welcomes));
-  TW_TRY(load_epoch(network, next, &pending->next));
+  TW_TRY(load_epoch(network, next, packet_key, &pending->next));
   pending->next.leaf_made_ms = pending->since_ms;
   pending->send_at_ms = UINT64_MAX;
   return TW_OK;
@@ -107,6 +112,7 @@ static tw_err load(tw_network *network, tw_reader *r) {
   const uint8_t refusal = tw_read_u8(r);
   const tw_bytes roster = tw_read_fixed(r, refusal == TW_NETWORK_REFUSED_NOTHING ? 0 : TW_FINGERPRINT_SIZE);
   const uint64_t leaf_made_ms = tw_read_u64(r);
+  const tw_bytes packet_key = tw_read_vector(r);
   const tw_bytes group = tw_read_vector(r);
   const uint8_t pending = tw_read_u8(r);
   TW_TRY(tw_reader_err(r));
@@ -114,7 +120,7 @@ static tw_err load(tw_network *network, tw_reader *r) {
   if (pending != TW_NETWORK_PENDING_NONE) TW_TRY(load_pending(network, r, &network->pending));
   TW_TRY(tw_reader_end(r));
   if (group.len > 0) {
-    TW_TRY(load_epoch(network, group, &network->epoch));
+    TW_TRY(load_epoch(network, group, packet_key, &network->epoch));
     network->epoch.leaf_made_ms = leaf_made_ms;
   }
   network->pending.kind = (tw_network_pending_kind)pending;

@@ -51,6 +51,7 @@ static tw_err follow(tw_network *network, tw_received *received, uint64_t now_ms
     received->next = NULL;
     TW_TRY(tw_network_epoch_of(network, group, &next));
     next.leaf_made_ms = network->epoch.leaf_made_ms;
+    next.packet_key = network->epoch.packet_key;
   }
   const tw_network_refusal refusal = tw_network_judge(network, received, &next);
   tw_err err = TW_OK;

@@ -6,18 +6,21 @@
 #include "node/network_internal.h"
 
 /* The key package of ours that a Welcome is for. TW_ERR_STATE: none. */
-static tw_err find_package(const tw_network *network, tw_bytes welcome, tw_stock_use *use,
-                           tw_key_package **key_package) {
+static tw_err find_package(const tw_network *network, tw_bytes welcome, tw_stock_use *use, tw_key_package **key_package,
+                           tw_secret *packet_key) {
   tw_mls_message decoded;
   tw_encrypted_group_secrets secrets;
+  tw_bytes saved;
   TW_TRY(tw_mls_message_decode(network->env, welcome, &decoded));
   if (decoded.wire_format != TW_WIRE_WELCOME) return TW_ERR_UNEXPECTED;
   tw_reader walk = tw_reader_of(decoded.u.welcome.secrets);
   while (tw_encrypted_group_secrets_next(&walk, &secrets)) {
     if (secrets.new_member.len < TW_STOCK_REF) continue;
     const tw_err err = tw_stock_find(&network->packages, secrets.new_member.ptr, use);
-    if (err == TW_OK) return tw_key_package_load(&network->client, use->kept, key_package);
-    if (err != TW_ERR_STATE) return err;
+    if (err == TW_ERR_STATE) continue;
+    TW_TRY(err);
+    TW_TRY(tw_network_read_package(use->kept, &saved, packet_key));
+    return tw_key_package_load(&network->client, saved, key_package);
   }
   return TW_ERR_STATE;
 }
@@ -46,16 +49,19 @@ static tw_err join(tw_network *network, tw_bytes welcome, tw_stock_use *use, uin
   tw_key_package *key_package = NULL;
   tw_group *group = NULL;
   tw_network_epoch next = {0};
-  TW_TRY(find_package(network, welcome, use, &key_package));
-  tw_err err = tw_group_join(&network->client, key_package, welcome, &options, now_ms / 1000, &group);
+  tw_secret packet_key = {0};
+  tw_err err = find_package(network, welcome, use, &key_package, &packet_key);
+  if (err == TW_OK) err = tw_group_join(&network->client, key_package, welcome, &options, now_ms / 1000, &group);
   if (err == TW_OK) err = tw_network_epoch_of(network, group, &next);
   if (err == TW_OK) err = check(network, &next);
   /* A last resort joins more than one epoch of the group, but each of them once. */
   if (err == TW_OK) err = tw_stock_take(use, tw_group_epoch_authenticator(next.group).ptr);
   next.leaf_made_ms = use->made_ms;
+  next.packet_key = packet_key;
   if (err == TW_OK) err = tw_network_adopt(network, &next, &use->change, now_ms);
   tw_network_epoch_clear(&next, network->env);
   tw_key_package_free(key_package);
+  tw_secret_clear(&packet_key);
   return err;
 }
 

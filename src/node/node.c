@@ -264,10 +264,8 @@ static void set_clients(tw_node *node) {
       .clients = node->relay_clients, .client_count = 1, .options = &node->channel_options};
 }
 
-static tw_err set_peers(tw_node *node, tw_report *report) {
+static tw_err set_peers(tw_node *node) {
   const tw_node_config *config = node->setup.config;
-  if (config->network.sign)
-    return tw_report_fail(report, TW_ERR_UNSUPPORTED, "%s: Sign is not there yet", config->source);
   node->peer_count = (uint32_t)config->peer_count;
   node->peers = tw_alloc_array(tw_env_alloc(node->setup.env), config->peer_count + 1, sizeof *node->peers);
   if (node->peers == NULL) return TW_ERR_NO_MEMORY;
@@ -288,6 +286,7 @@ static tw_err make_engines(tw_node *node) {
                              .rekey_packets = network->rekey_packets,
                              .rekey_bytes = network->rekey_bytes,
                              .owners = node->peer_count,
+                             .sign = network->sign,
                              .ready = keys_ready,
                              .ctx = node};
   TW_TRY(tw_sas_new(&sas, &node->sas));
@@ -311,6 +310,7 @@ static tw_err make_engines(tw_node *node) {
                                    .keys = tw_sas_keys(node->sas),
                                    .owner = TW_SAS_NETWORK,
                                    .roster = tw_node_roster(node),
+                                   .sign = network->sign,
                                    .rekey_after_ms = network->rekey_after * 1000,
                                    .tell = network_told,
                                    .changed = network_changed,
@@ -391,7 +391,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   tw_node_port_init(node);
   set_clients(node);
   tw_report words = {"out of memory"};
-  tw_err err = set_peers(node, &words);
+  tw_err err = set_peers(node);
   if (err == TW_OK) err = tw_node_look_at_own(node);
   if (err == TW_OK) err = make_engines(node);
   if (err == TW_OK) err = make_plane(node);
@@ -461,6 +461,7 @@ void tw_node_get_status(const tw_node *node, tw_node_status *status) {
                              .relay_bound = node->bound,
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,
+                             .signs = tw_sas_signs(node->sas),
                              .drops = tw_plane_get_drops(node->plane)};
   tw_network_get_status(node->network, &status->network);
 }
@@ -470,6 +471,7 @@ bool tw_node_get_peer_status(const tw_node *node, uint32_t peer, tw_node_peer_st
   const tw_node_peer_state *state = &node->peers[peer];
   *status = (tw_node_peer_status){.removed = state->removed,
                                   .is_member = tw_network_has_member(node->network, &state->id),
+                                  .can_sign = tw_network_can_sign(node->network, &state->id),
                                   .plane = tw_plane_peer_of(node->plane, peer),
                                   .receiving_sas = tw_sas_count(node->sas, peer),
                                   .last_words = state->last_words};

@@ -73,6 +73,7 @@ typedef struct tw_node_status {
   bool relay_bound;       /* packets for us reach us by the relay */
   tw_udp_address seen_at; /* where the relay sees us; family 0: not known */
   uint64_t mail_read;     /* number of the last mailbox entry */
+  bool signs;             /* what goes to all, and takes nothing else */
   tw_network_status network;
   const tw_plane_drops *drops;
 } tw_node_status;
@@ -81,6 +82,7 @@ void tw_node_get_status(const tw_node *node, tw_node_status *status);
 typedef struct tw_node_peer_status {
   bool removed;
   bool is_member; /* of the network's group */
+  bool can_sign;  /* there is a packet key in its leaf */
   tw_pairs_status pair;
   const tw_plane_peer *plane;
   size_t receiving_sas;

@@ -44,7 +44,8 @@ tw_err tw_pairs_take_keys(const tw_pairs *pairs, tw_pairs_peer *peer) {
 
 tw_err tw_pairs_send_under(const tw_pairs *pairs, const tw_pairs_peer *peer, bool nudge) {
   const tw_node_keys *keys = pairs->config.keys;
-  return keys->send(keys->ctx, peer->number, tw_pair_traffic_group(peer->pair), tw_buf_bytes(&peer->context), nudge);
+  return keys->send(keys->ctx, peer->number, tw_pair_traffic_group(peer->pair), tw_buf_bytes(&peer->context),
+                    TW_NO_BYTES, nudge);
 }
 
 static tw_pair_status status_of(const tw_pairs_peer *peer) {

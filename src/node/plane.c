@@ -29,6 +29,7 @@ static tw_err allocate(tw_plane *plane) {
   if (plane->peers == NULL || plane->mtus == NULL || plane->slots == NULL || plane->large == NULL ||
       plane->outgoing.list == NULL || plane->incoming.list == NULL)
     return TW_ERR_NO_MEMORY;
+  if (tw_sas_signs(plane->config.sas)) TW_TRY(tw_packet_room_open(plane->config.env, &plane->signed_room));
   TW_TRY(tw_udp_intake_open(&plane->intake, alloc, TW_PLANE_INTAKE, TW_UDP_SLOT_SIZE));
   return tw_udp_batch_open(&plane->batch, alloc, TW_PLANE_SLOTS);
 }
@@ -40,7 +41,8 @@ tw_err tw_plane_new(const tw_plane_config *config, tw_plane **out) {
   plane->joins = joins_of(config->tun);
   plane->roster = 1;
   const size_t inner = config->mtu > TW_PROBE_SIZE + TW_PROBE_TAIL ? config->mtu : TW_PROBE_SIZE + TW_PROBE_TAIL;
-  plane->slot_size = (TW_RELAY_HEADER + TW_ESP_OVERHEAD_MAX + inner + 63) & ~(size_t)63;
+  const size_t behind = tw_sas_signs(config->sas) ? TW_PACKET_SIGNATURE : 0;
+  plane->slot_size = (TW_RELAY_HEADER + TW_ESP_OVERHEAD_MAX + inner + behind + 63) & ~(size_t)63;
   const tw_err err = allocate(plane);
   if (err != TW_OK) {
     tw_plane_free(plane);
@@ -60,6 +62,7 @@ void tw_plane_free(tw_plane *plane) {
   const tw_alloc *alloc = tw_env_alloc(plane->config.env);
   tw_udp_intake_close(&plane->intake);
   tw_udp_batch_close(&plane->batch);
+  tw_packet_room_close(plane->config.env, &plane->signed_room);
   free_room(alloc, &plane->outgoing);
   free_room(alloc, &plane->incoming);
   if (plane->large != NULL) tw_wipe(plane->large, TW_TUN_PACKET_MAX);

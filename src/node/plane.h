@@ -12,9 +12,11 @@
  *   TUN ──► which peer? (routes) ──► split what is large ──► ESP under our SA ──► UDP, straight or by the relay
  *   UDP ──► SA by SPI ──► ESP open ──► may it come from there? (routes) ──► join what belongs together ──► TUN
  *
- * Nothing is allocated on the way, and no key is derived. Packets wait for a moment where keys are on their way: ours
- * for a pair that is being made, or for a way to it, the other side's for a message that is slower than they are. Both
- * rooms are bounded.
+ * Where the SAs say so, what goes to all is signed before it is sealed, and checked once it has opened.
+ *
+ * Nothing is allocated on the way (libcrypto does, for signatures), and no key is derived. Packets wait for a moment
+ * where keys are on their way: ours for a pair that is being made, or for a way to it, the other side's for a message
+ * that is slower than they are. Both rooms are bounded.
  *
  * When the socket takes no more, nothing is read from the device until it does, and what was read goes out then, in
  * order: nothing is lost here that the kernel would keep.
@@ -23,10 +25,11 @@
  * and its sender is told by ICMP what would fit. What is larger than the device's MTU is dropped.
  */
 enum {
-  TW_PLANE_SLOTS = 256,     /* sealed packets of one batch */
-  TW_PLANE_INTAKE = 32,     /* slots of one receive, each up to 64 KiB */
-  TW_PLANE_WAITING = 128,   /* packets that wait for keys */
-  TW_PLANE_WAIT_SIZE = 2048 /* bytes of one of these, at most */
+  TW_PLANE_SLOTS = 256,      /* sealed packets of one batch */
+  TW_PLANE_INTAKE = 32,      /* slots of one receive, each up to 64 KiB */
+  TW_PLANE_WAITING = 128,    /* packets that wait for keys */
+  TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
+  TW_PLANE_CHECKS = 128      /* of signatures in one go, some 20 ms: so that other packets have their turn */
 };
 
 /** Packets and their bytes, inside of the tunnel. */
@@ -51,10 +54,12 @@ typedef struct tw_plane_drops {
   uint64_t no_keys;    /* ours, that waited in vain */
   uint64_t no_path;    /* ours, neither straight nor by the relay */
   uint64_t malformed;  /* from the device, or inside of ESP */
-  uint64_t used_up;    /* a limit of the SA, or the disk did not take a reservation */
+  uint64_t used_up;    /* a limit of the SA, or the disk did not take a reservation; or it could not be signed */
   uint64_t unsent;     /* refused by the system */
   uint64_t unknown;    /* theirs: no such SA, after waiting */
-  uint64_t forged;     /* did not open */
+  uint64_t forged;     /* did not open, or another member's signature */
+  uint64_t not_signed; /* to all, and has to be */
+  uint64_t unchecked;  /* signed, more of them at once than are looked at */
   uint64_t replayed;   /* came before, or too late */
   uint64_t not_theirs; /* a source that is not the sender's, or a destination that is not for the group */
   uint64_t device;     /* the device took no more */

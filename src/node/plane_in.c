@@ -102,13 +102,22 @@ static uint32_t peer_of(tw_plane *plane, tw_sa_in *sa) {
   return sa->peer;
 }
 
+/* Any member could have made it: nothing of it counts before its signature has been found to be good. */
+static tw_err open_signed(tw_plane *plane, tw_sa_in *sa, uint8_t *packet, size_t len, tw_esp_opened *opened) {
+  tw_err err = tw_esp_open_unmarked(&sa->esp, packet, len, opened);
+  if (err == TW_OK) err = tw_plane_check(plane, sa, packet, opened);
+  if (err == TW_OK) tw_esp_window_mark(&sa->esp.window, opened->number);
+  return err;
+}
+
 /* The packet by one SA. An error is told and counted by the caller. */
 static tw_err open_under(tw_plane *plane, tw_sa_in *sa, uint8_t *packet, size_t len, tw_esp_opened *opened) {
   if (sa->refused) {
     tw_plane_say_of(plane, TW_PLANE_REKEY, sa->owner);
     return TW_ERR_UNSUPPORTED;
   }
-  const tw_err err = tw_esp_open(&sa->esp, packet, len, opened);
+  const tw_err err = sa->verifier.is_needed ? open_signed(plane, sa, packet, len, opened)
+                                            : tw_esp_open(&sa->esp, packet, len, opened);
   if (err != TW_OK && tw_esp_in_wants_rekey(&sa->esp)) tw_plane_say_of(plane, TW_PLANE_REKEY, sa->owner);
   return err;
 }
@@ -136,6 +145,10 @@ static void count_failure(tw_plane *plane, tw_err err) {
     plane->drops.unknown++;
   else if (err == TW_ERR_UNEXPECTED)
     plane->drops.malformed++;
+  else if (err == TW_ERR_SENDER)
+    plane->drops.not_signed++;
+  else if (err == TW_ERR_LIMIT || err == TW_ERR_NO_MEMORY)
+    plane->drops.unchecked++;
   else
     plane->drops.forged++;
 }
@@ -205,6 +218,7 @@ static void take_intake(tw_plane *plane) {
 tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
   tw_err err = TW_OK;
   plane->now_ms = now_ms;
+  plane->checks = TW_PLANE_CHECKS;
   for (int round = 0; err == TW_OK && round < RECEIVES; round++) {
     err = tw_udp_receive(plane->config.udp, &plane->intake);
     if (err != TW_OK || plane->intake.count == 0) break;
@@ -218,6 +232,7 @@ void tw_plane_retry(tw_plane *plane, uint64_t now_ms) {
   tw_plane_room *room = &plane->incoming;
   if (room->count == 0) return;
   plane->now_ms = now_ms;
+  plane->checks = TW_PLANE_CHECKS;
   tw_coalesce_begin(&plane->joined, plane->joins);
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
     tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING]; /* the oldest first */

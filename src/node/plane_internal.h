@@ -93,6 +93,8 @@ struct tw_plane {
   tw_coalesce joined;
   tw_bytes pieces[TW_COALESCE_PIECES]; /* of one of these */
   unsigned joins;                      /* what the device takes joined */
+  tw_packet_room signed_room;          /* none where nothing is signed */
+  unsigned checks;                     /* of signatures that are left in this turn */
   tw_plane_room outgoing;
   tw_plane_room incoming;
   bool has_relay;
@@ -143,6 +145,14 @@ void tw_plane_probe(tw_plane *plane, uint32_t number);
 /* What waits for keys or a way, or for the socket, as far as these are there; `owner` NULL: anybody's. How many went.
  */
 size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner);
+
+/* ---- plane_sign.c: what goes to all, where it is signed ---- */
+
+/* The signature goes behind a packet of `len` bytes, before it is sealed. The length of both; 0: it cannot go. */
+size_t tw_plane_sign(tw_plane *plane, uint32_t owner, uint8_t next_header, uint8_t *packet, size_t len);
+/* Of a packet that has opened: its signature is cut off. Its number is not marked yet. TW_ERR_SENDER: it
+ * is not signed; TW_ERR_LIMIT: there is no time for it now; TW_ERR_SIGNATURE, and what tw_verify may have. */
+TW_MUST_USE tw_err tw_plane_check(tw_plane *plane, const tw_sa_in *sa, const uint8_t *packet, tw_esp_opened *opened);
 
 /* ---- plane_mtu.c ---- */
 

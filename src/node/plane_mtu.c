@@ -20,10 +20,10 @@ void tw_plane_forget_mtu(tw_plane *plane, const tw_udp_address *to) {
   }
 }
 
-/* The largest packet inside of ESP that fits into outer packets of `mtu` bytes. */
-static uint32_t room_in(uint32_t mtu, const tw_plane_way *way) {
+/* The largest packet inside of ESP, with `behind` bytes more behind it, that fits into outer packets of `mtu` bytes. */
+static uint32_t room_in(uint32_t mtu, const tw_plane_way *way, uint32_t behind) {
   const uint32_t headers = (way->to.any.sa_family == AF_INET ? IP4 : IP6) + (uint32_t)UDP +
-                           (way->by_relay ? TW_RELAY_HEADER : 0) + TW_ESP_HEADER + TW_ESP_ICV;
+                           (way->by_relay ? TW_RELAY_HEADER : 0) + TW_ESP_HEADER + behind + TW_ESP_ICV;
   if (mtu < headers + TW_ESP_ALIGN) return 0;
   return ((mtu - headers) & ~(uint32_t)(TW_ESP_ALIGN - 1)) - TW_ESP_TRAILER;
 }
@@ -36,7 +36,8 @@ static uint32_t room_of(tw_plane *plane, uint32_t owner, const tw_plane_way *way
     at->again_ms = plane->now_ms + ASK_AGAIN_MS;
     if (tw_udp_path_mtu(&way->to, &at->mtu) != TW_OK) at->mtu = 0;
   }
-  return at->mtu == 0 ? UINT32_MAX : room_in(at->mtu, way);
+  const bool is_signed = owner == TW_SAS_NETWORK && tw_sas_signs(plane->config.sas);
+  return at->mtu == 0 ? UINT32_MAX : room_in(at->mtu, way, is_signed ? TW_PACKET_SIGNATURE : 0);
 }
 
 static void tell(tw_plane *plane, const uint8_t *packet, const tw_ip *ip, uint32_t room) {

@@ -115,7 +115,11 @@ static bool go_on(tw_plane *plane, tw_plane_job *job) {
     uint8_t *slot = tw_plane_take_slot(plane);
     if (slot == NULL) return false;
     const size_t len = tw_split_next(&job->split, slot + room_before(&way));
-    if (seal_and_queue(plane, sa, &way, slot, job->next_header, len, job->tos)) count_sent(plane, job->owner, len);
+    const size_t all = tw_plane_sign(plane, job->owner, job->next_header, slot + room_before(&way), len);
+    if (all == 0)
+      plane->slot_count--;
+    else if (seal_and_queue(plane, sa, &way, slot, job->next_header, all, job->tos))
+      count_sent(plane, job->owner, len);
   }
   (void)!tw_sas_used(sas, job->owner); /* what cannot be sealed is counted */
   if (tw_sas_wants_rekey(sas, job->owner)) tw_plane_say_of(plane, TW_PLANE_REKEY, job->owner);

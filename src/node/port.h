@@ -32,8 +32,11 @@ typedef struct tw_node_keys {
   void *ctx;
   /** Packets under these keys are taken from now on. The same keys again: the same stamp. */
   tw_err (*receive)(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, uint64_t *stamp);
-  /** Our packets go under these keys from now on. `nudge`: one at once, even an empty one (D13). */
-  tw_err (*send)(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, bool nudge);
+  /**
+   * Our packets go under these keys from now on. `packet_key`: the private half of the packet key in our leaf (D23),
+   * empty where there is none. `nudge`: one at once, even an empty one (D13).
+   */
+  tw_err (*send)(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, tw_bytes packet_key, bool nudge);
   /** The other side sends under the keys of `stamp` now: older ones are given up after their grace. */
   void (*settle)(void *ctx, uint32_t peer, uint64_t stamp);
   /** These keys were never used by the other side and never will be. */

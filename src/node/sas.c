@@ -21,6 +21,7 @@ typedef struct sa_out {
   tw_esp_out esp;
   uint64_t reserve_at_ms;  /* not before: the disk did not take the last one */
   bool stale;              /* receiving keys of the owner could not be taken up */
+  tw_packet_signer signer; /* of the network's alone */
   uint8_t id[MARK_ID_MAX]; /* of its mark in the store; the length 0: there is none */
   size_t id_len;
 } sa_out;
@@ -92,14 +93,24 @@ static tw_err grow(tw_sas *sas) {
   return TW_OK;
 }
 
-typedef bool (*doomed)(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp);
+typedef enum doom { OF_STAMP, OF_OWNER, OVER, ALL } doom;
 
-static void remove_those(tw_sas *sas, doomed is_doomed, uint32_t owner, uint64_t stamp) {
+static bool is_doomed(const tw_sas *sas, const tw_sa_in *sa, doom what, uint32_t owner, uint64_t stamp) {
+  switch (what) {
+  case OF_STAMP: return sa->owner == owner && sa->stamp == stamp;
+  case OF_OWNER: return sa->owner == owner;
+  case OVER: return sa->until_ms <= sas->now_ms;
+  case ALL: break;
+  }
+  return true;
+}
+
+static void remove_those(tw_sas *sas, doom what, uint32_t owner, uint64_t stamp) {
   for (size_t i = 0; i < sas->bucket_count; i++) {
     tw_sa_in **at = &sas->buckets[i];
     while (*at != NULL) {
       tw_sa_in *sa = *at;
-      if (!is_doomed(sas, sa, owner, stamp)) {
+      if (!is_doomed(sas, sa, what, owner, stamp)) {
         at = &sa->next;
         continue;
       }
@@ -110,31 +121,6 @@ static void remove_those(tw_sas *sas, doomed is_doomed, uint32_t owner, uint64_t
       sas->count--;
     }
   }
-}
-
-static bool has_stamp(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
-  (void)sas;
-  return sa->owner == owner && sa->stamp == stamp;
-}
-
-static bool is_of(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
-  (void)sas;
-  (void)stamp;
-  return sa->owner == owner;
-}
-
-static bool is_over(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
-  (void)owner;
-  (void)stamp;
-  return sa->until_ms <= sas->now_ms;
-}
-
-static bool is_any(const tw_sas *sas, const tw_sa_in *sa, uint32_t owner, uint64_t stamp) {
-  (void)sas;
-  (void)sa;
-  (void)owner;
-  (void)stamp;
-  return true;
 }
 
 enum { WINDOW_ID_SIZE = 5 };
@@ -173,6 +159,8 @@ static tw_err set_keys(tw_sas *sas, uint32_t owner, const tw_esp_keys *keys, tw_
   return TW_OK;
 }
 
+static bool has_to_be_signed(const tw_sas *sas, uint32_t owner) { return sas->config.sign && owner == TW_SAS_NETWORK; }
+
 static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *group, const tw_member *member,
                   const tw_esp_keys *keys) {
   if (sas->count >= sas->bucket_count) TW_TRY(grow(sas));
@@ -181,6 +169,8 @@ static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *g
   tw_err err = set_keys(sas, owner, keys, sa);
   if (err == TW_OK && owner == TW_SAS_NETWORK)
     err = tw_fingerprint_of(sas->config.env, keys->suite, member->signature_key, &sa->member);
+  if (err == TW_OK && has_to_be_signed(sas, owner))
+    err = tw_packet_verifier_init(sas->config.env, group, member, keys->spi, &sa->verifier);
   if (err != TW_OK) {
     tw_esp_in_clear(&sa->esp);
     tw_alloc_free(alloc_of(sas), sa);
@@ -242,7 +232,7 @@ static tw_err receive(void *ctx, uint32_t owner, tw_group *group, tw_bytes conte
     if (leaf == tw_group_own_leaf(group)) continue;
     const tw_err err = take_from(sas, owner, group, &member, context, &made);
     if (err == TW_OK) continue;
-    if (made > before) remove_those(sas, has_stamp, owner, made);
+    if (made > before) remove_those(sas, OF_STAMP, owner, made);
     return err;
   }
   *stamp = made != 0 ? made : ++sas->last_stamp; /* nobody else is in the group */
@@ -259,7 +249,7 @@ static void settle(void *ctx, uint32_t owner, uint64_t stamp) {
 static void withdraw(void *ctx, uint32_t owner, uint64_t stamp) {
   tw_sas *sas = ctx;
   uint64_t newest = 0;
-  remove_those(sas, has_stamp, owner, stamp);
+  remove_those(sas, OF_STAMP, owner, stamp);
   for (size_t i = 0; i < sas->bucket_count; i++) {
     for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
       if (sa->owner == owner && sa->stamp > newest) newest = sa->stamp;
@@ -331,17 +321,21 @@ static void lower_limits(const tw_sas *sas, tw_esp_limits *limits) {
   if (config->rekey_bytes != 0 && config->rekey_bytes < limits->rekey_bytes) limits->rekey_bytes = config->rekey_bytes;
 }
 
+static void clear_out(sa_out *out) {
+  tw_esp_out_clear(&out->esp);
+  tw_packet_signer_clear(&out->signer);
+}
+
 static tw_err make_out(const tw_sas *sas, const tw_esp_keys *keys, const sa_out *old, sa_out *out) {
   tw_esp_mark mark;
   TW_TRY(load_mark(sas, out, &mark));
   TW_TRY(tw_esp_out_init(sas->config.env, keys, mark, &out->esp));
   lower_limits(sas, &out->esp.limits);
-  const tw_err err = reserve(sas, out, old);
-  if (err != TW_OK) tw_esp_out_clear(&out->esp);
-  return err;
+  return reserve(sas, out, old);
 }
 
-static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
+static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, tw_bytes packet_key,
+                         bool nudge) {
   tw_sas *sas = ctx;
   sa_out *at = out_of(sas, owner);
   tw_esp_keys keys;
@@ -351,8 +345,10 @@ static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes co
   put_mark_id(&next, group, keys.spi, context);
   tw_err err = TW_OK;
   if (at->esp.aead == NULL || !same_mark(at, &next)) {
-    err = make_out(sas, &keys, at, &next);
-    if (err == TW_OK) tw_esp_out_clear(&at->esp);
+    if (has_to_be_signed(sas, owner))
+      err = tw_packet_signer_init(sas->config.env, group, keys.spi, packet_key, &next.signer);
+    if (err == TW_OK) err = make_out(sas, &keys, at, &next);
+    clear_out(err == TW_OK ? at : &next);
     /* Where there was none, the mark counts as in use, so that it is there when this is tried again. */
     if (err == TW_OK || at->esp.aead == NULL) *at = next;
   }
@@ -364,16 +360,24 @@ static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes co
 static void forget(void *ctx, uint32_t owner) {
   tw_sas *sas = ctx;
   sa_out *out = out_of(sas, owner);
-  remove_those(sas, is_of, owner, 0);
+  remove_those(sas, OF_OWNER, owner, 0);
   if (out == NULL) return;
-  tw_esp_out_clear(&out->esp);
+  clear_out(out);
   out->id_len = 0; /* the mark is swept at the next start */
 }
 
 tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner) {
   sa_out *out = out_of(sas, owner);
-  return out != NULL && out->esp.aead != NULL ? &out->esp : NULL;
+  if (out == NULL || out->esp.aead == NULL) return NULL;
+  return has_to_be_signed(sas, owner) && out->signer.key == NULL ? NULL : &out->esp;
 }
+
+const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner) {
+  const sa_out *out = out_of(sas, owner);
+  return out != NULL && out->signer.key != NULL ? &out->signer : NULL;
+}
+
+bool tw_sas_signs(const tw_sas *sas) { return sas->config.sign; }
 
 tw_err tw_sas_used(tw_sas *sas, uint32_t owner) {
   sa_out *out = out_of(sas, owner);
@@ -462,8 +466,8 @@ tw_err tw_sas_new(const tw_sas_config *config, tw_sas **out) {
 void tw_sas_free(tw_sas *sas) {
   if (sas == NULL) return;
   const tw_alloc *alloc = alloc_of(sas);
-  if (sas->buckets != NULL) remove_those(sas, is_any, 0, 0);
-  for (uint32_t i = 0; sas->outs != NULL && i <= sas->config.owners; i++) tw_esp_out_clear(&sas->outs[i].esp);
+  if (sas->buckets != NULL) remove_those(sas, ALL, 0, 0);
+  for (uint32_t i = 0; sas->outs != NULL && i <= sas->config.owners; i++) clear_out(&sas->outs[i]);
   tw_alloc_free(alloc, sas->buckets);
   tw_alloc_free(alloc, sas->outs);
   tw_alloc_free(alloc, sas);
@@ -485,5 +489,5 @@ uint64_t tw_sas_deadline(const tw_sas *sas) {
 
 void tw_sas_tick(tw_sas *sas, uint64_t now_ms) {
   sas->now_ms = now_ms;
-  remove_those(sas, is_over, 0, 0);
+  remove_those(sas, OVER, 0, 0);
 }

@@ -2,7 +2,7 @@
 #ifndef TW_NODE_SAS_H
 #define TW_NODE_SAS_H
 
-#include "esp/esp.h"
+#include "node/packet_key.h"
 #include "node/port.h"
 
 /*
@@ -29,6 +29,7 @@ typedef struct tw_sas_config {
   uint64_t rekey_packets;   /* of one sending SA, after which new keys are wanted; 0: the cipher's own limits alone */
   uint64_t rekey_bytes;
   uint32_t owners; /* peers have numbers below this */
+  bool sign;       /* what goes under the network's keys is signed, and nothing else is taken (D23) */
   /** Keys to send under are there for the first time, or again: what waits for them can go. `nudge` as in port.h. */
   void (*ready)(void *ctx, uint32_t owner, bool nudge);
   void *ctx;
@@ -42,8 +43,12 @@ const tw_node_keys *tw_sas_keys(tw_sas *sas);
 /** How it is now, in ms since 1970: for what has no argument of its own. */
 void tw_sas_set_time(tw_sas *sas, uint64_t now_ms);
 
-/** An SA to send under; NULL: none. Borrowed until the next call but those below. */
+/** An SA to send under; NULL: none, or nothing to sign with. Borrowed until the next call but those below. */
 tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner);
+/** What its packets are signed with; NULL: they are not. */
+const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner);
+/** Whether the network's packets are signed. */
+bool tw_sas_signs(const tw_sas *sas);
 /** After sealing: reserve more when little is left. Errors: of the store; sending ends when all is used. */
 TW_MUST_USE tw_err tw_sas_used(tw_sas *sas, uint32_t owner);
 /** Whether new keys should be made: a limit of what is sent or of what did not open is near. */
@@ -55,6 +60,7 @@ typedef struct tw_sa_in {
   uint32_t owner;
   uint32_t leaf;       /* the sender's */
   tw_client_id member; /* the same; of the network's group alone */
+  tw_packet_verifier verifier;
   uint32_t peer;       /* for the plane: whose number that is, as of `peer_as_of` */
   uint32_t peer_as_of; /* 0: not looked up yet */
   uint64_t epoch;

@@ -279,6 +279,31 @@ static void each_packet_opens_once_in_any_order(void **state) {
   esp_kit_clear(&kit);
 }
 
+static void a_number_that_is_left_unmarked_can_come_again_until_it_is_marked(void **state) {
+  (void)state;
+  esp_kit_init(&kit, &test, 1, 1);
+  const size_t size = esp_kit_seal(&kit, packet, SMALL, 0);
+  for (int i = 0; i < 3; i++) {
+    memcpy(copy, packet, size);
+    opened = (tw_esp_opened){0};
+    assert_int_equal(tw_esp_open_unmarked(&kit.in, copy, size, &opened), TW_OK);
+    assert_int_equal(opened.number, 1);
+    assert_int_equal(opened.len, SMALL);
+    esp_kit_is_pattern(copy + TW_ESP_HEADER, SMALL);
+    assert_int_equal(kit.in.window.highest, 0);
+  }
+  packet[size - 1] ^= 1;
+  memcpy(copy, packet, size);
+  assert_int_equal(tw_esp_open_unmarked(&kit.in, copy, size, &opened), TW_ERR_DECRYPT);
+  assert_int_equal(kit.in.forged, 1);
+  packet[size - 1] ^= 1;
+  tw_esp_window_mark(&kit.in.window, opened.number);
+  memcpy(copy, packet, size);
+  assert_int_equal(tw_esp_open_unmarked(&kit.in, copy, size, &opened), TW_ERR_DUPLICATE);
+  assert_int_equal(open_copy(packet, size), TW_ERR_DUPLICATE);
+  esp_kit_clear(&kit);
+}
+
 static void what_does_not_open_leaves_the_window_as_it_was(void **state) {
   (void)state;
   esp_kit_init(&kit, &test, 1, 1);
@@ -381,6 +406,7 @@ int main(void) {
       cmocka_unit_test(wrong_padding_is_refused_though_authentic),
       cmocka_unit_test(all_255_bytes_of_padding_are_taken_and_looked_at),
       cmocka_unit_test(each_packet_opens_once_in_any_order),
+      cmocka_unit_test(a_number_that_is_left_unmarked_can_come_again_until_it_is_marked),
       cmocka_unit_test(what_does_not_open_leaves_the_window_as_it_was),
       cmocka_unit_test(numbers_go_over_2_32_both_ways),
       cmocka_unit_test(packets_behind_the_window_do_not_open),

@@ -139,6 +139,7 @@ static inline void open_node(kit_node *n) {
                                                .next_wanted = kit_next_wanted,
                                                .is_admin = world.admins != 0 ? kit_is_admin : NULL,
                                                .admits = kit_credible != 0 ? kit_admits : NULL},
+                                    .sign = n->sign,
                                     .rekey_after_ms = kit_rekey_after_ms,
                                     .tell = kit_tell,
                                     .ctx = n};
@@ -214,6 +215,7 @@ static inline void begin_world(uint64_t seed, uint32_t admins, uint32_t connects
     kit_node *n = &world.nodes[i];
     n->index = i;
     n->wanted = (1u << NODES) - 1;
+    n->sign = (kit_signers >> i & 1) != 0;
     tw_test_member_init(&n->member, &world.test, tw_suite_by_name("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"),
                         names[i]);
     assert_int_equal(tw_fingerprint_of(&world.test.env, n->member.client.suite,

@@ -10,6 +10,7 @@
 
 #include "codec/writer.h"
 #include "node/network.h"
+#include "node/packet_key.h"
 #include "relay/delivery.h"
 #include "support/tw_test_member.h"
 
@@ -47,6 +48,7 @@ typedef struct kit_node {
   tw_test_member member;
   tw_client_id id;
   tw_network *network;
+  bool sign; /* from the next start on */
   tw_node_port port;
   tw_node_keys sink;
   kit_value store[VALUES_MAX];
@@ -58,9 +60,10 @@ typedef struct kit_node {
   kit_key keys[KEYS_MAX];
   size_t key_count;
   uint64_t last_stamp;
-  kit_key sending;    /* stamp 1: there is one */
-  uint32_t wanted;    /* its roster: a bit for each node */
-  uint32_t wanted_by; /* a member of the relay's group told us of those: not given to the engine yet */
+  kit_key sending;                   /* stamp 1: there is one */
+  uint8_t packet_key[TW_PACKET_KEY]; /* the public one of what it sends under; zeros: none */
+  uint32_t wanted;                   /* its roster: a bit for each node */
+  uint32_t wanted_by;                /* a member of the relay's group told us of those: not given to the engine yet */
   tw_delivery_peer peer;
   tw_buf last_letter; /* an encoded entry */
 } kit_node;
@@ -83,6 +86,7 @@ static struct kit_world {
 } world;
 
 static uint64_t kit_rekey_after_ms = 600000;
+static uint32_t kit_signers = (1u << 0 | 1u << 2 | 1u << 3); /* of a world that begins: a bit for each node */
 /* A bit for each node whose credential is good enough to be let in; 0: nobody is asked about credentials. */
 static uint32_t kit_credible;
 static uint32_t kit_judged; /* how often that was asked */
@@ -192,8 +196,26 @@ static inline uint32_t kit_members(const tw_group *group) {
   return members;
 }
 
-static inline tw_err kit_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, bool nudge) {
+/* What is sent under is signed by the key in our leaf, if there is one. The memory for it is not what may fail. */
+static inline void kit_check_packet_key(kit_node *n, const tw_group *group, tw_bytes packet_key) {
+  uint32_t leaf = tw_group_own_leaf(group);
+  tw_member own;
+  tw_bytes there;
+  tw_signer *signer = NULL;
+  assert_true(tw_group_next_member(group, &leaf, &own));
+  assert_int_equal(tw_packet_key_find(&world.test.env, own.leaf_extensions, &there), packet_key.len > 0);
+  memset(n->packet_key, 0, sizeof n->packet_key);
+  if (packet_key.len == 0) return;
+  assert_int_equal(tw_signer_import(&world.relay.env, tw_suite_at(0), packet_key, &signer), TW_OK);
+  assert_true(tw_bytes_equal(tw_signer_public_key(signer), there));
+  memcpy(n->packet_key, there.ptr, there.len);
+  tw_signer_free(signer);
+}
+
+static inline tw_err kit_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, tw_bytes packet_key,
+                              bool nudge) {
   kit_node *n = ctx;
+  kit_check_packet_key(n, group, packet_key);
   (void)nudge;
   assert_int_equal(owner, 77);
   assert_int_equal(context.len, 0);

@@ -162,9 +162,11 @@ static inline tw_err receive_under(void *ctx, uint32_t peer, tw_group *group, tw
   return TW_OK;
 }
 
-static inline tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, bool nudge) {
+static inline tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, tw_bytes packet_key,
+                                bool nudge) {
   node *n = ctx;
   (void)nudge;
+  assert_int_equal(packet_key.len, 0);
   n->sending[peer] = derive(group, context, peer, tw_group_own_leaf(group));
   n->sending[peer].stamp = 1;
   return TW_OK;

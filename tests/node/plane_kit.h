@@ -13,6 +13,7 @@ static inline void kit_send_raw(const tw_udp *from, const tw_udp_address *to, co
 static inline void kit_relay_to(uint32_t node, const uint8_t *packet, size_t len) {
   kit_send_raw(&world.relay, &world.nodes[node].address, packet, len);
   world.relayed++;
+  world.relayed_len = len;
 }
 
 static inline void kit_relay_one(const tw_udp_address *from, const uint8_t *datagram, size_t len) {

@@ -56,6 +56,9 @@ typedef struct kit_node {
   tw_test_member network;
   tw_test_member pairs[NODES];
   tw_client_id id; /* by the key in the network's group */
+  bool sign;
+  tw_buf leaf_extensions; /* of the network's group */
+  tw_secret packet_key;
   tw_node_port port;
   kit_value values[VALUES_MAX];
   bool disk_fails;
@@ -87,12 +90,16 @@ static struct kit_world {
   tw_udp_address relay_address;
   tw_udp_intake relay_intake;
   uint32_t relayed;     /* packets */
+  size_t relayed_len;   /* bytes of the last one */
   bool relay_loses_all; /* it is gone */
   uint32_t sends_left;  /* messages that sockets take before they are full; UINT32_MAX: all */
   int sends_fail;       /* the errno of each send to `fails_to` instead */
   tw_udp_address fails_to;
   uint8_t scratch[KIT_ROOM];
 } world;
+
+/* Of a world that begins, a bit for each node: who has Sign = yes, and in whose leaf there is a packet key. */
+static uint32_t kit_signing, kit_keyed;
 
 /* ---- sockets that are full ---- */
 
@@ -233,7 +240,7 @@ static inline uint64_t kit_take_keys(kit_node *n, uint32_t owner, tw_group *grou
 
 static inline void kit_send_under(kit_node *n, uint32_t owner, tw_group *group, bool nudge) {
   const tw_node_keys *keys = tw_sas_keys(n->sas);
-  assert_int_equal(keys->send(keys->ctx, owner, group, TW_NO_BYTES, nudge), TW_OK);
+  assert_int_equal(keys->send(keys->ctx, owner, group, TW_NO_BYTES, tw_secret_bytes(&n->packet_key), nudge), TW_OK);
 }
 
 /* The pair of two nodes as a group of two. */
@@ -262,12 +269,19 @@ static inline void kit_next_epoch(uint32_t a, uint32_t b) {
   tw_test_commit(&world.nodes[a].pairs[b], NULL, others, 1, NULL);
 }
 
+/* For the leaf that is made next. */
+static inline void kit_fresh_packet_key(kit_node *n) {
+  assert_int_equal(tw_packet_key_make(&world.test.env, &n->leaf_extensions, &n->packet_key), TW_OK);
+  n->network.client.leaf_extensions = tw_buf_bytes(&n->leaf_extensions);
+}
+
 static inline void kit_make_network(void) {
   const tw_suite *suite = tw_suite_by_id(&world.test.env, 1);
   for (uint32_t i = 0; i < NODES; i++) {
     kit_node *n = &world.nodes[i];
     tw_test_member_init(&n->network, &world.test, suite, "member");
     (void)snprintf(n->network.name, sizeof n->network.name, "member %u", i);
+    if ((kit_keyed >> i & 1) != 0) kit_fresh_packet_key(n);
   }
   tw_test_found(&world.nodes[0].network, TW_NO_BYTES);
   tw_test_member *others[1] = {&world.nodes[1].network};
@@ -313,7 +327,7 @@ static inline void kit_open_device(kit_node *n, unsigned offloads) {
 }
 
 static inline void kit_make_routes(kit_node *n) {
-  tw_route_entry entries[2 * NODES + 3];
+  tw_route_entry entries[2 * NODES + 4];
   size_t count = 0;
   for (uint32_t i = 0; i < NODES; i++) {
     const tw_route route = {i == n->index ? TW_ROUTE_SELF : TW_ROUTE_PEER, i};
@@ -330,6 +344,9 @@ static inline void kit_make_routes(kit_node *n) {
   entries[count++] = (tw_route_entry){.prefix = {.family = 4, .length = 32, .address = {10, 66, 0, 255}},
                                       .route = group};
   entries[count++] = (tw_route_entry){.prefix = {.family = 6, .length = 8, .address = {0xff}}, .route = group};
+  tw_route_entry *all = &entries[count++]; /* which packet_spec can name */
+  *all = (tw_route_entry){.prefix = {.family = 6, .length = 128, .address = {0xfd, 0x42, 0x33, 0x01}}, .route = group};
+  all->prefix.address[15] = 255;
   assert_int_equal(tw_routes_make(&world.test.alloc, entries, count, &n->routes), TW_OK);
 }
 
@@ -353,8 +370,13 @@ static inline tw_err kit_try_plane(kit_node *n) {
 }
 
 static inline tw_err kit_try_sas(kit_node *n) {
-  const tw_sas_config sas = {
-      .env = &world.test.env, .port = &n->port, .grace_ms = 30000, .owners = NODES, .ready = kit_ready, .ctx = n};
+  const tw_sas_config sas = {.env = &world.test.env,
+                             .port = &n->port,
+                             .grace_ms = 30000,
+                             .owners = NODES,
+                             .sign = n->sign,
+                             .ready = kit_ready,
+                             .ctx = n};
   const tw_err err = tw_sas_new(&sas, &n->sas);
   if (err == TW_OK) tw_sas_set_time(n->sas, world.now);
   return err;
@@ -382,6 +404,7 @@ static inline void kit_begin(unsigned offloads) {
   for (uint32_t i = 0; i < NODES; i++) {
     kit_node *n = &world.nodes[i];
     n->index = i;
+    n->sign = (kit_signing >> i & 1) != 0;
     n->port = (tw_node_port){.ctx = n, .save = kit_save, .load = kit_load};
     kit_open_udp(&n->udp, &n->address);
     kit_open_device(n, offloads);
@@ -403,6 +426,7 @@ static inline void kit_end(void) {
       tw_buf_clear(&n->values[k].bytes);
     }
     tw_test_member_clear(&n->network);
+    tw_buf_clear(&n->leaf_extensions);
     for (uint32_t k = 0; k < NODES; k++) tw_test_member_clear(&n->pairs[k]);
   }
   tw_udp_intake_close(&world.relay_intake);

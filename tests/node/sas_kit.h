@@ -105,7 +105,7 @@ static inline tw_err receive(tw_sas *sas, uint32_t owner, tw_group *group, const
 
 static inline tw_err send_under(tw_sas *sas, uint32_t owner, tw_group *group, const char *context) {
   const tw_node_keys *keys = tw_sas_keys(sas);
-  return keys->send(keys->ctx, owner, group, TW_BYTES((const uint8_t *)context, strlen(context)), true);
+  return keys->send(keys->ctx, owner, group, TW_BYTES((const uint8_t *)context, strlen(context)), TW_NO_BYTES, true);
 }
 
 static inline void settle(tw_sas *sas, uint32_t owner, uint64_t stamp) {

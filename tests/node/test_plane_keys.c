@@ -379,7 +379,7 @@ static void test_keys_that_find_no_memory_leave_those_of_before(void **state) {
   for (size_t i = 1;; i++) {
     tw_test_fail_alloc(&world.test, i);
     tw_err err = keys->receive(keys->ctx, 0, n->pairs[0].group, TW_NO_BYTES, &stamp);
-    if (err == TW_OK) err = keys->send(keys->ctx, 0, n->pairs[0].group, TW_NO_BYTES, false);
+    if (err == TW_OK) err = keys->send(keys->ctx, 0, n->pairs[0].group, TW_NO_BYTES, TW_NO_BYTES, false);
     if (!world.test.alloc_failed) break;
     assert_int_equal(err, TW_ERR_NO_MEMORY);
     assert_non_null(tw_sas_out(n->sas, 0));

@@ -24,9 +24,21 @@ static void set_mtu(uint32_t mtu) {
 static int begin(void **state) {
   (void)state;
   set_mtu(WAY_MTU);
+  kit_signing = kit_keyed = 0;
   kit_begin(0);
   kit_make_pair(0, 1);
   kit_use_pair(0, 1);
+  return 0;
+}
+
+static int begin_signed(void **state) {
+  (void)state;
+  set_mtu(WAY_MTU);
+  kit_signing = kit_keyed = (1u << NODES) - 1;
+  kit_begin(0);
+  kit_make_network();
+  kit_use_network();
+  kit_by_relay();
   return 0;
 }
 
@@ -113,6 +125,17 @@ static void test_the_relays_header_counts(void **state) {
   spec = of_len(4, ROOM_BY_RELAY + 1);
   arrives(&spec);
   told_that(&spec, ROOM_BY_RELAY);
+}
+
+static void test_signatures_of_what_goes_to_all_count(void **state) {
+  (void)state;
+  packet_spec spec = of_len(4, ROOM_BY_RELAY - TW_PACKET_SIGNATURE);
+  spec.to = 255;
+  arrives(&spec);
+  kit_got_none(0);
+  spec.payload++;
+  arrives(&spec);
+  told_that(&spec, ROOM_BY_RELAY - TW_PACKET_SIGNATURE);
 }
 
 static void test_the_room_that_is_told_is_all_that_the_way_has(void **state) {
@@ -249,6 +272,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_who_sends_what_does_not_fit_is_told_what_would_and_it_arrives, begin, end),
       cmocka_unit_test_setup_teardown(test_what_fits_exactly_is_fine_and_one_byte_more_is_not, begin, end),
       cmocka_unit_test_setup_teardown(test_the_relays_header_counts, begin, end),
+      cmocka_unit_test_setup_teardown(test_signatures_of_what_goes_to_all_count, begin_signed, end),
       cmocka_unit_test_setup_teardown(test_the_room_that_is_told_is_all_that_the_way_has, begin, end),
       cmocka_unit_test_setup_teardown(test_ipv6_is_never_told_less_than_it_has_to_take, begin, end),
       cmocka_unit_test_setup_teardown(test_what_may_be_fragmented_goes_without_a_word, begin, end),

@@ -60,7 +60,7 @@ static void an_owner_that_is_none_is_refused(void **state) {
   forget(ours, OWNERS);
   const uint8_t context[TW_ESP_CONNECTION_MAX + 1] = {0};
   const tw_node_keys *keys = tw_sas_keys(ours);
-  assert_int_equal(keys->send(keys->ctx, 0, members[0].group, TW_ARRAY(context), false), TW_ERR_ARGUMENT);
+  assert_int_equal(keys->send(keys->ctx, 0, members[0].group, TW_ARRAY(context), TW_NO_BYTES, false), TW_ERR_ARGUMENT);
   end();
 }
 

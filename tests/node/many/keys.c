@@ -44,9 +44,10 @@ static tw_err receive_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes 
   return TW_OK;
 }
 
-static tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, bool nudge) {
+static tw_err send_under(void *ctx, uint32_t peer, tw_group *group, tw_bytes context, tw_bytes packet_key, bool nudge) {
   many_node *n = ctx;
   (void)nudge;
+  (void)packet_key;
   many_key *there = find_sending(n, peer);
   if (there == NULL) {
     n->sending = many_grow(n->sending, n->sending_count, sizeof *n->sending);
