@@ -193,6 +193,22 @@ tw_err tw_enrolment_request_read(const tw_env *env, const tw_suite *suite, const
   return err;
 }
 
+/* What was made, with a signature behind it: over `before`, which the reader knows, and what was made. */
+static tw_err append_signed(const tw_env *env, tw_signer *signer, tw_bytes label, tw_bytes before, const tw_buf *made,
+                            tw_buf *out) {
+  tw_buf signature = TW_BUF_INIT(tw_env_alloc(env));
+  const tw_bytes parts[] = {before, tw_buf_bytes(made)};
+  tw_writer w = tw_writer_to(out);
+  tw_err err = tw_sign_with_label(env, signer, label, parts, 2, &signature);
+  if (err == TW_OK) {
+    tw_write_fixed(&w, tw_buf_bytes(made));
+    tw_write_vector(&w, tw_buf_bytes(&signature));
+    err = tw_writer_end(&w);
+  }
+  tw_buf_clear(&signature);
+  return err;
+}
+
 /* ---- the reply ---- */
 
 /*
@@ -203,21 +219,13 @@ tw_err tw_enrolment_request_read(const tw_env *env, const tw_suite *suite, const
 tw_err tw_enrolment_reply_make(const tw_env *env, tw_signer *signer, const uint8_t id[TW_INVITATION_ID],
                                const tw_enrolment_reply *reply, tw_buf *out) {
   tw_buf made = TW_BUF_INIT(tw_env_alloc(env));
-  tw_buf signature = TW_BUF_INIT(tw_env_alloc(env));
   tw_writer w = tw_writer_to(&made);
   tw_write_u8(&w, (uint8_t)reply->status);
   tw_control_write_client(&w, &reply->joiner);
   tw_write_vector(&w, reply->content);
   tw_write_vector(&w, tw_signer_public_key(signer));
   tw_err err = tw_writer_end(&w);
-  const tw_bytes parts[] = {TW_BYTES(id, TW_INVITATION_ID), tw_buf_bytes(&made)};
-  if (err == TW_OK) err = tw_sign_with_label(env, signer, REPLY_LABEL, parts, 2, &signature);
-  if (err == TW_OK) {
-    tw_write_vector(&w, tw_buf_bytes(&signature));
-    err = tw_writer_end(&w);
-  }
-  if (err == TW_OK) err = tw_buf_append(out, tw_buf_bytes(&made));
-  tw_buf_clear(&signature);
+  if (err == TW_OK) err = append_signed(env, signer, REPLY_LABEL, TW_BYTES(id, TW_INVITATION_ID), &made, out);
   tw_buf_clear(&made);
   return err;
 }
@@ -299,21 +307,13 @@ tw_err tw_enrolment_settings_decode(tw_bytes encoded, tw_enrolment_settings *out
  */
 tw_err tw_enrolment_list_make(const tw_env *env, tw_signer *signer, const tw_enrolment_list *list, tw_buf *out) {
   tw_buf made = TW_BUF_INIT(tw_env_alloc(env));
-  tw_buf signature = TW_BUF_INIT(tw_env_alloc(env));
   tw_writer w = tw_writer_to(&made);
   tw_write_vector(&w, list->group);
   tw_write_u64(&w, list->version);
   tw_write_vector(&w, list->entries);
   tw_write_vector(&w, tw_signer_public_key(signer));
   tw_err err = tw_writer_end(&w);
-  const tw_bytes part = tw_buf_bytes(&made);
-  if (err == TW_OK) err = tw_sign_with_label(env, signer, LIST_LABEL, &part, 1, &signature);
-  if (err == TW_OK) {
-    tw_write_vector(&w, tw_buf_bytes(&signature));
-    err = tw_writer_end(&w);
-  }
-  if (err == TW_OK) err = tw_buf_append(out, tw_buf_bytes(&made));
-  tw_buf_clear(&signature);
+  if (err == TW_OK) err = append_signed(env, signer, LIST_LABEL, TW_NO_BYTES, &made, out);
   tw_buf_clear(&made);
   return err;
 }

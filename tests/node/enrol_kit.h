@@ -363,4 +363,16 @@ static inline bool has_learned(uint32_t who, uint32_t of) {
 
 static inline uint64_t version_at(uint32_t who) { return tw_enrol_version(enrols[who].enrol, &world.nodes[ANNA].id); }
 
+#define TWO (1u << ANNA | 1u << BERTA)
+#define THREE (TWO | 1u << CARLA)
+
+/* Carla is invited, asks, and has the answer. */
+static inline void enrol_carla(enrol_guest *g) {
+  enrol_invited(g, "carla", "10.7.0.3/24", CARLA);
+  enrol_ask(g, TW_ENROLMENT_JOIN);
+  enrol_calm();
+  assert_true(enrol_reply(g));
+  assert_int_equal(g->status, TW_ENROLMENT_IN);
+}
+
 #endif

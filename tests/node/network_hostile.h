@@ -8,9 +8,19 @@
 #include "node/network_internal.h"
 #include "pair/binding.h"
 
-#define CONNECTED 0x1f
-
 static inline tw_group *group_of(uint32_t i) { return world.nodes[i].network->epoch.group; }
+
+/* What the relay has of the group, as node `i` is told; its GroupInfo in `info`. */
+static inline tw_control_group find_as(uint32_t i, tw_buf *info) {
+  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = KIT_NAME};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[i], &find, &answer);
+  assert_int_equal(answer.status, TW_CONTROL_DONE);
+  assert_int_equal(tw_buf_assign(info, answer.body.group_find.group_info), TW_OK);
+  return answer.body.group_find;
+}
+
+#define CONNECTED 0x1f
 
 static inline uint32_t leaf_of(uint32_t by, uint32_t i) {
   return tw_network_find_member(&world.nodes[by].network->epoch, &world.nodes[i].id)->leaf;
@@ -35,14 +45,16 @@ static inline void begin_with(uint64_t seed, uint32_t admins, uint32_t members) 
   expect_agreement(members, 60000, "at first");
 }
 
-static inline tw_buf package_of(uint32_t i) {
+/* A key package of node `i`, as it would leave it at the relay. */
+static inline tw_buf package_made_at(uint32_t i, uint64_t now_ms) {
   tw_buf published = {0};
-  tw_buf kept = {0};
+  tw_buf secret = {0};
   uint8_t ref[TW_STOCK_REF];
-  assert_int_equal(tw_network_make_package(world.nodes[i].network, false, world.now_ms, &published, &kept, ref), TW_OK);
-  tw_buf_clear(&kept);
+  assert_int_equal(tw_network_make_package(world.nodes[i].network, false, now_ms, &published, &secret, ref), TW_OK);
+  tw_buf_clear(&secret);
   return published;
 }
+static inline tw_buf package_of(uint32_t i) { return package_made_at(i, world.now_ms); }
 
 static inline void members_of(const tw_group *group, tw_buf *out) {
   tw_member member;

@@ -1,17 +1,6 @@
 /* An admin enrols a node: who may, once, by its own key; and what restarts and liars change about it. SPDX-License-Identifier: Apache-2.0 */
 #include "node/enrol_kit.h"
 
-#define TWO (1u << ANNA | 1u << BERTA)
-#define THREE (TWO | 1u << CARLA)
-
-static void enrol_carla(enrol_guest *g) {
-  enrol_invited(g, "carla", "10.7.0.3/24", CARLA);
-  enrol_ask(g, TW_ENROLMENT_JOIN);
-  enrol_calm();
-  assert_true(enrol_reply(g));
-  assert_int_equal(g->status, TW_ENROLMENT_IN);
-}
-
 static void who_is_invited_comes_in_and_all_learn_of_it(void **state) {
   (void)state;
   enrol_guest g;

@@ -1,7 +1,7 @@
 /* A relay that lies about the network's group: it can delay, and nothing else. SPDX-License-Identifier: Apache-2.0 */
 /* label: moves */
 /* label: no-valgrind: minutes of it, all in cryptography */
-#include "node/network_kit.h"
+#include "node/network_hostile.h"
 
 #include "node/network_internal.h"
 
@@ -20,17 +20,6 @@ static void begin(uint64_t seed) {
 static void end(void) {
   tw_buf_clear(&kept);
   end_world();
-}
-
-static tw_group *group_of(uint32_t i) { return world.nodes[i].network->epoch.group; }
-
-static tw_control_group find_as(uint32_t i, tw_buf *info) {
-  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = KIT_NAME};
-  tw_control_answer answer;
-  kit_serve_request(&world.nodes[i], &find, &answer);
-  assert_int_equal(answer.status, TW_CONTROL_DONE);
-  assert_int_equal(tw_buf_assign(info, answer.body.group_find.group_info), TW_OK);
-  return answer.body.group_find;
 }
 
 static void lose_member(uint32_t i) {
@@ -416,22 +405,14 @@ static bool swap_packages(kit_node *n, const tw_control_request *asked, tw_contr
   return true;
 }
 
-static void package_of(uint32_t i, uint64_t now_ms, tw_buf *out) {
-  tw_buf secret = {0};
-  uint8_t ref[TW_STOCK_REF];
-  tw_buf_clear(out);
-  assert_int_equal(tw_network_make_package(world.nodes[i].network, false, now_ms, out, &secret, ref), TW_OK);
-  tw_buf_clear(&secret);
-}
-
 static void a_wrong_key_package_keeps_nobody_else_out(void **state) {
   (void)state;
   for (int i = 0; i < 4; i++) {
     begin(30 + (uint64_t)i);
     victim = 3;
     tw_key_package *foreign = NULL;
-    if (i == 0) package_of(4, world.now_ms, &kept);                                     /* somebody else's */
-    if (i == 1) package_of(3, world.now_ms - UINT64_C(1000) * 24 * 3600 * 1000, &kept); /* it has expired */
+    if (i == 0) kept = package_of(4);                                                        /* somebody else's */
+    if (i == 1) kept = package_made_at(3, world.now_ms - UINT64_C(1000) * 24 * 3600 * 1000); /* it has expired */
     if (i == 2) assert_int_equal(tw_buf_append(&kept, TW_LITERAL("garbage")), TW_OK);
     if (i == 3) { /* its own, but not for this network */
       foreign = tw_test_key_package(&world.nodes[3].member);

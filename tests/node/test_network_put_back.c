@@ -1,6 +1,6 @@
 /* A relay that was put back to an older copy of its store: the members bring it to where they are. SPDX-License-Identifier: Apache-2.0 */
 /* label: no-valgrind: minutes of it, all in cryptography */
-#include "node/network_kit.h"
+#include "node/network_hostile.h"
 
 #include "node/network_internal.h"
 
@@ -15,17 +15,6 @@ static void begin(uint64_t seed) {
 static void end(void) {
   tw_buf_clear(&kept);
   end_world();
-}
-
-static tw_group *group_of(uint32_t i) { return world.nodes[i].network->epoch.group; }
-
-static tw_control_group find_as(uint32_t i, tw_buf *info) {
-  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = KIT_NAME};
-  tw_control_answer answer;
-  kit_serve_request(&world.nodes[i], &find, &answer);
-  assert_int_equal(answer.status, TW_CONTROL_DONE);
-  assert_int_equal(tw_buf_assign(info, answer.body.group_find.group_info), TW_OK);
-  return answer.body.group_find;
 }
 
 static void restart_relay(void) {
