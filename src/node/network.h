@@ -17,7 +17,8 @@
  * split the network so that it is noticed (tw_network_compare). Members are not trusted to decide who is in: a commit
  * that brings in whom we do not want, that adds or removes by who may not, or that changes the GroupContext is refused,
  * and so are all that come after it. Then the node is stuck, says so, and stays in the last good epoch until its own
- * roster changes, or, if it was about a member that we do not want, until that one is gone.
+ * roster changes, or, if it was about a member that we do not want, until that one is gone. Who may remove others puts
+ * itself back then, and removes that one.
  */
 typedef struct tw_network tw_network;
 

@@ -178,15 +178,6 @@ static bool removes_somebody(const tw_env *env, tw_bytes message) {
   return false;
 }
 
-/*
- * We come back to a group with somebody in it whom we do not want, and remove him at once. Only an admin does so, or,
- * where everybody may, who has lost all that it knew: else two of different minds would do nothing but this.
- */
-static bool cleans_up(const tw_network *network) {
-  if (network->config.roster.is_admin == NULL) return network->epoch.group == NULL;
-  return tw_network_may(network, &network->config.self);
-}
-
 /* What the group is to be that we come back into. */
 static tw_err check_rejoined(tw_network *network, const tw_commit_result *made, const tw_network_epoch *next) {
   const tw_group *ours = network->epoch.group;
@@ -196,8 +187,8 @@ static tw_err check_rejoined(tw_network *network, const tw_commit_result *made, 
   const bool same = ours != NULL && tw_bytes_equal(tw_group_id(ours), tw_group_id(next->group));
   if (same && tw_group_epoch(next->group) <= tw_group_epoch(ours)) return TW_ERR_OLD_EPOCH;
   const tw_err err = tw_network_check_members(network, next);
-  if (err != TW_ERR_CREDENTIAL || !cleans_up(network)) return err;
-  network->at_once = true;
+  if (err != TW_ERR_CREDENTIAL || !tw_network_may(network, &network->config.self)) return err;
+  network->at_once = true; /* who is there that we do not want is removed; whoever hears of that does not want him */
   return TW_OK;
 }
 

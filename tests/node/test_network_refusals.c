@@ -55,7 +55,7 @@ static void it_is_as_well_when_the_refused_one_goes_again(void **state) {
 
 static void being_stuck_outlives_a_restart(void **state) {
   (void)state;
-  begin_with(4, 0, 0x0f);
+  begin_with(4, 0x08, 0x0f);
   const uint64_t epoch = status_of(0).epoch;
   add_as(3, 4);
   live(5000);
@@ -260,6 +260,31 @@ static void who_is_to_go_may_renew_its_keys_first(void **state) {
   end_world();
 }
 
+static void forget_the_removed(void *ctx, const tw_client_id *id) {
+  kit_node *n = ctx;
+  for (uint32_t i = 0; i < NODES; i++) {
+    if (memcmp(id, &world.nodes[i].id, sizeof *id) == 0) n->wanted &= ~(1u << i);
+  }
+}
+
+/* It was cut off here while it was no member, so that nobody else heard of that, and somebody adds it. */
+static void who_was_cut_off_and_comes_in_again_is_removed_by_whoever_may(void **state) {
+  (void)state;
+  begin_with(16, 0x1f, 0x0f);
+  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].network->config.removed = forget_the_removed;
+  connect(&world.nodes[4]);
+  calm();
+  for (uint32_t i = 1; i < 4; i++) {
+    world.nodes[i].wanted = 0x1f;
+    tw_network_roster_changed(world.nodes[i].network, world.now_ms);
+    tw_network_wants_in(world.nodes[i].network, KIT_NAME, &world.nodes[4].id, world.now_ms);
+  }
+  for (int i = 0; i < 60 && status_of(0).refused == 0; i++) live(1000);
+  assert_int_not_equal(status_of(0).refused, 0);
+  expect_agreement(0x0f, UINT64_C(600000), "without the one that was cut off");
+  end_world();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(who_is_not_wanted_does_not_come_in),
@@ -277,6 +302,7 @@ int main(void) {
       cmocka_unit_test(a_removal_is_told_to_each_member_once),
       cmocka_unit_test(nothing_is_sent_to_who_is_removed),
       cmocka_unit_test(who_is_to_go_may_renew_its_keys_first),
+      cmocka_unit_test(who_was_cut_off_and_comes_in_again_is_removed_by_whoever_may),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
