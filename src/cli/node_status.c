@@ -163,6 +163,19 @@ static json_t *drops_json(const tw_plane_drops *drops) {
   return object;
 }
 
+static json_t *invitations_json(const tw_enrol *enrol, uint64_t now_ms) {
+  json_t *list = json_array();
+  tw_enrol_open open;
+  for (size_t i = 0; tw_enrol_next(enrol, i, &open); i++) {
+    json_t *object = json_object();
+    put(object, "name", json_string(open.name));
+    put(object, "used", json_boolean(open.state == TW_ENROL_ENROLLED));
+    put_number(object, "left", open.until > now_ms / 1000 ? open.until - now_ms / 1000 : 0);
+    (void)json_array_append_new(list, object);
+  }
+  return list;
+}
+
 json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms) {
   tw_node_status status;
   tw_node_get_status(node, &status);
@@ -182,6 +195,7 @@ json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, c
       (void)json_array_append_new(peers, peer_json(config, i, &peer, now_ms));
   }
   put(object, "peers", peers);
+  put(object, "invitations", invitations_json(tw_node_enrol(node), now_ms));
   put(object, "dropped", drops_json(status.drops));
   return object;
 }
@@ -302,5 +316,10 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
   size_t i;
   json_t *peer;
   json_array_foreach(json_object_get(status, "peers"), i, peer) TW_TRY(say_peer(out, peer, is_true(network, "sign")));
+  json_t *invitation;
+  json_array_foreach(json_object_get(status, "invitations"), i, invitation)
+      TW_TRY(say(out, "\ninvited %s: %s, good for %s\n", text_of(invitation, "name"),
+                 is_true(invitation, "used") ? "it has a key, and the answer waits for it" : "not used yet",
+                 age_text(invitation, "left", room)));
   return say_drops(out, json_object_get(status, "dropped"));
 }

@@ -99,6 +99,14 @@ typedef enum tw_enrol_state {
 } tw_enrol_state;
 /** `report` may be NULL. */
 tw_enrol_state tw_enrol_look(const tw_enrol *enrol, const uint8_t id[TW_INVITATION_ID], tw_report *report);
+/** One of those that there are, as tw_enrol_look tells it. `name` is borrowed until the next change. */
+typedef struct tw_enrol_open {
+  const char *name;
+  uint64_t until; /* seconds since 1970 */
+  tw_enrol_state state;
+} tw_enrol_open;
+/** By an index from 0; false at the end. */
+bool tw_enrol_next(const tw_enrol *enrol, size_t index, tw_enrol_open *open);
 /** Withdraw the invitation for a node of that name that was not used yet; false: there is none. */
 bool tw_enrol_withdraw(tw_enrol *enrol, tw_bytes name, uint64_t now_ms);
 /** The version of an admin's list that is here; 0: none. */

@@ -194,10 +194,21 @@ tw_err tw_enrol_invite(tw_enrol *enrol, const tw_enrol_wish *wish, uint64_t now_
   return TW_OK;
 }
 
+static tw_enrol_state state_of(const tw_enrol_invitation *invitation) {
+  if (invitation->enrolled) return TW_ENROL_ENROLLED;
+  return invitation->told ? TW_ENROL_OPEN : TW_ENROL_NEW;
+}
+
+bool tw_enrol_next(const tw_enrol *enrol, size_t index, tw_enrol_open *open) {
+  if (index >= enrol->invitation_count) return false;
+  const tw_enrol_invitation *invitation = &enrol->invitations[index];
+  *open = (tw_enrol_open){invitation->name, invitation->until, state_of(invitation)};
+  return true;
+}
+
 tw_enrol_state tw_enrol_look(const tw_enrol *enrol, const uint8_t id[TW_INVITATION_ID], tw_report *report) {
   const tw_enrol_invitation *invitation = tw_enrol_find(enrol, id);
-  if (invitation != NULL)
-    return invitation->enrolled ? TW_ENROL_ENROLLED : invitation->told ? TW_ENROL_OPEN : TW_ENROL_NEW;
+  if (invitation != NULL) return state_of(invitation);
   if (enrol->refused_why.text[0] == '\0' || memcmp(enrol->refused_id, id, TW_INVITATION_ID) != 0)
     return TW_ENROL_UNKNOWN;
   if (report != NULL) *report = enrol->refused_why;

@@ -62,9 +62,9 @@ void tw_node_rekey(tw_node *node, uint32_t peer);
  */
 void tw_node_remove(tw_node *node, uint32_t peer);
 
-/** Invitations, and the lists of enrolled nodes; of it tw_enrol_invite, tw_enrol_look, tw_enrol_withdraw and
- * tw_enrol_version may be called. */
-tw_enrol *tw_node_enrol(tw_node *node);
+/** Invitations, and the lists of enrolled nodes; of it tw_enrol_invite, tw_enrol_look, tw_enrol_next, tw_enrol_withdraw
+ * and tw_enrol_version may be called. */
+tw_enrol *tw_node_enrol(const tw_node *node);
 
 /* ---- how it stands ---- */
 

@@ -31,4 +31,4 @@ tw_err tw_node_make_enrol(tw_node *node) {
   return tw_enrol_new(&config, &node->enrol);
 }
 
-tw_enrol *tw_node_enrol(tw_node *node) { return node->enrol; }
+tw_enrol *tw_node_enrol(const tw_node *node) { return node->enrol; }

@@ -84,6 +84,8 @@ sleep 1.2
 join 4 "$over" carla
 says run.err "over"
 withdrawn=$(invite carla 10.7.0.3/24)
+run 0 anna status ./anna.conf
+says out "invited carla: not used yet, good for "
 run 0 anna remove ./anna.conf carla
 join 4 "$withdrawn" carla
 says run.err "the relay refuses"

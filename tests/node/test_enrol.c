@@ -12,6 +12,11 @@ static void who_is_invited_comes_in_and_all_learn_of_it(void **state) {
   assert_true(relay_lets_in(&g.keys.guest, &guest) && guest);
   assert_false(relay_lets_in(&world.nodes[CARLA].id, &guest));
   assert_int_equal(tw_enrol_look(enrols[ANNA].enrol, g.keys.id, NULL), TW_ENROL_OPEN);
+  tw_enrol_open open;
+  assert_true(tw_enrol_next(enrols[ANNA].enrol, 0, &open));
+  assert_string_equal(open.name, "carla");
+  assert_int_equal(open.state, TW_ENROL_OPEN);
+  assert_false(tw_enrol_next(enrols[ANNA].enrol, 1, &open));
   enrol_ask(&g, TW_ENROLMENT_JOIN);
   enrol_calm();
   assert_true(enrol_reply(&g));
@@ -22,6 +27,7 @@ static void who_is_invited_comes_in_and_all_learn_of_it(void **state) {
   enrol_ask(&g, TW_ENROLMENT_DONE);
   enrol_calm();
   assert_int_equal(tw_enrol_look(enrols[ANNA].enrol, g.keys.id, NULL), TW_ENROL_UNKNOWN);
+  assert_false(tw_enrol_next(enrols[ANNA].enrol, 0, &open));
   assert_false(relay_lets_in(&g.keys.guest, &guest));
   assert_true(has_learned(ANNA, CARLA));
   assert_true(has_learned(BERTA, CARLA));
