@@ -1,5 +1,5 @@
 /*
- * tw_esp_open and tw_esp_peek have no undefined behaviour. SPDX-License-Identifier: Apache-2.0
+ * tw_esp_open, tw_esp_open_unmarked and tw_esp_peek have no undefined behaviour. SPDX-License-Identifier: Apache-2.0
  *
  * For packets of any bytes and of 0 to 40 bytes, of 280 to 288 (where the padding may be longer than the packet, and
  * not), of the two largest sizes and of any above, with any SA, any window and whatever the AEAD makes of it
@@ -10,7 +10,7 @@
  * Sources: src/esp/esp.c src/esp/sa.c src/esp/window.c src/crypto/aead.c src/codec/writer.c src/base/secret.c
  * Options: -eva -eva-slevel 300 -eva-slevel-function main:1,is_padding:1 -eva-split-return full
  * Options: -metrics -metrics-eva-cover
- * Reaches: 100 tw_esp_open tw_esp_peek number_of take_trailer is_padding make_nonce make_aad get_u32
+ * Reaches: 100 tw_esp_open tw_esp_open_unmarked open_sealed tw_esp_peek number_of take_trailer is_padding make_nonce make_aad get_u32
  * Reaches: 50 tw_aead_key_open
  * Reaches: 100 tw_esp_window_infer tw_esp_window_check tw_esp_window_mark advance is_too_old
  * Mutant: src/esp/esp.c | if (packet.len < TW_ESP_PACKET_MIN) return TW_ERR_TRUNCATED; | ;
@@ -18,7 +18,7 @@
  * Mutant: src/esp/esp.c | if (pad_len > end) return TW_ERR_UNEXPECTED; | ;
  * Mutant: src/esp/esp.c | inner[inner_len - 2]; | inner[inner_len + 16];
  * Mutant: src/esp/esp.c | if (inner[i] != | if (inner[i + 3 + TW_ESP_ICV] !=
- * Mutant: src/esp/esp.c | opened->number = number; | ;
+ * Mutant: src/esp/esp.c | if (err == TW_OK) *opened = number; | ;
  */
 #include "crypto/provider.h"
 #include "esp/esp.h"
@@ -46,7 +46,9 @@ static void open_any(uint8_t *packet, size_t size) {
   for (size_t i = 0; i < TW_ESP_WINDOW_BLOCKS; i++) in.window.blocks[i] = any_u64();
   any_bytes(in.salt, sizeof in.salt);
   tw_esp_opened opened;
-  if (tw_esp_open(&in, packet, size, &opened) == TW_OK) use(packet, size, &opened);
+  const tw_err err = any_u32() % 2 == 0 ? tw_esp_open(&in, packet, size, &opened)
+                                        : tw_esp_open_unmarked(&in, packet, size, &opened);
+  if (err == TW_OK) use(packet, size, &opened);
 }
 
 static void open_one(size_t size) {
