@@ -10,7 +10,8 @@
  * Sources: src/esp/esp.c src/esp/sa.c src/esp/window.c src/crypto/aead.c src/codec/writer.c src/base/secret.c
  * Options: -eva -eva-slevel 300 -eva-slevel-function main:1,is_padding:1 -eva-split-return full
  * Options: -metrics -metrics-eva-cover
- * Reaches: 100 tw_esp_open tw_esp_open_unmarked open_sealed tw_esp_peek number_of take_trailer is_padding make_nonce make_aad get_u32
+ * Reaches: 100 tw_esp_open tw_esp_open_unmarked open_sealed tw_esp_peek number_of take_trailer is_padding
+ * Reaches: 100 make_nonce make_aad get_u32
  * Reaches: 50 tw_aead_key_open
  * Reaches: 100 tw_esp_window_infer tw_esp_window_check tw_esp_window_mark advance is_too_old
  * Mutant: src/esp/esp.c | if (packet.len < TW_ESP_PACKET_MIN) return TW_ERR_TRUNCATED; | ;
