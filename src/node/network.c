@@ -207,7 +207,6 @@ void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id 
 
 void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
   network->wait_ms = network->config.repeat_ms;
-  tw_network_look_for_unwanted(network);
   for (size_t i = 0; i < network->tried_count; i++) network->tried[i].again_ms = 0;
   tw_network_reconsider(network, now_ms);
   if (network->state == TW_NETWORK_STUCK && network->refusal == TW_NETWORK_REFUSED_NOTHING)
@@ -220,7 +219,6 @@ void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
 void tw_network_remove(tw_network *network, const tw_client_id *id, uint64_t now_ms) {
   if (tw_network_wants(network, id) || tw_network_find_member(&network->epoch, id) == NULL) return;
   tw_network_stop_gathering(network);
-  network->unwanted = true;
   network->at_once = true;
   tw_network_look_around(network, now_ms);
   if (network->duty_at_ms <= now_ms) tw_network_do_duties(network, now_ms);

@@ -51,7 +51,8 @@ typedef struct tw_network_config {
   bool sign;               /* our leaves have packet keys (D23) */
   uint64_t rekey_after_ms; /* age of our leaf key at which it is renewed, an eighth less at random; 0: never */
   uint64_t switch_ms;      /* sending goes on under an epoch's keys so long after it is known: others lose nothing whose
-                              mail is that slow. A third of it where somebody is removed, or we were away. 0: 3 s */
+                              mail is that slow. A third of it where we were away, and at once where somebody is removed. 0:
+                              3 s */
   uint64_t repeat_ms;      /* no success for so long: ask again; doubles up to an hour. 0: 10 s */
   /** For people. May be NULL. */
   void (*tell)(void *ctx, const char *what, tw_err err);

@@ -210,13 +210,18 @@ static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *c
   return err;
 }
 
-tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
-  tw_node *node = ctx;
-  tw_client_id id;
-  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
+/* Who it is, if it can be anybody at all. */
+static tw_err identify(const tw_node *node, const tw_credential_use *use, tw_client_id *id) {
   if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
   if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
     return TW_ERR_CREDENTIAL;
+  return tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, id);
+}
+
+tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
+  tw_node *node = ctx;
+  tw_client_id id;
+  TW_TRY(identify(node, use, &id));
   if (use->event == TW_CREDENTIAL_UPDATED || wants(node, &id)) return TW_OK;
   return meet(node, &id, &use->credential, tw_node_now(node) / 1000) == TW_ERR_NO_MEMORY ? TW_ERR_NO_MEMORY : TW_OK;
 }
@@ -224,10 +229,7 @@ tw_err tw_node_judge_member(void *ctx, const tw_credential_use *use) {
 tw_err tw_node_judge_peer(void *ctx, const tw_credential_use *use) {
   const tw_node *node = ctx;
   tw_client_id id;
-  TW_TRY(tw_fingerprint_of(node->setup.env, node->client.suite, use->signature_key, &id));
-  if (use->event == TW_CREDENTIAL_EXTERNAL) return TW_ERR_CREDENTIAL;
-  if (use->event == TW_CREDENTIAL_UPDATED && !tw_bytes_equal(use->signature_key, use->old_signature_key))
-    return TW_ERR_CREDENTIAL;
+  TW_TRY(identify(node, use, &id));
   return wants(ctx, &id) ? TW_OK : TW_ERR_CREDENTIAL;
 }
 

@@ -61,16 +61,24 @@ static void take_names(const GENERAL_NAMES *all, char (*names)[TW_X509_NAME], si
   }
 }
 
+/* The alternative names of the first certificate, for the caller to free; NULL: it has none. */
+static tw_err read_names(tw_x509 *x509, tw_bytes certificates, GENERAL_NAMES **names) {
+  X509 *certificate = first_of(x509, certificates);
+  if (certificate == NULL) return TW_ERR_CERTIFICATE;
+  *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  X509_free(certificate);
+  return TW_OK;
+}
+
 tw_err tw_x509_dns_names(tw_x509 *x509, tw_bytes certificates, char (*names)[TW_X509_NAME], size_t max, size_t *count) {
   *count = 0;
   tw_x509_begin();
-  X509 *certificate = first_of(x509, certificates);
-  GENERAL_NAMES *all = certificate == NULL ? NULL : X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  GENERAL_NAMES *all = NULL;
+  const tw_err err = read_names(x509, certificates, &all);
   if (all != NULL) take_names(all, names, max, count);
   GENERAL_NAMES_free(all);
-  X509_free(certificate);
   tw_x509_end();
-  return certificate == NULL ? TW_ERR_CERTIFICATE : TW_OK;
+  return err;
 }
 
 /* ---- addresses ---- */
@@ -89,11 +97,10 @@ static void take_addresses(const GENERAL_NAMES *all, tw_x509_address *addresses,
 tw_err tw_x509_addresses(tw_x509 *x509, tw_bytes certificates, tw_x509_address *addresses, size_t max, size_t *count) {
   *count = 0;
   tw_x509_begin();
-  X509 *certificate = first_of(x509, certificates);
-  GENERAL_NAMES *all = certificate == NULL ? NULL : X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  GENERAL_NAMES *all = NULL;
+  const tw_err err = read_names(x509, certificates, &all);
   if (all != NULL) take_addresses(all, addresses, max, count);
   GENERAL_NAMES_free(all);
-  X509_free(certificate);
   tw_x509_end();
-  return certificate == NULL ? TW_ERR_CERTIFICATE : TW_OK;
+  return err;
 }
