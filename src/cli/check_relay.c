@@ -77,9 +77,7 @@ static tw_err shake_hands(asking *a) {
       .env = a->env,
       .suite = a->identity->suite,
       .signer = a->identity->signer,
-      .credential = a->identity->certificates.chain.len > 0
-                        ? (tw_credential){.type = 2, .identity = tw_buf_bytes(&a->identity->certificates.chain)}
-                        : (tw_credential){.type = 1},
+      .credential = tw_node_identity_credential(a->identity),
       .policy = {.ctx = a, .credential = judge},
   };
   const tw_client *const clients[] = {&client};

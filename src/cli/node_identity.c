@@ -95,6 +95,11 @@ tw_err tw_node_identity_load(const tw_env *env, tw_node_config *config, tw_node_
   return problems->count == before ? TW_OK : TW_ERR_ENCODING;
 }
 
+tw_credential tw_node_identity_credential(const tw_node_identity *identity) {
+  const tw_bytes chain = tw_buf_bytes(&identity->certificates.chain);
+  return chain.len > 0 ? (tw_credential){.type = 2, .identity = chain} : (tw_credential){.type = 1};
+}
+
 void tw_node_identity_clear(tw_node_identity *identity) {
   tw_signer_free(identity->signer);
   tw_certificates_clear(&identity->certificates);

@@ -2,6 +2,8 @@
 #ifndef TW_CLI_NODE_IDENTITY_H
 #define TW_CLI_NODE_IDENTITY_H
 
+#include <treewire/mls.h>
+
 #include "cli/certificates.h"
 #include "node/config.h"
 
@@ -24,6 +26,8 @@ typedef struct tw_node_identity {
  */
 TW_MUST_USE tw_err tw_node_identity_load(const tw_env *env, tw_node_config *config, tw_node_identity *identity,
                                          tw_problems *problems);
+/** What its leaves say who it is: its certificates, or nothing but the key. Borrowed. */
+tw_credential tw_node_identity_credential(const tw_node_identity *identity);
 void tw_node_identity_clear(tw_node_identity *identity);
 
 #endif

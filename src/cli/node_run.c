@@ -100,9 +100,7 @@ static tw_err start_node(running *r, tw_report *report) {
       .loop = &r->loop,
       .config = &p->config,
       .signer = p->identity.signer,
-      .credential = p->identity.certificates.chain.len > 0
-                        ? (tw_credential){.type = 2, .identity = tw_buf_bytes(&p->identity.certificates.chain)}
-                        : (tw_credential){.type = 1},
+      .credential = tw_node_identity_credential(&p->identity),
       .self = p->identity.fingerprint,
       .certified = tw_node_profile_certified(p),
       .store = r->store,
