@@ -122,6 +122,7 @@ static json_t *network_json(const tw_node_config *config, const tw_network_statu
   put(object, "suite", json_string(tw_suite_name(config->network.suite)));
   put(object, "state", json_string(names[status->state]));
   put_number(object, "epoch", status->epoch);
+  put(object, "sending_epoch", status->sends ? json_integer((json_int_t)status->sending_epoch) : json_null());
   put_number(object, "members", status->members);
   put_age(object, "own_key_age", status->leaf_made_ms, now_ms);
   put(object, "sign", json_boolean(signs));
@@ -254,6 +255,14 @@ static const char *bytes_text(const json_t *count, char room[32]) {
   return room;
 }
 
+/* While others are given time to read of a new epoch: the one before. */
+static const char *sending_text(const json_t *network, char room[40]) {
+  const json_t *epoch = json_object_get(network, "sending_epoch");
+  if (!json_is_integer(epoch) || json_equal(epoch, json_object_get(network, "epoch"))) return "";
+  (void)snprintf(room, 40, " (sends under %llu)", number_of(network, "sending_epoch"));
+  return room;
+}
+
 static tw_err say_peer(tw_buf *out, const json_t *peer, bool signs) {
   char a[32], b[32], c[32];
   const json_t *pair = json_object_get(peer, "pair");
@@ -297,7 +306,7 @@ static tw_err say_drops(tw_buf *out, const json_t *drops) {
 }
 
 tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
-  char room[32];
+  char room[32], sending[40];
   const json_t *relay = json_object_get(status, "relay");
   const json_t *network = json_object_get(status, "network");
   TW_TRY(say(out, "node %s, device %s, MTU %llu\n", text_of(status, "name"), text_of(status, "device"),
@@ -307,8 +316,9 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
              : is_true(relay, "packets") ? "up"
                                          : "up, but no packets by it yet",
              text_of(relay, "seen_at")));
-  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members; our key's age %s%s\n", text_of(network, "group"),
-             text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
+  TW_TRY(say(out, "  network    %s: %s, epoch %llu%s, %llu members; our key's age %s%s\n", text_of(network, "group"),
+             text_of(network, "state"), number_of(network, "epoch"), sending_text(network, sending),
+             number_of(network, "members"),
              age_text(network, "own_key_age", room),
              is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
   TW_TRY(say(out, "  suite      %s%s\n", text_of(network, "suite"),

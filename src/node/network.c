@@ -290,6 +290,8 @@ void tw_network_get_status(const tw_network *network, tw_network_status *status)
   status->members = tw_group_member_count(epoch->group);
   status->own_leaf = tw_group_own_leaf(epoch->group);
   status->leaf_made_ms = epoch->leaf_made_ms;
+  status->sends = network->sends;
+  status->sending_epoch = network->sends ? network->sending_epoch : 0;
 }
 
 tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch) {

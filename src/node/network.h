@@ -121,6 +121,8 @@ typedef struct tw_network_status {
   uint32_t members;
   uint32_t own_leaf;
   uint64_t leaf_made_ms;     /* Unix time */
+  bool sends;                /* there are keys to send under */
+  uint64_t sending_epoch;    /* that they are of; 0 without */
   uint32_t number;           /* of the group at the relay, for packets to all of it; 0: not known */
   bool unwanted;             /* there are members that are not to be: nothing may be sent to all until they are gone */
   uint64_t pending_since_ms; /* a commit of ours is under way; 0: none */

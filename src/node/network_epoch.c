@@ -71,6 +71,8 @@ void tw_network_switch_keys(tw_network *network, uint64_t now_ms) {
     newest->at_ms = now_ms + TW_NETWORK_SECOND;
     return;
   }
+  network->sends = true;
+  network->sending_epoch = tw_group_epoch(newest->group);
   keys->settle(keys->ctx, network->config.owner, newest->stamp);
   for (size_t i = 0; i < due; i++) clear_switch(&network->switches[i]);
   network->switch_count -= due;
@@ -148,6 +150,7 @@ void tw_network_drop_pending(tw_network *network) {
 void tw_network_forget(tw_network *network) {
   const tw_node_keys *keys = network->config.keys;
   keys->forget(keys->ctx, network->config.owner);
+  network->sends = false;
   tw_network_stop_switches(network);
   tw_network_drop_held(network);
   tw_network_stop_gathering(network);

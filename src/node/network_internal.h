@@ -131,6 +131,8 @@ struct tw_network {
   uint8_t refused_by[TW_FINGERPRINT_SIZE]; /* the roster of then, see tw_network_sum_roster */
   tw_network_switch switches[TW_NETWORK_SWITCHES];
   size_t switch_count;
+  bool sends;
+  uint64_t sending_epoch;
   tw_network_held held[TW_NETWORK_HELD_MAX];
   size_t held_count;
 

@@ -35,6 +35,7 @@ addresses
 relay_up
 for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
 members "${nodes[@]}" 3
+all_hear
 meet
 
 # ---- traffic: by ping, TCP and broadcast inside; and outside, for the search's own sake ----

@@ -28,6 +28,7 @@ addresses
 relay_up
 for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
 members "${nodes[@]}" 3
+all_hear
 for name in "${nodes[@]}"; do ip -n "$name" link set dev "$name" txqueuelen 10000; done # a busy machine is none of our losses
 meet
 

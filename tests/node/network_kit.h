@@ -357,7 +357,10 @@ static inline void expect_no_leak_and_no_loss(const char *what) {
   }
   for (uint32_t i = 0; i < NODES; i++) {
     const kit_key *sending = &world.nodes[i].sending;
+    const tw_network_status s = status_of(i);
+    if (s.there) assert_int_equal(s.sends, sending->stamp != 0);
     if (sending->stamp == 0) continue;
+    assert_int_equal(s.sending_epoch, sending->epoch);
     for (uint32_t k = 0; k < NODES; k++) {
       if (k == i) continue;
       if ((sending->members >> k & 1) == 0) {

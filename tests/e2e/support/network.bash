@@ -9,6 +9,7 @@
 #   addresses             outside, of all hosts' eth0
 #   relay_up  up NAME     begin them; NAME.err has what they tell
 #   members NAME… COUNT   waits until those are members of a network of so many
+#   all_hear              waits until what any of them sends to all is for all of these members
 #   status_field HOST EXPRESSION   of `treewire status --json` in $s, an expression of perl; peer("name") is one of them
 #   rest                  an end of renewals by time: all have to come to agree
 #   reaches FROM TO [COUNT]  by ping; pings FROM TO [COUNT]: or the script fails
@@ -68,6 +69,17 @@ holds() { [ "$(status_field "$1" "($2) ? 1 : 0")" = 1 ]; } # HOST EXPRESSION
 show_status() {
   local name
   for name in "${nodes[@]}"; do on "$name" "$TREEWIRE" status "./$name.conf" || true; done
+}
+
+# all_hear: what any node sends to all is under the keys of an epoch in which all of them are. After `members`.
+# shellcheck disable=SC2016  # perl's
+all_hear() {
+  local name epoch
+  epoch=$(status_field "${nodes[0]}" '$s->{network}{epoch}')
+  for name in "${nodes[@]}"; do
+    until_true 10 holds "$name" "(\$s->{network}{sending_epoch} // -1) >= $epoch" ||
+      { show_status; die "$name does not send to all under epoch $epoch"; }
+  done
 }
 
 members() { # NAME… COUNT
