@@ -259,7 +259,7 @@ static const char *bytes_text(const json_t *count, char room[32]) {
 static const char *sending_text(const json_t *network, char room[40]) {
   const json_t *epoch = json_object_get(network, "sending_epoch");
   if (!json_is_integer(epoch) || json_equal(epoch, json_object_get(network, "epoch"))) return "";
-  (void)snprintf(room, 40, " (sends under %llu)", number_of(network, "sending_epoch"));
+  (void)snprintf(room, 40, "; sends under %llu's keys", number_of(network, "sending_epoch"));
   return room;
 }
 
@@ -316,10 +316,9 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
              : is_true(relay, "packets") ? "up"
                                          : "up, but no packets by it yet",
              text_of(relay, "seen_at")));
-  TW_TRY(say(out, "  network    %s: %s, epoch %llu%s, %llu members; our key's age %s%s\n", text_of(network, "group"),
-             text_of(network, "state"), number_of(network, "epoch"), sending_text(network, sending),
-             number_of(network, "members"),
-             age_text(network, "own_key_age", room),
+  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members%s; our key's age %s%s\n", text_of(network, "group"),
+             text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
+             sending_text(network, sending), age_text(network, "own_key_age", room),
              is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
   TW_TRY(say(out, "  suite      %s%s\n", text_of(network, "suite"),
              is_true(network, "sign") ? "; what goes to all is signed" : ""));
