@@ -33,6 +33,7 @@ void tw_pairs_peer_reset(tw_pairs_peer *peer) {
   tw_pair_free(peer->pair);
   tw_buf_clear(&peer->context);
   tw_buf_clear(&peer->unsent);
+  tw_buf_clear(&peer->early);
   *peer = (tw_pairs_peer){
       .id = peer->id,
       .number = peer->number,

@@ -46,6 +46,7 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
   peer->context = (tw_buf){0};
   peer->unsent = (tw_buf){0};
   peer->unsent_count = 0;
+  peer->early = (tw_buf){0};
   peer->stamp = 0;
   peer->next_stamp = 0;
   peer->send_later = false;
@@ -81,6 +82,7 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   tw_pair_free(old.pair);
   tw_buf_clear(&old.context);
   tw_buf_clear(&old.unsent);
+  tw_buf_clear(&old.early);
   peer->in_flight = false;
   err = tw_pairs_take_keys(pairs, peer);
   const bool nudge = message.len == 0; /* the responder has a packet to send */

@@ -207,6 +207,33 @@ static void stranger(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   tw_pairs_take(pairs, peer, now_ms);
 }
 
+/*
+ * Mail is not in order with packets: the peer may have our answer, and have renewed its leaf, before we have heard it
+ * under the keys that it has since then, as we have to (D13). Without the update both would wait for each other.
+ */
+static bool is_early(const tw_pairs_peer *peer, tw_bytes body, tw_err err) {
+  tw_pair_message_type type;
+  const tw_pair_state state = status_of(peer).state;
+  return err == TW_ERR_UNEXPECTED && (state == TW_PAIR_ANSWERED || state == TW_PAIR_UNCONFIRMED) &&
+         tw_pair_message_peek(body, &type) == TW_OK && type == TW_PAIR_CONNECTION_UPDATE;
+}
+
+/* The last one, in memory: whoever has sent it asks again if it is lost. */
+static void keep_early(tw_pairs_peer *peer, tw_bytes body) {
+  if (tw_buf_assign(&peer->early, body) != TW_OK) tw_buf_clear(&peer->early);
+}
+
+static void take_early(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+  tw_buf body = peer->early;
+  peer->early = (tw_buf){0};
+  if (body.len > 0) {
+    tw_mail mail = {.kind = TW_MAIL_PAIR, .body = tw_buf_bytes(&body)};
+    memcpy(mail.ref, ref_of(peer), TW_MAIL_REF);
+    tw_pairs_receive(pairs, peer, &mail, now_ms);
+  }
+  tw_buf_clear(&body);
+}
+
 void tw_pairs_receive(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, uint64_t now_ms) {
   if (peer->pair == NULL || memcmp(ref_of(peer), mail->ref, TW_MAIL_REF) != 0) {
     stranger(pairs, peer, now_ms);
@@ -221,6 +248,8 @@ void tw_pairs_receive(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail,
   } else if (err == TW_ERR_APART) {
     tw_pairs_tell(pairs, peer->number, "its epoch is not ours: a new pair is begun", err);
     stranger(pairs, peer, now_ms);
+  } else if (is_early(peer, mail->body, err)) {
+    keep_early(peer, mail->body);
   } else {
     const tw_err_class what = tw_err_class_of(err);
     if (what != TW_CLASS_STALE && what != TW_CLASS_DUPLICATE && err != TW_ERR_UNEXPECTED)
@@ -250,7 +279,8 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
   const tw_node_keys *keys = pairs->config.keys;
   tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer == NULL || peer->pair == NULL || peer->reverting || stamp != peer->stamp) return;
-  if (tw_pair_confirm(peer->pair)) {
+  const bool confirmed = tw_pair_confirm(peer->pair);
+  if (confirmed) {
     const tw_err err = tw_pairs_save(pairs, peer, NULL, 0);
     if (err != TW_OK) {
       revert(pairs, peer, err, now_ms);
@@ -259,9 +289,8 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
     tw_pairs_schedule(pairs, peer, now_ms);
   }
   keys->settle(keys->ctx, number, stamp);
-  if (!peer->send_later) return;
-  peer->send_later = false;
-  if (tw_pairs_send_under(pairs, peer, true) != TW_OK) peer->send_later = true;
+  if (peer->send_later) peer->send_later = tw_pairs_send_under(pairs, peer, true) != TW_OK;
+  if (confirmed) take_early(pairs, peer, now_ms);
 }
 
 /* ---- what we begin ---- */

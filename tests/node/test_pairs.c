@@ -63,6 +63,33 @@ static void a_rekey_loses_nothing(void **state) {
   end();
 }
 
+/* The one that has asked renews its leaf as soon as it has the answer, and its packets are slower than its mail. */
+static void an_update_before_the_first_packet_is_not_lost(void **state) {
+  (void)state;
+  begin(6);
+  calm();
+  tw_pairs_want(nodes[0].pairs, 1, now_ms);
+  calm();
+  assert_true(packet(&nodes[0], &nodes[1]));
+  assert_true(packet(&nodes[1], &nodes[0]));
+  tw_pairs_resume(nodes[0].pairs, 1, now_ms);
+  calm();
+  const uint64_t epoch = status_of(0, 1).pair.epoch;
+  assert_int_equal(status_of(0, 1).pair.state, TW_PAIR_STEADY);
+  assert_int_equal(status_of(1, 0).pair.state, TW_PAIR_ANSWERED);
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  calm();
+  assert_int_equal(status_of(1, 0).pair.state, TW_PAIR_ANSWERED);
+  assert_true(packet(&nodes[0], &nodes[1]));
+  calm();
+  for (uint32_t i = 0; i < 2; i++) {
+    assert_int_equal(status_of(i, 1 - i).pair.state, TW_PAIR_STEADY);
+    assert_int_equal(status_of(i, 1 - i).pair.epoch, epoch + 1);
+    assert_true(packet(&nodes[i], &nodes[1 - i]));
+  }
+  end();
+}
+
 static size_t keys_of(const node *n, uint32_t peer) {
   size_t count = 0;
   for (size_t i = 0; i < n->key_count; i++) count += n->keys[i].peer == peer;
@@ -256,6 +283,7 @@ int main(void) {
       cmocka_unit_test(a_pair_begins_with_the_first_packet_though_the_other_is_away),
       cmocka_unit_test(two_that_begin_at_once_come_to_one_pair),
       cmocka_unit_test(a_rekey_loses_nothing),
+      cmocka_unit_test(an_update_before_the_first_packet_is_not_lost),
       cmocka_unit_test(an_update_that_waits_keeps_its_keys_over_a_restart),
       cmocka_unit_test(both_sides_renew_however_long_mail_takes),
       cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
