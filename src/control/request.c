@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control/parts.h"
+#include "control/patch.h"
 
 static tw_control_pool read_pool(tw_reader *r) {
   const uint8_t pool = tw_read_u8(r);
@@ -55,13 +56,15 @@ static void write_send(tw_writer *w, const tw_control_send *send) {
   tw_write_vector(w, send->message);
 }
 
-/* struct { opaque name<V>; opaque group_id<V>; uint64 epoch; ClientId members<V>; opaque group_info<V>; } group_open */
+/* struct { opaque name<V>; opaque group_id<V>; uint64 epoch; ClientId members<V>; opaque group_info<V>; opaque tree<V>;
+ * } group_open */
 static void read_group_open(tw_reader *r, tw_control_group_open *out) {
   out->name = tw_control_read_name(r);
   out->group_id = tw_control_read_name(r);
   out->epoch = tw_read_u64(r);
   out->members = tw_control_read_clients(r);
   out->group_info = tw_control_read_message(r);
+  out->tree = tw_control_read_tree(r);
 }
 
 static void write_group_open(tw_writer *w, const tw_control_group_open *open) {
@@ -70,11 +73,20 @@ static void write_group_open(tw_writer *w, const tw_control_group_open *open) {
   tw_write_u64(w, open->epoch);
   tw_write_vector(w, open->members);
   tw_write_vector(w, open->group_info);
+  tw_write_vector(w, open->tree);
+}
+
+/* opaque patch<V>, which is a Patch. */
+static tw_bytes read_patch(tw_reader *r) {
+  const tw_bytes patch = tw_control_read_message(r);
+  const tw_err err = tw_reader_err(r) == TW_OK ? tw_control_patch_check(patch) : TW_OK;
+  if (err != TW_OK) tw_reader_fail(r, err);
+  return patch;
 }
 
 /*
  * struct {
- *   opaque group_id<V>; uint64 epoch; opaque commit<V>; opaque group_info<V>; ClientId members<V>;
+ *   opaque group_id<V>; uint64 epoch; opaque commit<V>; opaque group_info<V>; opaque tree<V>; opaque members<V>;
  *   struct { ClientId to<V>; opaque welcome<V>; } welcomes<V>;
  * } group_commit
  */
@@ -83,7 +95,8 @@ static void read_group_commit(tw_reader *r, tw_control_group_commit *out) {
   out->epoch = tw_read_u64(r);
   out->commit = tw_control_read_message(r);
   out->group_info = tw_control_read_message(r);
-  out->members = tw_control_read_clients(r);
+  out->tree = read_patch(r);
+  out->members = read_patch(r);
   out->welcomes = tw_read_vector(r);
   tw_reader walk = tw_reader_of(out->welcomes);
   tw_control_welcome each;
@@ -96,6 +109,7 @@ static void write_group_commit(tw_writer *w, const tw_control_group_commit *comm
   tw_write_u64(w, commit->epoch);
   tw_write_vector(w, commit->commit);
   tw_write_vector(w, commit->group_info);
+  tw_write_vector(w, commit->tree);
   tw_write_vector(w, commit->members);
   tw_write_vector(w, commit->welcomes);
 }

@@ -30,7 +30,7 @@ void tw_network_is_behind(tw_network *network, uint64_t now_ms) {
 static tw_err create(tw_network *network, uint64_t now_ms) {
   tw_group *group = NULL;
   tw_network_epoch epoch = {0};
-  tw_commit_result made = {0};
+  const tw_network_beginning beginning = {.kind = TW_NETWORK_PENDING_OPEN, .next = &epoch};
   tw_secret packet_key = {0};
   tw_buf id = TW_BUF_INIT(tw_env_alloc(network->env));
   tw_err err = tw_channel_binding_group_id(network->env, TW_LITERAL(TW_NETWORK_LABEL), &id);
@@ -40,10 +40,8 @@ static tw_err create(tw_network *network, uint64_t now_ms) {
   if (err == TW_OK) err = tw_network_epoch_of(network, group, &epoch);
   epoch.packet_key = packet_key;
   if (err == TW_OK) err = tw_network_check_epoch(network, &epoch); /* that we could go on with it */
-  if (err == TW_OK) err = tw_group_info_message(epoch.group, true, TW_NO_BYTES, &made.group_info);
-  if (err == TW_OK) err = tw_network_begin(network, TW_NETWORK_PENDING_OPEN, 0, &made, &epoch, NULL, now_ms);
+  if (err == TW_OK) err = tw_network_begin(network, &beginning, now_ms);
   tw_network_epoch_clear(&epoch, network->env);
-  tw_commit_result_clear(&made);
   tw_secret_clear(&packet_key);
   tw_buf_clear(&id);
   return err;
@@ -54,8 +52,8 @@ static tw_err open_again(tw_network *network, uint64_t now_ms) {
   if (now_ms < network->reopen_not_before_ms) return TW_ERR_STATE; /* a relay may want this as often as it likes */
   network->reopen_not_before_ms = tw_network_back_off(network, now_ms);
   tw_network_pending pending = {.kind = TW_NETWORK_PENDING_OPEN, .reopens = true, .since_ms = now_ms};
-  tw_err err = tw_group_info_message(network->epoch.group, true, TW_NO_BYTES, &pending.group_info);
-  if (err == TW_OK) err = tw_network_write_members(&network->epoch, &pending.members);
+  tw_err err = tw_group_info_message(network->epoch.group, false, TW_NO_BYTES, &pending.group_info);
+  if (err == TW_OK) err = tw_network_make_whole(network, &pending);
   if (err != TW_OK) {
     tw_network_pending_clear(&pending, network->env);
     return err;
@@ -193,14 +191,15 @@ static tw_err check_rejoined(tw_network *network, const tw_commit_result *made, 
 }
 
 static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
-  static const tw_join_options join = {.replaces_self = true};
-  static const tw_commit_options options = {.want_group_info = true};
+  const tw_join_options join = {.replaces_self = true, .ratchet_tree = there->tree};
   tw_commit_result made = {0};
   tw_network_epoch next = {0};
+  const tw_network_beginning beginning = {
+      .kind = TW_NETWORK_PENDING_JOIN, .commit = &made.commit, .next = &next, .tree = there->tree};
   tw_secret packet_key = {0};
   tw_err err = tw_network_fresh_packet_key(network, &packet_key);
   if (err == TW_OK)
-    err = tw_group_join_external(&network->client, there->group_info, &join, &options, now_ms / 1000, &made);
+    err = tw_group_join_external(&network->client, there->group_info, &join, NULL, now_ms / 1000, &made);
   if (err == TW_OK) {
     tw_group *group = made.next;
     made.next = NULL;
@@ -208,9 +207,7 @@ static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_
   }
   next.packet_key = packet_key;
   if (err == TW_OK) err = check_rejoined(network, &made, &next);
-  if (err == TW_OK)
-    err = tw_network_begin(network, TW_NETWORK_PENDING_JOIN, tw_group_epoch(next.group) - 1, &made, &next, NULL,
-                           now_ms);
+  if (err == TW_OK) err = tw_network_begin(network, &beginning, now_ms);
   tw_network_epoch_clear(&next, network->env);
   tw_commit_result_clear(&made);
   tw_secret_clear(&packet_key);

@@ -183,9 +183,9 @@ static void an_external_commit_is_a_members_resync_and_nobody_elses(void **state
   relay_expects(k, 4, &request, TW_CONTROL_FORBIDDEN);
   request.body.group_commit.commit = relay_public(k, GROUP, 7, TW_SENDER_NEW_MEMBER_COMMIT, "join");
   relay_expects(k, 4, &request, TW_CONTROL_FORBIDDEN); /* the members might refuse it, and the epoch would be over */
-  request.body.group_commit.members = relay_ids(k, 0, 1, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 1, -1));
   relay_expects(k, 2, &request, TW_CONTROL_MALFORMED); /* the sender is no member then */
-  request.body.group_commit.members = relay_ids(k, 0, 1, 2, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 1, 2, -1));
   relay_expects(k, 2, &request, TW_CONTROL_DONE); /* a member that lost its disk */
   relay_expects(k, 2, &request, TW_CONTROL_DONE); /* and the answer */
   assert_string_equal(mail_of(k, 0, text), "2:7:join");
@@ -236,11 +236,11 @@ static void what_is_no_commit_is_refused(void **state) {
   request.body.group_commit.group_info = relay_info(k, GROUP, 7);
   relay_expects(k, 0, &request, TW_CONTROL_MALFORMED);
   request = good;
-  request.body.group_commit.members = relay_ids(k, 1, 2, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 1, 2, -1));
   relay_expects(k, 0, &request, TW_CONTROL_MALFORMED);
-  request.body.group_commit.members = relay_ids(k, 0, 0, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 0, -1));
   relay_expects(k, 0, &request, TW_CONTROL_MALFORMED);
-  request.body.group_commit.members = relay_ids(k, 0, 1, 2, 3, 4, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 1, 2, 3, 4, -1));
   relay_expects(k, 0, &request, TW_CONTROL_FULL);
   request = good;
   request.body.group_commit.group_id = TW_NO_BYTES;

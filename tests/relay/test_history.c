@@ -321,6 +321,7 @@ static void check_answer(world *w, const struct expected *e, const tw_control_an
   case TW_CONTROL_GROUP_FIND:
     tw_test_same(answer->body.group_find.group_id, group_id(e->group));
     tw_test_same(answer->body.group_find.group_info, relay_info(w->k, group_id(e->group), e->epoch));
+    tw_test_same(answer->body.group_find.tree, relay_tree(w->k, e->epoch));
     assert_int_equal(answer->body.group_find.epoch, e->epoch);
     assert_int_equal(answer->body.group_find.member, e->last_resort);
     break;

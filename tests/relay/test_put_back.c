@@ -27,6 +27,7 @@ static void a_member_brings_the_group_to_where_it_is(void **state) {
   assert_true(answer->body.group_find.member);
   assert_int_equal(answer->body.group_find.number, 1);
   tw_test_same(answer->body.group_find.group_info, relay_info(k, GROUP, 50));
+  tw_test_same(answer->body.group_find.tree, relay_tree(k, 50));
   commits(k, 1, 8, "of before", relay_ids(k, 1, 2, 3, -1), TW_CONTROL_TOO_FAR);
   commits(k, 1, 7, "seven", relay_ids(k, 0, 1, 2, -1), TW_CONTROL_DONE); /* which was accepted then */
   commits(k, 0, 50, "by who is none any more", relay_ids(k, 0, 1, 2, -1), TW_CONTROL_FORBIDDEN);
