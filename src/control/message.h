@@ -137,6 +137,11 @@ typedef struct tw_control_group_open {
   tw_bytes tree;       /* the ratchet_tree, nothing to the relay; may be empty: it is in the GroupInfo */
 } tw_control_group_open;
 
+typedef struct tw_control_group_find {
+  tw_bytes name;
+  bool tree; /* it is wanted in the answer: it is most of what there is */
+} tw_control_group_find;
+
 typedef struct tw_control_group_commit {
   tw_bytes group_id;
   uint64_t epoch; /* that the commit ends */
@@ -173,7 +178,7 @@ typedef struct tw_control_request {
     tw_control_take take;
     tw_control_send send;
     tw_control_group_open group_open;
-    tw_bytes group_find; /* a name */
+    tw_control_group_find group_find;
     tw_control_group_commit group_commit;
     tw_control_group_send group_send;
     tw_control_fetch fetch;
@@ -201,7 +206,7 @@ typedef struct tw_control_group {
   uint32_t number; /* of the group, for packets to all of it */
   bool member;     /* whoever asked is one */
   tw_bytes group_info;
-  tw_bytes tree; /* empty: there is none, or it is in the GroupInfo */
+  tw_bytes tree; /* empty: it was not asked for, there is none, or it is in the GroupInfo */
 } tw_control_group;
 
 typedef struct tw_control_fetched {

@@ -149,8 +149,19 @@ static void write_admit(tw_writer *w, const tw_control_admit *admit) {
   tw_write_u8(w, admit->guest ? 1 : 0);
 }
 
-/* stock: struct { uint8 pool; }; group_find and want_in: struct { opaque name<V>; }; locate: struct { ClientId of<V>;
- * }; bind: struct { }; dismiss: struct { ClientId client; } */
+/* struct { opaque name<V>; uint8 tree; } group_find */
+static void read_group_find(tw_reader *r, tw_control_group_find *out) {
+  out->name = tw_control_read_name(r);
+  out->tree = tw_read_present(r);
+}
+
+static void write_group_find(tw_writer *w, const tw_control_group_find *find) {
+  tw_write_vector(w, find->name);
+  tw_write_u8(w, find->tree ? 1 : 0);
+}
+
+/* stock: struct { uint8 pool; }; want_in: struct { opaque name<V>; }; locate: struct { ClientId of<V>; };
+ * bind: struct { }; dismiss: struct { ClientId client; } */
 static void read_body(tw_reader *r, tw_control_request *out) {
   switch (out->type) {
   case TW_CONTROL_PUBLISH: read_publish(r, &out->body.publish); break;
@@ -158,7 +169,7 @@ static void read_body(tw_reader *r, tw_control_request *out) {
   case TW_CONTROL_TAKE: read_take(r, &out->body.take); break;
   case TW_CONTROL_SEND: read_send(r, &out->body.send); break;
   case TW_CONTROL_GROUP_OPEN: read_group_open(r, &out->body.group_open); break;
-  case TW_CONTROL_GROUP_FIND: out->body.group_find = tw_control_read_name(r); break;
+  case TW_CONTROL_GROUP_FIND: read_group_find(r, &out->body.group_find); break;
   case TW_CONTROL_GROUP_COMMIT: read_group_commit(r, &out->body.group_commit); break;
   case TW_CONTROL_GROUP_SEND: read_group_send(r, &out->body.group_send); break;
   case TW_CONTROL_FETCH: read_fetch(r, &out->body.fetch); break;
@@ -178,7 +189,7 @@ static void write_body(tw_writer *w, const tw_control_request *request) {
   case TW_CONTROL_TAKE: write_take(w, &request->body.take); break;
   case TW_CONTROL_SEND: write_send(w, &request->body.send); break;
   case TW_CONTROL_GROUP_OPEN: write_group_open(w, &request->body.group_open); break;
-  case TW_CONTROL_GROUP_FIND: tw_write_vector(w, request->body.group_find); break;
+  case TW_CONTROL_GROUP_FIND: write_group_find(w, &request->body.group_find); break;
   case TW_CONTROL_GROUP_COMMIT: write_group_commit(w, &request->body.group_commit); break;
   case TW_CONTROL_GROUP_SEND: write_group_send(w, &request->body.group_send); break;
   case TW_CONTROL_FETCH: write_fetch(w, &request->body.fetch); break;

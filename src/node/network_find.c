@@ -9,7 +9,10 @@
 
 void tw_network_find(tw_network *network, uint64_t now_ms) {
   if (network->finding) return;
-  const tw_control_request request = {.type = TW_CONTROL_GROUP_FIND, .body.group_find = tw_buf_bytes(&network->name)};
+  const tw_control_request request = {.type = TW_CONTROL_GROUP_FIND,
+                                      .body.group_find = {tw_buf_bytes(&network->name), network->wants_tree}};
+  network->asked_tree = network->wants_tree;
+  network->wants_tree = false;
   network->finding = tw_network_ask_relay(network, &request, TW_NETWORK_ASK_FIND, 0);
   network->find_at_ms = network->finding ? UINT64_MAX : tw_network_back_off(network, now_ms);
 }
@@ -217,6 +220,11 @@ static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_
 static void try_to_rejoin(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
   if (now_ms < network->rejoin_not_before_ms) { /* a relay may make us do this as often as it likes */
     network->find_at_ms = network->rejoin_not_before_ms;
+    return;
+  }
+  if (!network->asked_tree) { /* which is large, and of use for this alone */
+    network->wants_tree = true;
+    tw_network_find(network, now_ms);
     return;
   }
   if (now_ms > network->rejoin_not_before_ms + TW_NETWORK_WAIT_MAX_MS) network->rejoin_wait_ms = TW_NETWORK_SECOND;

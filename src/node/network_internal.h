@@ -143,6 +143,8 @@ struct tw_network {
   uint32_t number;       /* of the group at the relay */
   uint32_t sequence;     /* of what was pending */
   bool finding;
+  bool asked_tree; /* by the last find */
+  bool wants_tree; /* by the next one */
   bool stocking;
   bool overdue; /* what we lack has not come by mail: put ourselves back */
   uint64_t wait_ms;

@@ -134,7 +134,8 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
 tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
   tw_delivery *d = asking->delivery;
   tw_control_group *answer = &asking->waiting->answer.body.group_find;
-  const tw_bytes name = asking->request->body.group_find;
+  tw_relay_lengths *lengths = &asking->waiting->lengths;
+  const tw_bytes name = asking->request->body.group_find.name;
   tw_relay_group group;
   bool found;
   if (!is_name(name)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a group's name");
@@ -143,7 +144,12 @@ tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
   answer->epoch = group.epoch;
   answer->number = group.number;
   TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &answer->member));
-  return d->store->ops->group_read(d->store, group.number, &d->bytes, &asking->waiting->lengths);
+  TW_TRY(d->store->ops->group_read(d->store, group.number, &d->bytes, lengths));
+  if (!asking->request->body.group_find.tree) {
+    d->bytes.len -= lengths->tree;
+    lengths->tree = 0;
+  }
+  return TW_OK;
 }
 
 /* ---- messages to a group ---- */

@@ -152,7 +152,7 @@ static void what_nobody_would_read_is_not_written(void **state) {
   const tw_bytes too_long = TW_ARRAY(bytes);
   tw_buf out = {0};
   assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_GROUP_FIND}), TW_ERR_ARGUMENT);
-  assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_GROUP_FIND, .body.group_find = too_long}),
+  assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_GROUP_FIND, .body.group_find.name = too_long}),
                    TW_ERR_ARGUMENT);
   assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_LOCATE, .body.locate = too_long}), TW_ERR_ARGUMENT);
   assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_STOCK}), TW_ERR_ARGUMENT);

@@ -13,7 +13,7 @@ static inline tw_group *group_of(uint32_t i) { return world.nodes[i].network->ep
 
 /* What the relay has of the group, as node `i` is told; its GroupInfo in `info`, its tree in `tree`, unless NULL. */
 static inline tw_control_group find_both_as(uint32_t i, tw_buf *info, tw_buf *tree) {
-  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = KIT_NAME};
+  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = {KIT_NAME, true}};
   tw_control_answer answer;
   kit_serve_request(&world.nodes[i], &find, &answer);
   assert_int_equal(answer.status, TW_CONTROL_DONE);

@@ -162,7 +162,7 @@ static void damaged_group_infos_are_of_no_use(void **state) {
     answer.body.group_find.group_info = TW_BYTES(kept.ptr, len);
     answer.body.group_find.tree = tw_buf_bytes(&kept_tree);
     pass_time(UINT64_C(4) * 3600 * 1000);
-    n->network->finding = true;
+    n->network->finding = n->network->asked_tree = true;
     tw_network_found(n->network, &answer, world.now_ms);
     assert_int_not_equal(n->network->pending.kind, TW_NETWORK_PENDING_JOIN);
     while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);

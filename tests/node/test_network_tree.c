@@ -10,14 +10,14 @@ static unsigned bent;
 /* What the victim has sent up with its commits: the last one, and how often another one. */
 static tw_buf last_commit;
 static tw_bytes last_tree;
-static unsigned sendings, wholes, commits;
+static unsigned sendings, wholes, commits, finds, finds_of_trees;
 
 static void begin(uint64_t seed) {
   begin_world(seed, 0, 0x07);
   for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted = 0x07 | 1u << i;
   expect_agreement(0x07, 60000, "at first");
   victim = 2;
-  bent = sendings = wholes = commits = 0;
+  bent = sendings = wholes = commits = finds = finds_of_trees = 0;
 }
 
 static void end(void) {
@@ -126,7 +126,7 @@ static void damaged_trees_are_of_no_use(void **state) {
     answer.body.group_find.group_info = tw_buf_bytes(&info);
     answer.body.group_find.tree = TW_BYTES(kept.ptr, at < tree.len ? at : tree.len);
     pass_time(UINT64_C(4) * 3600 * 1000);
-    n->network->finding = true;
+    n->network->finding = n->network->asked_tree = true;
     tw_network_found(n->network, &answer, world.now_ms);
     assert_int_not_equal(n->network->pending.kind, TW_NETWORK_PENDING_JOIN);
     while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);
@@ -143,6 +143,11 @@ static void damaged_trees_are_of_no_use(void **state) {
 static bool only_count(kit_node *n, const tw_control_request *asked, tw_control_answer *answer) {
   count_sending(n, asked);
   assert_true(answer->status != TW_CONTROL_UNFIT);
+  if (n->index == victim && asked->type == TW_CONTROL_GROUP_FIND) {
+    finds++;
+    finds_of_trees += asked->body.group_find.tree;
+    assert_int_equal(answer->body.group_find.tree.len > 0, asked->body.group_find.tree);
+  }
   return true;
 }
 
@@ -155,9 +160,14 @@ static void a_commit_brings_what_it_changes_and_who_comes_back_too(void **state)
     assert_true(agree(0x07));
     expect_right_tree(0);
   }
+  crash(&world.nodes[victim]);
+  live(5000);
+  assert_true(finds > 0);
+  assert_int_equal(finds_of_trees, 0); /* which are for who has to come back */
   lose_disk(&world.nodes[victim]);
   expect_agreement(0x07, 600000, "after a lost disk");
   expect_right_tree(0);
+  assert_int_equal(finds_of_trees, 1);
   assert_int_equal(wholes, 0);
   assert_true(commits >= 4);
   end();

@@ -3,7 +3,7 @@
 
 static void a_group_is_opened_once_and_found_by_its_name(void **state) {
   relay_kit *k = *state;
-  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   relay_expects(k, 0, &find, TW_CONTROL_UNKNOWN);
   open_three(k);
   const tw_control_answer *answer = relay_do(k, 1, &find);
@@ -40,7 +40,7 @@ static void whoever_lost_the_answer_may_open_again(void **state) {
   assert_int_equal(answer->body.group_open, 1);
   commits(k, 0, 7, "c", relay_ids(k, 0, 1, -1), TW_CONTROL_DONE);
   assert_int_equal(relay_do(k, 0, &open)->status, TW_CONTROL_DONE); /* nor is it put back by that */
-  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   assert_int_equal(relay_do(k, 0, &find)->body.group_find.epoch, 8);
   assert_int_equal(relay_do(k, 1, &open)->status, TW_CONTROL_TAKEN); /* another one's */
   open = relay_open_of(k, "net", GROUP, 7, relay_ids(k, 0, 1, -1));  /* other members */
@@ -79,7 +79,7 @@ static void what_is_no_group_is_not_opened(void **state) {
     open = good;
     open.body.group_open.group_id = bad_names[i];
     relay_expects(k, 0, &open, TW_CONTROL_MALFORMED);
-    const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = bad_names[i]);
+    const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {bad_names[i], true});
     relay_expects(k, 0, &find, TW_CONTROL_MALFORMED);
     const tw_control_request want = RELAY_REQUEST(TW_CONTROL_WANT_IN, .want_in = bad_names[i]);
     relay_expects(k, 0, &want, TW_CONTROL_MALFORMED);
@@ -112,7 +112,7 @@ static void a_commit_goes_to_the_members_of_before_but_its_sender(void **state) 
   assert_string_equal(mail_of(k, 2, text), "2:7:add3");
   assert_string_equal(mail_of(k, 3, text), "4:8:hello");
   assert_string_equal(mail_of(k, 4, text), "");
-  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   const tw_control_answer *answer = relay_do(k, 3, &find);
   assert_int_equal(answer->body.group_find.epoch, 8);
   assert_true(answer->body.group_find.member);
@@ -360,7 +360,7 @@ static void a_group_of_nobody_goes(void **state) {
   k->now_ms += k->limits.unseen_ms + 1;
   assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
   while (more) assert_int_equal(tw_delivery_sweep(k->delivery, k->now_ms, &more), TW_OK);
-  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   relay_expects(k, 1, &find, TW_CONTROL_DONE);
   k->now_ms += k->limits.unseen_ms + 1;
   for (more = true; more;) assert_int_equal(tw_delivery_sweep(k->delivery, k->now_ms, &more), TW_OK);

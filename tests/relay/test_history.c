@@ -258,7 +258,8 @@ static void step_find(world *w, unsigned peer) {
   const unsigned g = roll(w, GROUPS);
   const model_group *group = &w->groups[g];
   enter(w, peer);
-  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = kit_text(group_name(g)));
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND,
+                                                   .group_find = {kit_text(group_name(g)), true});
   struct expected *e = ask(w, peer, &request, group->open ? TW_CONTROL_DONE : TW_CONTROL_UNKNOWN);
   e->group = g;
   e->epoch = group->epoch;

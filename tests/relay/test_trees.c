@@ -3,7 +3,7 @@
 #include "relay/store_parts.h"
 
 static const tw_control_group *find(relay_kit *k) {
-  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   const tw_control_answer *answer = relay_do(k, 0, &request);
   assert_int_equal(answer->status, TW_CONTROL_DONE);
   return &answer->body.group_find;
@@ -153,6 +153,18 @@ static void group_info_and_tree_have_one_limit_however_small_the_patch(void **st
   expects_epoch(k, 8);
 }
 
+static void the_tree_is_given_to_who_asks_for_it(void **state) {
+  relay_kit *k = *state;
+  open_three(k);
+  expects_epoch(k, 7);
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find.name = TW_LITERAL("net"));
+  const tw_control_answer *answer = relay_do(k, 4, &request);
+  assert_int_equal(answer->status, TW_CONTROL_DONE);
+  tw_test_same(answer->body.group_find.group_id, GROUP);
+  tw_test_same(answer->body.group_find.group_info, relay_info(k, GROUP, 7));
+  assert_int_equal(answer->body.group_find.tree.len, 0);
+}
+
 static void who_lies_spoils_the_copy_until_all_of_it_comes(void **state) {
   relay_kit *k = *state;
   open_three(k);
@@ -267,6 +279,7 @@ int main(void) {
       RELAY_BOTH(whether_it_fits_is_said_to_who_may_commit_and_comes_first),
       RELAY_BOTH(what_is_no_patch_is_malformed),
       RELAY_BOTH(group_info_and_tree_have_one_limit_however_small_the_patch),
+      RELAY_BOTH(the_tree_is_given_to_who_asks_for_it),
       RELAY_BOTH(who_lies_spoils_the_copy_until_all_of_it_comes),
       RELAY_BOTH(a_tree_may_be_empty),
       cmocka_unit_test(a_group_of_before_goes_on_with_its_first_whole_tree),
