@@ -55,7 +55,8 @@ static tw_err put_together(tw_bytes before, tw_bytes parts, tw_buf *out) {
   tw_reader walk = tw_reader_of(parts);
   part each;
   while (next_part(&walk, &each)) {
-    if (each.from > before.len || each.length > before.len - each.from) return TW_ERR_APART;
+    if (each.from > before.len) return TW_ERR_APART;
+    if (each.length > before.len - each.from) return TW_ERR_APART;
     if (each.length > 0) TW_TRY(tw_buf_append(out, TW_BYTES(before.ptr + each.from, each.length)));
     TW_TRY(tw_buf_append(out, each.put));
   }
