@@ -33,7 +33,7 @@ typedef struct step {
     const tw_hash *hash;
     const tw_aead *aead;
     const tw_signature *scheme;
-    tw_group_id group;
+    tw_dh_group group;
     tw_mlkem_id mlkem;
   } of;
   tw_bytes part[PARTS_MAX]; /* copies */
@@ -157,19 +157,19 @@ static tw_err trace_aead_key_new(tw_provider *provider, const tw_alloc *alloc, c
   return HAND_ON(aead_key_new, alloc, aead, key, out); /* its head has the operations of who made it */
 }
 
-static tw_err trace_dh_check(tw_provider *provider, tw_group_id group, tw_bytes public_key) {
+static tw_err trace_dh_check(tw_provider *provider, tw_dh_group group, tw_bytes public_key) {
   step *s = note(provider, STEP_DH_CHECK);
   if (s != NULL) s->of.group = group, add(s, public_key);
   return HAND_ON(dh_check, group, public_key);
 }
 
-static tw_err trace_dh_public(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key) {
+static tw_err trace_dh_public(tw_provider *provider, tw_dh_group group, tw_bytes scalar, uint8_t *public_key) {
   step *s = note(provider, STEP_DH_PUBLIC);
   if (s != NULL) s->of.group = group, add(s, scalar);
   return HAND_ON(dh_public, group, scalar, public_key);
 }
 
-static tw_err trace_dh(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key, bool know_public,
+static tw_err trace_dh(tw_provider *provider, tw_dh_group group, tw_bytes scalar, uint8_t *public_key, bool know_public,
                        tw_bytes peer, uint8_t *shared) {
   step *s = note(provider, STEP_DH);
   if (s != NULL) {
@@ -251,6 +251,8 @@ tw_provider *bench_trace_provider(void) {
       .aead_key_free = made->inner->ops->aead_key_free,
       .aead_key_seal = made->inner->ops->aead_key_seal,
       .aead_key_open = made->inner->ops->aead_key_open,
+      .aead_key_rest = made->inner->ops->aead_key_rest,
+      .aead_key_wake = made->inner->ops->aead_key_wake,
       .dh_check = trace_dh_check,
       .dh_public = trace_dh_public,
       .dh = trace_dh,

@@ -1,4 +1,4 @@
-/* Buffers of a channel: grown on demand, released when idle. SPDX-License-Identifier: Apache-2.0 */
+/* Memory of a channel: buffers that grow on demand, and are released when idle, as is what keys take. SPDX-License-Identifier: Apache-2.0 */
 #include "channel/channel_internal.h"
 
 #include <string.h>
@@ -40,4 +40,7 @@ void tw_channel_release_idle(tw_channel *channel) {
     channel->output_at = 0;
   }
   tw_buf_clear(&channel->trial);
+  tw_record_key_rest(&channel->send);
+  tw_record_key_rest(&channel->receive);
+  tw_record_key_rest(&channel->receive_next);
 }

@@ -11,9 +11,10 @@ static size_t unsent(const tw_channel *channel) { return channel->output.len - c
 /* The size that the buffer grows to for application data. */
 static size_t full_size(const tw_channel *channel) { return (size_t)channel->options.output_high_water + FULL_RECORD; }
 
-/* `need` bytes of room behind what is in the output. */
+/* `need` bytes of room behind what is in the output; and what sealing takes. */
 static tw_err make_room(tw_channel *channel, size_t need) {
   tw_buf *out = &channel->output;
+  TW_TRY(tw_record_key_wake(&channel->send));
   if (need <= out->cap - out->len) return TW_OK;
   const size_t pending = unsent(channel);
   if (channel->output_at > 0) {

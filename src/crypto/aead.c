@@ -26,6 +26,12 @@ void tw_aead_key_free(tw_aead_key *key) {
   if (key != NULL) key->ops->aead_key_free(key);
 }
 
+void tw_aead_key_rest(tw_aead_key *key) {
+  if (key != NULL) key->ops->aead_key_rest(key);
+}
+
+tw_err tw_aead_key_wake(tw_aead_key *key) { return key == NULL ? TW_OK : key->ops->aead_key_wake(key); }
+
 tw_err tw_aead_key_seal(tw_aead_key *key, const uint8_t nonce[TW_AEAD_NONCE], tw_bytes aad, tw_bytes plaintext,
                         uint8_t *out) {
   return key->ops->aead_key_seal(key, nonce, aad, plaintext, out);

@@ -108,6 +108,13 @@ TW_MUST_USE tw_err tw_aead_key_seal(tw_aead_key *key, const uint8_t nonce[TW_AEA
                                     tw_bytes plaintext, uint8_t *out);
 TW_MUST_USE tw_err tw_aead_key_open(tw_aead_key *key, const uint8_t nonce[TW_AEAD_NONCE], tw_bytes aad,
                                     tw_bytes ciphertext, uint8_t *out);
+/*
+ * Let go of what a key takes beside its own bytes, some kilobyte, while it is not used. It is taken again when the key
+ * is used, and sealing and opening may fail with TW_ERR_NO_MEMORY then; or before, by tw_aead_key_wake: after TW_OK
+ * they do not. NULL: nothing.
+ */
+void tw_aead_key_rest(tw_aead_key *key);
+TW_MUST_USE tw_err tw_aead_key_wake(tw_aead_key *key);
 
 /*
  * KEM key pairs (HPKE DeriveKeyPair, RFC 9180 section 7.1.3, draft-ietf-hpke-pq). `public_key` has room for

@@ -25,7 +25,7 @@ static const tw_group groups[] = {
     [TW_GROUP_P521] = {TW_GROUP_P521, 66, 133, 66, 0x01, order_p521},
 };
 
-const tw_group *tw_group_of(tw_group_id id) { return &groups[id]; }
+const tw_group *tw_group_of(tw_dh_group id) { return &groups[id]; }
 
 bool tw_group_scalar_valid(const tw_group *group, const uint8_t *scalar) {
   if (group->order == NULL) return true;

@@ -5,7 +5,7 @@
 #include "crypto/provider.h"
 
 typedef struct tw_group {
-  tw_group_id id;
+  tw_dh_group id;
   uint8_t scalar_size;
   uint8_t public_size;
   uint8_t shared_size;
@@ -13,7 +13,7 @@ typedef struct tw_group {
   const uint8_t *order; /* big-endian, NULL for X25519 and X448, where every scalar is one */
 } tw_group;
 
-const tw_group *tw_group_of(tw_group_id id);
+const tw_group *tw_group_of(tw_dh_group id);
 
 /* Whether the scalar is in 1 … order - 1, in constant time. */
 bool tw_group_scalar_valid(const tw_group *group, const uint8_t *scalar);

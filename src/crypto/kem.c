@@ -10,7 +10,7 @@ typedef struct kem_row {
   uint16_t id;
   const tw_hash *hash;
   bool has_group;
-  tw_group_id group;
+  tw_dh_group group;
   bool has_mlkem;
   tw_mlkem_id mlkem;
   uint8_t group_seed;

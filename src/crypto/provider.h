@@ -5,7 +5,7 @@
 #include "crypto/suites.h"
 
 /* Groups of Diffie-Hellman. */
-typedef enum tw_group_id { TW_GROUP_X25519, TW_GROUP_X448, TW_GROUP_P256, TW_GROUP_P384, TW_GROUP_P521 } tw_group_id;
+typedef enum tw_dh_group { TW_GROUP_X25519, TW_GROUP_X448, TW_GROUP_P256, TW_GROUP_P384, TW_GROUP_P521 } tw_dh_group;
 enum { TW_DH_SCALAR_MAX = 66, TW_DH_PUBLIC_MAX = 133, TW_DH_SHARED_MAX = 66 };
 
 /* Parameter sets of ML-KEM. */
@@ -40,16 +40,18 @@ typedef struct tw_provider_ops {
   void (*aead_key_free)(tw_aead_key *key);
   tw_err (*aead_key_seal)(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out);
   tw_err (*aead_key_open)(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out);
+  void (*aead_key_rest)(tw_aead_key *key);
+  tw_err (*aead_key_wake)(tw_aead_key *key);
 
   /* TW_ERR_KEY for a point that is not on the curve. X25519 and X448: nothing to check. */
-  tw_err (*dh_check)(tw_provider *provider, tw_group_id group, tw_bytes public_key);
+  tw_err (*dh_check)(tw_provider *provider, tw_dh_group group, tw_bytes public_key);
   /* The public key of a valid scalar. */
-  tw_err (*dh_public)(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key);
+  tw_err (*dh_public)(tw_provider *provider, tw_dh_group group, tw_bytes scalar, uint8_t *public_key);
   /*
    * The shared secret (x coordinate). TW_ERR_KEY for an invalid peer or a result of zero. `public_key` is the scalar's:
    * given if `know_public`, else computed into it.
    */
-  tw_err (*dh)(tw_provider *provider, tw_group_id group, tw_bytes scalar, uint8_t *public_key, bool know_public,
+  tw_err (*dh)(tw_provider *provider, tw_dh_group group, tw_bytes scalar, uint8_t *public_key, bool know_public,
                tw_bytes peer, uint8_t *shared);
 
   tw_err (*mlkem_public)(tw_provider *provider, tw_mlkem_id id, tw_bytes seed, uint8_t *public_key);

@@ -43,6 +43,9 @@ TW_MUST_USE tw_err tw_record_key_init(const tw_env *env, const tw_suite *suite, 
 /* Let a new key's records be numbered from `sequence` on instead of from 0, see docs/protocols.md (D4). */
 void tw_record_key_continue(tw_record_key *key, uint64_t sequence);
 void tw_record_key_clear(tw_record_key *key);
+/* As tw_aead_key_rest and tw_aead_key_wake; no key: nothing. */
+static inline void tw_record_key_rest(const tw_record_key *key) { tw_aead_key_rest(key->aead); }
+TW_MUST_USE static inline tw_err tw_record_key_wake(const tw_record_key *key) { return tw_aead_key_wake(key->aead); }
 /* `*from` becomes none, what `*to` held is cleared. */
 void tw_record_key_move(tw_record_key *to, tw_record_key *from);
 static inline bool tw_record_key_is_set(const tw_record_key *key) { return key->aead != NULL; }

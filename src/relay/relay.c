@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "crypto/crypto.h"
 #include "net/wire.h"
-#include "relay/forward_table.h"
+#include "relay/presence.h"
 #include "relay/udp.h"
 
 enum {
@@ -19,27 +19,7 @@ enum {
   PORT_TRIES = 16
 };
 
-/* A client: from its first request until it has been away for long enough, or another connection of its is there. */
-typedef struct client {
-  struct client *next; /* of those that are away, the longest first */
-  struct client *previous;
-  struct client *next_fresh;
-  tw_relay *relay;
-  tw_control_caller *caller; /* NULL: away */
-  tw_delivery_peer peer;
-  void *user;
-  uint32_t number; /* in the table by it; 0: not */
-  uint32_t open;   /* requests that were not answered */
-  uint64_t away_since_ms;
-  bool fresh; /* its number is not durable yet */
-  bool away;  /* in that list */
-  bool dismissed;
-} client;
-
-typedef struct client_list {
-  client *first;
-  client *last;
-} client_list;
+typedef tw_presence client;
 
 struct tw_relay {
   tw_relay_config config;
@@ -50,84 +30,11 @@ struct tw_relay {
   tw_relay_udp *udp;
   uv_timer_t sweeper;
   uv_timer_t away_timer;
-  tw_forward_table clients; /* by number */
-  client_list away;
-  client *fresh;
+  tw_presences clients;
   unsigned parts; /* that free themselves: server, sockets, timers */
   bool broken;
   tw_report why;
 };
-
-/* ---- clients ---- */
-
-static client *find(const tw_relay *relay, uint32_t number) { return tw_forward_table_get(&relay->clients, number); }
-
-static client *find_here(const tw_relay *relay, uint32_t number) {
-  client *found = find(relay, number);
-  return found != NULL && found->caller != NULL ? found : NULL;
-}
-
-static void leave_away(client *c) {
-  client_list *list = &c->relay->away;
-  if (!c->away) return;
-  c->away = false;
-  *(c->previous != NULL ? &c->previous->next : &list->first) = c->next;
-  *(c->next != NULL ? &c->next->previous : &list->last) = c->previous;
-}
-
-static void go_away(client *c) {
-  client_list *list = &c->relay->away;
-  c->away = true;
-  c->away_since_ms = uv_now(c->relay->config.loop);
-  c->next = NULL;
-  c->previous = list->last;
-  *(list->last != NULL ? &list->last->next : &list->first) = c;
-  list->last = c;
-}
-
-static void leave_fresh(client *c) {
-  client **at = &c->relay->fresh;
-  if (!c->fresh) return;
-  c->fresh = false;
-  while (*at != c) at = &(*at)->next_fresh;
-  *at = c->next_fresh;
-}
-
-static void leave_table(client *c) {
-  if (c->number != 0) tw_forward_table_drop(&c->relay->clients, c->number);
-  c->number = 0;
-}
-
-/* Answers of its may still be on their way. */
-static void free_if_done(client *c) {
-  if (c->caller != NULL || c->number != 0 || c->open > 0) return;
-  leave_fresh(c);
-  tw_alloc_free(NULL, c);
-}
-
-static void forget(client *c) {
-  leave_away(c);
-  leave_table(c);
-  free_if_done(c);
-}
-
-/* Its number is known now, and may be another one than after a batch that failed. */
-static tw_err enter(client *c) {
-  tw_relay *relay = c->relay;
-  if (c->peer.number == c->number || c->peer.number == 0) return TW_OK;
-  TW_TRY(tw_forward_table_reserve(&relay->clients));
-  client *former = find(relay, c->peer.number);
-  if (former != NULL) forget(former);
-  leave_table(c);
-  c->number = c->peer.number;
-  tw_forward_table_put(&relay->clients, c->number, c);
-  if (!c->fresh) {
-    c->next_fresh = relay->fresh;
-    relay->fresh = c;
-    c->fresh = true;
-  }
-  return TW_OK;
-}
 
 /* ---- where they are ---- */
 
@@ -140,15 +47,15 @@ static tw_control_address address_of(const tw_forward_address *address) {
 static void on_locate(void *ctx, tw_control_location *location) {
   const tw_relay *relay = ctx;
   tw_forward_client_stats stats;
-  location->online = find_here(relay, location->number) != NULL;
+  location->online = tw_presences_find_here(&relay->clients, location->number) != NULL;
   if (tw_forward_client(relay->forward, location->number, tw_relay_udp_now(), &stats) && stats.bound)
     location->address = address_of(&stats.address);
 }
 
-static void tell_moved(const client *c) {
+static void tell_moved(tw_relay *relay, const client *c) {
   tw_control_location location = {.number = c->number};
-  on_locate(c->relay, &location);
-  tw_delivery_moved(c->relay->delivery, &c->peer.id, &location);
+  on_locate(relay, &location);
+  tw_delivery_moved(relay->delivery, &c->peer.id, &location);
 }
 
 /* ---- what the delivery service says ---- */
@@ -162,11 +69,7 @@ static void on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) 
   const tw_relay *relay = ctx;
   client *c = (client *)(uintptr_t)tag; /* NOLINT(performance-no-int-to-ptr): it was one */
   tw_control_answer bound = *answer;
-  c->open--;
-  if (c->caller == NULL) {
-    free_if_done(c);
-    return;
-  }
+  if (!tw_presence_answered(c)) return;
   if (answer->to == TW_CONTROL_BIND && answer->status == TW_CONTROL_DONE) {
     tw_control_binding *binding = &bound.body.bind;
     if (tw_forward_grant(relay->forward, c->number, NULL, tw_relay_udp_now(), &binding->session, binding->token) !=
@@ -177,7 +80,7 @@ static void on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) 
 }
 
 static void push(const tw_relay *relay, uint32_t number, const tw_control_push *what) {
-  const client *c = find_here(relay, number);
+  const client *c = tw_presences_find_here(&relay->clients, number);
   if (c != NULL) tw_control_caller_push(c->caller, what);
 }
 
@@ -201,10 +104,10 @@ static void on_members(void *ctx, uint32_t group, const uint32_t *numbers, size_
     tw_forward_group_remove(relay->forward, number);
 }
 
-static void stop_packets(client *c) {
-  tw_forward_remove(c->relay->forward, c->number);
-  tell_moved(c);
-  forget(c);
+static void stop_packets(tw_relay *relay, client *c) {
+  tw_forward_remove(relay->forward, c->number);
+  tell_moved(relay, c);
+  tw_presence_forget(c);
 }
 
 /* Packets stop at once, too, for one that is not connected at the moment. */
@@ -217,9 +120,8 @@ static void on_dismissed(void *ctx, const tw_fingerprint *who) {
     if (relay->config.dismissed != NULL) relay->config.dismissed(relay->config.ctx, caller);
     return;
   }
-  client *c = relay->away.first;
-  while (c != NULL && memcmp(&c->peer.id, who, sizeof *who) != 0) c = c->next;
-  if (c != NULL && !c->fresh) stop_packets(c);
+  client *c = tw_presences_find_away(&relay->clients, who);
+  if (c != NULL && !c->fresh) stop_packets(relay, c);
 }
 
 static bool has_member(void *ctx, uint32_t group, uint32_t number) {
@@ -247,25 +149,10 @@ static void break_down(tw_relay *relay, const char *words) {
   (void)uv_timer_start(&relay->away_timer, on_breaker, 0, 0); /* what it is for otherwise is over */
 }
 
-/* Those who have got a number: it is theirs now, or after all not. */
-static void settle_fresh(tw_relay *relay, bool durable) {
-  while (relay->fresh != NULL) {
-    client *c = relay->fresh;
-    leave_fresh(c);
-    if (durable) {
-      tell_moved(c);
-      continue;
-    }
-    c->peer.number = 0;
-    leave_away(c);
-    leave_table(c);
-    free_if_done(c);
-  }
-}
-
 static void flush(tw_relay *relay) {
   const tw_err err = tw_delivery_flush(relay->delivery);
-  settle_fresh(relay, err == TW_OK);
+  client *c;
+  while ((c = tw_presences_settle(&relay->clients, err == TW_OK)) != NULL) tell_moved(relay, c);
   if (err == TW_ERR_STATE || err == TW_ERR_ENCODING) break_down(relay, relay->store->why.text);
 }
 
@@ -282,7 +169,7 @@ static void on_request(void *ctx, tw_control_caller *caller, const tw_control_re
   if (err != TW_OK)
     c->open--;
   else
-    err = enter(c);
+    err = tw_presence_enter(c);
   if (err != TW_OK) tw_control_caller_end(caller, err);
   if (tw_delivery_is_full(relay->delivery)) flush(relay);
 }
@@ -292,11 +179,8 @@ static void on_request(void *ctx, tw_control_caller *caller, const tw_control_re
 static tw_err on_came(void *ctx, tw_control_caller *caller) {
   tw_relay *relay = ctx;
   if (tw_control_server_count(relay->server) > relay->config.clients_max) return TW_ERR_LIMIT;
-  client *c = tw_alloc_zero(NULL, sizeof *c);
-  if (c == NULL) return TW_ERR_NO_MEMORY;
-  c->relay = relay;
-  c->caller = caller;
-  c->peer.id = *tw_control_caller_id(caller);
+  client *c;
+  TW_TRY(tw_presences_add(&relay->clients, caller, tw_control_caller_id(caller), &c));
   *tw_control_caller_user(caller) = c;
   const tw_err err = relay->config.came != NULL ? relay->config.came(relay->config.ctx, caller) : TW_OK;
   if (err != TW_OK) tw_alloc_free(NULL, c);
@@ -307,17 +191,14 @@ static void on_gone(void *ctx, tw_control_caller *caller) {
   tw_relay *relay = ctx;
   client *c = *tw_control_caller_user(caller);
   if (relay->config.gone != NULL) relay->config.gone(relay->config.ctx, caller);
-  c->caller = NULL;
-  if (c->number != 0) {
-    tw_delivery_gone(relay->delivery, &c->peer);
-    go_away(c);
-    if (c->dismissed)
-      stop_packets(c);
-    else if (!c->fresh)
-      tell_moved(c);
-  } else {
-    free_if_done(c);
-  }
+  const bool is_known = c->number != 0;
+  if (is_known) tw_delivery_gone(relay->delivery, &c->peer);
+  tw_presence_leave(c, uv_now(relay->config.loop));
+  if (!is_known) return;
+  if (c->dismissed)
+    stop_packets(relay, c);
+  else if (!c->fresh)
+    tell_moved(relay, c);
 }
 
 static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end) {
@@ -339,9 +220,9 @@ static void on_short(void *ctx, int why) {
 static void on_away_timer(uv_timer_t *timer) {
   tw_relay *relay = timer->data;
   const uint64_t now_ms = uv_now(relay->config.loop);
-  while (relay->away.first != NULL && now_ms - relay->away.first->away_since_ms >= relay->config.away_ms) {
-    stop_packets(relay->away.first);
-  }
+  client *c;
+  while ((c = relay->clients.first_away) != NULL && now_ms - c->away_since_ms >= relay->config.away_ms)
+    stop_packets(relay, c);
 }
 
 static void on_sweeper(uv_timer_t *timer) {
@@ -358,10 +239,10 @@ static void on_received(void *ctx) {
   tw_relay *relay = ctx;
   tw_forward_bound bound;
   while (tw_forward_next_bound(relay->forward, &bound)) {
-    const client *c = find(relay, bound.client);
+    const client *c = tw_presences_find(&relay->clients, bound.client);
     const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound.session, address_of(&bound.address)}};
     push(relay, bound.client, &what);
-    if (c != NULL && bound.moved) tell_moved(c);
+    if (c != NULL && bound.moved) tell_moved(relay, c);
   }
 }
 
@@ -370,11 +251,10 @@ static void on_broke(void *ctx, int why) { break_down(ctx, strerror(why)); }
 /* ---- start and end ---- */
 
 static void free_relay(tw_relay *relay) {
-  while (relay->away.first != NULL) forget(relay->away.first);
+  tw_presences_clear(&relay->clients);
   tw_delivery_free(relay->delivery);
   tw_relay_store_close(relay->store);
   tw_forward_free(relay->forward);
-  tw_forward_table_clear(&relay->clients);
   if (relay->config.freed != NULL) relay->config.freed(relay->config.ctx);
   tw_alloc_free(NULL, relay);
 }
@@ -415,7 +295,8 @@ static tw_err open_services(tw_relay *relay, tw_report *report) {
                                                   .failed = on_failed}};
   tw_err err = tw_delivery_new(&delivery, &relay->delivery);
   if (err == TW_OK) err = tw_forward_new(config->env, &config->forward, &relay->forward);
-  if (err == TW_OK) err = tw_random(config->env, (uint8_t *)relay->clients.seed, sizeof relay->clients.seed);
+  if (err == TW_OK)
+    err = tw_random(config->env, (uint8_t *)relay->clients.by_number.seed, sizeof relay->clients.by_number.seed);
   return err == TW_OK ? TW_OK : tw_report_fail(report, err, "%s", tw_err_text(err));
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "crypto/provider.h"
 #include "support/tw_test_wire.h"
 
 static tw_test_wire wire;
@@ -236,6 +237,49 @@ static void buffers_go_when_idle(void **state) {
   assert_true(wire.test.alloc_bytes + 100000 < busy);
   assert_true(tw_channel_deadline(alice->channel) > wire.now_ms + 60000);
   send_pattern(alice, bob, 200000, SIZE_MAX);
+}
+
+static const tw_provider_ops *real_ops;
+static unsigned rests;
+static bool cannot_wake;
+
+static void counting_rest(tw_aead_key *key) {
+  rests++;
+  real_ops->aead_key_rest(key);
+}
+
+static tw_err failing_wake(tw_aead_key *key) { return cannot_wake ? TW_ERR_NO_MEMORY : real_ops->aead_key_wake(key); }
+
+/* And when there is no memory for them once more, nothing is lost but the try. */
+static void keys_rest_when_idle(void **state) {
+  (void)state;
+  tw_provider *provider = wire.test.env.provider;
+  real_ops = provider->ops;
+  static tw_provider_ops ops; /* keys refer to it until the teardown */
+  ops = *real_ops;
+  ops.aead_key_rest = counting_rest;
+  ops.aead_key_wake = failing_wake;
+  provider->ops = &ops;
+  tw_test_wire_establish(&wire);
+  send_pattern(alice, bob, 1000, SIZE_MAX);
+  assert_int_equal(rests, 0);
+  for (unsigned i = 0; i < 3; i++) {
+    wire.now_ms += 1000;
+    assert_int_equal(tw_channel_tick(alice->channel, wire.now_ms), TW_OK);
+    assert_int_equal(tw_channel_tick(bob->channel, wire.now_ms), TW_OK);
+  }
+  assert_true(rests >= 4); /* of two channels, two keys each */
+  cannot_wake = true;
+  size_t taken;
+  assert_int_equal(tw_channel_write(alice->channel, TW_BYTES(pattern, 1000), &taken), TW_ERR_NO_MEMORY);
+  assert_int_equal(taken, 0);
+  cannot_wake = false;
+  send_pattern(alice, bob, 1000, SIZE_MAX);
+  send_pattern(bob, alice, 1000, SIZE_MAX);
+  assert_int_equal(tw_channel_rekey(alice->channel, wire.now_ms), TW_OK);
+  run();
+  tw_test_wire_same_epoch(&wire);
+  provider->ops = real_ops;
 }
 
 /* ---- updates ---- */
@@ -597,6 +641,7 @@ int main(void) {
       TEST(data_can_be_written_in_place),
       TEST(padding_hides_lengths),
       TEST(buffers_go_when_idle),
+      TEST(keys_rest_when_idle),
       TEST(updates_keep_the_data_in_flight),
       TEST(ties_resolve_with_data_both_ways),
       TEST(any_order_of_events_keeps_the_stream),

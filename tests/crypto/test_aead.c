@@ -194,12 +194,50 @@ static void keys_of_wrong_length_are_the_callers_mistake(void **state) {
   tw_test_env_clear(&test);
 }
 
+/* Before sealing, before opening, twice, and with or without being woken. */
+static void a_key_that_has_rested_is_the_same(void **state) {
+  (void)state;
+  tw_test_env test;
+  tw_test_env_init(&test, 1);
+  uint8_t plain[40];
+  fill(plain, sizeof plain);
+  for (size_t a = 0; a < 3; a++) {
+    const tw_suite *suite = suite_with(aeads[a]);
+    uint8_t once[sizeof plain + TW_AEAD_TAG];
+    uint8_t sealed[sizeof once];
+    uint8_t opened[sizeof plain];
+    tw_aead_key *key = NULL;
+    assert_int_equal(tw_aead_seal(&test.env, suite, key_of(suite), nonce, TW_NO_BYTES, TW_ARRAY(plain), once), TW_OK);
+    assert_int_equal(tw_aead_key_new(&test.env, suite, key_of(suite), &key), TW_OK);
+    for (unsigned how = 0; how < 8; how++) {
+      if (how & 1) tw_aead_key_rest(key);
+      if (how & 1) tw_aead_key_rest(key);
+      if (how & 4) assert_int_equal(tw_aead_key_wake(key), TW_OK);
+      assert_int_equal(tw_aead_key_seal(key, nonce, TW_NO_BYTES, TW_ARRAY(plain), sealed), TW_OK);
+      assert_memory_equal(sealed, once, sizeof once);
+      if (how & 2) tw_aead_key_rest(key);
+      if (how & 4) assert_int_equal(tw_aead_key_wake(key), TW_OK);
+      assert_int_equal(tw_aead_key_open(key, nonce, TW_NO_BYTES, TW_ARRAY(sealed), opened), TW_OK);
+      assert_memory_equal(opened, plain, sizeof plain);
+      if (how & 2) tw_aead_key_rest(key);
+      sealed[how] ^= 1;
+      refused(&test, suite, key, nonce, TW_NO_BYTES, TW_ARRAY(sealed));
+    }
+    tw_aead_key_rest(key);
+    tw_aead_key_free(key);
+  }
+  tw_aead_key_rest(NULL);
+  assert_int_equal(tw_aead_key_wake(NULL), TW_OK);
+  tw_test_env_clear(&test);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_with_known_answers),
       cmocka_unit_test(every_length_opens_again),
       cmocka_unit_test(every_flipped_bit_is_refused),
       cmocka_unit_test(keys_of_wrong_length_are_the_callers_mistake),
+      cmocka_unit_test(a_key_that_has_rested_is_the_same),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ typedef struct setting {
   uint8_t pk[TW_KEM_PUBLIC_MAX];
   tw_buf enc, ct, signature;
   tw_signer *signer;
+  tw_aead_key *key;
 } setting;
 
 static tw_err seal(setting *s) {
@@ -71,6 +72,27 @@ static tw_err aead_key(setting *s) {
   tw_aead_key *made = NULL;
   const tw_err err = tw_aead_key_new(&s->test.env, s->suite, TW_BYTES(key, s->suite->aead->key_size), &made);
   tw_aead_key_free(made);
+  return err;
+}
+
+/* It wakes when it is used; after a failure it can be used as before. */
+static tw_err rested_aead_key(setting *s) {
+  static const uint8_t nonce[TW_AEAD_NONCE] = {0};
+  uint8_t sealed[7 + TW_AEAD_TAG];
+  uint8_t opened[7];
+  tw_aead_key_rest(s->key);
+  tw_err err = tw_aead_key_seal(s->key, nonce, TW_NO_BYTES, TW_LITERAL("message"), sealed);
+  if (err != TW_OK) {
+    tw_test_libcrypto_fail(0);
+    assert_int_equal(tw_aead_key_seal(s->key, nonce, TW_NO_BYTES, TW_LITERAL("message"), sealed), TW_OK);
+    tw_aead_key_rest(s->key);
+    tw_test_libcrypto_fail(1);
+    const tw_err again = tw_aead_key_open(s->key, nonce, TW_NO_BYTES, TW_ARRAY(sealed), opened);
+    assert_true(again == TW_ERR_NO_MEMORY || again == TW_ERR_INTERNAL);
+  } else {
+    assert_int_equal(tw_aead_key_open(s->key, nonce, TW_NO_BYTES, TW_ARRAY(sealed), opened), TW_OK);
+    assert_memory_equal(opened, "message", sizeof opened);
+  }
   return err;
 }
 
@@ -140,6 +162,10 @@ static void failures_are_never_the_peers(void **state) {
       fail_each(&s, verify, "verify", false);
     }
     fail_each(&s, aead_key, "aead key", false);
+    const uint8_t key[TW_AEAD_KEY_MAX] = {0};
+    assert_int_equal(tw_aead_key_new(env, s.suite, TW_BYTES(key, s.suite->aead->key_size), &s.key), TW_OK);
+    fail_each(&s, rested_aead_key, "aead key that has rested", false);
+    tw_aead_key_free(s.key);
     if (i == 0) fail_each(&s, provider, "provider", true);
     tw_signer_free(s.signer);
     tw_buf_clear(&s.enc);

@@ -62,7 +62,7 @@ static void sealing_does_not_look_at_key_or_plaintext(void **state) {
 
 static void scalars_are_checked_without_looking(void **state) {
   (void)state;
-  static const tw_group_id ids[] = {TW_GROUP_P256, TW_GROUP_P384, TW_GROUP_P521};
+  static const tw_dh_group ids[] = {TW_GROUP_P256, TW_GROUP_P384, TW_GROUP_P521};
   for (size_t i = 0; i < 3; i++) {
     const tw_group *group = tw_group_of(ids[i]);
     uint8_t scalar[TW_DH_SCALAR_MAX] = {0};

@@ -8,7 +8,10 @@
 typedef struct ossl_aead_key {
   tw_aead_key head;
   tw_alloc alloc;
-  EVP_CIPHER_CTX *ctx;
+  EVP_CIPHER_CTX *ctx; /* NULL: the key rests */
+  const EVP_CIPHER *cipher;
+  size_t raw_len;
+  uint8_t raw[TW_AEAD_KEY_MAX];
 } ossl_aead_key;
 
 /* EVP counts in int. */
@@ -89,6 +92,22 @@ tw_err tw_ossl_aead_open(tw_provider *provider, const tw_aead *aead, tw_bytes ke
   return open_end(ok, ciphertext, out);
 }
 
+void tw_ossl_aead_key_rest(tw_aead_key *key) {
+  ossl_aead_key *own = (ossl_aead_key *)(void *)key;
+  EVP_CIPHER_CTX_free(own->ctx); /* wipes */
+  own->ctx = NULL;
+}
+
+tw_err tw_ossl_aead_key_wake(tw_aead_key *key) {
+  ossl_aead_key *own = (ossl_aead_key *)(void *)key;
+  if (own->ctx != NULL) return TW_OK;
+  tw_ossl_begin();
+  own->ctx = EVP_CIPHER_CTX_new();
+  const bool ok = own->ctx != NULL && EVP_CipherInit_ex2(own->ctx, own->cipher, own->raw, NULL, 1, NULL) == 1;
+  if (!ok) tw_ossl_aead_key_rest(key);
+  return tw_ossl_end(ok, TW_ERR_INTERNAL);
+}
+
 tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const tw_aead *aead, tw_bytes key,
                             tw_aead_key **out) {
   tw_ossl *ossl = tw_ossl_of(provider);
@@ -96,11 +115,10 @@ tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const 
   if (made == NULL) return TW_ERR_NO_MEMORY;
   made->head.ops = provider->ops;
   made->alloc = *alloc;
-  tw_ossl_begin();
-  made->ctx = EVP_CIPHER_CTX_new();
-  const tw_err err = tw_ossl_end(made->ctx != NULL &&
-                                     EVP_CipherInit_ex2(made->ctx, cipher_of(ossl, aead), key.ptr, NULL, 1, NULL) == 1,
-                                 TW_ERR_INTERNAL);
+  made->cipher = cipher_of(ossl, aead);
+  made->raw_len = key.len;
+  memcpy(made->raw, key.ptr, key.len);
+  const tw_err err = tw_ossl_aead_key_wake(&made->head);
   if (err != TW_OK) {
     tw_ossl_aead_key_free(&made->head);
     return err;
@@ -111,8 +129,9 @@ tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const 
 
 void tw_ossl_aead_key_free(tw_aead_key *key) {
   ossl_aead_key *own = (ossl_aead_key *)(void *)key;
-  EVP_CIPHER_CTX_free(own->ctx); /* wipes */
+  tw_ossl_aead_key_rest(key);
   const tw_alloc alloc = own->alloc;
+  tw_wipe(own, sizeof *own);
   tw_alloc_free(&alloc, own);
 }
 
@@ -129,6 +148,7 @@ static void forget_reports(void) {
 }
 
 tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
+  TW_TRY(tw_ossl_aead_key_wake(key));
   EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
   if (EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL) == 1 && seal(ctx, aad, plaintext, out)) return TW_OK;
   forget_reports();
@@ -137,6 +157,7 @@ tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aa
 }
 
 tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {
+  TW_TRY(tw_ossl_aead_key_wake(key));
   EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
   const bool ok = EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 0, NULL) == 1 && decrypt(ctx, aad, ciphertext, out);
   if (ok && is_genuine(ctx)) return TW_OK;

@@ -43,12 +43,12 @@ static tw_err montgomery(tw_ossl *ossl, const tw_group *group, tw_bytes scalar, 
   return tw_ossl_end(ok, otherwise);
 }
 
-tw_err tw_ossl_dh_check(tw_provider *provider, tw_group_id id, tw_bytes public_key) {
+tw_err tw_ossl_dh_check(tw_provider *provider, tw_dh_group id, tw_bytes public_key) {
   const tw_group *group = tw_group_of(id);
   return group->order == NULL ? TW_OK : tw_ossl_ec_check(tw_ossl_of(provider), group, public_key);
 }
 
-tw_err tw_ossl_dh_public(tw_provider *provider, tw_group_id id, tw_bytes scalar, uint8_t *public_key) {
+tw_err tw_ossl_dh_public(tw_provider *provider, tw_dh_group id, tw_bytes scalar, uint8_t *public_key) {
   tw_ossl *ossl = tw_ossl_of(provider);
   const tw_group *group = tw_group_of(id);
   if (group->order != NULL) return tw_ossl_ec_public(ossl, group, scalar, public_key);
@@ -59,7 +59,7 @@ tw_err tw_ossl_dh_public(tw_provider *provider, tw_group_id id, tw_bytes scalar,
   return tw_ossl_end(ok, TW_ERR_INTERNAL);
 }
 
-tw_err tw_ossl_dh(tw_provider *provider, tw_group_id id, tw_bytes scalar, uint8_t *public_key, bool know_public,
+tw_err tw_ossl_dh(tw_provider *provider, tw_dh_group id, tw_bytes scalar, uint8_t *public_key, bool know_public,
                   tw_bytes peer, uint8_t *shared) {
   tw_ossl *ossl = tw_ossl_of(provider);
   const tw_group *group = tw_group_of(id);

@@ -78,11 +78,13 @@ tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const 
                             tw_aead_key **out);
 void tw_ossl_aead_key_free(tw_aead_key *key);
 tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out);
+void tw_ossl_aead_key_rest(tw_aead_key *key);
+tw_err tw_ossl_aead_key_wake(tw_aead_key *key);
 tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out);
 /* dh.c */
-tw_err tw_ossl_dh_check(tw_provider *provider, tw_group_id id, tw_bytes public_key);
-tw_err tw_ossl_dh_public(tw_provider *provider, tw_group_id id, tw_bytes scalar, uint8_t *public_key);
-tw_err tw_ossl_dh(tw_provider *provider, tw_group_id id, tw_bytes scalar, uint8_t *public_key, bool know_public,
+tw_err tw_ossl_dh_check(tw_provider *provider, tw_dh_group id, tw_bytes public_key);
+tw_err tw_ossl_dh_public(tw_provider *provider, tw_dh_group id, tw_bytes scalar, uint8_t *public_key);
+tw_err tw_ossl_dh(tw_provider *provider, tw_dh_group id, tw_bytes scalar, uint8_t *public_key, bool know_public,
                   tw_bytes peer, uint8_t *shared);
 /* ec.c: the same for the curves of NIST. */
 tw_err tw_ossl_ec_check(tw_ossl *ossl, const tw_group *group, tw_bytes public_key);

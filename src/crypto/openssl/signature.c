@@ -14,7 +14,7 @@ typedef struct ossl_sign_key {
 typedef struct scheme_row {
   uint16_t id;
   tw_ossl_type type;
-  tw_group_id group;   /* of ECDSA */
+  tw_dh_group group;   /* of ECDSA */
   const tw_hash *hash; /* of ECDSA; the others take the content itself */
 } scheme_row;
 

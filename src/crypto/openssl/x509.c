@@ -10,7 +10,7 @@ typedef struct key_kind {
   uint16_t scheme;
   int algorithm;
   int curve;
-  tw_group_id group;
+  tw_dh_group group;
 } key_kind;
 
 static const key_kind kinds[] = {
