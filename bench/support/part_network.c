@@ -1,11 +1,14 @@
 /* What a private network of fifty says, in bytes, by the messages that it would send. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "control/message.h"
+#include "control/patch.h"
 #include "filled.h"
 
 /*
- * Once an hour each member renews its keys by a commit, which goes to the relay with the group's new GroupInfo and
- * roster, and from there to all others. Bytes are those of the control connections' frames, without records, TCP and
- * IP. The tree is filled, as it becomes after a round of renewals.
+ * Once an hour each member renews its keys by a commit, which goes to the relay with the group's new GroupInfo and what
+ * it changes of tree and roster, and from there to all others. Bytes are those of the control connections' frames,
+ * without records, TCP and IP. The tree is filled, as it becomes after a round of renewals.
  */
 enum { MEMBERS = 50, RENEWALS_A_DAY = 24 };
 
@@ -34,20 +37,47 @@ static size_t push_size(void) {
   return len;
 }
 
-/* To the relay, and its answer. */
-static size_t committer_bytes(const tw_group *group, const tw_commit_result *made) {
+/* What goes to the relay beside the commit. */
+typedef struct beside {
+  tw_buf group_info;
+  tw_buf whole_tree;
+  tw_buf tree;
+  tw_buf members;
+} beside;
+
+static void beside_init(beside *b, const tw_env *env, const tw_group *group, const tw_group *next) {
+  tw_buf before = TW_BUF_INIT(NULL);
   tw_buf members = TW_BUF_INIT(NULL);
+  memset(b, 0, sizeof *b);
+  BENCH_OK(tw_group_info_message(next, false, TW_NO_BYTES, &b->group_info));
+  BENCH_OK(tw_group_ratchet_tree(group, &before));
+  BENCH_OK(tw_group_ratchet_tree(next, &b->whole_tree));
+  BENCH_OK(tw_control_patch_make(env, tw_buf_bytes(&before), tw_buf_bytes(&b->whole_tree), &b->tree));
   tw_writer w = tw_writer_to(&members);
   for (unsigned i = 0; i < MEMBERS; i++) tw_control_write_client(&w, &(tw_client_id){.digest = {(uint8_t)i}});
   BENCH_OK(tw_writer_end(&w));
+  BENCH_OK(tw_control_patch_make(env, tw_buf_bytes(&members), tw_buf_bytes(&members), &b->members));
+  tw_buf_clear(&members);
+  tw_buf_clear(&before);
+}
+
+static void beside_clear(beside *b) {
+  tw_buf_clear(&b->group_info);
+  tw_buf_clear(&b->whole_tree);
+  tw_buf_clear(&b->tree);
+  tw_buf_clear(&b->members);
+}
+
+/* To the relay, and its answer. */
+static size_t committer_bytes(const tw_group *group, const tw_commit_result *made, const beside *b) {
   const tw_control_group_commit commit = {.group_id = tw_group_id(group),
                                           .epoch = tw_group_epoch(group),
                                           .commit = tw_buf_bytes(&made->commit),
-                                          .group_info = tw_buf_bytes(&made->group_info),
-                                          .members = tw_buf_bytes(&members)};
+                                          .group_info = tw_buf_bytes(&b->group_info),
+                                          .tree = tw_buf_bytes(&b->tree),
+                                          .members = tw_buf_bytes(&b->members)};
   const size_t sent = request_size(
       &(tw_control_request){.type = TW_CONTROL_GROUP_COMMIT, .number = 1, .body.group_commit = commit});
-  tw_buf_clear(&members);
   return sent + answer_size(&(tw_control_answer){.to = TW_CONTROL_GROUP_COMMIT, .request = 1});
 }
 
@@ -78,7 +108,7 @@ static void row(const char *what, const char *suite, double bytes) {
 }
 
 static void measure(const tw_suite *suite, const char *name) {
-  static const tw_commit_options options = {.without_collected = true, .want_group_info = true};
+  static const tw_commit_options options = {.without_collected = true};
   tw_env env = {0};
   bench_filled filled;
   tw_commit_result made = {0};
@@ -86,13 +116,19 @@ static void measure(const tw_suite *suite, const char *name) {
   bench_filled_init(&filled, &env, suite, MEMBERS);
   tw_group *group = filled.group[BENCH_COMMITTER];
   BENCH_OK(tw_group_commit(group, &options, BENCH_NOW, &made));
-  const double own = (double)committer_bytes(group, &made);
+  beside b;
+  beside_init(&b, &env, group, made.next);
+  const double own = (double)committer_bytes(group, &made, &b);
   const double others = (double)member_bytes(group, &made);
   row("network of 50: a commit", name, (double)made.commit.len);
-  row("network of 50: the GroupInfo with it", name, (double)made.group_info.len);
+  row("network of 50: the GroupInfo with it, without its tree", name, (double)b.group_info.len);
+  row("network of 50: the tree", name, (double)b.whole_tree.len);
+  row("network of 50: what a commit changes of it", name, (double)b.tree.len);
+  row("network of 50: what a renewal changes of the members", name, (double)b.members.len);
   row("network of 50: a renewal, the wire of who renews", name, own);
   row("network of 50: the same, the wire of each other member", name, others);
   row("network of 50: a day of a node, hourly renewals by all", name, RENEWALS_A_DAY * (own + (MEMBERS - 1) * others));
+  beside_clear(&b);
   tw_commit_result_clear(&made);
   bench_filled_clear(&filled);
   tw_provider_free(env.provider);

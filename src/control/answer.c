@@ -14,13 +14,15 @@ static void write_take(tw_writer *w, const tw_control_taken *take) {
   tw_write_vector(w, take->key_package);
 }
 
-/* to group_find: struct { opaque group_id<V>; uint64 epoch; uint32 number; uint8 member; opaque group_info<V>; } */
+/* to group_find: struct { opaque group_id<V>; uint64 epoch; uint32 number; uint8 member; opaque group_info<V>;
+ * opaque tree<V>; } */
 static void read_group(tw_reader *r, tw_control_group *out) {
   out->group_id = tw_control_read_name(r);
   out->epoch = tw_read_u64(r);
   out->number = tw_read_u32(r);
   out->member = tw_read_present(r);
   out->group_info = tw_control_read_message(r);
+  out->tree = tw_control_read_tree(r);
 }
 
 static void write_group(tw_writer *w, const tw_control_group *group) {
@@ -29,6 +31,7 @@ static void write_group(tw_writer *w, const tw_control_group *group) {
   tw_write_u32(w, group->number);
   tw_write_u8(w, group->member ? 1 : 0);
   tw_write_vector(w, group->group_info);
+  tw_write_vector(w, group->tree);
 }
 
 /* to fetch: struct { Entry entries<V>; uint8 more; } */
@@ -68,15 +71,18 @@ static void write_binding(tw_writer *w, const tw_control_binding *binding) {
   tw_write_fixed(w, TW_ARRAY(binding->token));
 }
 
-static bool has_taken(tw_control_type to) { return to == TW_CONTROL_GROUP_OPEN || to == TW_CONTROL_GROUP_COMMIT; }
+static bool may_be(tw_control_status status, tw_control_type to) {
+  if (status == TW_CONTROL_UNFIT) return to == TW_CONTROL_GROUP_COMMIT;
+  return status != TW_CONTROL_TAKEN || to == TW_CONTROL_GROUP_OPEN || to == TW_CONTROL_GROUP_COMMIT;
+}
 
 /* `taken` to group_open: struct { opaque group_id<V>; }, to group_commit: struct { opaque commit<V>; };
  * other failures: struct { opaque words<V>; } */
 static void read_failure(tw_reader *r, tw_control_answer *out) {
-  if (out->status != TW_CONTROL_TAKEN)
-    out->body.words = tw_control_read_opaque(r, 0, TW_CONTROL_WORDS_MAX);
-  else if (!has_taken(out->to))
+  if (!may_be(out->status, out->to))
     tw_reader_fail(r, TW_ERR_ENCODING);
+  else if (out->status != TW_CONTROL_TAKEN)
+    out->body.words = tw_control_read_opaque(r, 0, TW_CONTROL_WORDS_MAX);
   else
     out->body.taken = out->to == TW_CONTROL_GROUP_OPEN ? tw_control_read_name(r) : tw_control_read_message(r);
 }
@@ -123,7 +129,7 @@ tw_err tw_control_answer_decode(tw_bytes frame, tw_control_type to, tw_control_a
   if (type != TW_CONTROL_ANSWER) return TW_ERR_ENCODING;
   (void)tw_read_fixed(&r, TW_CONTROL_FRAME_MIN);
   const uint8_t status = tw_read_u8(&r);
-  if (status > TW_CONTROL_BUSY) tw_reader_fail(&r, TW_ERR_ENCODING);
+  if (status > TW_CONTROL_STATUS_LAST) tw_reader_fail(&r, TW_ERR_ENCODING);
   answer.to = to;
   answer.status = (tw_control_status)status;
   if (tw_reader_err(&r) == TW_OK && status == TW_CONTROL_DONE)

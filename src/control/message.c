@@ -17,6 +17,8 @@ tw_bytes tw_control_read_name(tw_reader *r) { return tw_control_read_opaque(r, 1
 
 tw_bytes tw_control_read_message(tw_reader *r) { return tw_control_read_opaque(r, 1, TW_CONTROL_MESSAGE_MAX); }
 
+tw_bytes tw_control_read_tree(tw_reader *r) { return tw_control_read_opaque(r, 0, TW_CONTROL_MESSAGE_MAX); }
+
 /* opaque ClientId[32] */
 tw_client_id tw_control_read_client(tw_reader *r) {
   tw_client_id client = {{0}};

@@ -62,7 +62,9 @@ typedef enum tw_control_status {
   TW_CONTROL_FULL = 4,      /* a quota: try later */
   TW_CONTROL_TOO_FAR = 5,   /* the epoch is ahead of or behind what can be served */
   TW_CONTROL_MALFORMED = 6,
-  TW_CONTROL_BUSY = 7
+  TW_CONTROL_BUSY = 7,
+  TW_CONTROL_UNFIT = 8, /* group_commit alone: tree or members of before are others here; again, with all of both */
+  TW_CONTROL_STATUS_LAST = TW_CONTROL_UNFIT
 } tw_control_status;
 
 typedef enum tw_control_pool {
@@ -130,17 +132,24 @@ typedef struct tw_control_group_open {
   tw_bytes name;
   tw_bytes group_id;
   uint64_t epoch;
-  tw_bytes members; /* ClientIds: tw_control_client_next */
-  tw_bytes group_info;
+  tw_bytes members;    /* ClientIds: tw_control_client_next */
+  tw_bytes group_info; /* without its tree */
+  tw_bytes tree;       /* the ratchet_tree, nothing to the relay; may be empty: it is in the GroupInfo */
 } tw_control_group_open;
+
+typedef struct tw_control_group_find {
+  tw_bytes name;
+  bool tree; /* it is wanted in the answer: it is most of what there is */
+} tw_control_group_find;
 
 typedef struct tw_control_group_commit {
   tw_bytes group_id;
   uint64_t epoch; /* that the commit ends */
   tw_bytes commit;
-  tw_bytes group_info;
-  tw_bytes members;  /* of the next epoch; ClientIds */
-  tw_bytes welcomes; /* tw_control_welcome_next */
+  tw_bytes group_info; /* of the next epoch, as are the others; without its tree */
+  tw_bytes tree;       /* a patch (patch.h) of that of the epoch that ends */
+  tw_bytes members;    /* a patch of the list of ClientIds in ascending order */
+  tw_bytes welcomes;   /* tw_control_welcome_next */
 } tw_control_group_commit;
 
 typedef struct tw_control_group_send {
@@ -169,7 +178,7 @@ typedef struct tw_control_request {
     tw_control_take take;
     tw_control_send send;
     tw_control_group_open group_open;
-    tw_bytes group_find; /* a name */
+    tw_control_group_find group_find;
     tw_control_group_commit group_commit;
     tw_control_group_send group_send;
     tw_control_fetch fetch;
@@ -197,6 +206,7 @@ typedef struct tw_control_group {
   uint32_t number; /* of the group, for packets to all of it */
   bool member;     /* whoever asked is one */
   tw_bytes group_info;
+  tw_bytes tree; /* empty: it was not asked for, there is none, or it is in the GroupInfo */
 } tw_control_group;
 
 typedef struct tw_control_fetched {

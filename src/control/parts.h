@@ -10,6 +10,8 @@ tw_bytes tw_control_read_opaque(tw_reader *r, size_t least, size_t most);
 tw_bytes tw_control_read_name(tw_reader *r);
 /* What MLS made. */
 tw_bytes tw_control_read_message(tw_reader *r);
+/* The same, or nothing. */
+tw_bytes tw_control_read_tree(tw_reader *r);
 tw_client_id tw_control_read_client(tw_reader *r);
 /* ClientId list<V>, not looked at further. */
 tw_bytes tw_control_read_clients(tw_reader *r);

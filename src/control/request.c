@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control/parts.h"
+#include "control/patch.h"
 
 static tw_control_pool read_pool(tw_reader *r) {
   const uint8_t pool = tw_read_u8(r);
@@ -55,13 +56,15 @@ static void write_send(tw_writer *w, const tw_control_send *send) {
   tw_write_vector(w, send->message);
 }
 
-/* struct { opaque name<V>; opaque group_id<V>; uint64 epoch; ClientId members<V>; opaque group_info<V>; } group_open */
+/* struct { opaque name<V>; opaque group_id<V>; uint64 epoch; ClientId members<V>; opaque group_info<V>; opaque tree<V>;
+ * } group_open */
 static void read_group_open(tw_reader *r, tw_control_group_open *out) {
   out->name = tw_control_read_name(r);
   out->group_id = tw_control_read_name(r);
   out->epoch = tw_read_u64(r);
   out->members = tw_control_read_clients(r);
   out->group_info = tw_control_read_message(r);
+  out->tree = tw_control_read_tree(r);
 }
 
 static void write_group_open(tw_writer *w, const tw_control_group_open *open) {
@@ -70,11 +73,20 @@ static void write_group_open(tw_writer *w, const tw_control_group_open *open) {
   tw_write_u64(w, open->epoch);
   tw_write_vector(w, open->members);
   tw_write_vector(w, open->group_info);
+  tw_write_vector(w, open->tree);
+}
+
+/* opaque patch<V>, which is a Patch. */
+static tw_bytes read_patch(tw_reader *r) {
+  const tw_bytes patch = tw_control_read_message(r);
+  const tw_err err = tw_reader_err(r) == TW_OK ? tw_control_patch_check(patch) : TW_OK;
+  if (err != TW_OK) tw_reader_fail(r, err);
+  return patch;
 }
 
 /*
  * struct {
- *   opaque group_id<V>; uint64 epoch; opaque commit<V>; opaque group_info<V>; ClientId members<V>;
+ *   opaque group_id<V>; uint64 epoch; opaque commit<V>; opaque group_info<V>; opaque tree<V>; opaque members<V>;
  *   struct { ClientId to<V>; opaque welcome<V>; } welcomes<V>;
  * } group_commit
  */
@@ -83,7 +95,8 @@ static void read_group_commit(tw_reader *r, tw_control_group_commit *out) {
   out->epoch = tw_read_u64(r);
   out->commit = tw_control_read_message(r);
   out->group_info = tw_control_read_message(r);
-  out->members = tw_control_read_clients(r);
+  out->tree = read_patch(r);
+  out->members = read_patch(r);
   out->welcomes = tw_read_vector(r);
   tw_reader walk = tw_reader_of(out->welcomes);
   tw_control_welcome each;
@@ -96,6 +109,7 @@ static void write_group_commit(tw_writer *w, const tw_control_group_commit *comm
   tw_write_u64(w, commit->epoch);
   tw_write_vector(w, commit->commit);
   tw_write_vector(w, commit->group_info);
+  tw_write_vector(w, commit->tree);
   tw_write_vector(w, commit->members);
   tw_write_vector(w, commit->welcomes);
 }
@@ -135,8 +149,19 @@ static void write_admit(tw_writer *w, const tw_control_admit *admit) {
   tw_write_u8(w, admit->guest ? 1 : 0);
 }
 
-/* stock: struct { uint8 pool; }; group_find and want_in: struct { opaque name<V>; }; locate: struct { ClientId of<V>;
- * }; bind: struct { }; dismiss: struct { ClientId client; } */
+/* struct { opaque name<V>; uint8 tree; } group_find */
+static void read_group_find(tw_reader *r, tw_control_group_find *out) {
+  out->name = tw_control_read_name(r);
+  out->tree = tw_read_present(r);
+}
+
+static void write_group_find(tw_writer *w, const tw_control_group_find *find) {
+  tw_write_vector(w, find->name);
+  tw_write_u8(w, find->tree ? 1 : 0);
+}
+
+/* stock: struct { uint8 pool; }; want_in: struct { opaque name<V>; }; locate: struct { ClientId of<V>; };
+ * bind: struct { }; dismiss: struct { ClientId client; } */
 static void read_body(tw_reader *r, tw_control_request *out) {
   switch (out->type) {
   case TW_CONTROL_PUBLISH: read_publish(r, &out->body.publish); break;
@@ -144,7 +169,7 @@ static void read_body(tw_reader *r, tw_control_request *out) {
   case TW_CONTROL_TAKE: read_take(r, &out->body.take); break;
   case TW_CONTROL_SEND: read_send(r, &out->body.send); break;
   case TW_CONTROL_GROUP_OPEN: read_group_open(r, &out->body.group_open); break;
-  case TW_CONTROL_GROUP_FIND: out->body.group_find = tw_control_read_name(r); break;
+  case TW_CONTROL_GROUP_FIND: read_group_find(r, &out->body.group_find); break;
   case TW_CONTROL_GROUP_COMMIT: read_group_commit(r, &out->body.group_commit); break;
   case TW_CONTROL_GROUP_SEND: read_group_send(r, &out->body.group_send); break;
   case TW_CONTROL_FETCH: read_fetch(r, &out->body.fetch); break;
@@ -164,7 +189,7 @@ static void write_body(tw_writer *w, const tw_control_request *request) {
   case TW_CONTROL_TAKE: write_take(w, &request->body.take); break;
   case TW_CONTROL_SEND: write_send(w, &request->body.send); break;
   case TW_CONTROL_GROUP_OPEN: write_group_open(w, &request->body.group_open); break;
-  case TW_CONTROL_GROUP_FIND: tw_write_vector(w, request->body.group_find); break;
+  case TW_CONTROL_GROUP_FIND: write_group_find(w, &request->body.group_find); break;
   case TW_CONTROL_GROUP_COMMIT: write_group_commit(w, &request->body.group_commit); break;
   case TW_CONTROL_GROUP_SEND: write_group_send(w, &request->body.group_send); break;
   case TW_CONTROL_FETCH: write_fetch(w, &request->body.fetch); break;

@@ -207,14 +207,14 @@ static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint6
                        network->epoch.packet_key.len > 0;
   const tw_commit_options options = {.proposals = proposals,
                                      .without_collected = true,
-                                     .want_group_info = true,
                                      .names_key_packages = adds > 0,
                                      .client = renewed ? &network->client : NULL};
   tw_commit_result made = {0};
   tw_secret packet_key = {0};
   tw_network_epoch next = {0};
   tw_buf welcomes = TW_BUF_INIT(tw_env_alloc(network->env));
-  const uint64_t epoch = tw_group_epoch(network->epoch.group);
+  const tw_network_beginning beginning = {
+      .kind = TW_NETWORK_PENDING_COMMIT, .commit = &made.commit, .welcomes = &welcomes, .next = &next};
   tw_err err = tw_network_fresh_packet_key(network, &packet_key);
   if (err == TW_OK) err = tw_group_commit(network->epoch.group, &options, now_ms / 1000, &made);
   if (err == TW_OK) {
@@ -225,7 +225,7 @@ static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint6
   next.packet_key = packet_key;
   if (err == TW_OK) err = tw_network_check_epoch(network, &next);
   if (err == TW_OK && adds > 0) err = address_welcomes(network, tw_buf_bytes(&made.welcome), &welcomes);
-  if (err == TW_OK) err = tw_network_begin(network, TW_NETWORK_PENDING_COMMIT, epoch, &made, &next, &welcomes, now_ms);
+  if (err == TW_OK) err = tw_network_begin(network, &beginning, now_ms);
   tw_network_epoch_clear(&next, network->env);
   tw_commit_result_clear(&made);
   tw_secret_clear(&packet_key);

@@ -9,7 +9,10 @@
 
 void tw_network_find(tw_network *network, uint64_t now_ms) {
   if (network->finding) return;
-  const tw_control_request request = {.type = TW_CONTROL_GROUP_FIND, .body.group_find = tw_buf_bytes(&network->name)};
+  const tw_control_request request = {.type = TW_CONTROL_GROUP_FIND,
+                                      .body.group_find = {tw_buf_bytes(&network->name), network->wants_tree}};
+  network->asked_tree = network->wants_tree;
+  network->wants_tree = false;
   network->finding = tw_network_ask_relay(network, &request, TW_NETWORK_ASK_FIND, 0);
   network->find_at_ms = network->finding ? UINT64_MAX : tw_network_back_off(network, now_ms);
 }
@@ -30,7 +33,7 @@ void tw_network_is_behind(tw_network *network, uint64_t now_ms) {
 static tw_err create(tw_network *network, uint64_t now_ms) {
   tw_group *group = NULL;
   tw_network_epoch epoch = {0};
-  tw_commit_result made = {0};
+  const tw_network_beginning beginning = {.kind = TW_NETWORK_PENDING_OPEN, .next = &epoch};
   tw_secret packet_key = {0};
   tw_buf id = TW_BUF_INIT(tw_env_alloc(network->env));
   tw_err err = tw_channel_binding_group_id(network->env, TW_LITERAL(TW_NETWORK_LABEL), &id);
@@ -40,10 +43,8 @@ static tw_err create(tw_network *network, uint64_t now_ms) {
   if (err == TW_OK) err = tw_network_epoch_of(network, group, &epoch);
   epoch.packet_key = packet_key;
   if (err == TW_OK) err = tw_network_check_epoch(network, &epoch); /* that we could go on with it */
-  if (err == TW_OK) err = tw_group_info_message(epoch.group, true, TW_NO_BYTES, &made.group_info);
-  if (err == TW_OK) err = tw_network_begin(network, TW_NETWORK_PENDING_OPEN, 0, &made, &epoch, NULL, now_ms);
+  if (err == TW_OK) err = tw_network_begin(network, &beginning, now_ms);
   tw_network_epoch_clear(&epoch, network->env);
-  tw_commit_result_clear(&made);
   tw_secret_clear(&packet_key);
   tw_buf_clear(&id);
   return err;
@@ -54,8 +55,8 @@ static tw_err open_again(tw_network *network, uint64_t now_ms) {
   if (now_ms < network->reopen_not_before_ms) return TW_ERR_STATE; /* a relay may want this as often as it likes */
   network->reopen_not_before_ms = tw_network_back_off(network, now_ms);
   tw_network_pending pending = {.kind = TW_NETWORK_PENDING_OPEN, .reopens = true, .since_ms = now_ms};
-  tw_err err = tw_group_info_message(network->epoch.group, true, TW_NO_BYTES, &pending.group_info);
-  if (err == TW_OK) err = tw_network_write_members(&network->epoch, &pending.members);
+  tw_err err = tw_group_info_message(network->epoch.group, false, TW_NO_BYTES, &pending.group_info);
+  if (err == TW_OK) err = tw_network_make_whole(network, &pending);
   if (err != TW_OK) {
     tw_network_pending_clear(&pending, network->env);
     return err;
@@ -193,14 +194,15 @@ static tw_err check_rejoined(tw_network *network, const tw_commit_result *made, 
 }
 
 static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
-  static const tw_join_options join = {.replaces_self = true};
-  static const tw_commit_options options = {.want_group_info = true};
+  const tw_join_options join = {.replaces_self = true, .ratchet_tree = there->tree};
   tw_commit_result made = {0};
   tw_network_epoch next = {0};
+  const tw_network_beginning beginning = {
+      .kind = TW_NETWORK_PENDING_JOIN, .commit = &made.commit, .next = &next, .tree = there->tree};
   tw_secret packet_key = {0};
   tw_err err = tw_network_fresh_packet_key(network, &packet_key);
   if (err == TW_OK)
-    err = tw_group_join_external(&network->client, there->group_info, &join, &options, now_ms / 1000, &made);
+    err = tw_group_join_external(&network->client, there->group_info, &join, NULL, now_ms / 1000, &made);
   if (err == TW_OK) {
     tw_group *group = made.next;
     made.next = NULL;
@@ -208,9 +210,7 @@ static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_
   }
   next.packet_key = packet_key;
   if (err == TW_OK) err = check_rejoined(network, &made, &next);
-  if (err == TW_OK)
-    err = tw_network_begin(network, TW_NETWORK_PENDING_JOIN, tw_group_epoch(next.group) - 1, &made, &next, NULL,
-                           now_ms);
+  if (err == TW_OK) err = tw_network_begin(network, &beginning, now_ms);
   tw_network_epoch_clear(&next, network->env);
   tw_commit_result_clear(&made);
   tw_secret_clear(&packet_key);
@@ -220,6 +220,11 @@ static tw_err rejoin(tw_network *network, const tw_control_group *there, uint64_
 static void try_to_rejoin(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
   if (now_ms < network->rejoin_not_before_ms) { /* a relay may make us do this as often as it likes */
     network->find_at_ms = network->rejoin_not_before_ms;
+    return;
+  }
+  if (!network->asked_tree) { /* which is large, and of use for this alone */
+    network->wants_tree = true;
+    tw_network_find(network, now_ms);
     return;
   }
   if (now_ms > network->rejoin_not_before_ms + TW_NETWORK_WAIT_MAX_MS) network->rejoin_wait_ms = TW_NETWORK_SECOND;

@@ -75,9 +75,11 @@ typedef struct tw_network_pending {
   uint64_t since_ms;
   tw_buf commit;
   tw_buf group_info;
-  tw_buf members;  /* as in the request */
-  tw_buf welcomes; /* likewise */
+  tw_buf tree;     /* as in the request: OPEN: as it is, else a patch */
+  tw_buf members;  /* likewise */
+  tw_buf welcomes; /* as in the request */
   tw_network_epoch next;
+  bool whole;   /* the patches have all in them; not saved: after a restart the relay may have to ask for that again */
   bool reopens; /* OPEN: what we have, for a relay that has lost it; not saved */
   bool in_flight;
   uint64_t send_at_ms;
@@ -141,6 +143,8 @@ struct tw_network {
   uint32_t number;       /* of the group at the relay */
   uint32_t sequence;     /* of what was pending */
   bool finding;
+  bool asked_tree; /* by the last find */
+  bool wants_tree; /* by the next one */
   bool stocking;
   bool overdue; /* what we lack has not come by mail: put ourselves back */
   uint64_t wait_ms;
@@ -263,13 +267,21 @@ void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms)
 
 /* ---- network_pending.c: what the relay is asked to accept ---- */
 
-/* With a commit and what it leads to; all of `made` that is needed is taken out of it. It is saved, and sent. */
-TW_MUST_USE tw_err tw_network_begin(tw_network *network, tw_network_pending_kind kind, uint64_t epoch,
-                                    tw_commit_result *made, tw_network_epoch *next, tw_buf *welcomes, uint64_t now_ms);
+/* What there is to begin with: what is NULL or empty is none. The buffers and `next` are taken. */
+typedef struct tw_network_beginning {
+  tw_network_pending_kind kind;
+  tw_buf *commit;
+  tw_buf *welcomes;
+  tw_network_epoch *next;
+  tw_bytes tree; /* JOIN: that of the epoch that it ends, as the relay has it apart */
+} tw_network_beginning;
+
+/* It is saved, and sent. TW_ERR_LIMIT: it does not go into one frame. */
+TW_MUST_USE tw_err tw_network_begin(tw_network *network, const tw_network_beginning *beginning, uint64_t now_ms);
+/* Tree and members as they are sent where the relay has none, or others, in the place of what there is. */
+TW_MUST_USE tw_err tw_network_make_whole(const tw_network *network, tw_network_pending *pending);
 void tw_network_send_pending(tw_network *network, uint64_t now_ms);
 void tw_network_pending_answered(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
-/* ClientIds of an epoch's members, appended. */
-TW_MUST_USE tw_err tw_network_write_members(const tw_network_epoch *epoch, tw_buf *out);
 
 /* ---- network_take.c: other members' commits ---- */
 

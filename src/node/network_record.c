@@ -5,12 +5,13 @@
 #include "codec/writer.h"
 #include "node/network_internal.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3, VERSION_TREE_INSIDE = 2 }; /* when the GroupInfo had the tree in it, and all members went with it */
 
 void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
   tw_network_epoch_clear(&pending->next, env);
   tw_buf_clear(&pending->commit);
   tw_buf_clear(&pending->group_info);
+  tw_buf_clear(&pending->tree);
   tw_buf_clear(&pending->members);
   tw_buf_clear(&pending->welcomes);
   *pending = (tw_network_pending){.send_at_ms = UINT64_MAX};
@@ -24,8 +25,10 @@ void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env) {
  *   uint64 leaf_made_ms; opaque packet_key<V>; opaque group<V>;  (tw_group_save; empty: none)
  *   uint8 pending;
  *   select (pending) { case 0: ; default: uint64 epoch; uint64 since_ms;
- *     opaque packet_key<V>; opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque members<V>; opaque
- * welcomes<V>; } } NetworkRecord
+ *     opaque packet_key<V>; opaque next<V>; opaque commit<V>; opaque group_info<V>; opaque tree<V>; (not in version 2)
+ *     opaque members<V>; opaque welcomes<V>;
+ *   }
+ * } NetworkRecord
  */
 static void write_group(tw_writer *w, const tw_group *group) {
   tw_buf saved = {0};
@@ -53,6 +56,7 @@ static tw_err encode(const tw_network *network, const tw_network_epoch *epoch, c
     write_group(&w, pending->next.group);
     tw_write_vector(&w, tw_buf_bytes(&pending->commit));
     tw_write_vector(&w, tw_buf_bytes(&pending->group_info));
+    tw_write_vector(&w, tw_buf_bytes(&pending->tree));
     tw_write_vector(&w, tw_buf_bytes(&pending->members));
     tw_write_vector(&w, tw_buf_bytes(&pending->welcomes));
   }
@@ -87,28 +91,31 @@ static tw_err load_epoch(const tw_network *network, tw_bytes saved, tw_bytes pac
   return err;
 }
 
-static tw_err load_pending(const tw_network *network, tw_reader *r, tw_network_pending *pending) {
+static tw_err load_pending(const tw_network *network, tw_reader *r, uint8_t version, tw_network_pending *pending) {
   pending->epoch = tw_read_u64(r);
   pending->since_ms = tw_read_u64(r);
   const tw_bytes packet_key = tw_read_vector(r);
   const tw_bytes next = tw_read_vector(r);
   const tw_bytes commit = tw_read_vector(r);
   const tw_bytes group_info = tw_read_vector(r);
+  const tw_bytes tree = version == VERSION ? tw_read_vector(r) : TW_NO_BYTES;
   const tw_bytes members = tw_read_vector(r);
   const tw_bytes welcomes = tw_read_vector(r);
   TW_TRY(tw_reader_err(r));
   TW_TRY(tw_buf_assign(&pending->commit, commit));
   TW_TRY(tw_buf_assign(&pending->group_info, group_info));
+  TW_TRY(tw_buf_assign(&pending->tree, tree));
   TW_TRY(tw_buf_assign(&pending->members, members));
   TW_TRY(tw_buf_assign(&pending->welcomes, welcomes));
   TW_TRY(load_epoch(network, next, packet_key, &pending->next));
   pending->next.leaf_made_ms = pending->since_ms;
   pending->send_at_ms = UINT64_MAX;
-  return TW_OK;
+  return version == VERSION ? TW_OK : tw_network_make_whole(network, pending);
 }
 
 static tw_err load(tw_network *network, tw_reader *r) {
-  if (tw_read_u8(r) != VERSION) return TW_ERR_UNSUPPORTED;
+  const uint8_t version = tw_read_u8(r);
+  if (version != VERSION && version != VERSION_TREE_INSIDE) return TW_ERR_UNSUPPORTED;
   const uint8_t refusal = tw_read_u8(r);
   const tw_bytes roster = tw_read_fixed(r, refusal == TW_NETWORK_REFUSED_NOTHING ? 0 : TW_FINGERPRINT_SIZE);
   const uint64_t leaf_made_ms = tw_read_u64(r);
@@ -117,13 +124,13 @@ static tw_err load(tw_network *network, tw_reader *r) {
   const uint8_t pending = tw_read_u8(r);
   TW_TRY(tw_reader_err(r));
   if (refusal > TW_NETWORK_REFUSED_LAST || pending > TW_NETWORK_PENDING_LAST) return TW_ERR_ENCODING;
-  if (pending != TW_NETWORK_PENDING_NONE) TW_TRY(load_pending(network, r, &network->pending));
+  network->pending.kind = (tw_network_pending_kind)pending;
+  if (pending != TW_NETWORK_PENDING_NONE) TW_TRY(load_pending(network, r, version, &network->pending));
   TW_TRY(tw_reader_end(r));
   if (group.len > 0) {
     TW_TRY(load_epoch(network, group, packet_key, &network->epoch));
     network->epoch.leaf_made_ms = leaf_made_ms;
   }
-  network->pending.kind = (tw_network_pending_kind)pending;
   network->refusal = (tw_network_refusal)refusal;
   if (roster.len > 0) memcpy(network->refused_by, roster.ptr, roster.len);
   return TW_OK;

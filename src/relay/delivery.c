@@ -169,7 +169,6 @@ tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, con
     return TW_OK;
   }
   d->bytes.len = asking.waiting->at;
-  asking.waiting->split = 0;
   tell_failure(d, err);
   return tw_delivery_refuse(&asking, TW_CONTROL_BUSY, "the relay cannot do this now");
 }
@@ -179,6 +178,13 @@ bool tw_delivery_is_full(const tw_delivery *d) {
 }
 
 /* ---- answering ---- */
+
+static void set_group_views(tw_delivery_waiting *w, tw_bytes all) {
+  tw_reader r = tw_reader_of(all);
+  w->answer.body.group_find.group_id = tw_read_fixed(&r, w->lengths.group_id);
+  w->answer.body.group_find.group_info = tw_read_fixed(&r, w->lengths.group_info);
+  w->answer.body.group_find.tree = tw_read_fixed(&r, w->lengths.tree);
+}
 
 /* The views of an answer, now that its bytes do not move any more. */
 static void set_views(const tw_delivery *d, tw_delivery_waiting *w) {
@@ -191,10 +197,7 @@ static void set_views(const tw_delivery *d, tw_delivery_waiting *w) {
   }
   switch (w->answer.to) {
   case TW_CONTROL_TAKE: w->answer.body.take.key_package = all; break;
-  case TW_CONTROL_GROUP_FIND:
-    w->answer.body.group_find.group_id = TW_BYTES(at, w->split);
-    w->answer.body.group_find.group_info = TW_BYTES(at == NULL ? NULL : at + w->split, w->len - w->split);
-    break;
+  case TW_CONTROL_GROUP_FIND: set_group_views(w, all); break;
   case TW_CONTROL_FETCH: w->answer.body.fetch.entries = all; break;
   case TW_CONTROL_LOCATE: w->answer.body.locate = all; break;
   default: break;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "control/patch.h"
 #include "crypto/suites.h"
 #include "relay/delivery_parts.h"
 
@@ -36,11 +37,12 @@ static bool are_too_many(const tw_delivery *d, tw_bytes members) { return member
 /* ---- opening, finding ---- */
 
 static tw_err hash_opening(const tw_env *env, const tw_control_group_open *open, uint8_t out[TW_RELAY_HASH]) {
-  uint8_t numbers[16];
+  uint8_t numbers[24];
   tw_put_u64(numbers, open->epoch);
   tw_put_u64(numbers + 8, open->members.len);
-  const tw_bytes parts[] = {TW_ARRAY(numbers), open->members, open->group_info};
-  return tw_hash_parts(env, &hashing, parts, 3, out);
+  tw_put_u64(numbers + 16, open->group_info.len);
+  const tw_bytes parts[] = {TW_ARRAY(numbers), open->members, open->group_info, open->tree};
+  return tw_hash_parts(env, &hashing, parts, 4, out);
 }
 
 /* The same request again, whose answer was lost? */
@@ -62,7 +64,7 @@ static tw_err put_forward(tw_delivery_asking *asking, const tw_relay_group *grou
   TW_TRY(d->store->ops->is_member(d->store, group->number, &asking->peer->id, &member));
   if (!member) return TW_OK;
   const tw_relay_opening opening = {
-      .epoch = open->epoch, .members = tw_buf_bytes(&d->scratch), .group_info = open->group_info};
+      .epoch = open->epoch, .members = tw_buf_bytes(&d->scratch), .group_info = open->group_info, .tree = open->tree};
   TW_TRY(d->store->ops->group_forward(d->store, group->number, group->epoch, &opening, applied));
   return *applied ? tw_delivery_note_group(d, group->number) : TW_OK;
 }
@@ -73,10 +75,10 @@ static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group
   tw_control_answer *answer = &asking->waiting->answer;
   const tw_bytes wanted = asking->request->body.group_open.group_id;
   const size_t start = d->bytes.len;
-  size_t id_len = 0;
-  TW_TRY(d->store->ops->group_read(d->store, group->number, &d->bytes, &id_len));
-  d->bytes.len = start + id_len;
-  const bool same = tw_bytes_equal(TW_BYTES(d->bytes.ptr + start, id_len), wanted);
+  tw_relay_lengths lengths;
+  TW_TRY(d->store->ops->group_read(d->store, group->number, &d->bytes, &lengths));
+  d->bytes.len = start + lengths.group_id;
+  const bool same = tw_bytes_equal(TW_BYTES(d->bytes.ptr + start, lengths.group_id), wanted);
   bool done = same && opened_by_this(asking, group, hash);
   if (same && !done) TW_TRY(put_forward(asking, group, &done));
   if (done) {
@@ -101,7 +103,8 @@ static tw_err open_new(tw_delivery_asking *asking, const uint8_t hash[TW_RELAY_H
                                     .opener = asking->peer->id,
                                     .opened = hash,
                                     .members = tw_buf_bytes(&d->scratch),
-                                    .group_info = open->group_info};
+                                    .group_info = open->group_info,
+                                    .tree = open->tree};
   TW_TRY(d->store->ops->group_open(d->store, &opening, &asking->waiting->answer.body.group_open, &taken));
   if (!taken) return tw_delivery_note_group(d, asking->waiting->answer.body.group_open);
   /* The id is another group's, or somebody was faster by another relay: to be asked again. */
@@ -115,7 +118,8 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
   tw_relay_group group;
   bool valid;
   bool found;
-  if (!is_name(open->name) || !is_name(open->group_id) || open->group_info.len > d->limits.message_bytes ||
+  if (!is_name(open->name) || !is_name(open->group_id) ||
+      (uint64_t)open->group_info.len + open->tree.len > d->limits.message_bytes ||
       !tw_delivery_is_group_info(d->env, open->group_info, open->group_id, open->epoch))
     return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not the GroupInfo of a group");
   if (open->epoch >= EPOCH_MAX) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "no epoch comes this far");
@@ -130,7 +134,8 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
 tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
   tw_delivery *d = asking->delivery;
   tw_control_group *answer = &asking->waiting->answer.body.group_find;
-  const tw_bytes name = asking->request->body.group_find;
+  tw_relay_lengths *lengths = &asking->waiting->lengths;
+  const tw_bytes name = asking->request->body.group_find.name;
   tw_relay_group group;
   bool found;
   if (!is_name(name)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a group's name");
@@ -139,7 +144,12 @@ tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
   answer->epoch = group.epoch;
   answer->number = group.number;
   TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &answer->member));
-  return d->store->ops->group_read(d->store, group.number, &d->bytes, &asking->waiting->split);
+  TW_TRY(d->store->ops->group_read(d->store, group.number, &d->bytes, lengths));
+  if (!asking->request->body.group_find.tree) {
+    d->bytes.len -= lengths->tree;
+    lengths->tree = 0;
+  }
+  return TW_OK;
 }
 
 /* ---- messages to a group ---- */
@@ -245,7 +255,7 @@ static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, 
 }
 
 static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *group, const uint8_t hash[TW_RELAY_HASH],
-                           const tw_relay_welcome *welcomes, size_t welcome_count) {
+                           tw_bytes tree, const tw_relay_welcome *welcomes, size_t welcome_count) {
   const tw_control_group_commit *request = &asking->request->body.group_commit;
   tw_delivery *d = asking->delivery;
   const tw_relay_commit commit = {.group = group->number,
@@ -256,7 +266,8 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
                                              .message = request->commit},
                                   .hash = hash,
                                   .group_info = request->group_info,
-                                  .members = TW_BYTES(d->scratch.ptr, request->members.len),
+                                  .tree = tree,
+                                  .members = tw_buf_bytes(&d->scratch),
                                   .welcomes = welcomes,
                                   .welcome_count = welcome_count,
                                   .welcome_kind = TW_CONTROL_KIND_WELCOME,
@@ -267,27 +278,78 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
   return applied ? tw_delivery_note_group(d, group->number) : answer_place_taken(asking, group, true, hash);
 }
 
-/* The commit is of the group's epoch, by somebody who may commit. */
+/* What comes of a patch of what there is; else refused, if it is more than `most` by `too_large`. */
+static tw_err apply_patch(tw_delivery_asking *asking, tw_bytes before, tw_bytes patch, size_t most,
+                          tw_control_status too_large, tw_buf *out, bool *made) {
+  const tw_err err = tw_control_patch_apply(asking->delivery->env, before, patch, most, out);
+  *made = err == TW_OK;
+  if (err == TW_ERR_APART)
+    return tw_delivery_refuse(asking, TW_CONTROL_UNFIT, "a change of what is not here: send all");
+  if (err == TW_ERR_LIMIT) return tw_delivery_refuse(asking, too_large, "too large a tree, or too many members");
+  if (tw_err_class_of(err) != TW_CLASS_MALFORMED) return err;
+  return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a change of a tree or of members");
+}
+
+/*
+ * Tree and members of the next epoch. Should the group's record be replaced between reading and the compare-and-set,
+ * that fails, or the patch does not fit, and whoever sends all then learns who was first.
+ */
+static tw_err make_next(tw_delivery_asking *asking, const tw_relay_group *group, tw_buf *tree, tw_buf *members,
+                        bool *made) {
+  const tw_control_group_commit *request = &asking->request->body.group_commit;
+  tw_delivery *d = asking->delivery;
+  tw_buf before = TW_BUF_INIT(tw_env_alloc(d->env));
+  tw_relay_lengths lengths;
+  tw_err err = d->store->ops->group_read(d->store, group->number, &before, &lengths);
+  if (err == TW_OK) {
+    const tw_bytes old_tree = TW_BYTES(before.ptr + before.len - lengths.tree, lengths.tree);
+    const size_t most = d->limits.message_bytes - request->group_info.len;
+    err = apply_patch(asking, old_tree, request->tree, most, TW_CONTROL_MALFORMED, tree, made);
+  }
+  tw_buf_clear(&before);
+  if (err == TW_OK && *made) err = d->store->ops->member_list(d->store, group->number, &before);
+  if (err == TW_OK && *made)
+    err = apply_patch(asking, tw_buf_bytes(&before), request->members, (size_t)d->limits.members * ID, TW_CONTROL_FULL,
+                      members, made);
+  tw_buf_clear(&before);
+  return err;
+}
+
+/* The commit fits what there is. */
 static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *group,
-                              const uint8_t hash[TW_RELAY_HASH]) {
+                              const uint8_t hash[TW_RELAY_HASH], tw_bytes tree, tw_bytes members) {
   const tw_control_group_commit *request = &asking->request->body.group_commit;
   tw_delivery *d = asking->delivery;
   bool valid;
   size_t count = 0;
-  if (are_too_many(d, request->members)) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many members");
-  TW_TRY(order_members(d, request->members, &asking->peer->id, &valid));
+  TW_TRY(order_members(d, members, &asking->peer->id, &valid));
   if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
-  if (request->group_info.len > d->limits.message_bytes ||
-      !tw_delivery_is_group_info(d->env, request->group_info, request->group_id, request->epoch + 1))
-    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not the GroupInfo of the next epoch");
-  if (!welcomes_are_valid(d, request->welcomes, request->members.len, &count))
+  if (!welcomes_are_valid(d, request->welcomes, members.len, &count))
     return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members");
   if (count > d->limits.members) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes");
   tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
   if (welcomes == NULL) return TW_ERR_NO_MEMORY;
   tw_err err = place_welcomes(asking, welcomes, &valid);
-  if (err == TW_OK && valid) err = apply_commit(asking, group, hash, welcomes, count);
+  if (err == TW_OK && valid) err = apply_commit(asking, group, hash, tree, welcomes, count);
   tw_alloc_free(tw_env_alloc(d->env), welcomes);
+  return err;
+}
+
+/* The commit is of the group's epoch, by somebody who may commit. */
+static tw_err fit_and_apply(tw_delivery_asking *asking, const tw_relay_group *group,
+                            const uint8_t hash[TW_RELAY_HASH]) {
+  const tw_control_group_commit *request = &asking->request->body.group_commit;
+  tw_delivery *d = asking->delivery;
+  tw_buf tree = TW_BUF_INIT(tw_env_alloc(d->env));
+  tw_buf members = TW_BUF_INIT(tw_env_alloc(d->env));
+  bool made = false;
+  if (request->group_info.len > d->limits.message_bytes ||
+      !tw_delivery_is_group_info(d->env, request->group_info, request->group_id, request->epoch + 1))
+    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not the GroupInfo of the next epoch");
+  tw_err err = make_next(asking, group, &tree, &members, &made);
+  if (err == TW_OK && made) err = check_and_apply(asking, group, hash, tw_buf_bytes(&tree), tw_buf_bytes(&members));
+  tw_buf_clear(&tree);
+  tw_buf_clear(&members);
   return err;
 }
 
@@ -314,7 +376,7 @@ tw_err tw_delivery_commit(tw_delivery_asking *asking) {
   if (!allowed) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not a member of this group");
   if (request->epoch > group.epoch || request->epoch >= EPOCH_MAX)
     return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the group has not come to this epoch");
-  return check_and_apply(asking, &group, hash);
+  return fit_and_apply(asking, &group, hash);
 }
 
 /* ---- wanting in ---- */

@@ -7,12 +7,12 @@
 #include "relay/delivery.h"
 #include "relay/watch.h"
 
-/* An answer that waits for the flush. Its bytes are in the batch's; `split` parts the two views of a group. */
+/* An answer that waits for the flush. Its bytes are in the batch's; `lengths` part the views of a group. */
 typedef struct tw_delivery_waiting {
   uint64_t tag;
   tw_control_answer answer;
   size_t at;
-  size_t split;
+  tw_relay_lengths lengths;
   size_t len;
 } tw_delivery_waiting;
 

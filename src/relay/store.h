@@ -65,7 +65,15 @@ typedef struct tw_relay_opening {
   const uint8_t *opened; /* TW_RELAY_HASH bytes */
   tw_bytes members;
   tw_bytes group_info;
+  tw_bytes tree; /* kept beside it; nothing is known of it here. May be empty */
 } tw_relay_opening;
+
+/** What is read of a group's record: bytes of each, one behind the other. */
+typedef struct tw_relay_lengths {
+  size_t group_id;
+  size_t group_info;
+  size_t tree;
+} tw_relay_lengths;
 
 typedef struct tw_relay_welcome {
   uint32_t to; /* a client's number */
@@ -76,7 +84,8 @@ typedef struct tw_relay_commit {
   uint32_t group;
   tw_relay_mail commit; /* its epoch is the one that it ends */
   const uint8_t *hash;  /* of the commit; TW_RELAY_HASH bytes */
-  tw_bytes group_info;  /* of the next epoch, as are `members` and `welcomes` */
+  tw_bytes group_info;  /* of the next epoch, as are the others */
+  tw_bytes tree;
   tw_bytes members;
   const tw_relay_welcome *welcomes; /* those with the same bytes, at the same place, one after the other: kept once */
   size_t welcome_count;
@@ -153,15 +162,17 @@ typedef struct tw_relay_store_ops {
   tw_err (*group_open)(tw_relay_store *store, const tw_relay_opening *opening, uint32_t *number, bool *taken);
   /**
    * The group of this number is in another epoch than the record says, which was put back to an older copy: check that
-   * its epoch is still `epoch`, and replace epoch, members and group info by those of `opening`, whose epoch is higher;
-   * who opened it stays. `*applied` false: the epoch is another one, nothing was done.
+   * its epoch is still `epoch`, and replace epoch, members, group info and tree by those of `opening`, whose epoch is
+   * higher; who opened it stays. `*applied` false: the epoch is another one, nothing was done.
    */
   tw_err (*group_forward)(tw_relay_store *store, uint32_t group, uint64_t epoch, const tw_relay_opening *opening,
                           bool *applied);
   /** By its name, or else (`name` empty) by its id. */
   tw_err (*group_find)(tw_relay_store *store, tw_bytes name, tw_bytes group_id, tw_relay_group *group, bool *found);
-  /** Its id, and behind it its group info, appended to `out`. */
-  tw_err (*group_read)(tw_relay_store *store, uint32_t group, tw_buf *out, size_t *id_len);
+  /** Its id, its group info and its tree, appended to `out`. */
+  tw_err (*group_read)(tw_relay_store *store, uint32_t group, tw_buf *out, tw_relay_lengths *lengths);
+  /** Its members' fingerprints, appended to `out`, in ascending order. */
+  tw_err (*member_list)(tw_relay_store *store, uint32_t group, tw_buf *out);
   tw_err (*group_count)(tw_relay_store *store, const tw_fingerprint *opener, uint32_t *count);
   tw_err (*is_member)(tw_relay_store *store, uint32_t group, const tw_fingerprint *id, bool *member);
   /** All members that have a record. */

@@ -57,6 +57,25 @@ tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_
   return tw_relay_operation_end(store, tw_relay_query_end(&q));
 }
 
+tw_err tw_relay_sqlite_member_list(tw_relay_store *base, uint32_t group, tw_buf *out) {
+  tw_relay_sqlite *store = tw_relay_sqlite_of(base);
+  const size_t before = out->len;
+  tw_err err = TW_OK;
+  TW_TRY(tw_relay_operation_begin(store));
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_MEMBER_LIST);
+  tw_relay_query_number(&q, group);
+  while (err == TW_OK && tw_relay_query_row(&q)) {
+    uint8_t id[ID] = {0};
+    tw_relay_column_fixed(&q, 0, id, ID);
+    err = tw_buf_append(out, TW_ARRAY(id));
+  }
+  if (err != TW_OK) err = tw_relay_fail(store, err);
+  const tw_err ended = tw_relay_query_end(&q);
+  err = tw_relay_operation_end(store, ended != TW_OK ? ended : err);
+  if (err != TW_OK) out->len = before;
+  return err;
+}
+
 /* For each row of `q`, whose first column is a client's number, or a group's. Ends the query. */
 static tw_err reach_all(tw_relay_query *q, tw_relay_reach reach, void *ctx, uint64_t *count) {
   tw_err err = TW_OK;
@@ -123,6 +142,7 @@ static tw_err open_group(tw_relay_sqlite *store, const tw_relay_opening *opening
   tw_relay_query_bytes(&q, TW_ARRAY(opening->opener.digest));
   tw_relay_query_bytes(&q, TW_BYTES(opening->opened, TW_RELAY_HASH));
   tw_relay_query_bytes(&q, opening->group_info);
+  tw_relay_query_bytes(&q, opening->tree);
   TW_TRY(tw_relay_query_run(&q));
   const sqlite3_int64 made = sqlite3_last_insert_rowid(store->db);
   if (made > TW_RELAY_NUMBER_MAX) return tw_relay_fail(store, TW_ERR_LIMIT);
@@ -144,6 +164,7 @@ static tw_err forward_group(tw_relay_sqlite *store, uint32_t group, uint64_t epo
   tw_relay_query_number(&q, epoch);
   tw_relay_query_number(&q, opening->epoch);
   tw_relay_query_bytes(&q, opening->group_info);
+  tw_relay_query_bytes(&q, opening->tree);
   TW_TRY(tw_relay_query_run(&q));
   *applied = sqlite3_changes(store->db) == 1;
   return *applied ? set_members(store, group, opening->members) : TW_OK;
@@ -156,15 +177,17 @@ tw_err tw_relay_sqlite_group_forward(tw_relay_store *base, uint32_t group, uint6
   return tw_relay_operation_end(store, forward_group(store, group, epoch, opening, applied));
 }
 
-static tw_err read_group(tw_relay_query *q, tw_buf *out, size_t *id_len) {
+static tw_err read_group(tw_relay_query *q, tw_buf *out, tw_relay_lengths *lengths) {
   const tw_bytes id = tw_relay_column_bytes(q, 0);
   const tw_bytes info = tw_relay_column_bytes(q, 1);
-  *id_len = id.len;
+  const tw_bytes tree = tw_relay_column_bytes(q, 2);
+  *lengths = (tw_relay_lengths){.group_id = id.len, .group_info = info.len, .tree = tree.len};
   TW_TRY(tw_buf_append(out, id));
-  return tw_buf_append(out, info);
+  TW_TRY(tw_buf_append(out, info));
+  return tw_buf_append(out, tree);
 }
 
-tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *out, size_t *id_len) {
+tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *out, tw_relay_lengths *lengths) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   const size_t before = out->len;
   tw_err err = TW_OK;
@@ -172,7 +195,7 @@ tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *
   tw_relay_query q = tw_relay_query_of(store, TW_RELAY_GROUP_READ);
   tw_relay_query_number(&q, group);
   if (tw_relay_query_row(&q)) {
-    err = read_group(&q, out, id_len);
+    err = read_group(&q, out, lengths);
     if (err != TW_OK) err = tw_relay_fail(store, err);
   } else if (q.result == SQLITE_DONE) {
     q.result = SQLITE_CORRUPT; /* it was just found */
@@ -254,6 +277,7 @@ static tw_err commit_within(tw_relay_sqlite *store, const tw_relay_commit *commi
   tw_relay_query_number(&q, commit->group);
   tw_relay_query_number(&q, commit->commit.epoch);
   tw_relay_query_bytes(&q, commit->group_info);
+  tw_relay_query_bytes(&q, commit->tree);
   TW_TRY(tw_relay_query_run(&q));
   *applied = sqlite3_changes(store->db) == 1;
   if (!*applied) return TW_OK;

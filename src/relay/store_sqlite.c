@@ -31,6 +31,8 @@ static const tw_store_step steps[] = {
     {"CREATE TABLE admission(client BLOB NOT NULL, inviter BLOB NOT NULL, until INTEGER NOT NULL,"
      " guest INTEGER NOT NULL, PRIMARY KEY(client, inviter)) STRICT, WITHOUT ROWID;"
      "CREATE INDEX admission_inviter ON admission(inviter);"},
+    /* Before, `info` had the tree in it; that of an older group has it until the next commit. */
+    {"ALTER TABLE party ADD COLUMN tree BLOB NOT NULL DEFAULT x'';"},
 };
 static const tw_store_schema schema = {TW_RELAY_APPLICATION, steps, sizeof steps / sizeof steps[0]};
 
@@ -78,17 +80,18 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_MAIL_FIRST] = {"SELECT mail.number, message, cost, at FROM mail" MESSAGE_OF_MAIL
                              " WHERE mail.client=?1 ORDER BY mail.number LIMIT 1"},
     [TW_RELAY_MAIL_DROP] = {"DELETE FROM mail WHERE client=?1 AND number=?2"},
-    [TW_RELAY_GROUP_ADD] = {"INSERT INTO party VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)"},
+    [TW_RELAY_GROUP_ADD] = {"INSERT INTO party VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
     [TW_RELAY_GROUP_BY_NAME] = {"SELECT number, epoch, opener, opened FROM party WHERE name=?1"},
     [TW_RELAY_GROUP_BY_ID] = {"SELECT number, epoch, opener, opened FROM party WHERE id=?1"},
-    [TW_RELAY_GROUP_READ] = {"SELECT id, info FROM party WHERE number=?1"},
+    [TW_RELAY_GROUP_READ] = {"SELECT id, info, tree FROM party WHERE number=?1"},
     [TW_RELAY_GROUP_COUNT] = {"SELECT count(*) FROM party WHERE opener=?1"},
-    [TW_RELAY_GROUP_SET] = {"UPDATE party SET epoch=?2+1, info=?3 WHERE number=?1 AND epoch=?2"},
-    [TW_RELAY_GROUP_FORWARD] = {"UPDATE party SET epoch=?3, info=?4 WHERE number=?1 AND epoch=?2"},
+    [TW_RELAY_GROUP_SET] = {"UPDATE party SET epoch=?2+1, info=?3, tree=?4 WHERE number=?1 AND epoch=?2"},
+    [TW_RELAY_GROUP_FORWARD] = {"UPDATE party SET epoch=?3, info=?4, tree=?5 WHERE number=?1 AND epoch=?2"},
     [TW_RELAY_GROUP_NEXT] = {"SELECT number FROM party WHERE number>?1 ORDER BY number LIMIT 1"},
     [TW_RELAY_GROUP_DROP] = {"DELETE FROM party WHERE number=?1"},
     [TW_RELAY_MEMBER_IS] = {"SELECT 1 FROM member WHERE party=?1 AND client=?2"},
     [TW_RELAY_MEMBER_EACH] = {"SELECT client FROM member WHERE party=?1 AND client>?2 ORDER BY client LIMIT 1"},
+    [TW_RELAY_MEMBER_LIST] = {"SELECT client FROM member WHERE party=?1 ORDER BY client"},
     [TW_RELAY_MEMBER_KNOWN] =
         {"SELECT client.number FROM member JOIN client ON client.id=member.client WHERE member.party=?1"},
     [TW_RELAY_MEMBER_OF] = {"SELECT party FROM member WHERE client=?1"},
@@ -152,6 +155,7 @@ static const tw_relay_store_ops ops = {
     .group_forward = tw_relay_sqlite_group_forward,
     .group_find = tw_relay_sqlite_group_find,
     .group_read = tw_relay_sqlite_group_read,
+    .member_list = tw_relay_sqlite_member_list,
     .group_count = tw_relay_sqlite_group_count,
     .is_member = tw_relay_sqlite_is_member,
     .members = tw_relay_sqlite_members,

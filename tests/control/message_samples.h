@@ -118,7 +118,14 @@ static inline tw_err add_push(control_samples *samples, tw_control_push push) {
   return tw_control_push_encode(&push, &sample->whole);
 }
 
+/* Of a hash that nothing has: with a copy and without one. */
+#define SAMPLE_PATCH                                                                                                   \
+  "0123456789abcdef0123456789abcdef\x15"                                                                               \
+  "\0\0\1\0\0\2\0\0\0"                                                                                                 \
+  "\0\0\0\0\0\0\0\0\3put"
+
 static inline tw_err add_requests(control_samples *samples, const tw_buf lists[5]) {
+  const tw_bytes patch = TW_LITERAL(SAMPLE_PATCH);
   const tw_bytes packages = tw_buf_bytes(&lists[0]);
   const tw_bytes clients = tw_buf_bytes(&lists[1]);
   const tw_bytes welcomes = tw_buf_bytes(&lists[2]);
@@ -130,12 +137,15 @@ static inline tw_err add_requests(control_samples *samples, const tw_buf lists[5
       {.type = TW_CONTROL_STOCK, .body.stock = TW_CONTROL_POOL_NETWORK},
       {.type = TW_CONTROL_TAKE, .body.take = {sample_client(9), TW_CONTROL_POOL_PAIR}},
       {.type = TW_CONTROL_SEND, .body.send = {sample_client(8), TW_LITERAL("message")}},
-      {.type = TW_CONTROL_GROUP_OPEN, .body.group_open = {name, id, 5, clients, TW_LITERAL("info")}},
-      {.type = TW_CONTROL_GROUP_FIND, .body.group_find = name},
+      {.type = TW_CONTROL_GROUP_OPEN,
+       .body.group_open = {name, id, 5, clients, TW_LITERAL("info"), TW_LITERAL("tree")}},
+      {.type = TW_CONTROL_GROUP_OPEN, .body.group_open = {name, id, 0, clients, TW_LITERAL("i"), TW_NO_BYTES}},
+      {.type = TW_CONTROL_GROUP_FIND, .body.group_find = {name, true}},
+      {.type = TW_CONTROL_GROUP_FIND, .body.group_find = {name, false}},
       {.type = TW_CONTROL_GROUP_COMMIT,
-       .body.group_commit = {id, 5, TW_LITERAL("commit"), TW_LITERAL("info"), clients, welcomes}},
+       .body.group_commit = {id, 5, TW_LITERAL("commit"), TW_LITERAL("info"), patch, patch, welcomes}},
       {.type = TW_CONTROL_GROUP_COMMIT,
-       .body.group_commit = {id, UINT64_MAX, TW_LITERAL("c"), TW_LITERAL("i"), TW_NO_BYTES, TW_NO_BYTES}},
+       .body.group_commit = {id, UINT64_MAX, TW_LITERAL("c"), TW_LITERAL("i"), patch, patch, TW_NO_BYTES}},
       {.type = TW_CONTROL_GROUP_SEND, .body.group_send = {id, TW_LITERAL("message")}},
       {.type = TW_CONTROL_FETCH, .body.fetch = {UINT64_MAX, 100}},
       {.type = TW_CONTROL_LOCATE, .body.locate = clients},
@@ -156,7 +166,9 @@ static inline tw_err add_answers(control_samples *samples, const tw_buf lists[5]
       {.to = TW_CONTROL_TAKE, .body.take = {true, TW_LITERAL("package")}},
       {.to = TW_CONTROL_GROUP_OPEN, .body.group_open = 1},
       {.to = TW_CONTROL_GROUP_OPEN, .status = TW_CONTROL_TAKEN, .body.taken = id},
-      {.to = TW_CONTROL_GROUP_FIND, .body.group_find = {id, 5, 1, true, TW_LITERAL("info")}},
+      {.to = TW_CONTROL_GROUP_FIND, .body.group_find = {id, 5, 1, true, TW_LITERAL("info"), TW_LITERAL("tree")}},
+      {.to = TW_CONTROL_GROUP_FIND, .body.group_find = {id, 5, 1, false, TW_LITERAL("info"), TW_NO_BYTES}},
+      {.to = TW_CONTROL_GROUP_COMMIT, .status = TW_CONTROL_UNFIT, .body.words = TW_LITERAL("words")},
       {.to = TW_CONTROL_GROUP_COMMIT, .status = TW_CONTROL_TAKEN, .body.taken = TW_LITERAL("commit")},
       {.to = TW_CONTROL_FETCH, .body.fetch = {tw_buf_bytes(&lists[3]), true}},
       {.to = TW_CONTROL_FETCH, .body.fetch = {TW_NO_BYTES, false}},

@@ -116,8 +116,9 @@ static void only_known_statuses_are_read_and_taken_only_where_it_means_something
   for (unsigned to = 0; to < 256; to++) {
     for (unsigned status = 1; status < 256; status++) {
       const uint8_t frame[] = {TW_CONTROL_ANSWER, 0, 0, 0, 9, (uint8_t)status, 1, 'x'};
-      const bool known = to >= TW_CONTROL_PUBLISH && to <= TW_CONTROL_REQUEST_LAST && status <= TW_CONTROL_BUSY;
-      const bool fits = status != TW_CONTROL_TAKEN || to == TW_CONTROL_GROUP_OPEN || to == TW_CONTROL_GROUP_COMMIT;
+      const bool known = to >= TW_CONTROL_PUBLISH && to <= TW_CONTROL_REQUEST_LAST && status <= TW_CONTROL_UNFIT;
+      const bool fits = to == TW_CONTROL_GROUP_COMMIT || (to == TW_CONTROL_GROUP_OPEN && status == TW_CONTROL_TAKEN) ||
+                        (status != TW_CONTROL_TAKEN && status != TW_CONTROL_UNFIT);
       tw_control_answer answer;
       const tw_err err = tw_control_answer_decode(TW_ARRAY(frame), (tw_control_type)to, &answer);
       assert_int_equal(err, known && fits ? TW_OK : TW_ERR_ENCODING);
@@ -151,7 +152,7 @@ static void what_nobody_would_read_is_not_written(void **state) {
   const tw_bytes too_long = TW_ARRAY(bytes);
   tw_buf out = {0};
   assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_GROUP_FIND}), TW_ERR_ARGUMENT);
-  assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_GROUP_FIND, .body.group_find = too_long}),
+  assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_GROUP_FIND, .body.group_find.name = too_long}),
                    TW_ERR_ARGUMENT);
   assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_LOCATE, .body.locate = too_long}), TW_ERR_ARGUMENT);
   assert_int_equal(encode((tw_control_request){.type = TW_CONTROL_STOCK}), TW_ERR_ARGUMENT);
@@ -195,7 +196,11 @@ static void the_longest_message_fits_request_and_answer_and_no_longer_one(void *
   assert_int_equal(out.len, TW_CONTROL_HEADER + 6 + 4 + list.len + 1);
   tw_buf_clear(&out);
   answer = (tw_control_answer){
-      .to = TW_CONTROL_GROUP_FIND, .request = 1, .body.group_find = {TW_ARRAY(id), 1, 1, true, longest}};
+      .to = TW_CONTROL_GROUP_FIND, .request = 1, .body.group_find = {TW_ARRAY(id), 1, 1, true, longest, TW_NO_BYTES}};
+  assert_int_equal(tw_control_answer_encode(&answer, &out), TW_OK);
+  tw_buf_clear(&out);
+  answer.body.group_find.group_info.len -= 100;
+  answer.body.group_find.tree = TW_BYTES(zeros, 100);
   assert_int_equal(tw_control_answer_encode(&answer, &out), TW_OK);
   tw_buf_clear(&out);
   request = (tw_control_request){.type = TW_CONTROL_PUBLISH,
@@ -203,6 +208,23 @@ static void the_longest_message_fits_request_and_answer_and_no_longer_one(void *
   assert_int_equal(encode(request), TW_ERR_LIMIT);
   tw_buf_clear(&list);
   free(zeros);
+}
+
+static void what_is_no_patch_is_not_read_as_one(void **state) {
+  (void)state;
+  const tw_bytes patch = TW_LITERAL(SAMPLE_PATCH);
+  const tw_control_group_commit good = {TW_LITERAL("id"), 1, TW_LITERAL("c"), TW_LITERAL("i"), patch, patch,
+                                        TW_NO_BYTES};
+  tw_control_request request = {.type = TW_CONTROL_GROUP_COMMIT, .body.group_commit = good};
+  assert_int_equal(encode(request), TW_OK);
+  for (size_t len = 0; len < patch.len; len++) {
+    request.body.group_commit = good;
+    request.body.group_commit.tree.len = len;
+    assert_int_equal(encode(request), TW_ERR_ARGUMENT);
+    request.body.group_commit = good;
+    request.body.group_commit.members.len = len;
+    assert_int_equal(encode(request), TW_ERR_ARGUMENT);
+  }
 }
 
 static void lists_come_out_as_they_went_in(void **state) {
@@ -281,6 +303,7 @@ int main(void) {
       cmocka_unit_test(an_answer_has_a_number_and_a_push_has_none),
       cmocka_unit_test(what_nobody_would_read_is_not_written),
       cmocka_unit_test(the_longest_message_fits_request_and_answer_and_no_longer_one),
+      cmocka_unit_test(what_is_no_patch_is_not_read_as_one),
       cmocka_unit_test(lists_come_out_as_they_went_in),
       cmocka_unit_test(addresses_are_the_same_by_what_is_in_use),
       cmocka_unit_test(a_failing_allocation_leaves_the_buffer_as_it_was),

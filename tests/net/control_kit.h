@@ -285,7 +285,7 @@ static inline tw_err node_ask(node *n, tw_control_type type) {
   if (type == TW_CONTROL_STOCK) request.body.stock = TW_CONTROL_POOL_PAIR;
   if (type == TW_CONTROL_TAKE) request.body.take.pool = TW_CONTROL_POOL_PAIR;
   if (type == TW_CONTROL_WANT_IN) request.body.want_in = TW_LITERAL("name");
-  if (type == TW_CONTROL_GROUP_FIND) request.body.group_find = TW_LITERAL("name");
+  if (type == TW_CONTROL_GROUP_FIND) request.body.group_find.name = TW_LITERAL("name");
   return tw_control_client_ask(n->client, &request, node_done, n);
 }
 

@@ -4,20 +4,35 @@
 
 #include "node/network_kit.h"
 
+#include "control/patch.h"
 #include "mls/group.h"
 #include "node/network_internal.h"
 #include "pair/binding.h"
 
 static inline tw_group *group_of(uint32_t i) { return world.nodes[i].network->epoch.group; }
 
-/* What the relay has of the group, as node `i` is told; its GroupInfo in `info`. */
-static inline tw_control_group find_as(uint32_t i, tw_buf *info) {
-  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = KIT_NAME};
+/* What the relay has of the group, as node `i` is told; its GroupInfo in `info`, its tree in `tree`, unless NULL. */
+static inline tw_control_group find_both_as(uint32_t i, tw_buf *info, tw_buf *tree) {
+  const tw_control_request find = {.type = TW_CONTROL_GROUP_FIND, .number = 1, .body.group_find = {KIT_NAME, true}};
   tw_control_answer answer;
   kit_serve_request(&world.nodes[i], &find, &answer);
   assert_int_equal(answer.status, TW_CONTROL_DONE);
-  assert_int_equal(tw_buf_assign(info, answer.body.group_find.group_info), TW_OK);
+  if (info != NULL) assert_int_equal(tw_buf_assign(info, answer.body.group_find.group_info), TW_OK);
+  if (tree != NULL) assert_int_equal(tw_buf_assign(tree, answer.body.group_find.tree), TW_OK);
   return answer.body.group_find;
+}
+static inline tw_control_group find_as(uint32_t i, tw_buf *info) { return find_both_as(i, info, NULL); }
+
+/* The patch that fits whatever there is. */
+static inline tw_buf whole(tw_bytes all) {
+  tw_buf patch = {0};
+  assert_int_equal(tw_control_patch_make(&world.test.env, TW_NO_BYTES, all, &patch), TW_OK);
+  return patch;
+}
+
+static inline void tree_of(const tw_group *group, tw_buf *out) {
+  out->len = 0;
+  assert_int_equal(tw_group_ratchet_tree(group, out), TW_OK);
 }
 
 #define CONNECTED 0x1f
@@ -67,26 +82,44 @@ static inline void members_of(const tw_group *group, tw_buf *out) {
   assert_int_equal(tw_writer_end(&w), TW_OK);
 }
 
-/* What node `by` makes of its group goes to the relay in its name, whatever its engine would think of it. */
-static inline tw_control_status give_to_relay(uint32_t by, const tw_commit_result *made, tw_bytes welcomes) {
+/* What node `by` makes of its group goes to the relay in its name, whatever its engine would think of it, with this for
+ * its tree. */
+static inline tw_control_status give_with_tree(uint32_t by, const tw_commit_result *made, tw_bytes tree,
+                                               tw_bytes welcomes) {
   tw_buf members = {0};
+  tw_buf info = {0};
   members_of(made->next, &members);
+  assert_int_equal(tw_group_info_message(made->next, false, TW_NO_BYTES, &info), TW_OK);
+  tw_buf tree_patch = whole(tree);
+  tw_buf members_patch = whole(tw_buf_bytes(&members));
   const tw_control_request request = {.type = TW_CONTROL_GROUP_COMMIT,
                                       .number = 1,
                                       .body.group_commit = {.group_id = tw_group_id(made->next),
                                                             .epoch = tw_group_epoch(made->next) - 1,
                                                             .commit = tw_buf_bytes(&made->commit),
-                                                            .group_info = tw_buf_bytes(&made->group_info),
-                                                            .members = tw_buf_bytes(&members),
+                                                            .group_info = tw_buf_bytes(&info),
+                                                            .tree = tw_buf_bytes(&tree_patch),
+                                                            .members = tw_buf_bytes(&members_patch),
                                                             .welcomes = welcomes}};
   tw_control_answer answer;
   kit_serve_request(&world.nodes[by], &request, &answer);
+  tw_buf_clear(&tree_patch);
+  tw_buf_clear(&members_patch);
   tw_buf_clear(&members);
+  tw_buf_clear(&info);
   return answer.status;
 }
 
+static inline tw_control_status give_to_relay(uint32_t by, const tw_commit_result *made, tw_bytes welcomes) {
+  tw_buf tree = {0};
+  tree_of(made->next, &tree);
+  const tw_control_status status = give_with_tree(by, made, tw_buf_bytes(&tree), welcomes);
+  tw_buf_clear(&tree);
+  return status;
+}
+
 static inline void commit_as(uint32_t by, tw_bytes proposals, uint32_t welcomed, bool names) {
-  const tw_commit_options options = {.proposals = proposals, .want_group_info = true, .names_key_packages = names};
+  const tw_commit_options options = {.proposals = proposals, .names_key_packages = names};
   tw_commit_result made = {0};
   tw_buf welcomes = {0};
   assert_int_equal(tw_group_commit(group_of(by), &options, world.now_ms / 1000, &made), TW_OK);

@@ -6,6 +6,7 @@
 #include "node/network_internal.h"
 
 static tw_buf kept; /* bytes that a bent answer points to */
+static tw_buf kept_tree;
 static uint32_t victim;
 static unsigned bent;
 static unsigned opens;
@@ -19,6 +20,7 @@ static void begin(uint64_t seed) {
 
 static void end(void) {
   tw_buf_clear(&kept);
+  tw_buf_clear(&kept_tree);
   end_world();
 }
 
@@ -142,7 +144,7 @@ static void damaged_group_infos_are_of_no_use(void **state) {
   (void)state;
   tw_buf info = {0};
   begin(5);
-  const tw_control_group there = find_as(2, &info);
+  const tw_control_group there = find_both_as(2, &info, &kept_tree);
   lose_member(2);
   kit_node *n = &world.nodes[2];
   break_link(n);
@@ -158,8 +160,9 @@ static void damaged_group_infos_are_of_no_use(void **state) {
     answer.body.group_find = there;
     answer.body.group_find.group_id = tw_group_id(group_of(0));
     answer.body.group_find.group_info = TW_BYTES(kept.ptr, len);
+    answer.body.group_find.tree = tw_buf_bytes(&kept_tree);
     pass_time(UINT64_C(4) * 3600 * 1000);
-    n->network->finding = true;
+    n->network->finding = n->network->asked_tree = true;
     tw_network_found(n->network, &answer, world.now_ms);
     assert_int_not_equal(n->network->pending.kind, TW_NETWORK_PENDING_JOIN);
     while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);

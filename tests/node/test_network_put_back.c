@@ -4,7 +4,8 @@
 
 #include "node/network_internal.h"
 
-static tw_buf kept; /* a GroupInfo of before */
+static tw_buf kept; /* a GroupInfo and a tree of before */
+static tw_buf kept_tree;
 
 static void begin(uint64_t seed) {
   begin_world(seed, 0, 0x07);
@@ -14,6 +15,7 @@ static void begin(uint64_t seed) {
 
 static void end(void) {
   tw_buf_clear(&kept);
+  tw_buf_clear(&kept_tree);
   end_world();
 }
 
@@ -32,7 +34,7 @@ static void restart_relay(void) {
 }
 
 /* Its record of an epoch of before, in which all of `members` were. */
-static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, uint64_t epoch, tw_bytes info) {
+static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, uint64_t epoch) {
   tw_buf ids = {0};
   tw_writer w = tw_writer_to(&ids);
   for (uint32_t i = 0; i < NODES; i++)
@@ -40,7 +42,8 @@ static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, u
   assert_int_equal(tw_writer_end(&w), TW_OK);
   const tw_control_request open = {.type = TW_CONTROL_GROUP_OPEN,
                                    .number = 1,
-                                   .body.group_open = {KIT_NAME, group_id, epoch, tw_buf_bytes(&ids), info}};
+                                   .body.group_open = {KIT_NAME, group_id, epoch, tw_buf_bytes(&ids),
+                                                       tw_buf_bytes(&kept), tw_buf_bytes(&kept_tree)}};
   tw_control_answer answer;
   kit_serve_request(&world.nodes[opener], &open, &answer);
   assert_int_equal(answer.status, TW_CONTROL_DONE);
@@ -50,7 +53,7 @@ static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, u
 static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **state) {
   (void)state;
   begin(23);
-  const uint64_t old = find_as(0, &kept).epoch;
+  const uint64_t old = find_both_as(0, &kept, &kept_tree).epoch;
   for (uint32_t i = 0; i < 3; i++) {
     tw_network_rekey(world.nodes[i].network, world.now_ms);
     live(3000);
@@ -60,7 +63,7 @@ static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **
   tw_buf id = {0};
   assert_int_equal(tw_buf_assign(&id, tw_group_id(group_of(0))), TW_OK);
   restart_relay();
-  record_epoch(1, 0x07, tw_buf_bytes(&id), old, tw_buf_bytes(&kept));
+  record_epoch(1, 0x07, tw_buf_bytes(&id), old);
   for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
   live(30000);
   assert_true(agree(0x07));
@@ -78,7 +81,7 @@ static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **
 static void who_lost_mail_with_the_relays_state_comes_back(void **state) {
   (void)state;
   begin(24);
-  const uint64_t old = find_as(0, &kept).epoch;
+  const uint64_t old = find_both_as(0, &kept, &kept_tree).epoch;
   tw_buf id = {0};
   assert_int_equal(tw_buf_assign(&id, tw_group_id(group_of(0))), TW_OK);
   world.nodes[1].online = world.nodes[2].online = false;
@@ -86,7 +89,7 @@ static void who_lost_mail_with_the_relays_state_comes_back(void **state) {
   live(3000);
   assert_true(status_of(0).epoch > status_of(1).epoch);
   restart_relay();
-  record_epoch(1, 0x07, tw_buf_bytes(&id), old, tw_buf_bytes(&kept));
+  record_epoch(1, 0x07, tw_buf_bytes(&id), old);
   for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
   expect_agreement(0x07, UINT64_C(2) * 3600 * 1000, "with the one that is ahead");
   assert_true(status_of(0).epoch > old);

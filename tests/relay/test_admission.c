@@ -160,7 +160,7 @@ static void a_guest_writes_to_its_inviter_reads_its_mail_and_does_nothing_else(v
       RELAY_REQUEST(TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_PAIR),
       RELAY_REQUEST(TW_CONTROL_TAKE, .take = {relay_id(ADMIN), TW_CONTROL_POOL_PAIR}),
       RELAY_REQUEST(TW_CONTROL_PUBLISH, .publish = {.pool = TW_CONTROL_POOL_PAIR}),
-      RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = name),
+      RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {name, true}),
       RELAY_REQUEST(TW_CONTROL_LOCATE, .locate = relay_ids(k, ADMIN, -1)),
       RELAY_REQUEST(TW_CONTROL_WANT_IN, .want_in = name),
       relay_open_of(k, "net", kit_text("id"), 1, relay_ids(k, GUEST, -1)),

@@ -117,7 +117,7 @@ static void check(history *h) {
     assert_int_equal(relay_enter(k, i), TW_CONTROL_DONE);
     assert_int_equal(k->peers[i].number, i + 1);
   }
-  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   const uint64_t epoch = relay_do(k, 0, &find)->body.group_find.epoch;
   assert_true(epoch == h->epoch || epoch == h->asked_epoch);
   for (uint64_t e = 0; e < epoch; e++) { /* each commit again: accepted, or was so already */

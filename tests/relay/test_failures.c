@@ -64,7 +64,7 @@ static void requests_without_memory_do_nothing(void **state) {
   assert_int_equal(tw_reader_end(&walk), TW_OK); /* sent once */
   request = relay_open_of(k, "net", GROUP, 0, relay_ids(k, 0, 1, -1));
   fails_then_works(k, 0, &request);
-  request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   fails_then_works(k, 2, &request);
   request = relay_commit_of(k, GROUP, 0, "c", relay_ids(k, 0, 1, 2, -1));
   request.body.group_commit.welcomes = relay_welcome_to(k, 2, "w");

@@ -3,7 +3,7 @@
 
 static void a_group_is_opened_once_and_found_by_its_name(void **state) {
   relay_kit *k = *state;
-  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   relay_expects(k, 0, &find, TW_CONTROL_UNKNOWN);
   open_three(k);
   const tw_control_answer *answer = relay_do(k, 1, &find);
@@ -40,7 +40,7 @@ static void whoever_lost_the_answer_may_open_again(void **state) {
   assert_int_equal(answer->body.group_open, 1);
   commits(k, 0, 7, "c", relay_ids(k, 0, 1, -1), TW_CONTROL_DONE);
   assert_int_equal(relay_do(k, 0, &open)->status, TW_CONTROL_DONE); /* nor is it put back by that */
-  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   assert_int_equal(relay_do(k, 0, &find)->body.group_find.epoch, 8);
   assert_int_equal(relay_do(k, 1, &open)->status, TW_CONTROL_TAKEN); /* another one's */
   open = relay_open_of(k, "net", GROUP, 7, relay_ids(k, 0, 1, -1));  /* other members */
@@ -79,7 +79,7 @@ static void what_is_no_group_is_not_opened(void **state) {
     open = good;
     open.body.group_open.group_id = bad_names[i];
     relay_expects(k, 0, &open, TW_CONTROL_MALFORMED);
-    const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = bad_names[i]);
+    const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {bad_names[i], true});
     relay_expects(k, 0, &find, TW_CONTROL_MALFORMED);
     const tw_control_request want = RELAY_REQUEST(TW_CONTROL_WANT_IN, .want_in = bad_names[i]);
     relay_expects(k, 0, &want, TW_CONTROL_MALFORMED);
@@ -112,7 +112,7 @@ static void a_commit_goes_to_the_members_of_before_but_its_sender(void **state) 
   assert_string_equal(mail_of(k, 2, text), "2:7:add3");
   assert_string_equal(mail_of(k, 3, text), "4:8:hello");
   assert_string_equal(mail_of(k, 4, text), "");
-  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   const tw_control_answer *answer = relay_do(k, 3, &find);
   assert_int_equal(answer->body.group_find.epoch, 8);
   assert_true(answer->body.group_find.member);
@@ -183,9 +183,9 @@ static void an_external_commit_is_a_members_resync_and_nobody_elses(void **state
   relay_expects(k, 4, &request, TW_CONTROL_FORBIDDEN);
   request.body.group_commit.commit = relay_public(k, GROUP, 7, TW_SENDER_NEW_MEMBER_COMMIT, "join");
   relay_expects(k, 4, &request, TW_CONTROL_FORBIDDEN); /* the members might refuse it, and the epoch would be over */
-  request.body.group_commit.members = relay_ids(k, 0, 1, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 1, -1));
   relay_expects(k, 2, &request, TW_CONTROL_MALFORMED); /* the sender is no member then */
-  request.body.group_commit.members = relay_ids(k, 0, 1, 2, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 1, 2, -1));
   relay_expects(k, 2, &request, TW_CONTROL_DONE); /* a member that lost its disk */
   relay_expects(k, 2, &request, TW_CONTROL_DONE); /* and the answer */
   assert_string_equal(mail_of(k, 0, text), "2:7:join");
@@ -236,11 +236,11 @@ static void what_is_no_commit_is_refused(void **state) {
   request.body.group_commit.group_info = relay_info(k, GROUP, 7);
   relay_expects(k, 0, &request, TW_CONTROL_MALFORMED);
   request = good;
-  request.body.group_commit.members = relay_ids(k, 1, 2, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 1, 2, -1));
   relay_expects(k, 0, &request, TW_CONTROL_MALFORMED);
-  request.body.group_commit.members = relay_ids(k, 0, 0, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 0, -1));
   relay_expects(k, 0, &request, TW_CONTROL_MALFORMED);
-  request.body.group_commit.members = relay_ids(k, 0, 1, 2, 3, 4, -1);
+  request.body.group_commit.members = relay_whole(k, relay_ids(k, 0, 1, 2, 3, 4, -1));
   relay_expects(k, 0, &request, TW_CONTROL_FULL);
   request = good;
   request.body.group_commit.group_id = TW_NO_BYTES;
@@ -360,7 +360,7 @@ static void a_group_of_nobody_goes(void **state) {
   k->now_ms += k->limits.unseen_ms + 1;
   assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
   while (more) assert_int_equal(tw_delivery_sweep(k->delivery, k->now_ms, &more), TW_OK);
-  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   relay_expects(k, 1, &find, TW_CONTROL_DONE);
   k->now_ms += k->limits.unseen_ms + 1;
   for (more = true; more;) assert_int_equal(tw_delivery_sweep(k->delivery, k->now_ms, &more), TW_OK);

@@ -258,7 +258,8 @@ static void step_find(world *w, unsigned peer) {
   const unsigned g = roll(w, GROUPS);
   const model_group *group = &w->groups[g];
   enter(w, peer);
-  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = kit_text(group_name(g)));
+  const tw_control_request request = RELAY_REQUEST(TW_CONTROL_GROUP_FIND,
+                                                   .group_find = {kit_text(group_name(g)), true});
   struct expected *e = ask(w, peer, &request, group->open ? TW_CONTROL_DONE : TW_CONTROL_UNKNOWN);
   e->group = g;
   e->epoch = group->epoch;
@@ -321,6 +322,7 @@ static void check_answer(world *w, const struct expected *e, const tw_control_an
   case TW_CONTROL_GROUP_FIND:
     tw_test_same(answer->body.group_find.group_id, group_id(e->group));
     tw_test_same(answer->body.group_find.group_info, relay_info(w->k, group_id(e->group), e->epoch));
+    tw_test_same(answer->body.group_find.tree, relay_tree(w->k, e->epoch));
     assert_int_equal(answer->body.group_find.epoch, e->epoch);
     assert_int_equal(answer->body.group_find.member, e->last_resort);
     break;

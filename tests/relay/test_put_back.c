@@ -7,7 +7,7 @@ static tw_control_status open_at(relay_kit *k, unsigned by, uint64_t epoch, tw_b
 }
 
 static uint64_t epoch_of(relay_kit *k) {
-  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   return relay_do(k, 0, &find)->body.group_find.epoch;
 }
 
@@ -22,11 +22,12 @@ static void a_member_brings_the_group_to_where_it_is(void **state) {
     assert_int_equal(epoch_of(k), 50);
     relay_reopen(k);
   }
-  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net"));
+  const tw_control_request find = RELAY_REQUEST(TW_CONTROL_GROUP_FIND, .group_find = {TW_LITERAL("net"), true});
   const tw_control_answer *answer = relay_do(k, 3, &find);
   assert_true(answer->body.group_find.member);
   assert_int_equal(answer->body.group_find.number, 1);
   tw_test_same(answer->body.group_find.group_info, relay_info(k, GROUP, 50));
+  tw_test_same(answer->body.group_find.tree, relay_tree(k, 50));
   commits(k, 1, 8, "of before", relay_ids(k, 1, 2, 3, -1), TW_CONTROL_TOO_FAR);
   commits(k, 1, 7, "seven", relay_ids(k, 0, 1, 2, -1), TW_CONTROL_DONE); /* which was accepted then */
   commits(k, 0, 50, "by who is none any more", relay_ids(k, 0, 1, 2, -1), TW_CONTROL_FORBIDDEN);

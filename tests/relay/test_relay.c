@@ -88,7 +88,7 @@ static void of_two_commits_in_one_batch_one_is_taken(void **state) {
   tw_test_same(tw_buf_bytes(&loser->list), relay_commit_message(w.messages, GROUP, 0, winner == &a ? "a" : "b"));
   whole_until(&w, loser->mails > 0);
   assert_string_equal(client_reads(loser, &after, text, sizeof text), "2:");
-  assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_GROUP_FIND, .group_find = TW_LITERAL("net")), TW_CONTROL_DONE);
+  assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_GROUP_FIND, .group_find.name = TW_LITERAL("net")), TW_CONTROL_DONE);
   assert_int_equal(b.answer.body.group_find.epoch, 1);
   assert_true(b.answer.body.group_find.member);
   assert_int_equal(CLIENT_DOES(&a, TW_CONTROL_WANT_IN, .want_in = TW_LITERAL("net")), TW_CONTROL_DONE);

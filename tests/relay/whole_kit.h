@@ -123,6 +123,7 @@ static inline void whole_init(whole *w, uint64_t seed) {
                                 .ctx = w};
   w->messages = calloc(1, sizeof *w->messages);
   assert_non_null(w->messages);
+  w->messages->at.test.env = w->at.test.env;
 }
 
 /* The memory of messages and clients is gone then, and so is the relay's. */
