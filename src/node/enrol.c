@@ -297,8 +297,10 @@ void tw_enrol_answer(tw_enrol *enrol, uint64_t tag, const tw_control_answer *ans
 void tw_enrol_loaded(tw_enrol *enrol) { tw_enrol_match_learned(enrol); }
 
 static void ask_for_lists(tw_enrol *enrol, uint64_t now_ms) {
-  for (size_t i = 0; i < enrol->known_count; i++)
+  for (size_t i = 0; i < enrol->known_count; i++) {
     enrol->known[i].ask = !tw_enrol_same(&enrol->known[i].admin, &enrol->config.self);
+    enrol->known[i].again = false;
+  }
   enrol->ask_ms = now_ms + (enrol->lacks_list ? enrol->ask_wait_ms : TW_ENROL_ASK_MS);
   enrol->ask_wait_ms = enrol->ask_wait_ms < TW_ENROL_ASK_MS / 2 ? 2 * enrol->ask_wait_ms : TW_ENROL_ASK_MS;
 }

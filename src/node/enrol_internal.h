@@ -48,6 +48,7 @@ typedef struct tw_enrol_known {
   uint64_t version;
   tw_buf list; /* as it was signed; empty: none yet */
   bool ask;    /* whether it has a newer one */
+  bool again;  /* that was asked for the second time, since what came could not be opened */
 } tw_enrol_known;
 
 /* What is asked of the relay, one at a time. */

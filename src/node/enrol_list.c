@@ -170,7 +170,9 @@ void tw_enrol_got_list(tw_enrol *enrol, const tw_mail *mail) {
   const tw_bytes ciphertext = tw_read_vector(&r);
   if (known == NULL || tw_reader_end(&r) != TW_OK) return;
   tw_err err = tw_network_open(enrol->config.network, LABEL, kem_output, ciphertext, &list);
-  if (err == TW_ERR_DECRYPT || err == TW_ERR_STATE) known->ask = true; /* it was for a key that we have no more */
+  if ((err == TW_ERR_DECRYPT || err == TW_ERR_STATE) && !known->again)
+    known->ask = known->again = true; /* it was for a key that we have no more */
+  if (err == TW_OK) known->again = false;
   if (err == TW_OK) err = take_list(enrol, tw_buf_bytes(&list), &known);
   if (err != TW_OK)
     tw_enrol_tell(enrol, "an enrolment list is of no use: %s", tw_err_text(err));

@@ -141,7 +141,10 @@ tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch);
  */
 TW_MUST_USE tw_err tw_network_seal(const tw_network *network, const tw_client_id *id, tw_bytes label,
                                    tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext);
-/** One to us. TW_ERR_STATE: there is no group; TW_ERR_DECRYPT: it is not for the key that is in our leaf now. */
+/**
+ * One to us, whether we have come in or were only added: then by the key that our leaf has there. TW_ERR_STATE:
+ * neither; TW_ERR_DECRYPT: it is not for the key that is in our leaf now.
+ */
 TW_MUST_USE tw_err tw_network_open(const tw_network *network, tw_bytes label, tw_bytes kem_output, tw_bytes ciphertext,
                                    tw_buf *plaintext);
 

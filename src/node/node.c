@@ -174,6 +174,8 @@ void tw_node_after(tw_node *node) {
   tw_network_status status;
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
+  if (node->enrolled) tw_network_roster_changed(node->network, tw_node_now(node));
+  node->enrolled = false;
   tw_network_get_status(node->network, &status);
   const bool follows = status.state != TW_NETWORK_STUCK && !status.unwanted;
   if (node->network_changed || follows != node->follows) tw_enrol_network_changed(node->enrol, tw_node_now(node));

@@ -57,6 +57,7 @@ struct tw_node {
   size_t newcomers_kept; /* of these, as many are in the store */
   uint64_t keep_at_ms;   /* the others could not be kept: again */
   bool look_at_members;
+  bool enrolled;         /* somebody was learned from an admin's list, and `network` has not been told */
   bool relearning;       /* a new configuration was asked for, and with it this node's end */
   uint64_t refused_ms;   /* when it was told last that somebody is not let in */
   uint64_t review_at_ms; /* when learned peers are looked at again */

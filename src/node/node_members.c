@@ -127,11 +127,20 @@ static bool wants_newcomer(const tw_node *node, size_t at) {
   return !is_superseded(node, newcomer->certificate, &newcomer->key.fingerprint, at + 1);
 }
 
+/* An admin's list names it, and the configuration is not made anew yet. */
+static bool is_just_enrolled(const tw_node *node, const tw_client_id *id) {
+  if (!node->relearning) return false;
+  for (uint32_t i = 0; i < node->peer_count; i++) /* who was cut off */
+    if (node->peers[i].is_peer && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return false;
+  const tw_learned_peer *known = tw_learned_find(node->setup.learned, id);
+  return known != NULL && known->peer.origin == TW_NODE_FROM_ENROLMENT;
+}
+
 static bool wants(void *ctx, const tw_client_id *id) {
   const tw_node *node = ctx;
   const uint32_t peer = tw_node_find_peer(node, id);
   const tw_learned_peer *newcomer = find_newcomer(node, id);
-  if (is_self(node, id) || (peer != UINT32_MAX && wants_peer(node, peer))) return true;
+  if (is_self(node, id) || (peer != UINT32_MAX && wants_peer(node, peer)) || is_just_enrolled(node, id)) return true;
   return newcomer != NULL && wants_newcomer(node, (size_t)(newcomer - node->newcomers));
 }
 
