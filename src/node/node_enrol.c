@@ -23,6 +23,7 @@ tw_err tw_node_make_enrol(tw_node *node) {
                                   .self = setup->self,
                                   .config = setup->config,
                                   .learned = setup->learned,
+                                  .trust = setup->certified.trust,
                                   .port = &node->port,
                                   .network = node->network,
                                   .learn = learn,
