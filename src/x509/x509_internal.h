@@ -20,6 +20,7 @@ struct tw_x509_trust {
   X509_STORE *store;
   size_t anchors;
   size_t crls;
+  uint8_t made_of[32]; /* SHA-256 of this and the next file's content, file by file */
 };
 
 /* Each stretch of calls into libcrypto stands between these two: the error queue is afterwards as before. */
