@@ -30,8 +30,9 @@ typedef struct tw_network_roster {
   void *ctx;
   /** A configured peer, or ourselves. */
   bool (*wants)(void *ctx, const tw_client_id *id);
-  /** All of those but ourselves, by an index from 0; false at the end. Each once. */
-  bool (*next_wanted)(void *ctx, size_t index, tw_client_id *id);
+  /** All of those but ourselves, each once: the first at or behind a place, 0 in the beginning, which is moved behind
+   * it; false at the end. */
+  bool (*next_wanted)(void *ctx, size_t *place, tw_client_id *id);
   /** May add and remove others. NULL: everybody may. */
   bool (*is_admin)(void *ctx, const tw_client_id *id);
   /** Somebody else, who wants in and has this credential, the key of which is its own: from then on the roster has it.
