@@ -201,9 +201,9 @@ static void end_certified(void) {
 }
 
 /* Somebody whom anna knows by that. */
-static void know(tw_node_origin origin, uint8_t byte, char *name) {
+static void know(tw_node_origin origin, uint8_t byte) {
   enrol_node *e = &enrols[ANNA];
-  tw_node_peer peer = {.origin = origin, .name = name, .key.given = true};
+  tw_node_peer peer = {.origin = origin, .key.given = true};
   tw_problems told = {0};
   memset(&peer.key.fingerprint, byte, sizeof peer.key.fingerprint);
   assert_int_equal(tw_node_config_append_peer(&e->config, &world.nodes[ANNA].id, &peer, &told), TW_OK);
@@ -221,12 +221,10 @@ static void an_admin_sends_its_cas_and_not_whom_they_have_certified(void **state
   enrol_guest g;
   tw_enrolment_settings settings;
   tw_buf ca = {0};
-  char sealed[] = "sealed";
-  char enrolled[] = "enrolled";
   char name[TW_X509_NAME];
   begin_certified(2);
-  know(TW_NODE_FROM_CERTIFICATE, 0xc1, sealed);
-  know(TW_NODE_FROM_ENROLMENT, 0xe1, enrolled);
+  know(TW_NODE_FROM_CERTIFICATE, 0xc1);
+  know(TW_NODE_FROM_ENROLMENT, 0xe1);
   enrol_carla(&g);
   assert_int_equal(tw_enrolment_settings_decode(g.content, &settings), TW_OK);
   assert_int_equal(tw_x509_trust_give_anchors(enrols[ANNA].trust, &ca), TW_OK);
