@@ -213,6 +213,7 @@ static bool ask_next(tw_enrol *enrol) {
 }
 
 void tw_enrol_go_on(tw_enrol *enrol, uint64_t now_ms) {
+  if (enrol->unmatched) tw_enrol_match_learned(enrol);
   if (!enrol->up || enrol->asking || now_ms < enrol->again_ms) return;
   enrol->again_ms = 0;
   (void)ask_next(enrol);

@@ -73,6 +73,7 @@ struct tw_enrol {
   size_t invitation_count;
   tw_enrol_known *known; /* Admins' lists; ours among them */
   size_t known_count;
+  bool unmatched;    /* there was no memory to compare them with what was learned: again */
   tw_buf dismissals; /* ClientIds; as in the store */
   tw_buf queue;      /* ClientIds: whom our list goes to */
   bool queue_saved;  /* a queue is in the store */
