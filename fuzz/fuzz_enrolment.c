@@ -67,6 +67,14 @@ static void write_seeds(const tw_env *env) {
                                           .keepalive = 25};
   TW_FUZZ_ASSERT(tw_enrolment_settings_encode(&settings, &b[4]) == TW_OK);
   write_seed("settings", SETTINGS, tw_buf_bytes(&b[4]));
+  static const uint8_t ca[] = {4, 0x30, 2, 5, 0}; /* DER, and no certificate */
+  static const uint8_t admit[] = {9, '*', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e'};
+  tw_enrolment_settings certified = settings;
+  certified.ca = TW_ARRAY(ca);
+  certified.admit = TW_ARRAY(admit);
+  TW_FUZZ_ASSERT(tw_enrolment_settings_encode(&certified, &b[5]) == TW_OK);
+  write_seed("certified", SETTINGS, tw_buf_bytes(&b[5]));
+  tw_buf_clear(&b[5]);
   const tw_enrolment_reply reply = {TW_ENROLMENT_IN, {{0}}, tw_buf_bytes(&b[4])};
   TW_FUZZ_ASSERT(tw_enrolment_reply_make(env, signer, id, &reply, &b[5]) == TW_OK);
   write_seed("reply", REPLY, tw_buf_bytes(&b[5]));
@@ -142,6 +150,7 @@ static void check_settings(const tw_env *env, tw_bytes encoded) {
   const tw_joiner joiner = {.env = env, .invitation = &invitation, .self = {{1}}};
   tw_enrolment_settings settings;
   tw_buf out = {0};
+  tw_buf ca = {0};
   tw_report report = {""};
   const tw_err err = tw_enrolment_settings_decode(encoded, &settings);
   if (err == TW_OK) {
@@ -149,9 +158,12 @@ static void check_settings(const tw_env *env, tw_bytes encoded) {
     TW_FUZZ_ASSERT(tw_bytes_equal(tw_buf_bytes(&out), encoded));
     out.len = 0;
   }
-  const tw_err written = tw_joiner_config(&joiner, encoded, "f", "f.key", &out, &report);
+  static const tw_joiner_names names = {"f", "f.key", "f.ca.pem"};
+  const tw_err written = tw_joiner_config(&joiner, encoded, &names, &out, &ca, &report);
   TW_FUZZ_ASSERT(is_of_a_peer(written) && (written == TW_OK) == (out.len > 0));
   TW_FUZZ_ASSERT(err == TW_OK || written != TW_OK);
+  TW_FUZZ_ASSERT((ca.len > 0) == (written == TW_OK && settings.ca.len > 0));
+  tw_buf_clear(&ca);
   tw_buf_clear(&out);
 }
 

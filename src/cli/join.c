@@ -76,12 +76,13 @@ static tw_exit find_file(const wanted *w, const tw_invitation *invitation, tw_no
   return TW_EXIT_OK;
 }
 
-/* Beside the configuration, with another end: what it says of the key is then its name alone. */
-static tw_err key_beside(const tw_node_file *file, char path[PATH_MAX], char identity[PATH_MAX], tw_report *report) {
+/* Beside the configuration, with another end: what that says of it is then its name alone. */
+static tw_err beside(const tw_node_file *file, const char *end, char path[PATH_MAX], char name[PATH_MAX],
+                     tw_report *report) {
   const char *slash = strrchr(file->path, '/');
   const int folder = slash == NULL ? 0 : (int)(slash + 1 - file->path);
-  const int len = snprintf(path, PATH_MAX, "%.*s%s.key", folder, file->path, file->name);
-  (void)snprintf(identity, PATH_MAX, "%s.key", file->name);
+  const int len = snprintf(path, PATH_MAX, "%.*s%s%s", folder, file->path, file->name, end);
+  (void)snprintf(name, PATH_MAX, "%s%s", file->name, end);
   return len > 0 && len < PATH_MAX ? TW_OK : tw_report_fail(report, TW_ERR_ARGUMENT, "too long for a file's name");
 }
 
@@ -114,7 +115,7 @@ static tw_err find_key(const wanted *w, const tw_env *env, const tw_suite *suite
                        char identity[PATH_MAX], tw_signer **signer, tw_report *report) {
   char path[PATH_MAX];
   if (w->key == NULL) {
-    TW_TRY(key_beside(file, path, identity, report));
+    TW_TRY(beside(file, ".key", path, identity, report));
     return take_key(env, suite, path, signer, report);
   }
   TW_TRY(take_key(env, suite, w->key, signer, report));
@@ -128,6 +129,7 @@ static tw_exit ask(const wanted *w, const tw_env *env, const tw_invitation *invi
                    const tw_invitation_keys *keys) {
   tw_join join = {.joiner = {.env = env, .invitation = invitation, .keys = keys}, .wait_s = w->wait_s};
   char identity[PATH_MAX];
+  char ca[PATH_MAX];
   tw_report report = {"out of memory"};
   tw_exit code = find_file(w, invitation, &join.file);
   if (code != TW_EXIT_OK) return code;
@@ -135,7 +137,9 @@ static tw_exit ask(const wanted *w, const tw_env *env, const tw_invitation *invi
   tw_err err = find_key(w, env, invitation->suite, &join.file, identity, &signer, &report);
   if (err == TW_OK) err = tw_fingerprint_of(env, invitation->suite, tw_signer_public_key(signer), &join.joiner.self);
   join.joiner.signer = signer;
+  if (err == TW_OK) err = beside(&join.file, ".ca.pem", join.ca_path, ca, &report);
   join.identity = identity;
+  join.ca = ca;
   code = err == TW_OK ? tw_join_run(&join) : tw_cli_report(TW_EXIT_LOCAL, &report);
   tw_signer_free(signer);
   if (code != TW_EXIT_OK) return code;
@@ -190,8 +194,9 @@ const tw_verb tw_verb_join = {
     "\n"
     "Makes this machine a node of the network that the token invites to (treewire invite): makes a key, has the node "
     "that\n"
-    "invites enrol it, and writes the configuration. That node may be away: join waits, and the same command again "
-    "goes on. With - the token is read from standard input.\n"
+    "invites enrol it, and writes the configuration, and beside it the network's CAs, if it has any, as NAME.ca.pem. "
+    "That node\n"
+    "may be away: join waits, and the same command again goes on. With - the token is read from standard input.\n"
     "\n"
     "  -n, --name NAME           what the node is called here: /etc/treewire/NAME.conf (default: as the network)\n"
     "      --config FILE         where to write the configuration, NAME.conf\n"

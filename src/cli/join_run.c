@@ -2,9 +2,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/file_write.h"
 #include "cli/join.h"
+#include "cli/key_file.h"
 #include "net/control_client.h"
 #include "net/wire.h"
 
@@ -73,12 +75,44 @@ static void ask_inviter(joining *j, tw_enrolment_act act) {
 
 /* ---- the answer ---- */
 
-static void write_file(joining *j, tw_bytes settings) {
+/* One that is there already is of an earlier try that was cut short, or none of ours. */
+static tw_err write_ca(const tw_join *join, tw_bytes ca, bool *made, tw_report *report) {
+  tw_buf there = {0};
+  *made = access(join->ca_path, F_OK) != 0;
+  if (*made) return tw_file_write(join->ca_path, TW_WRITE_NEW, FILE_MODE, ca, report);
+  const tw_err err = tw_file_read(join->ca_path, TW_X509_FILE_MAX, &there, report);
+  const bool same = err == TW_OK && tw_bytes_equal(tw_buf_bytes(&there), ca);
+  tw_buf_clear(&there);
+  if (err != TW_OK || same) return err;
+  return tw_report_fail(report, TW_ERR_STATE,
+                        "%.200s is there already with other content, and is not replaced: the same command goes on "
+                        "when it is moved away",
+                        join->ca_path);
+}
+
+/* The configuration last: it is what a node is made of. */
+static tw_err write_both(const tw_join *join, tw_bytes text, tw_bytes ca, tw_report *report) {
+  bool made = false;
+  if (ca.len > 0) TW_TRY(write_ca(join, ca, &made, report));
+  const tw_err err = tw_file_write(join->file.path, TW_WRITE_NEW, FILE_MODE, text, report);
+  if (err != TW_OK && made) (void)unlink(join->ca_path);
+  if (err == TW_OK && ca.len > 0)
+    (void)tw_cli_fail(TW_EXIT_OK,
+                      "%.300s has the network's CAs. No CRL comes with them, since it ages: put one beside, renew it, "
+                      "and name it in [Interface] (CRL), for this node to know who is revoked",
+                      join->ca_path);
+  return err;
+}
+
+static void write_files(joining *j, tw_bytes settings) {
   const tw_join *join = j->join;
+  const tw_joiner_names names = {join->file.name, join->identity, join->ca};
   tw_report report = {"out of memory"};
   tw_buf text = {0};
-  tw_err err = tw_joiner_config(&join->joiner, settings, join->file.name, join->identity, &text, &report);
-  if (err == TW_OK) err = tw_file_write(join->file.path, TW_WRITE_NEW, FILE_MODE, tw_buf_bytes(&text), &report);
+  tw_buf ca = {0};
+  tw_err err = tw_joiner_config(&join->joiner, settings, &names, &text, &ca, &report);
+  if (err == TW_OK) err = write_both(join, tw_buf_bytes(&text), tw_buf_bytes(&ca), &report);
+  tw_buf_clear(&ca);
   tw_buf_clear(&text);
   if (err != TW_OK) {
     finish(j, tw_cli_report(TW_EXIT_LOCAL, &report));
@@ -97,7 +131,7 @@ static void take(joining *j, tw_bytes message) {
     return;
   }
   if (reply.status == TW_ENROLMENT_IN)
-    write_file(j, reply.content);
+    write_files(j, reply.content);
   else
     finish(j, tw_cli_fail(TW_EXIT_REFUSED, "the node that has invited refuses: %.*s", (int)reply.content.len,
                           reply.content.len == 0 ? "" : (const char *)reply.content.ptr));

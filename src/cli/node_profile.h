@@ -20,11 +20,12 @@ typedef struct tw_node_profile {
 TW_MUST_USE tw_err tw_node_profile_read(const tw_env *env, const tw_node_file *file, const tw_node_profile *as,
                                         tw_node_profile **profile, tw_problems *problems);
 /**
- * Once: with those of `learned` who are still good by this configuration; the others are forgotten. `told` gets what
- * cannot be as it was learned. TW_ERR_NO_MEMORY, and the store's errors, with a report.
+ * Once: with those of `learned` who are still good by this configuration; the others are forgotten. Where it is the one
+ * that `as` has (unless NULL), and so are its CAs and CRLs, those who were good then are good until their certificates
+ * end. `told` gets what cannot be as it was learned. TW_ERR_NO_MEMORY, and the store's errors, with a report.
  */
-TW_MUST_USE tw_err tw_node_profile_add_learned(tw_node_profile *profile, tw_learned *learned, tw_problems *told,
-                                               tw_report *report);
+TW_MUST_USE tw_err tw_node_profile_add_learned(tw_node_profile *profile, const tw_node_profile *as, tw_learned *learned,
+                                               tw_problems *told, tw_report *report);
 /** Whose certificates are good: borrowed from the profile. */
 tw_certified tw_node_profile_certified(const tw_node_profile *profile);
 /** NULL is fine. */

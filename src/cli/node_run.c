@@ -21,7 +21,7 @@
 #include "net/wire.h"
 #include "node/config_diff.h"
 
-enum { UDP_BUFFER = 4 << 20, RELEARN_MS = 200 };
+enum { UDP_BUFFER = 4 << 20, RELEARN_MS = 200, RELEARN_MOST_MS = 1000 };
 
 typedef struct running {
   const tw_node_run *run;
@@ -34,7 +34,8 @@ typedef struct running {
   tw_udp udp;
   uv_loop_t loop;
   uv_signal_t signals[3];
-  uv_timer_t relearn; /* the configuration is made anew for what was learned */
+  uv_timer_t relearn;     /* the configuration is made anew for what was learned */
+  uint64_t relearn_at_ms; /* by then at the latest, in the loop's time; 0: nothing was learned */
   tw_node_socket *socket;
   tw_node *node;
   bool loop_open;
@@ -67,9 +68,9 @@ static tw_exit fail(running *r, tw_exit code, const tw_report *report) {
 
 static void tell_learned(void *ctx, const tw_report *what) { say(ctx, TW_NODE_NOTE, what->text); }
 
-static tw_err add_learned(running *r, tw_node_profile *p, tw_report *report) {
+static tw_err add_learned(running *r, tw_node_profile *p, const tw_node_profile *as, tw_report *report) {
   tw_problems told = {.tell = tell_learned, .ctx = r};
-  return tw_node_profile_add_learned(p, &r->learned, &told, report);
+  return tw_node_profile_add_learned(p, as, &r->learned, &told, report);
 }
 
 /* ---- the node ---- */
@@ -171,10 +172,10 @@ static const char *needs_restart(const tw_node_profile *old, const tw_node_profi
   return what;
 }
 
-static tw_err take_up(running *r, tw_node_profile *p, tw_report *report) {
+static tw_err take_up(running *r, tw_node_profile *p, const tw_node_profile *as, tw_report *report) {
   const char *not_so = needs_restart(r->profile, p);
   if (not_so != NULL) return tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
-  TW_TRY(add_learned(r, p, report));
+  TW_TRY(add_learned(r, p, as, report));
   TW_TRY(tw_node_device_change(&r->profile->config, &p->config, &r->tun, report));
   r->next = p;
   tw_node_close(r->node); /* it goes on with the new one from what it saves now: nobody is dropped */
@@ -189,7 +190,7 @@ static tw_err sync_config(running *r, const tw_node_profile *as, tw_report *repo
     return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
   if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK)
     return tw_report_fail(report, TW_ERR_ENCODING, "%.300s has problems: all stays as it is", r->run->file.path);
-  const tw_err err = take_up(r, p, report);
+  const tw_err err = take_up(r, p, as, report);
   if (err != TW_OK) tw_node_profile_free(p);
   return err;
 }
@@ -197,6 +198,7 @@ static tw_err sync_config(running *r, const tw_node_profile *as, tw_report *repo
 static void on_relearn_timer(uv_timer_t *timer) {
   running *r = timer->data;
   tw_report report = {""};
+  r->relearn_at_ms = 0;
   if (r->ending) return;
   if (r->next != NULL || r->node == NULL)
     on_relearn(r); /* a change is being taken up, perhaps without this one */
@@ -204,10 +206,15 @@ static void on_relearn_timer(uv_timer_t *timer) {
     say(r, TW_NODE_ERROR, report.text);
 }
 
-/* More may be learned in a moment, and what has told of it goes on first. */
+/* More may be learned in a moment, and what has told of it goes on first. Where ever more is, it does not wait for
+ * that. */
 static void on_relearn(void *ctx) {
   running *r = ctx;
-  if (!uv_is_closing((uv_handle_t *)&r->relearn)) (void)uv_timer_start(&r->relearn, on_relearn_timer, RELEARN_MS, 0);
+  const uint64_t now = uv_now(&r->loop);
+  if (uv_is_closing((uv_handle_t *)&r->relearn)) return;
+  if (r->relearn_at_ms == 0) r->relearn_at_ms = now + RELEARN_MOST_MS;
+  const uint64_t left = r->relearn_at_ms > now ? r->relearn_at_ms - now : 0;
+  (void)uv_timer_start(&r->relearn, on_relearn_timer, left < RELEARN_MS ? left : RELEARN_MS, 0);
 }
 
 /* ---- what the other verbs ask ---- */
@@ -344,7 +351,7 @@ static tw_err open_state(running *r, tw_report *report) {
   TW_TRY(make_state_folder(folder, report));
   TW_TRY(tw_store_open(&store, &r->env, &r->store, report));
   TW_TRY(tw_learned_load(tw_env_alloc(&r->env), r->store, &r->learned, &told, report));
-  return add_learned(r, r->profile, report);
+  return add_learned(r, r->profile, NULL, report);
 }
 
 static tw_exit open_parts(running *r) {

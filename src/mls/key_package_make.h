@@ -19,4 +19,9 @@ struct tw_key_package {
 /* not_before and not_after of a leaf with the source key_package: the defaults where an option is 0. */
 void tw_lifetime_default(uint64_t now, uint64_t *not_before, uint64_t *not_after);
 
+/* As tw_group_safe_decrypt, for a member that has not come in yet: by the key that its leaf has then. */
+TW_MUST_USE tw_err tw_key_package_safe_decrypt(const tw_key_package *key_package, uint16_t component_id, tw_bytes label,
+                                               tw_bytes context, tw_bytes kem_output, tw_bytes ciphertext,
+                                               tw_buf *plaintext);
+
 #endif

@@ -5,6 +5,15 @@
 #include "base/secret.h"
 #include "node/enrol_internal.h"
 
+const tw_fingerprint *tw_enrol_admin_key(const tw_enrol *enrol, size_t index) {
+  const tw_node_config *config = enrol->config.config;
+  const tw_node_admin *admin = &config->network.admins[index];
+  if (admin->peer == TW_NODE_NONE) return &admin->fingerprint;
+  if (admin->peer == config->self) return &enrol->config.self;
+  const tw_node_key *key = &config->peers[admin->peer].key;
+  return key->given ? &key->fingerprint : NULL;
+}
+
 /* A place for each of the Admins, of whom the configuration has the same once or more. */
 static tw_err make_known(tw_enrol *enrol) {
   const tw_node_config *config = enrol->config.config;
@@ -12,10 +21,8 @@ static tw_err make_known(tw_enrol *enrol) {
   enrol->known = tw_alloc_array(enrol->alloc, most + 1, sizeof *enrol->known);
   if (enrol->known == NULL) return TW_ERR_NO_MEMORY;
   for (size_t i = 0; i < most; i++) {
-    const tw_node_admin *admin = &config->network.admins[i];
-    const tw_fingerprint *key = admin->peer != TW_NODE_NONE ? &config->peers[admin->peer].key.fingerprint
-                                                            : &admin->fingerprint;
-    if (tw_enrol_known_of(enrol, key) != NULL) continue;
+    const tw_fingerprint *key = tw_enrol_admin_key(enrol, i);
+    if (key == NULL || tw_enrol_known_of(enrol, key) != NULL) continue;
     enrol->known[enrol->known_count++] = (tw_enrol_known){.admin = *key, .list = TW_BUF_INIT(enrol->alloc)};
   }
   return TW_OK;
@@ -206,6 +213,7 @@ static bool ask_next(tw_enrol *enrol) {
 }
 
 void tw_enrol_go_on(tw_enrol *enrol, uint64_t now_ms) {
+  if (enrol->unmatched) tw_enrol_match_learned(enrol);
   if (!enrol->up || enrol->asking || now_ms < enrol->again_ms) return;
   enrol->again_ms = 0;
   (void)ask_next(enrol);
@@ -297,8 +305,10 @@ void tw_enrol_answer(tw_enrol *enrol, uint64_t tag, const tw_control_answer *ans
 void tw_enrol_loaded(tw_enrol *enrol) { tw_enrol_match_learned(enrol); }
 
 static void ask_for_lists(tw_enrol *enrol, uint64_t now_ms) {
-  for (size_t i = 0; i < enrol->known_count; i++)
+  for (size_t i = 0; i < enrol->known_count; i++) {
     enrol->known[i].ask = !tw_enrol_same(&enrol->known[i].admin, &enrol->config.self);
+    enrol->known[i].again = false;
+  }
   enrol->ask_ms = now_ms + (enrol->lacks_list ? enrol->ask_wait_ms : TW_ENROL_ASK_MS);
   enrol->ask_wait_ms = enrol->ask_wait_ms < TW_ENROL_ASK_MS / 2 ? 2 * enrol->ask_wait_ms : TW_ENROL_ASK_MS;
 }

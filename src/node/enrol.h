@@ -28,6 +28,7 @@ typedef struct tw_enrol_config {
   tw_client_id self;
   const tw_node_config *config; /* with learned peers */
   const tw_learned *learned;    /* NULL: nothing is learned */
+  const tw_x509_trust *trust;   /* the CA, for joiners of a network whose Members are certified; NULL: there is none */
   const tw_node_port *port;
   const tw_network *network;
   /** A peer that a list names, copied; or one that none names any more. Errors are told by the callee. */
@@ -85,7 +86,8 @@ typedef struct tw_enrol_wish {
 /**
  * A new invitation, saved; its token is appended, for the caller to clear. Errors with a report: TW_ERR_FORBIDDEN, the
  * network has no Admins, or this node is none; TW_ERR_ARGUMENT, the name or an address cannot be had;
- * TW_ERR_UNSUPPORTED, the relay is not known by its key; TW_ERR_LIMIT, there are too many; the store's, TW_ERR_RANDOM.
+ * TW_ERR_UNSUPPORTED, the relay is not known by its key; TW_ERR_LIMIT, there are too many, or the CAs are more than
+ * TW_ENROLMENT_CA_MAX; the store's, TW_ERR_RANDOM.
  */
 TW_MUST_USE tw_err tw_enrol_invite(tw_enrol *enrol, const tw_enrol_wish *wish, uint64_t now_ms,
                                    uint8_t id[TW_INVITATION_ID], tw_buf *token, tw_report *report);

@@ -48,6 +48,7 @@ typedef struct tw_enrol_known {
   uint64_t version;
   tw_buf list; /* as it was signed; empty: none yet */
   bool ask;    /* whether it has a newer one */
+  bool again;  /* that was asked for the second time, since what came could not be opened */
 } tw_enrol_known;
 
 /* What is asked of the relay, one at a time. */
@@ -72,6 +73,7 @@ struct tw_enrol {
   size_t invitation_count;
   tw_enrol_known *known; /* Admins' lists; ours among them */
   size_t known_count;
+  bool unmatched;    /* there was no memory to compare them with what was learned: again */
   tw_buf dismissals; /* ClientIds; as in the store */
   tw_buf queue;      /* ClientIds: whom our list goes to */
   bool queue_saved;  /* a queue is in the store */
@@ -96,6 +98,8 @@ struct tw_enrol {
 void tw_enrol_tell(const tw_enrol *enrol, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static inline bool tw_enrol_same(const tw_client_id *a, const tw_client_id *b) { return memcmp(a, b, sizeof *a) == 0; }
 bool tw_enrol_is_admin(const tw_enrol *enrol, const tw_client_id *id);
+/* By an index into the configuration's Admins; NULL: its certificate was not seen yet. */
+const tw_fingerprint *tw_enrol_admin_key(const tw_enrol *enrol, size_t index);
 /* Go on with what is to be done, if nothing is open. */
 void tw_enrol_go_on(tw_enrol *enrol, uint64_t now_ms);
 
@@ -129,6 +133,8 @@ TW_MUST_USE tw_err tw_enrol_seal_reply(const tw_enrol *enrol, const tw_enrol_inv
 /* ---- enrol_settings.c ---- */
 
 TW_MUST_USE tw_err tw_enrol_settings(const tw_enrol *enrol, const tw_enrol_invitation *invitation, tw_buf *out);
+/* The CAs that joiners get, appended: nothing where Members are listed. TW_ERR_LIMIT: too large. */
+TW_MUST_USE tw_err tw_enrol_ca(const tw_enrol *enrol, tw_buf *out, tw_report *report);
 
 /* ---- enrol_list.c ---- */
 

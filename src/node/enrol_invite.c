@@ -108,6 +108,13 @@ static tw_err check_addresses(const tw_enrol *enrol, const tw_enrol_wish *wish, 
   return TW_OK;
 }
 
+static tw_err check_ca(const tw_enrol *enrol, tw_report *report) {
+  tw_buf ca = TW_BUF_INIT(enrol->alloc);
+  const tw_err err = tw_enrol_ca(enrol, &ca, report);
+  tw_buf_clear(&ca);
+  return err;
+}
+
 static tw_err check(const tw_enrol *enrol, const tw_enrol_wish *wish, uint64_t now_ms, tw_report *report) {
   const tw_node_config *config = enrol->config.config;
   const tw_bytes name = wish->name;
@@ -130,6 +137,7 @@ static tw_err check(const tw_enrol *enrol, const tw_enrol_wish *wish, uint64_t n
   if (enrol->invitation_count == TW_ENROL_INVITATIONS_MAX)
     return tw_report_fail(report, TW_ERR_LIMIT, "%d invitations are open: that is all there may be",
                           TW_ENROL_INVITATIONS_MAX);
+  TW_TRY(check_ca(enrol, report));
   return check_addresses(enrol, wish, report);
 }
 

@@ -1,5 +1,6 @@
 /* Lists of enrolled nodes: ours, and those of other admins. SPDX-License-Identifier: Apache-2.0 */
 #include "node/enrol_internal.h"
+#include "node/peer_map.h"
 
 #define LABEL TW_LITERAL("treewire enrolment list")
 enum { CHANGES_MAX = 8 };
@@ -30,13 +31,6 @@ static tw_bytes entries_of(const tw_buf *list) {
 tw_bytes tw_enrol_own_entries(const tw_enrol *enrol) {
   const tw_enrol_known *own = tw_enrol_known_of(enrol, &enrol->config.self);
   return own == NULL ? TW_NO_BYTES : entries_of(&own->list);
-}
-
-static bool find_entry(tw_bytes entries, const tw_fingerprint *key, tw_enrolled *out) {
-  tw_reader walk = tw_reader_of(entries);
-  while (tw_enrolled_next(&walk, out))
-    if (tw_enrol_same(&out->key, key)) return true;
-  return false;
 }
 
 /* ---- our own ---- */
@@ -170,7 +164,9 @@ void tw_enrol_got_list(tw_enrol *enrol, const tw_mail *mail) {
   const tw_bytes ciphertext = tw_read_vector(&r);
   if (known == NULL || tw_reader_end(&r) != TW_OK) return;
   tw_err err = tw_network_open(enrol->config.network, LABEL, kem_output, ciphertext, &list);
-  if (err == TW_ERR_DECRYPT || err == TW_ERR_STATE) known->ask = true; /* it was for a key that we have no more */
+  if ((err == TW_ERR_DECRYPT || err == TW_ERR_STATE) && !known->again)
+    known->ask = known->again = true; /* it was for a key that we have no more */
+  if (err == TW_OK) known->again = false;
   if (err == TW_OK) err = take_list(enrol, tw_buf_bytes(&list), &known);
   if (err != TW_OK)
     tw_enrol_tell(enrol, "an enrolment list is of no use: %s", tw_err_text(err));
@@ -192,13 +188,28 @@ void tw_enrol_list_wanted(tw_enrol *enrol, const tw_client_id *from, const tw_ma
 
 /* ---- peers ---- */
 
-static bool is_in_file(const tw_enrol *enrol, const tw_fingerprint *key) {
+/* Where a key is known from already. */
+enum { IN_FILE = 1, IN_LIST = 2 };
+
+static tw_err map_keys(const tw_enrol *enrol, tw_peer_map *from) {
   const tw_node_config *config = enrol->config.config;
+  tw_enrolled node;
+  for (size_t i = 0; i < enrol->known_count; i++) {
+    tw_reader walk = tw_reader_of(entries_of(&enrol->known[i].list));
+    while (tw_enrolled_next(&walk, &node)) TW_TRY(tw_peer_map_put(from, &node.key, IN_LIST));
+  }
   for (size_t i = 0; i < config->peer_count; i++) {
     const tw_node_peer *peer = &config->peers[i];
-    if (peer->origin == TW_NODE_FROM_FILE && peer->key.given && tw_enrol_same(&peer->key.fingerprint, key)) return true;
+    const uint32_t place = tw_peer_map_find(from, &peer->key.fingerprint) == IN_LIST ? IN_FILE | IN_LIST : IN_FILE;
+    if (peer->origin == TW_NODE_FROM_FILE && peer->key.given)
+      TW_TRY(tw_peer_map_put(from, &peer->key.fingerprint, place));
   }
-  return false;
+  return TW_OK;
+}
+
+static bool is_from(const tw_peer_map *from, const tw_fingerprint *key, uint32_t place) {
+  const uint32_t found = tw_peer_map_find(from, key);
+  return found != UINT32_MAX && (found & place) != 0;
 }
 
 /* As one that may be learned, in memory of the caller's. */
@@ -229,31 +240,32 @@ static bool is_as_learned(const tw_learned_peer *there, const tw_learned_peer *p
 static void learn(tw_enrol *enrol, const tw_enrolled *node) {
   char name[TW_ENROLMENT_NAME_MAX + 1];
   tw_node_prefix prefixes[TW_LEARNED_PREFIXES_MAX];
-  if (tw_enrol_same(&node->key, &enrol->config.self) || is_in_file(enrol, &node->key)) return;
   tw_learned_peer peer = learned_of(node, name, prefixes);
   const tw_learned_peer *there = tw_learned_find(enrol->config.learned, &node->key);
   if (there != NULL && (there->peer.origin != TW_NODE_FROM_ENROLMENT || is_as_learned(there, &peer))) return;
   (void)!enrol->config.learn(enrol->config.ctx, &peer); /* told, and again with the next start */
 }
 
-static bool is_listed(const tw_enrol *enrol, const tw_fingerprint *key) {
-  tw_enrolled node;
-  for (size_t i = 0; i < enrol->known_count; i++)
-    if (find_entry(entries_of(&enrol->known[i].list), key, &node)) return true;
-  return false;
-}
-
-void tw_enrol_match_learned(tw_enrol *enrol) {
+static void match(tw_enrol *enrol, const tw_peer_map *from) {
   const tw_learned *learned = enrol->config.learned;
   tw_enrolled node;
-  if (learned == NULL) return;
   for (size_t i = 0; i < learned->count;) {
     const tw_fingerprint key = learned->list[i].peer.key.fingerprint;
-    const bool stays = learned->list[i].peer.origin != TW_NODE_FROM_ENROLMENT || is_listed(enrol, &key);
+    const bool stays = learned->list[i].peer.origin != TW_NODE_FROM_ENROLMENT || is_from(from, &key, IN_LIST);
     if (stays || enrol->config.unlearn(enrol->config.ctx, &key) != TW_OK) i++;
   }
   for (size_t i = 0; i < enrol->known_count; i++) {
     tw_reader walk = tw_reader_of(entries_of(&enrol->known[i].list));
-    while (tw_enrolled_next(&walk, &node)) learn(enrol, &node);
+    while (tw_enrolled_next(&walk, &node)) {
+      if (!tw_enrol_same(&node.key, &enrol->config.self) && !is_from(from, &node.key, IN_FILE)) learn(enrol, &node);
+    }
   }
+}
+
+void tw_enrol_match_learned(tw_enrol *enrol) {
+  tw_peer_map from = {.alloc = enrol->alloc};
+  if (enrol->config.learned == NULL) return;
+  enrol->unmatched = map_keys(enrol, &from) != TW_OK;
+  if (!enrol->unmatched) match(enrol, &from);
+  tw_peer_map_clear(&from);
 }

@@ -43,12 +43,14 @@ static tw_err write_self(const tw_enrol *enrol, tw_writer *w) {
 
 static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_buf *out) {
   const tw_node_config *config = enrol->config.config;
+  const bool certified = config->network.certified;
   tw_writer w = tw_writer_to(out);
   bool self = false;
   for (uint32_t i = 0; i < config->peer_count; i++) {
     const tw_node_peer *peer = &config->peers[i];
     const bool is_self = i == config->self;
     if (!peer->key.given || tw_enrol_same(&peer->key.fingerprint, joiner)) continue;
+    if (certified && peer->origin == TW_NODE_FROM_CERTIFICATE) continue; /* as we have, it learns it, and its end */
     if (!is_self && enrol->config.is_removed != NULL && enrol->config.is_removed(enrol->config.ctx, i)) continue;
     self = self || is_self;
     TW_TRY(write_peer(enrol, peer, &w));
@@ -60,12 +62,33 @@ static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, t
 static tw_err write_admins(const tw_enrol *enrol, tw_buf *out) {
   const tw_node_config *config = enrol->config.config;
   for (size_t i = 0; i < config->network.admin_count; i++) {
-    const tw_node_admin *admin = &config->network.admins[i];
-    const tw_fingerprint *key = admin->peer != TW_NODE_NONE ? &config->peers[admin->peer].key.fingerprint
-                                                            : &admin->fingerprint;
-    TW_TRY(tw_enrol_add(out, key));
+    const tw_fingerprint *key = tw_enrol_admin_key(enrol, i);
+    if (key != NULL) TW_TRY(tw_enrol_add(out, key));
   }
   return TW_OK;
+}
+
+/* ---- by whose certificates others are members ---- */
+
+tw_err tw_enrol_ca(const tw_enrol *enrol, tw_buf *out, tw_report *report) {
+  const size_t before = out->len;
+  if (!enrol->config.config->network.certified || enrol->config.trust == NULL) return TW_OK;
+  tw_err err = tw_x509_trust_give_anchors(enrol->config.trust, out);
+  if (err == TW_OK && out->len - before > TW_ENROLMENT_CA_MAX) err = TW_ERR_LIMIT;
+  if (err == TW_OK) return TW_OK;
+  out->len = before;
+  if (err != TW_ERR_LIMIT) return tw_report_fail(report, err, "%s", tw_err_text(err));
+  return tw_report_fail(report, err,
+                        "the certificates of CA in [Interface] are more than the %d bytes that a joiner "
+                        "can be sent: leave out those that this network does not need",
+                        TW_ENROLMENT_CA_MAX);
+}
+
+static tw_err write_admit(const tw_enrol *enrol, tw_buf *out) {
+  const tw_node_network *network = &enrol->config.config->network;
+  tw_writer w = tw_writer_to(out);
+  for (size_t i = 0; i < network->admit_count; i++) tw_write_vector(&w, text_of(network->admit[i]));
+  return tw_writer_end(&w);
 }
 
 tw_err tw_enrol_settings(const tw_enrol *enrol, const tw_enrol_invitation *invitation, tw_buf *out) {
@@ -74,8 +97,12 @@ tw_err tw_enrol_settings(const tw_enrol *enrol, const tw_enrol_invitation *invit
   tw_buf peers = TW_BUF_INIT(enrol->alloc);
   tw_buf admins = TW_BUF_INIT(enrol->alloc);
   tw_buf groups = TW_BUF_INIT(enrol->alloc);
+  tw_buf ca = TW_BUF_INIT(enrol->alloc);
+  tw_buf admit = TW_BUF_INIT(enrol->alloc);
   tw_err err = write_peers(enrol, &invitation->joiner, &peers);
   if (err == TW_OK) err = write_admins(enrol, &admins);
+  if (err == TW_OK) err = tw_enrol_ca(enrol, &ca, NULL);
+  if (err == TW_OK) err = write_admit(enrol, &admit);
   tw_writer w = tw_writer_to(&groups);
   write_prefixes(&w, &config->multicast.groups, false);
   if (err == TW_OK) err = tw_writer_end(&w);
@@ -91,8 +118,12 @@ tw_err tw_enrol_settings(const tw_enrol *enrol, const tw_enrol_invitation *invit
                                           .rekey_bytes = network->rekey_bytes,
                                           .rekey_packets = network->rekey_packets,
                                           .grace = network->grace,
-                                          .keepalive = network->keepalive};
+                                          .keepalive = network->keepalive,
+                                          .ca = tw_buf_bytes(&ca),
+                                          .admit = tw_buf_bytes(&admit)};
   if (err == TW_OK) err = tw_enrolment_settings_encode(&settings, out);
+  tw_buf_clear(&admit);
+  tw_buf_clear(&ca);
   tw_buf_clear(&groups);
   tw_buf_clear(&admins);
   tw_buf_clear(&peers);

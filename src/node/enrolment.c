@@ -257,9 +257,47 @@ tw_err tw_enrolment_reply_read(const tw_env *env, const tw_suite *suite, const t
  * struct {
  *   opaque name<V>; Prefix addresses<V>; EnrolledNode peers<V>; ClientId admins<V>; Prefix groups<V>; uint8 broadcast;
  *   uint8 sign; uint32 mtu; uint64 rekey_after; uint64 rekey_bytes; uint64 rekey_packets; uint32 grace;
- *   uint32 keepalive;
- * } EnrolmentSettings
+ *   uint32 keepalive; Certificate ca<V>; AdmittedName admit<V>;
+ * } EnrolmentSettings, with struct { opaque cert_data<V>; } Certificate; struct { opaque name<V>; } AdmittedName
  */
+bool tw_enrolled_admit_next(tw_reader *walk, char name[TW_X509_NAME]) {
+  char text[TW_X509_NAME];
+  char next[TW_X509_NAME];
+  if (!tw_reader_more(walk)) return false;
+  const tw_bytes read = tw_read_vector(walk);
+  const bool fits = read.len > 0 && read.len < sizeof text && memchr(read.ptr, '\0', read.len) == NULL;
+  if (fits) memcpy(text, read.ptr, read.len);
+  text[fits ? read.len : 0] = '\0';
+  if (tw_x509_name_parse(text, TW_X509_NAME_GIVEN, next, NULL) != TW_OK || strcmp(next, text) != 0 ||
+      tw_x509_name_is_address(next))
+    tw_reader_fail(walk, TW_ERR_ENCODING);
+  if (tw_reader_err(walk) != TW_OK) return false;
+  memcpy(name, next, sizeof next);
+  return true;
+}
+
+/* Certificates are for who can parse them. */
+static tw_bytes read_ca(tw_reader *r) {
+  const tw_bytes ca = tw_read_vector(r);
+  tw_reader walk = tw_reader_of(ca);
+  while (tw_reader_more(&walk))
+    if (tw_read_vector(&walk).len == 0) tw_reader_fail(&walk, TW_ERR_ENCODING);
+  if (tw_reader_err(&walk) != TW_OK) tw_reader_fail(r, tw_reader_err(&walk));
+  if (ca.len > TW_ENROLMENT_CA_MAX) tw_reader_fail(r, TW_ERR_LIMIT);
+  return ca;
+}
+
+static tw_bytes read_admit(tw_reader *r, bool certified) {
+  const tw_bytes admit = tw_read_vector(r);
+  tw_reader walk = tw_reader_of(admit);
+  char name[TW_X509_NAME];
+  size_t count = 0;
+  while (tw_enrolled_admit_next(&walk, name)) count++;
+  if (tw_reader_err(&walk) != TW_OK || count > TW_NODE_ADMIT_MAX || (count > 0 && !certified))
+    tw_reader_fail(r, TW_ERR_ENCODING);
+  return admit;
+}
+
 tw_err tw_enrolment_settings_encode(const tw_enrolment_settings *settings, tw_buf *out) {
   tw_writer w = tw_writer_to(out);
   tw_write_vector(&w, settings->name);
@@ -275,6 +313,8 @@ tw_err tw_enrolment_settings_encode(const tw_enrolment_settings *settings, tw_bu
   tw_write_u64(&w, settings->rekey_packets);
   tw_write_u32(&w, settings->grace);
   tw_write_u32(&w, settings->keepalive);
+  tw_write_vector(&w, settings->ca);
+  tw_write_vector(&w, settings->admit);
   return tw_writer_end(&w);
 }
 
@@ -294,6 +334,8 @@ tw_err tw_enrolment_settings_decode(tw_bytes encoded, tw_enrolment_settings *out
   settings.rekey_packets = tw_read_u64(&r);
   settings.grace = tw_read_u32(&r);
   settings.keepalive = tw_read_u32(&r);
+  settings.ca = read_ca(&r);
+  settings.admit = read_admit(&r, settings.ca.len > 0);
   TW_TRY(tw_reader_end(&r));
   *out = settings;
   return TW_OK;

@@ -4,6 +4,7 @@
 
 #include "node/invitation.h"
 #include "node/prefix.h"
+#include "x509/x509.h"
 
 /*
  * Decoded messages are views of their input; lists stay encoded and are walked by the functions below. Decoding is
@@ -13,7 +14,8 @@ enum {
   TW_ENROLMENT_NAME_MAX = TW_NODE_PEER_NAME_MAX,
   TW_ENROLMENT_PREFIXES_MAX = 64, /* of a node */
   TW_ENROLMENT_WORDS_MAX = 255,
-  TW_ENROLMENT_LIST_MAX = 4096 /* entries of a list */
+  TW_ENROLMENT_CA_MAX = 16 * 1024, /* bytes of all CAs in settings */
+  TW_ENROLMENT_LIST_MAX = 4096     /* entries of a list */
 };
 
 /* ---- nodes, in settings and in lists ---- */
@@ -107,7 +109,12 @@ typedef struct tw_enrolment_settings {
   uint64_t rekey_packets;
   uint32_t grace;
   uint32_t keepalive;
+  tw_bytes ca;    /* certificates as x509/x509.h has them, not parsed; empty: Members are listed, else certified */
+  tw_bytes admit; /* names for that: tw_enrolled_admit_next; empty: any */
 } tw_enrolment_settings;
+
+/** The next name of Admit, as a configuration has it, with its end; false at the end of the list. */
+bool tw_enrolled_admit_next(tw_reader *walk, char name[TW_X509_NAME]);
 
 TW_MUST_USE tw_err tw_enrolment_settings_encode(const tw_enrolment_settings *settings, tw_buf *out);
 /** Malformed errors. */

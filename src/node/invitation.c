@@ -87,7 +87,7 @@ static tw_err decode(tw_bytes bytes, tw_invitation *out, tw_report *report) {
   memcpy(out->inviter.digest, inviter.ptr, inviter.len);
   memcpy(out->secret, secret.ptr, secret.len);
   out->suite = tw_suite_by_name(suite);
-  if (out->suite == NULL)
+  if (out->suite == NULL || strcmp(tw_suite_name(out->suite), suite) != 0) /* a token has one spelling */
     return tw_report_fail(report, TW_ERR_UNSUPPORTED, "the token's network has a suite that is not known: '%.80s'",
                           suite);
   return TW_OK;

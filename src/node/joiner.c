@@ -76,6 +76,12 @@ static void add_key(tw_writer *w, const char *before, const tw_fingerprint *key,
   add(w, "%s%s%s", before, shown, after);
 }
 
+static void add_rule(tw_writer *w, const tw_enrolment_settings *settings) {
+  tw_reader walk = tw_reader_of(settings->admit);
+  add(w, "Members = certified\n");
+  for (char name[TW_X509_NAME]; tw_enrolled_admit_next(&walk, name);) add(w, "Admit = %s\n", name);
+}
+
 static void add_network(tw_writer *w, const tw_invitation *invitation, const tw_enrolment_settings *settings) {
   char units[TW_VALUE_UNITS_TEXT];
   const char *before = "Admins = ";
@@ -93,7 +99,9 @@ static void add_network(tw_writer *w, const tw_invitation *invitation, const tw_
   add(w, "Keepalive = %s\n", settings->keepalive == 0 ? "off" : units);
   if (settings->sign) add(w, "Sign = yes\n");
   for (tw_client_id admin; tw_control_client_next(&walk, &admin); before = ", ") add_key(w, before, &admin, "");
-  add(w, "\n\n[Multicast]\n");
+  add(w, "\n");
+  if (settings->ca.len > 0) add_rule(w, settings);
+  add(w, "\n[Multicast]\n");
   add_prefixes(w, "Groups", settings->groups);
   if (settings->broadcast) add(w, "Groups = broadcast\n");
   if (settings->groups.len == 0 && !settings->broadcast) add(w, "Groups =\n");
@@ -112,7 +120,13 @@ static void add_peer(tw_writer *w, const tw_enrolled *peer) {
   add(w, "Endpoint = %s\n", shown);
 }
 
-static tw_err write_config(const tw_joiner *joiner, const tw_enrolment_settings *settings, const char *identity,
+static void add_path(tw_writer *w, tw_bytes key, const char *path) {
+  tw_write_fixed(w, key);
+  tw_write_fixed(w, TW_BYTES((const uint8_t *)path, strlen(path)));
+  add(w, "\n");
+}
+
+static tw_err write_config(const tw_joiner *joiner, const tw_enrolment_settings *settings, const tw_joiner_names *names,
                            tw_buf *text) {
   const tw_invitation *invitation = joiner->invitation;
   tw_writer w = tw_writer_to(text);
@@ -120,9 +134,12 @@ static tw_err write_config(const tw_joiner *joiner, const tw_enrolment_settings 
   tw_enrolled peer;
   add(&w, "# %.*s, by an invitation\n[Interface]\n", (int)settings->name.len, (const char *)settings->name.ptr);
   add_prefixes(&w, "Address", settings->addresses);
-  tw_write_fixed(&w, TW_LITERAL("Identity = "));
-  tw_write_fixed(&w, TW_BYTES((const uint8_t *)identity, strlen(identity)));
-  add(&w, "\nMTU = %u\n", (unsigned)settings->mtu);
+  add_path(&w, TW_LITERAL("Identity = "), names->identity);
+  if (settings->ca.len > 0) {
+    add_path(&w, TW_LITERAL("CA = "), names->ca);
+    add(&w, "# CRL = FILE: none came with it, since it ages; without one no certificate is known to be revoked\n");
+  }
+  add(&w, "MTU = %u\n", (unsigned)settings->mtu);
   tw_address_format(&invitation->relay, relay);
   add(&w, "\n[Relay]\nEndpoint = %s\n", relay);
   add_key(&w, "PublicKey = ", &invitation->relay_key, "\n");
@@ -132,10 +149,24 @@ static tw_err write_config(const tw_joiner *joiner, const tw_enrolment_settings 
   return tw_writer_end(&w);
 }
 
+static bool is_path(const char *path, const char *as_written) {
+  const size_t len = path == NULL ? 0 : strlen(path);
+  const size_t written = strlen(as_written);
+  return path != NULL && len >= written && strcmp(path + len - written, as_written) == 0;
+}
+
+static bool is_rule_meant(const tw_enrolment_settings *settings, const tw_node_config *config, const char *ca) {
+  tw_reader walk = tw_reader_of(settings->admit);
+  size_t count = 0;
+  for (char name[TW_X509_NAME]; tw_enrolled_admit_next(&walk, name); count++)
+    if (count >= config->network.admit_count || strcmp(config->network.admit[count], name) != 0) return false;
+  if (settings->ca.len == 0) return !config->network.certified && config->interface.ca == NULL;
+  return config->network.certified && count == config->network.admit_count && is_path(config->interface.ca, ca);
+}
+
 /* What is written is text, and what was meant are values: that of each that comes from elsewhere is looked at again. */
 static bool is_meant(const tw_joiner *joiner, const tw_enrolment_settings *settings, const tw_node_config *config,
-                     const char *identity) {
-  const char *kept = config->interface.identity;
+                     const tw_joiner_names *names) {
   tw_reader walk = tw_reader_of(settings->peers);
   tw_enrolled peer;
   size_t i = 0;
@@ -143,29 +174,44 @@ static bool is_meant(const tw_joiner *joiner, const tw_enrolment_settings *setti
     if (i >= config->peer_count) return false;
     if (memcmp(&config->peers[i].key.fingerprint, &peer.key, sizeof peer.key) != 0) return false;
   }
-  const size_t kept_len = kept == NULL ? 0 : strlen(kept);
-  const size_t identity_len = strlen(identity);
   const char *group = config->network.group;
-  if (group == NULL || kept == NULL || kept_len < identity_len) return false;
-  return i == config->peer_count && strcmp(group, joiner->invitation->group) == 0 &&
-         config->network.suite == joiner->invitation->suite && strcmp(kept + kept_len - identity_len, identity) == 0;
+  return i == config->peer_count && group != NULL && strcmp(group, joiner->invitation->group) == 0 &&
+         config->network.suite == joiner->invitation->suite && is_path(config->interface.identity, names->identity) &&
+         is_rule_meant(settings, config, names->ca);
 }
 
-tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes encoded, const char *name, const char *identity, tw_buf *text,
-                        tw_report *report) {
-  tw_enrolment_settings settings;
+static tw_err read_again(const tw_joiner *joiner, const tw_enrolment_settings *settings, const tw_joiner_names *names,
+                         tw_bytes text, tw_report *report) {
   tw_node_config config = {0};
   tw_problems problems = {0};
-  const size_t start = text->len;
-  tw_err err = tw_enrolment_settings_decode(encoded, &settings);
-  if (err == TW_OK) err = write_config(joiner, &settings, identity, text);
-  if (err != TW_OK) return tw_report_fail(report, err, "the inviter's settings: %s", tw_err_text(err));
-  const tw_bytes made = TW_BYTES(text->ptr + start, text->len - start);
-  err = tw_node_config_parse(joiner->env, name, "the inviter's settings", made, &config, &problems);
+  tw_err err = tw_node_config_parse(joiner->env, names->node, "the inviter's settings", text, &config, &problems);
   if (err == TW_OK) err = tw_node_config_settle(&config, &joiner->self, NULL, 0, &problems);
-  if (err == TW_OK && !is_meant(joiner, &settings, &config, identity)) err = TW_ERR_ENCODING;
+  if (err == TW_OK && !is_meant(joiner, settings, &config, names)) err = TW_ERR_ENCODING;
   tw_node_config_clear(&config);
   if (err == TW_OK) return TW_OK;
-  text->len = start;
   return tw_report_fail(report, err, "%s", problems.count > 0 ? problems.first.text : tw_err_text(err));
+}
+
+static tw_err write_ca(tw_bytes certificates, tw_buf *pem, tw_report *report) {
+  tw_x509 *x509 = NULL;
+  const tw_err made = tw_x509_new(&x509);
+  if (made != TW_OK) return tw_report_fail(report, made, "%s", tw_err_text(made));
+  const tw_err err = tw_x509_anchors_file(x509, certificates, pem, report);
+  tw_x509_free(x509);
+  return err;
+}
+
+tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes encoded, const tw_joiner_names *names, tw_buf *text,
+                        tw_buf *ca, tw_report *report) {
+  tw_enrolment_settings settings;
+  const size_t start = text->len;
+  tw_err err = tw_enrolment_settings_decode(encoded, &settings);
+  if (err == TW_OK) err = write_config(joiner, &settings, names, text);
+  if (err != TW_OK)
+    err = tw_report_fail(report, err, "the inviter's settings: %s", tw_err_text(err));
+  else
+    err = read_again(joiner, &settings, names, TW_BYTES(text->ptr + start, text->len - start), report);
+  if (err == TW_OK && settings.ca.len > 0) err = write_ca(settings.ca, ca, report);
+  if (err != TW_OK) text->len = start;
+  return err;
 }

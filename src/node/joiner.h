@@ -20,12 +20,19 @@ TW_MUST_USE tw_err tw_joiner_mail(const tw_joiner *joiner, tw_enrolment_act act,
  * TW_ERR_NO_MEMORY: it is none, and is to be passed over.
  */
 TW_MUST_USE tw_err tw_joiner_take(const tw_joiner *joiner, tw_bytes message, tw_buf *plain, tw_enrolment_reply *reply);
+/** What the configuration says. Borrowed. */
+typedef struct tw_joiner_names {
+  const char *node;
+  const char *identity; /* the key's file */
+  const char *ca;       /* the file with the network's CAs, if there are any */
+} tw_joiner_names;
 /**
- * The text of a configuration file by the settings of a reply, appended: for node `name`, whose key is in the file
- * `identity`. It has been read again, and means what the settings say. TW_ERR_ENCODING with a report: they cannot be
- * those of a network; TW_ERR_NO_MEMORY.
+ * The text of a configuration file by the settings of a reply, appended, and to `ca` that of the file with the CAs by
+ * whose certificates others are members, PEM: nothing where there are none. The configuration has been read again, and
+ * means what the settings say. With a report: TW_ERR_ENCODING, they cannot be those of a network; TW_ERR_CERTIFICATE,
+ * the CAs are no certificates; TW_ERR_NO_MEMORY; TW_ERR_LIMIT. Nothing is appended then.
  */
-TW_MUST_USE tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes settings, const char *name, const char *identity,
-                                    tw_buf *text, tw_report *report);
+TW_MUST_USE tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes settings, const tw_joiner_names *names,
+                                    tw_buf *text, tw_buf *ca, tw_report *report);
 
 #endif

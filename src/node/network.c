@@ -36,6 +36,7 @@ static void init(tw_network *network, const tw_network_config *config) {
   network->binding.alloc = alloc;
   network->leaf_extensions.alloc = alloc;
   network->context.alloc = alloc;
+  network->welcome.alloc = alloc;
   network->packages = (tw_stock){.port = config->port,
                                  .pool = TW_CONTROL_POOL_NETWORK,
                                  .prefix = 'n',
@@ -81,6 +82,7 @@ void tw_network_free(tw_network *network) {
   tw_network_epoch_clear(&network->epoch, network->env);
   tw_alloc_free(alloc, network->candidates);
   tw_alloc_free(alloc, network->tried);
+  tw_buf_clear(&network->welcome);
   tw_buf_clear(&network->context);
   tw_buf_clear(&network->leaf_extensions);
   tw_buf_clear(&network->binding);
@@ -138,6 +140,7 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
   *ours = kind == TW_STORE_GROUP || (kind == TW_STORE_KEY_PACKAGE && tw_stock_is_id(&network->packages, id));
   if (!*ours) return TW_OK;
   if (kind == TW_STORE_KEY_PACKAGE) return tw_stock_load(&network->packages, id, value);
+  if (tw_bytes_equal(id, TW_NETWORK_WELCOME_ID)) return tw_buf_assign(&network->welcome, value);
   if (!tw_bytes_equal(id, TW_NETWORK_RECORD_ID)) return TW_ERR_STATE;
   TW_TRY(tw_network_load_record(network, value));
   const tw_err err = tw_network_receive_keys(network, now_ms);
@@ -164,6 +167,7 @@ void tw_network_connected(tw_network *network, uint64_t now_ms) {
   tw_network_stop_gathering(network);
   network->pending.in_flight = false;
   if (network->state == TW_NETWORK_IDLE) network->state = TW_NETWORK_FINDING;
+  tw_network_try_welcome(network, now_ms); /* the roster may be another one since the last start */
   tw_network_send_pending(network, now_ms);
   tw_network_find(network, now_ms);
 }
@@ -208,6 +212,7 @@ void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id 
 void tw_network_roster_changed(tw_network *network, uint64_t now_ms) {
   network->wait_ms = network->config.repeat_ms;
   for (size_t i = 0; i < network->tried_count; i++) network->tried[i].again_ms = 0;
+  tw_network_try_welcome(network, now_ms);
   tw_network_reconsider(network, now_ms);
   if (network->state == TW_NETWORK_STUCK && network->refusal == TW_NETWORK_REFUSED_NOTHING)
     network->state = TW_NETWORK_FINDING; /* a group that we have not come into */

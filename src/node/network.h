@@ -30,8 +30,9 @@ typedef struct tw_network_roster {
   void *ctx;
   /** A configured peer, or ourselves. */
   bool (*wants)(void *ctx, const tw_client_id *id);
-  /** All of those but ourselves, by an index from 0; false at the end. Each once. */
-  bool (*next_wanted)(void *ctx, size_t index, tw_client_id *id);
+  /** All of those but ourselves, each once: the first at or behind a place, 0 in the beginning, which is moved behind
+   * it; false at the end. */
+  bool (*next_wanted)(void *ctx, size_t *place, tw_client_id *id);
   /** May add and remove others. NULL: everybody may. */
   bool (*is_admin)(void *ctx, const tw_client_id *id);
   /** Somebody else, who wants in and has this credential, the key of which is its own: from then on the roster has it.
@@ -141,7 +142,10 @@ tw_bytes tw_network_authenticator(const tw_network *network, uint64_t *epoch);
  */
 TW_MUST_USE tw_err tw_network_seal(const tw_network *network, const tw_client_id *id, tw_bytes label,
                                    tw_bytes plaintext, tw_buf *kem_output, tw_buf *ciphertext);
-/** One to us. TW_ERR_STATE: there is no group; TW_ERR_DECRYPT: it is not for the key that is in our leaf now. */
+/**
+ * One to us, whether we have come in or were only added: then by the key that our leaf has there. TW_ERR_STATE:
+ * neither; TW_ERR_DECRYPT: it is not for the key that is in our leaf now.
+ */
 TW_MUST_USE tw_err tw_network_open(const tw_network *network, tw_bytes label, tw_bytes kem_output, tw_bytes ciphertext,
                                    tw_buf *plaintext);
 

@@ -46,10 +46,10 @@ void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *p
 
 /* ---- what there is to do ---- */
 
-/* Those whom we want, and who are no members. */
-static bool next_missing(const tw_network *network, size_t *index, tw_client_id *id) {
+/* Those whom we want, and who are no members: as next_wanted. */
+static bool next_missing(const tw_network *network, size_t *place, tw_client_id *id) {
   const tw_network_roster *roster = &network->config.roster;
-  for (; roster->next_wanted(roster->ctx, *index, id); ++*index) {
+  while (roster->next_wanted(roster->ctx, place, id)) {
     if (memcmp(id, &network->config.self, sizeof *id) == 0) continue;
     if (tw_network_find_member(&network->epoch, id) == NULL) return true;
   }
@@ -61,7 +61,7 @@ static uint64_t earliest_missing(const tw_network *network, uint64_t now_ms, siz
   uint64_t at_ms = UINT64_MAX;
   tw_client_id id;
   *count = 0;
-  for (size_t i = 0; next_missing(network, &i, &id); i++) {
+  for (size_t place = 0; next_missing(network, &place, &id);) {
     const tw_network_tried *tried = find_tried(network, &id);
     const uint64_t its_ms = tried == NULL ? 0 : tried->again_ms;
     tw_network_sooner(&at_ms, its_ms);
@@ -346,7 +346,7 @@ static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
   network->candidate_count = 0;
   network->candidate_asked = 0;
   network->candidate_next = 0;
-  for (size_t i = 0; network->candidate_count < network->adds_max && next_missing(network, &i, &id); i++) {
+  for (size_t place = 0; network->candidate_count < network->adds_max && next_missing(network, &place, &id);) {
     const tw_network_tried *tried = find_tried(network, &id);
     if (tried != NULL && tried->again_ms > now_ms) continue;
     add_candidate(network, &id);

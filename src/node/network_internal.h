@@ -137,6 +137,7 @@ struct tw_network {
   uint64_t sending_epoch;
   tw_network_held held[TW_NETWORK_HELD_MAX];
   size_t held_count;
+  tw_buf welcome; /* into a group whose members we did not all want: again when the roster is another one */
 
   uint64_t connected_ms; /* since when */
   uint32_t generation;   /* of the connection: answers to an earlier one's requests do not count */
@@ -219,6 +220,7 @@ tw_network_refusal tw_network_judge(const tw_network *network, const tw_received
 /* ---- network_record.c: what is saved ---- */
 
 #define TW_NETWORK_RECORD_ID TW_LITERAL("network")
+#define TW_NETWORK_WELCOME_ID TW_LITERAL("welcome") /* see `welcome` */
 /* The record that says: this epoch, this pending one (NULL: none), this refusal (by the roster noted). With `more`, in
  * one write. */
 TW_MUST_USE tw_err tw_network_save(const tw_network *network, const tw_network_epoch *epoch,
@@ -264,6 +266,8 @@ void tw_network_published(tw_network *network, const tw_control_answer *answer, 
 TW_MUST_USE tw_err tw_network_read_package(tw_bytes kept, tw_bytes *key_package, tw_secret *packet_key);
 /* A Welcome. */
 void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms);
+/* Once more the one that was refused for its members. */
+void tw_network_try_welcome(tw_network *network, uint64_t now_ms);
 
 /* ---- network_pending.c: what the relay is asked to accept ---- */
 

@@ -80,7 +80,7 @@ void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT
   const tw_network_roster *roster = &network->config.roster;
   tw_client_id id;
   memset(sum, 0, TW_FINGERPRINT_SIZE);
-  for (size_t i = 0; roster->next_wanted(roster->ctx, i, &id); i++) {
+  for (size_t place = 0; roster->next_wanted(roster->ctx, &place, &id);) {
     const bool may = tw_network_may(network, &id);
     for (size_t k = 0; k < TW_FINGERPRINT_SIZE; k++) {
       sum[k] ^= id.digest[k];

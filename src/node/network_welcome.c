@@ -65,11 +65,39 @@ static tw_err join(tw_network *network, tw_bytes welcome, tw_stock_use *use, uin
   return err;
 }
 
+/* ---- one that is refused for its members ---- */
+
+/* What cannot be kept is not missed for long: we put ourselves back. */
+static void keep_welcome(tw_network *network, tw_bytes welcome) {
+  const tw_node_port *port = network->config.port;
+  const tw_store_change kept = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_WELCOME_ID, .value = welcome};
+  if (tw_buf_assign(&network->welcome, welcome) == TW_OK) (void)!port->save(port->ctx, &kept, 1);
+}
+
+static void forget_welcome(tw_network *network) {
+  const tw_node_port *port = network->config.port;
+  const tw_store_change gone = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_WELCOME_ID, .remove = true};
+  tw_buf_clear(&network->welcome);
+  (void)!port->save(port->ctx, &gone, 1); /* else it is tried in vain once more */
+}
+
+void tw_network_try_welcome(tw_network *network, uint64_t now_ms) {
+  tw_buf welcome = network->welcome;
+  if (welcome.len == 0) return;
+  network->welcome = TW_BUF_INIT(welcome.alloc);
+  if (network->epoch.group == NULL) tw_network_welcomed(network, tw_buf_bytes(&welcome), now_ms);
+  if (network->welcome.len == 0) forget_welcome(network);
+  tw_buf_clear(&welcome);
+}
+
+/* ---- what comes ---- */
+
 void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms) {
   tw_stock_use use = {0};
   const tw_err err = join(network, welcome, &use, now_ms);
   if (err == TW_OK) {
     tw_stock_taken(&network->packages, &use);
+    if (network->welcome.len > 0) forget_welcome(network);
     network->state = TW_NETWORK_MEMBER;
     network->wait_ms = network->config.repeat_ms;
     tw_network_tell(network, "we were added to the network's group", TW_OK);
@@ -78,6 +106,7 @@ void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms)
     tw_network_look_around(network, now_ms);
   } else if (err != TW_ERR_STATE && err != TW_ERR_OLD_EPOCH) {
     if (err == TW_ERR_CREDENTIAL || tw_err_class_of(err) == TW_CLASS_FORBIDDEN) network->refused++;
+    if (err == TW_ERR_CREDENTIAL && network->epoch.group == NULL) keep_welcome(network, welcome);
     tw_network_tell(network,
                     err == TW_ERR_CREDENTIAL ? "a Welcome is refused: there are members that are not wanted here"
                                              : "a Welcome is of no use",

@@ -174,6 +174,8 @@ void tw_node_after(tw_node *node) {
   tw_network_status status;
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
+  if (node->enrolled) tw_network_roster_changed(node->network, tw_node_now(node));
+  node->enrolled = false;
   tw_network_get_status(node->network, &status);
   const bool follows = status.state != TW_NETWORK_STUCK && !status.unwanted;
   if (node->network_changed || follows != node->follows) tw_enrol_network_changed(node->enrol, tw_node_now(node));
@@ -264,19 +266,6 @@ static void set_clients(tw_node *node) {
       .clients = node->relay_clients, .client_count = 1, .options = &node->channel_options};
 }
 
-static tw_err set_peers(tw_node *node) {
-  const tw_node_config *config = node->setup.config;
-  node->peer_count = (uint32_t)config->peer_count;
-  node->peers = tw_alloc_array(tw_env_alloc(node->setup.env), config->peer_count + 1, sizeof *node->peers);
-  if (node->peers == NULL) return TW_ERR_NO_MEMORY;
-  for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (i == config->self || !config->peers[i].key.given) continue; /* it may be learned by its certificate */
-    node->peers[i].is_peer = true;
-    node->peers[i].id = config->peers[i].key.fingerprint;
-  }
-  return TW_OK;
-}
-
 static tw_err make_engines(tw_node *node) {
   const tw_node_setup *setup = &node->setup;
   const tw_node_network *network = &setup->config->network;
@@ -349,7 +338,7 @@ static void free_parts(tw_node *node) {
   tw_sas_free(node->sas);
   tw_routes_clear(&node->routes);
   tw_node_members_clear(node);
-  tw_alloc_free(tw_env_alloc(node->setup.env), node->peers);
+  tw_node_clear_peers(node);
   tw_alloc_free(tw_env_alloc(node->setup.env), node);
 }
 
@@ -391,7 +380,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   tw_node_port_init(node);
   set_clients(node);
   tw_report words = {"out of memory"};
-  tw_err err = set_peers(node);
+  tw_err err = tw_node_set_peers(node);
   if (err == TW_OK) err = tw_node_look_at_own(node);
   if (err == TW_OK) err = make_engines(node);
   if (err == TW_OK) err = make_plane(node);

@@ -4,7 +4,9 @@
 static tw_err learn(void *ctx, const tw_learned_peer *peer) {
   tw_learned_peer now = *peer;
   now.learned_at = tw_node_now(ctx) / 1000;
-  return tw_node_learn(ctx, &now, NULL);
+  TW_TRY(tw_node_learn(ctx, &now, NULL));
+  ((tw_node *)ctx)->enrolled = true;
+  return TW_OK;
 }
 static tw_err unlearn(void *ctx, const tw_fingerprint *key) { return tw_node_unlearn(ctx, key); }
 static void tell(void *ctx, const char *line) { tw_node_tell(ctx, TW_NODE_NOTE, "%s", line); }
@@ -21,6 +23,7 @@ tw_err tw_node_make_enrol(tw_node *node) {
                                   .self = setup->self,
                                   .config = setup->config,
                                   .learned = setup->learned,
+                                  .trust = setup->certified.trust,
                                   .port = &node->port,
                                   .network = node->network,
                                   .learn = learn,

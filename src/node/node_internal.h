@@ -7,6 +7,7 @@
 #include "node/certified.h"
 #include "node/enrol.h"
 #include "node/node.h"
+#include "node/peer_map.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
 /* Tags of the node's own requests; pairs have 1 and the network 2 in the top byte. */
@@ -51,12 +52,14 @@ struct tw_node {
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
   uint32_t peer_count;
+  tw_peer_map numbers;        /* of those who are peers, removed ones included */
   tw_learned_peer own;        /* what our certificate says; zero: nothing, or we have none */
   tw_learned_peer *newcomers; /* found to be peers by their certificates: not in the configuration yet */
   size_t newcomer_count;
   size_t newcomers_kept; /* of these, as many are in the store */
   uint64_t keep_at_ms;   /* the others could not be kept: again */
   bool look_at_members;
+  bool enrolled;         /* somebody was learned from an admin's list, and `network` has not been told */
   bool relearning;       /* a new configuration was asked for, and with it this node's end */
   uint64_t refused_ms;   /* when it was told last that somebody is not let in */
   uint64_t review_at_ms; /* when learned peers are looked at again */
@@ -109,6 +112,9 @@ static inline bool tw_node_has_peer(const tw_node *node, uint32_t peer) {
 }
 /* UINT32_MAX: none of our peers, or one that was removed. */
 uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id);
+/* As the configuration has them. TW_ERR_NO_MEMORY; tw_node_clear_peers in any case. */
+TW_MUST_USE tw_err tw_node_set_peers(tw_node *node);
+void tw_node_clear_peers(tw_node *node);
 /* Tell that the way to a peer has changed. */
 void tw_node_moved(tw_node *node, uint32_t peer);
 /* Something happened that may have brought keys, or a new deadline. */

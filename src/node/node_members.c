@@ -12,11 +12,37 @@ enum {
   WAIT_MS = 10000 /* that a newcomer's mail waits for the configuration */
 };
 
+/* Also one that was cut off. UINT32_MAX: none. */
+static uint32_t find_any(const tw_node *node, const tw_client_id *id) {
+  const uint32_t peer = tw_peer_map_find(&node->numbers, id);
+  return peer != UINT32_MAX && node->peers[peer].is_peer ? peer : UINT32_MAX;
+}
+
 uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id) {
+  const uint32_t peer = find_any(node, id);
+  return peer != UINT32_MAX && !node->peers[peer].removed ? peer : UINT32_MAX;
+}
+
+tw_err tw_node_set_peers(tw_node *node) {
+  const tw_node_config *config = node->setup.config;
+  node->peer_count = (uint32_t)config->peer_count;
+  node->peers = tw_alloc_array(tw_env_alloc(node->setup.env), config->peer_count + 1, sizeof *node->peers);
+  node->numbers.alloc = tw_env_alloc(node->setup.env);
+  if (node->peers == NULL) return TW_ERR_NO_MEMORY;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (tw_node_has_peer(node, i) && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return i;
+    if (i == config->self || !config->peers[i].key.given) continue; /* it may be learned by its certificate */
+    node->peers[i].is_peer = true;
+    node->peers[i].id = config->peers[i].key.fingerprint;
+    TW_TRY(tw_peer_map_put(&node->numbers, &node->peers[i].id, i));
   }
-  return UINT32_MAX;
+  return TW_OK;
+}
+
+void tw_node_clear_peers(tw_node *node) {
+  tw_peer_map_clear(&node->numbers);
+  tw_alloc_free(tw_env_alloc(node->setup.env), node->peers);
+  node->peers = NULL;
+  node->peer_count = 0;
 }
 
 /* ---- newcomers ---- */
@@ -127,25 +153,34 @@ static bool wants_newcomer(const tw_node *node, size_t at) {
   return !is_superseded(node, newcomer->certificate, &newcomer->key.fingerprint, at + 1);
 }
 
+/* An admin's list names it, and the configuration is not made anew yet. */
+static bool is_just_enrolled(const tw_node *node, const tw_client_id *id) {
+  if (!node->relearning || find_any(node, id) != UINT32_MAX) return false;
+  const tw_learned_peer *known = tw_learned_find(node->setup.learned, id);
+  return known != NULL && known->peer.origin == TW_NODE_FROM_ENROLMENT;
+}
+
 static bool wants(void *ctx, const tw_client_id *id) {
   const tw_node *node = ctx;
   const uint32_t peer = tw_node_find_peer(node, id);
   const tw_learned_peer *newcomer = find_newcomer(node, id);
-  if (is_self(node, id) || (peer != UINT32_MAX && wants_peer(node, peer))) return true;
+  if (is_self(node, id) || (peer != UINT32_MAX && wants_peer(node, peer)) || is_just_enrolled(node, id)) return true;
   return newcomer != NULL && wants_newcomer(node, (size_t)(newcomer - node->newcomers));
 }
 
-static bool next_wanted(void *ctx, size_t index, tw_client_id *id) {
+/* Places are peers, then newcomers. */
+static bool next_wanted(void *ctx, size_t *place, tw_client_id *id) {
   const tw_node *node = ctx;
-  for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (!wants_peer(node, i)) continue;
-    if (index-- > 0) continue;
-    *id = node->peers[i].id;
+  while (*place < node->peer_count) {
+    const uint32_t peer = (uint32_t)(*place)++;
+    if (!wants_peer(node, peer)) continue;
+    *id = node->peers[peer].id;
     return true;
   }
-  for (size_t i = 0; i < node->newcomer_count; i++) {
-    const tw_fingerprint *key = &node->newcomers[i].peer.key.fingerprint;
-    if (tw_node_find_peer(node, key) != UINT32_MAX || !wants_newcomer(node, i) || index-- > 0) continue;
+  while (*place - node->peer_count < node->newcomer_count) {
+    const size_t at = (*place)++ - node->peer_count;
+    const tw_fingerprint *key = &node->newcomers[at].peer.key.fingerprint;
+    if (tw_node_find_peer(node, key) != UINT32_MAX || !wants_newcomer(node, at)) continue;
     *id = *key;
     return true;
   }
@@ -191,9 +226,7 @@ static tw_err meet(tw_node *node, const tw_client_id *id, const tw_credential *c
   tw_report why = {""};
   tw_learned_peer newcomer;
   if (credential->type != X509_CREDENTIAL || node->setup.certified.trust == NULL) return TW_ERR_CREDENTIAL;
-  for (uint32_t i = 0; i < node->peer_count; i++) { /* who was cut off */
-    if (node->peers[i].is_peer && memcmp(&node->peers[i].id, id, sizeof *id) == 0) return TW_ERR_CREDENTIAL;
-  }
+  if (find_any(node, id) != UINT32_MAX) return TW_ERR_CREDENTIAL; /* who was cut off */
   tw_err err = tw_certified_judge(&node->setup.certified, config, id, credential->identity, now_s, &newcomer, &why);
   if (err == TW_ERR_NO_MEMORY) return err;
   if (err != TW_OK) return refuse(node, id, why.text);

@@ -16,6 +16,7 @@ tw_err tw_pairs_new(const tw_pairs_config *config, tw_pairs **out) {
   pairs->config = *config;
   if (pairs->config.repeat_ms == 0) pairs->config.repeat_ms = 10000;
   pairs->env = env;
+  pairs->numbers.alloc = tw_env_alloc(env);
   pairs->pair = (tw_pair_config){
       .clients = config->clients, .client_count = config->client_count, .label = TW_LITERAL(TW_PAIRS_LABEL)};
   pairs->hellos = (tw_stock){.port = config->port,
@@ -37,7 +38,6 @@ void tw_pairs_peer_reset(tw_pairs_peer *peer) {
   *peer = (tw_pairs_peer){
       .id = peer->id,
       .number = peer->number,
-      .slot = peer->slot,
       .taking = peer->taking,
       .wanted = peer->wanted,
       .take_at_ms = peer->take_at_ms,
@@ -55,6 +55,7 @@ void tw_pairs_free(tw_pairs *pairs) {
     tw_pairs_peer_reset(pairs->peers[i]);
     tw_alloc_free(alloc, pairs->peers[i]);
   }
+  tw_peer_map_clear(&pairs->numbers);
   tw_alloc_free(alloc, pairs->peers);
   tw_alloc_free(alloc, pairs);
 }
@@ -62,43 +63,41 @@ void tw_pairs_free(tw_pairs *pairs) {
 /* ---- peers ---- */
 
 tw_pairs_peer *tw_pairs_find(const tw_pairs *pairs, uint32_t number) {
-  for (size_t i = 0; i < pairs->count; i++) {
-    if (pairs->peers[i] != NULL && pairs->peers[i]->number == number) return pairs->peers[i];
-  }
-  return NULL;
+  return number < pairs->count ? pairs->peers[number] : NULL;
 }
 
 tw_pairs_peer *tw_pairs_find_id(const tw_pairs *pairs, const tw_client_id *id) {
-  for (size_t i = 0; i < pairs->count; i++) {
-    if (pairs->peers[i] != NULL && memcmp(&pairs->peers[i]->id, id, sizeof *id) == 0) return pairs->peers[i];
-  }
-  return NULL;
+  tw_pairs_peer *peer = tw_pairs_find(pairs, tw_peer_map_find(&pairs->numbers, id));
+  return peer != NULL && memcmp(&peer->id, id, sizeof *id) == 0 ? peer : NULL; /* the number may be another's by now */
 }
 
-static tw_err free_slot(tw_pairs *pairs, size_t *slot) {
-  for (*slot = 0; *slot < pairs->count; (*slot)++) {
-    if (pairs->peers[*slot] == NULL) return TW_OK;
-  }
-  tw_pairs_peer **peers = tw_alloc_resize_array(tw_env_alloc(pairs->env), pairs->peers, pairs->count + 1,
-                                                sizeof(tw_pairs_peer *));
+static tw_err make_room(tw_pairs *pairs, uint32_t number) {
+  if (number < pairs->count) return TW_OK;
+  size_t count = pairs->count < 8 ? 8 : 2 * pairs->count;
+  if (count <= number) count = (size_t)number + 1;
+  tw_pairs_peer **peers = tw_alloc_resize_array(tw_env_alloc(pairs->env), pairs->peers, count, sizeof(tw_pairs_peer *));
   if (peers == NULL) return TW_ERR_NO_MEMORY;
+  for (size_t i = pairs->count; i < count; i++) peers[i] = NULL;
   pairs->peers = peers;
-  peers[pairs->count++] = NULL;
+  pairs->count = count;
   return TW_OK;
 }
 
 tw_err tw_pairs_add(tw_pairs *pairs, uint32_t number, const tw_client_id *id) {
-  if (tw_pairs_find(pairs, number) != NULL || tw_pairs_find_id(pairs, id) != NULL) return TW_ERR_ARGUMENT;
-  if (memcmp(id, &pairs->config.self, sizeof *id) == 0) return TW_ERR_ARGUMENT;
-  size_t slot;
-  TW_TRY(free_slot(pairs, &slot));
+  if (number >= TW_PAIRS_NUMBER_MAX || tw_pairs_find(pairs, number) != NULL) return TW_ERR_ARGUMENT;
+  if (tw_pairs_find_id(pairs, id) != NULL || memcmp(id, &pairs->config.self, sizeof *id) == 0) return TW_ERR_ARGUMENT;
+  TW_TRY(make_room(pairs, number));
   tw_pairs_peer *peer = tw_alloc_zero(tw_env_alloc(pairs->env), sizeof *peer);
   if (peer == NULL) return TW_ERR_NO_MEMORY;
+  const tw_err err = tw_peer_map_put(&pairs->numbers, id, number);
+  if (err != TW_OK) {
+    tw_alloc_free(tw_env_alloc(pairs->env), peer);
+    return err;
+  }
   peer->id = *id;
   peer->number = number;
-  peer->slot = (uint32_t)slot;
   tw_pairs_peer_reset(peer);
-  pairs->peers[slot] = peer;
+  pairs->peers[number] = peer;
   return TW_OK;
 }
 
@@ -114,7 +113,7 @@ tw_err tw_pairs_remove(tw_pairs *pairs, uint32_t number) {
   }
   config->keys->forget(config->keys->ctx, number);
   tw_pairs_peer_reset(peer);
-  pairs->peers[peer->slot] = NULL;
+  pairs->peers[number] = NULL;
   tw_alloc_free(tw_env_alloc(pairs->env), peer);
   return err;
 }
@@ -131,8 +130,8 @@ bool tw_pairs_get_status(const tw_pairs *pairs, uint32_t number, tw_pairs_status
 
 /* ---- requests ---- */
 
-static uint64_t tag_of(const tw_pairs *pairs, tw_pairs_ask ask, uint32_t slot) {
-  return TW_PAIRS_TAG | (uint64_t)ask << 48 | (uint64_t)(pairs->generation & 0xffff) << 32 | slot;
+static uint64_t tag_of(const tw_pairs *pairs, tw_pairs_ask ask, uint32_t number) {
+  return TW_PAIRS_TAG | (uint64_t)ask << 48 | (uint64_t)(pairs->generation & 0xffff) << 32 | number;
 }
 
 bool tw_pairs_is_tag(uint64_t tag) { return tag >> 56 == TW_PAIRS_TAG >> 56; }
@@ -147,7 +146,7 @@ void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer) {
   if (peer->in_flight || peer->unsent.len == 0) return;
   tw_reader r = tw_reader_of(tw_buf_bytes(&peer->unsent));
   const tw_control_request request = {.type = TW_CONTROL_SEND, .body.send = {peer->id, tw_read_vector(&r)}};
-  peer->in_flight = ask(pairs, &request, TW_PAIRS_ASK_SEND, peer->slot);
+  peer->in_flight = ask(pairs, &request, TW_PAIRS_ASK_SEND, peer->number);
   peer->send_at_ms = UINT64_MAX;
 }
 
@@ -163,7 +162,7 @@ void tw_pairs_take(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   if (peer->taking) return;
   if (now_ms < peer->take_at_ms) return;
   const tw_control_request request = {.type = TW_CONTROL_TAKE, .body.take = {peer->id, TW_CONTROL_POOL_PAIR}};
-  peer->taking = ask(pairs, &request, TW_PAIRS_ASK_TAKE, peer->slot);
+  peer->taking = ask(pairs, &request, TW_PAIRS_ASK_TAKE, peer->number);
   peer->take_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
 }
 
@@ -241,7 +240,7 @@ static void taken(tw_pairs *pairs, tw_pairs_peer *peer, const tw_control_answer 
 
 void tw_pairs_answer(tw_pairs *pairs, uint64_t tag, const tw_control_answer *answer, uint64_t now_ms) {
   if ((tag >> 32 & 0xffff) != (pairs->generation & 0xffff)) return;
-  const uint32_t slot = (uint32_t)tag;
+  const uint32_t number = (uint32_t)tag;
   switch ((tw_pairs_ask)(tag >> 48 & 0xff)) {
   case TW_PAIRS_ASK_STOCK: stocked(pairs, answer, now_ms); return;
   case TW_PAIRS_ASK_PUBLISH: published(pairs, answer, now_ms); return;
@@ -249,7 +248,7 @@ void tw_pairs_answer(tw_pairs *pairs, uint64_t tag, const tw_control_answer *ans
   case TW_PAIRS_ASK_SEND: break;
   default: return;
   }
-  tw_pairs_peer *peer = slot < pairs->count ? pairs->peers[slot] : NULL;
+  tw_pairs_peer *peer = tw_pairs_find(pairs, number);
   if (peer == NULL) return;
   if ((tw_pairs_ask)(tag >> 48 & 0xff) == TW_PAIRS_ASK_TAKE)
     taken(pairs, peer, answer, now_ms);

@@ -41,8 +41,10 @@ TW_MUST_USE tw_err tw_pairs_new(const tw_pairs_config *config, tw_pairs **pairs)
 /** NULL is fine. Secrets are wiped; nothing is sent or saved. */
 void tw_pairs_free(tw_pairs *pairs);
 
+/** Numbers are below this, and there is a table up to the greatest. */
+enum { TW_PAIRS_NUMBER_MAX = 1 << 17 };
 /** A peer that there may be a pair with; `number` is the caller's for it. TW_ERR_ARGUMENT: it, or the number, is
- * there already, or it is ourselves. */
+ * there already, or it is ourselves. TW_ERR_NO_MEMORY. */
 TW_MUST_USE tw_err tw_pairs_add(tw_pairs *pairs, uint32_t number, const tw_client_id *id);
 /** Cut off: its pair is deleted, its keys are forgotten, its messages ignored. Errors of the store: it is all the same.
  */

@@ -4,6 +4,7 @@
 
 #include "node/mail.h"
 #include "node/pairs.h"
+#include "node/peer_map.h"
 #include "node/stock.h"
 
 enum { TW_PAIRS_HELLOS = 8, TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
@@ -17,7 +18,7 @@ enum { TW_PAIRS_HELLOS = 8, TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
 #define TW_PAIRS_CONFIRMED_MS UINT64_C(5000)
 #define TW_PAIRS_NOBODY UINT32_MAX
 
-/* What a request was for: in its tag, with a peer's slot. */
+/* What a request was for: in its tag, with a peer's number. */
 typedef enum tw_pairs_ask {
   TW_PAIRS_ASK_STOCK = 1,
   TW_PAIRS_ASK_PUBLISH = 2,
@@ -28,7 +29,6 @@ typedef enum tw_pairs_ask {
 typedef struct tw_pairs_peer {
   tw_client_id id;
   uint32_t number; /* the caller's */
-  uint32_t slot;   /* in the table, and in tags */
   tw_pair *pair;   /* NULL: none */
   tw_buf context;  /* of its traffic keys (tw_pair_context), which a loaded pair has not */
   tw_buf unsent;   /* NodeMails, each opaque<V>, that the relay has not confirmed; saved with the pair */
@@ -56,8 +56,9 @@ struct tw_pairs {
   tw_pair_config pair;
   const tw_env *env;
   tw_stock hellos;       /* client_hellos at the relay */
-  tw_pairs_peer **peers; /* by slot; NULL: a free one */
+  tw_pairs_peer **peers; /* by number; NULL: there is none */
   size_t count;
+  tw_peer_map numbers;
   bool stocking; /* the relay was asked about our hellos */
   uint64_t stock_at_ms;
   uint32_t generation; /* of the connection: answers to an earlier one's requests do not count */

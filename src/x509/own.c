@@ -13,8 +13,7 @@
 
 /* ---- the chain ---- */
 
-/* opaque cert_data<V>, RFC 9420 section 5.3 */
-static tw_err append(const X509 *certificate, tw_buf *certificates) {
+tw_err tw_x509_append(const X509 *certificate, tw_buf *certificates) {
   unsigned char *der = NULL;
   const int len = i2d_X509(certificate, &der);
   if (len <= 0) return TW_ERR_NO_MEMORY;
@@ -35,7 +34,7 @@ static tw_err read_chain(tw_x509 *x509, const char *source, BIO *bio, tw_buf *ce
       if (end) return tw_report_fail(report, TW_ERR_ENCODING, "%.200s: no certificate in it (PEM)", source);
       return tw_report_fail(report, TW_ERR_ENCODING, "%.200s: certificate %d in it cannot be read", source, number);
     }
-    tw_err err = number > TW_X509_CHAIN_MAX ? TW_ERR_LIMIT : append(certificate, certificates);
+    tw_err err = number > TW_X509_CHAIN_MAX ? TW_ERR_LIMIT : tw_x509_append(certificate, certificates);
     X509_free(certificate);
     if (err == TW_ERR_LIMIT)
       err = tw_report_fail(report, err, "%.200s: a chain of more than %d certificates, or one of more than %d bytes",

@@ -29,6 +29,22 @@ void tw_x509_trust_free(tw_x509_trust *trust) {
 size_t tw_x509_trust_anchors(const tw_x509_trust *trust) { return trust->anchors; }
 size_t tw_x509_trust_crls(const tw_x509_trust *trust) { return trust->crls; }
 
+bool tw_x509_trust_is_same(const tw_x509_trust *a, const tw_x509_trust *b) {
+  return a->anchors == b->anchors && a->crls == b->crls && memcmp(a->made_of, b->made_of, sizeof a->made_of) == 0;
+}
+
+static tw_err note_content(tw_x509_trust *trust, tw_bytes content) {
+  EVP_MD *sha256 = EVP_MD_fetch(trust->x509->lib, "SHA256", NULL);
+  EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+  const bool good = sha256 != NULL && ctx != NULL && EVP_DigestInit_ex(ctx, sha256, NULL) == 1 &&
+                    EVP_DigestUpdate(ctx, trust->made_of, sizeof trust->made_of) == 1 &&
+                    EVP_DigestUpdate(ctx, content.ptr, content.len) == 1 &&
+                    EVP_DigestFinal_ex(ctx, trust->made_of, NULL) == 1;
+  EVP_MD_CTX_free(ctx);
+  EVP_MD_free(sha256);
+  return good ? TW_OK : TW_ERR_NO_MEMORY;
+}
+
 /* Whether a PEM reader stopped because there is no further block. */
 static bool is_end_of_pem(void) {
   const unsigned long error = ERR_peek_last_error();
@@ -62,6 +78,7 @@ tw_err tw_x509_trust_add_anchors(tw_x509_trust *trust, const char *source, tw_by
   tw_x509_begin();
   BIO *bio = tw_x509_bio(pem);
   tw_err err = bio == NULL ? TW_ERR_NO_MEMORY : add_anchors(trust, source, bio, report);
+  if (err == TW_OK) err = note_content(trust, pem);
   BIO_free(bio);
   tw_x509_end();
   if (err == TW_OK && trust->anchors == before)
@@ -153,6 +170,7 @@ tw_err tw_x509_trust_add_crls(tw_x509_trust *trust, const char *source, tw_bytes
   tw_x509_begin();
   BIO *bio = tw_x509_bio(crls);
   tw_err err = bio == NULL ? TW_ERR_NO_MEMORY : add_crls(trust, source, bio, looks_like_pem(crls), now, report);
+  if (err == TW_OK) err = note_content(trust, crls);
   BIO_free(bio);
   tw_x509_end();
   if (err == TW_OK && trust->crls == before)

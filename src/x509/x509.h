@@ -53,7 +53,15 @@ TW_MUST_USE tw_err tw_x509_trust_add_anchors(tw_x509_trust *trust, const char *s
 TW_MUST_USE tw_err tw_x509_trust_add_crls(tw_x509_trust *trust, const char *source, tw_bytes crls, uint64_t now,
                                           tw_report *report);
 size_t tw_x509_trust_anchors(const tw_x509_trust *trust);
+/** The anchors as certificates, for others: appended. TW_ERR_LIMIT: one of more than TW_X509_CERTIFICATE_MAX;
+ * TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_x509_trust_give_anchors(const tw_x509_trust *trust, tw_buf *certificates);
+/** The PEM file that tw_x509_trust_add_anchors takes such certificates from, appended. TW_ERR_CERTIFICATE with a
+ * report: none, or what is none; TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_x509_anchors_file(tw_x509 *x509, tw_bytes certificates, tw_buf *pem, tw_report *report);
 size_t tw_x509_trust_crls(const tw_x509_trust *trust);
+/** Whether both were made of the same files' content, so that they judge alike at any time. */
+bool tw_x509_trust_is_same(const tw_x509_trust *a, const tw_x509_trust *b);
 
 /* ---- who it is ---- */
 

@@ -20,6 +20,7 @@ struct tw_x509_trust {
   X509_STORE *store;
   size_t anchors;
   size_t crls;
+  uint8_t made_of[32]; /* SHA-256 of this and the next file's content, file by file */
 };
 
 /* Each stretch of calls into libcrypto stands between these two: the error queue is afterwards as before. */
@@ -49,6 +50,9 @@ void tw_x509_time_text(uint64_t time, char *out, size_t size);
 void tw_x509_fill_holder(const X509 *certificate, tw_x509_holder *holder);
 
 /* ---- own.c ---- */
+
+/* opaque cert_data<V>, RFC 9420 section 5.3. TW_ERR_LIMIT: of more than TW_X509_CERTIFICATE_MAX; TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_x509_append(const X509 *certificate, tw_buf *certificates);
 
 /* The scheme that a key of libcrypto is for; NULL where no suite has it. */
 const tw_signature *tw_x509_scheme_of(const EVP_PKEY *key);

@@ -79,18 +79,12 @@ static inline void on_tell(void *ctx, tw_node_level level, const char *line) {
 static inline void configure(const char *text) {
   tw_problems told = {0};
   const tw_fingerprint own = key_of(0xee);
-  tw_alloc_free(&test.alloc, w.node.peers);
+  tw_node_clear_peers(&w.node);
   takes(text, &w.config);
   assert_int_equal(tw_learned_append(&w.learned, &own, &w.config, &told), TW_OK);
   tw_node_members_clear(&w.node);
   w.node.relearning = false; /* it is another node, as it were */
-  w.node.peer_count = (uint32_t)w.config.peer_count;
-  w.node.peers = tw_alloc_array(&test.alloc, w.config.peer_count + 1, sizeof *w.node.peers);
-  assert_non_null(w.node.peers);
-  for (uint32_t i = 0; i < w.node.peer_count; i++) {
-    w.node.peers[i].is_peer = w.config.peers[i].key.given;
-    w.node.peers[i].id = w.config.peers[i].key.fingerprint;
-  }
+  assert_int_equal(tw_node_set_peers(&w.node), TW_OK);
 }
 
 static inline int begin(void **state) {
@@ -121,7 +115,7 @@ static inline int begin(void **state) {
 
 static inline int end(void **state) {
   tw_node_members_clear(&w.node);
-  tw_alloc_free(&test.alloc, w.node.peers);
+  tw_node_clear_peers(&w.node);
   tw_node_config_clear(&w.config);
   tw_learned_clear(&w.learned);
   tw_buf_clear(&w.chain);

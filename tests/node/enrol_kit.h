@@ -19,6 +19,7 @@ typedef struct enrol_node {
   tw_enrol *enrol;
   tw_node_config config;
   tw_learned learned; /* in memory alone */
+  tw_x509_trust *trust;
   tw_node_port port;
   kit_node disk; /* its store */
   kit_request requests[QUEUE_MAX];
@@ -107,13 +108,14 @@ static inline void enrol_configure(enrol_node *e, const char *admins, const char
   tw_problems problems = {0};
   const uint32_t index = enrol_index(e);
   for (uint32_t i = 0; i < NODES; i++) tw_fingerprint_format(&world.nodes[i].id, keys[i]);
-  (void)snprintf(text, sizeof text,
-                 "[Interface]\nAddress = 10.7.0.%u/24\nIdentity = a.key\n[Relay]\nEndpoint = relay.example\n"
-                 "PublicKey = %s\n[Network]\nGroup = test.example\nSuite = %s\n%s%s\n"
-                 "[Peer]\nName = anna\nPublicKey = %s\nAllowedIPs = 10.7.0.1/32\n"
-                 "[Peer]\nName = berta\nPublicKey = %s\nAllowedIPs = 10.7.0.2/32\n%s",
-                 index + 1, keys[4], ENROL_SUITE, admins == NULL ? "" : "Admins = ", admins == NULL ? "" : admins,
-                 keys[ANNA], keys[BERTA], more);
+  (void)snprintf(
+      text, sizeof text,
+      "[Interface]\nAddress = 10.7.0.%u/24\nIdentity = a.key\nCA = ca.pem\n[Relay]\nEndpoint = relay.example\n"
+      "PublicKey = %s\n[Network]\nGroup = test.example\nSuite = %s\n%s%s\n"
+      "[Peer]\nName = anna\nPublicKey = %s\nAllowedIPs = 10.7.0.1/32\n"
+      "[Peer]\nName = berta\nPublicKey = %s\nAllowedIPs = 10.7.0.2/32\n%s",
+      index + 1, keys[4], ENROL_SUITE, admins == NULL ? "" : "Admins = ", admins == NULL ? "" : admins, keys[ANNA],
+      keys[BERTA], more);
   tw_node_config_clear(&e->config);
   if (tw_node_config_parse(&world.test.env, "test", "/etc/treewire/test.conf", enrol_text(text), &e->config,
                            &problems) != TW_OK)
@@ -128,6 +130,7 @@ static inline tw_err enrol_try_open(enrol_node *e) {
                                   .self = world.nodes[index].id,
                                   .config = &e->config,
                                   .learned = &e->learned,
+                                  .trust = e->trust,
                                   .port = &e->port,
                                   .network = world.nodes[index].network,
                                   .learn = enrol_learn,

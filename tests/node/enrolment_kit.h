@@ -10,6 +10,7 @@
 #include "codec/writer.h"
 #include "node/enrolment.h"
 #include "support/tw_test_env.h"
+#include "support/tw_test_x509.h"
 
 #define ENROL_SUITE "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"
 enum { ENROL_UNTIL = 1800003600 };
@@ -46,8 +47,25 @@ static inline void enrol_add_node(tw_buf *list, const char *name, uint8_t key, c
   tw_buf_clear(&allowed);
 }
 
+/* A CA's certificate, appended as an x509 credential has one. */
+static inline void enrol_add_ca(tw_buf *list, const char *subject) {
+  tw_test_cert ca;
+  tw_buf one = {0};
+  tw_test_ca_make(&ca, NULL, subject, NULL, NULL);
+  tw_test_chain(&one, (const tw_test_cert *const[]){&ca, NULL});
+  assert_int_equal(tw_buf_append(list, tw_buf_bytes(&one)), TW_OK);
+  tw_buf_clear(&one);
+  tw_test_cert_clear(&ca);
+}
+
+static inline void enrol_add_name(tw_buf *list, const char *name) {
+  tw_writer w = tw_writer_to(list);
+  tw_write_vector(&w, enrol_text(name));
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+}
+
 /* Settings with two peers, one of them with an Endpoint and one without a name. */
-static inline void enrol_settings(tw_buf *out) {
+static inline void enrol_settings_by(tw_bytes ca, tw_bytes admit, tw_buf *out) {
   tw_buf addresses = {0};
   tw_buf peers = {0};
   tw_buf groups = {0};
@@ -69,11 +87,28 @@ static inline void enrol_settings(tw_buf *out) {
                                           .rekey_after = 3600,
                                           .rekey_bytes = UINT64_C(64) << 30,
                                           .grace = 60,
-                                          .keepalive = 25};
+                                          .keepalive = 25,
+                                          .ca = ca,
+                                          .admit = admit};
   assert_int_equal(tw_enrolment_settings_encode(&settings, out), TW_OK);
   tw_buf_clear(&addresses);
   tw_buf_clear(&peers);
   tw_buf_clear(&groups);
+}
+
+static inline void enrol_settings(tw_buf *out) { enrol_settings_by(TW_NO_BYTES, TW_NO_BYTES, out); }
+
+/* Of a network whose Members are certified, by either of two CAs. */
+static inline void enrol_settings_certified(tw_buf *out) {
+  tw_buf ca = {0};
+  tw_buf admit = {0};
+  enrol_add_ca(&ca, "one");
+  enrol_add_ca(&ca, "other");
+  enrol_add_name(&admit, "*.office.example");
+  enrol_add_name(&admit, "gate.example");
+  enrol_settings_by(tw_buf_bytes(&ca), tw_buf_bytes(&admit), out);
+  tw_buf_clear(&admit);
+  tw_buf_clear(&ca);
 }
 
 #endif

@@ -257,10 +257,11 @@ static inline bool kit_wants(void *ctx, const tw_client_id *id) {
   return false;
 }
 
-static inline bool kit_next_wanted(void *ctx, size_t index, tw_client_id *id) {
+static inline bool kit_next_wanted(void *ctx, size_t *place, tw_client_id *id) {
   const kit_node *n = ctx;
-  for (uint32_t i = 0; i < NODES; i++) {
-    if (i == n->index || (n->wanted >> i & 1) == 0 || index-- > 0) continue;
+  while (*place < NODES) {
+    const size_t i = (*place)++;
+    if (i == n->index || (n->wanted >> i & 1) == 0) continue;
     *id = world.nodes[i].id;
     return true;
   }

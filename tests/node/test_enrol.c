@@ -6,6 +6,7 @@ static void who_is_invited_comes_in_and_all_learn_of_it(void **state) {
   enrol_guest g;
   bool guest;
   tw_buf text = {0};
+  tw_buf ca = {0};
   tw_report report = {""};
   enrol_begin(1, 1u << ANNA);
   enrol_invited(&g, "carla", "10.7.0.3/24", CARLA);
@@ -21,7 +22,9 @@ static void who_is_invited_comes_in_and_all_learn_of_it(void **state) {
   enrol_calm();
   assert_true(enrol_reply(&g));
   assert_int_equal(g.status, TW_ENROLMENT_IN);
-  if (tw_joiner_config(&g.joiner, g.content, "test", "carla.key", &text, &report) != TW_OK) fail_msg("%s", report.text);
+  const tw_joiner_names names = {"test", "carla.key", "carla.ca.pem"};
+  if (tw_joiner_config(&g.joiner, g.content, &names, &text, &ca, &report) != TW_OK) fail_msg("%s", report.text);
+  assert_int_equal(ca.len, 0);
   assert_true(relay_lets_in(&world.nodes[CARLA].id, &guest) && !guest);
   assert_int_equal(tw_enrol_look(enrols[ANNA].enrol, g.keys.id, NULL), TW_ENROL_ENROLLED);
   enrol_ask(&g, TW_ENROLMENT_DONE);

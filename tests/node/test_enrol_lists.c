@@ -160,6 +160,75 @@ static void a_member_that_missed_the_list_and_is_stuck_for_it_asks_and_goes_on(v
   enrol_end();
 }
 
+/* Dora is in the file of all, and carla, whom anna has enrolled, is in nobody's. */
+static void begin_with_dora_added(enrol_guest *g) {
+  enrol_begin(13, 1u << ANNA);
+  enrol_carla_wholly(g);
+  enrol_connect(CARLA);
+  enrol_until(THREE, "carla is not in");
+  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted |= 1u << DORA;
+  world.nodes[DORA].wanted = TWO;
+  for (uint32_t i = 0; i < 3; i++) tw_network_roster_changed(world.nodes[i].network, world.now_ms);
+}
+
+static void who_comes_in_by_the_file_after_somebody_enrolled_learns_of_him_first(void **state) {
+  (void)state;
+  enrol_guest g;
+  begin_with_dora_added(&g);
+  enrol_connect(DORA);
+  for (int i = 0; i < 60 && status_of(ANNA).members < 4; i++) enrol_live(1000);
+  assert_int_equal(status_of(ANNA).members, 4);
+  const uint64_t epoch = status_of(ANNA).epoch;
+  enrol_live(4000);
+  assert_true(has_learned(DORA, CARLA));
+  assert_true(agree(THREE | 1u << DORA));
+  assert_int_equal(status_of(DORA).epoch, epoch); /* by the Welcome that it had, and not by putting itself back */
+  enrol_guest_clear(&g);
+  enrol_end();
+}
+
+static void who_gets_no_list_stays_out_and_does_not_ask_for_it_all_the_time(void **state) {
+  (void)state;
+  enrol_guest g;
+  begin_with_dora_added(&g);
+  lists_are_lost = true;
+  enrol_connect(DORA);
+  for (int i = 0; i < 60 && status_of(ANNA).members < 4; i++) enrol_live(1000);
+  enrol_live(120000);
+  assert_false(has_learned(DORA, CARLA));
+  assert_int_not_equal(status_of(DORA).state, TW_NETWORK_MEMBER);
+  assert_false(agree(THREE | 1u << DORA));
+  lists_are_lost = false;
+  enrol_until(THREE | 1u << DORA, "dora does not come in with the list");
+  enrol_guest_clear(&g);
+  enrol_end();
+}
+
+/* One that it cannot open is asked for once more, and then it is left to the clock. */
+static void a_list_that_does_not_open_is_asked_for_once_more(void **state) {
+  (void)state;
+  enrol_guest g;
+  enrol_begin(14, 1u << ANNA);
+  lists_are_lost = true;
+  enrol_carla_wholly(&g);
+  tw_buf bent = {0};
+  assert_int_equal(tw_buf_assign(&bent, tw_buf_bytes(&lost_list)), TW_OK);
+  bent.ptr[bent.len - 1] ^= 1; /* its tag */
+  size_t asked = 0;
+  for (int i = 0; i < 10; i++) {
+    tw_enrol_mail(enrols[BERTA].enrol, &world.nodes[ANNA].id, tw_buf_bytes(&bent), world.now_ms);
+    tw_enrol_tick(enrols[BERTA].enrol, world.now_ms);
+    asked += enrols[BERTA].request_count;
+    enrol_calm();
+  }
+  assert_int_equal(asked, 1);
+  tw_enrol_mail(enrols[BERTA].enrol, &world.nodes[ANNA].id, tw_buf_bytes(&lost_list), world.now_ms);
+  assert_true(has_learned(BERTA, CARLA));
+  tw_buf_clear(&bent);
+  enrol_guest_clear(&g);
+  enrol_end();
+}
+
 static void who_may_have_missed_a_list_asks_when_it_starts(void **state) {
   (void)state;
   enrol_guest g;
@@ -294,6 +363,9 @@ int main(void) {
       cmocka_unit_test(a_bent_list_is_of_no_use),
       cmocka_unit_test(only_members_get_a_list_and_only_a_newer_one),
       cmocka_unit_test(a_member_that_missed_the_list_and_is_stuck_for_it_asks_and_goes_on),
+      cmocka_unit_test(who_comes_in_by_the_file_after_somebody_enrolled_learns_of_him_first),
+      cmocka_unit_test(who_gets_no_list_stays_out_and_does_not_ask_for_it_all_the_time),
+      cmocka_unit_test(a_list_that_does_not_open_is_asked_for_once_more),
       cmocka_unit_test(who_may_have_missed_a_list_asks_when_it_starts),
       cmocka_unit_test(who_is_removed_goes_from_all_and_from_the_relay_and_stays_out),
       cmocka_unit_test(the_file_has_the_last_word),

@@ -13,6 +13,7 @@ static tw_fingerprint admin_id;
 static tw_fingerprint joiner_id;
 static tw_invitation invitation;
 static tw_invitation_keys keys;
+static const tw_joiner_names names = {"office", "office.key", "office.ca.pem"};
 
 static int set_up(void **state) {
   (void)state;
@@ -114,6 +115,9 @@ static void what_is_cut_or_bent_is_refused(void **state) {
   expect_whole_only(&message, read_list, true);
   tw_buf_clear(&message);
   enrol_settings(&message);
+  expect_whole_only(&message, read_settings, false);
+  tw_buf_clear(&message);
+  enrol_settings_certified(&message);
   expect_whole_only(&message, read_settings, false);
   tw_buf_clear(&message);
   assert_int_equal(tw_enrolment_seal(&test.env, suite, keys.request, keys.id, TW_LITERAL("hello"), &message), TW_OK);
@@ -221,13 +225,13 @@ static tw_err read_entries(const tw_buf *entries) {
 
 static void names_and_prefixes_that_no_file_could_have_are_refused(void **state) {
   (void)state;
-  static const char *const names[] = {
+  static const char *const wrong[] = {
       "",       "a b", "-a",
       "a\n",    "a#b", "a;",
       "[Peer]", "a=b", "0123456789012345678901234567890123456789012345678901234567890123"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     tw_buf entries = {0};
-    enrol_add_node(&entries, names[i], 0x55, "10.7.0.3/32", "");
+    enrol_add_node(&entries, wrong[i], 0x55, "10.7.0.3/32", "");
     assert_int_equal(read_entries(&entries), TW_ERR_ENCODING);
     tw_buf_clear(&entries);
   }
@@ -247,11 +251,12 @@ static void a_joiner_writes_a_configuration_that_means_the_settings(void **state
   const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
   tw_buf settings = TW_BUF_INIT(test.env.alloc);
   tw_buf text = TW_BUF_INIT(test.env.alloc);
+  tw_buf ca = TW_BUF_INIT(test.env.alloc);
   tw_report report = {""};
   tw_node_config config = {0};
   tw_problems problems = {0};
   enrol_settings(&settings);
-  if (tw_joiner_config(&who, tw_buf_bytes(&settings), "office", "office.key", &text, &report) != TW_OK)
+  if (tw_joiner_config(&who, tw_buf_bytes(&settings), &names, &text, &ca, &report) != TW_OK)
     fail_msg("%s", report.text);
   assert_int_equal(
       tw_node_config_parse(&test.env, "office", "/etc/treewire/office.conf", tw_buf_bytes(&text), &config, &problems),
@@ -267,6 +272,8 @@ static void a_joiner_writes_a_configuration_that_means_the_settings(void **state
   assert_string_equal(config.peers[0].name, "anna");
   assert_string_equal(config.peers[0].endpoint.host, "anna.example");
   assert_null(config.peers[1].name);
+  assert_false(config.network.certified);
+  assert_int_equal(ca.len, 0);
   tw_node_config_clear(&config);
   /* Where it cannot be: the joiner's address is a peer's. */
   tw_buf_clear(&settings);
@@ -282,8 +289,7 @@ static void a_joiner_writes_a_configuration_that_means_the_settings(void **state
                                      .grace = 60};
   assert_int_equal(tw_enrolment_settings_encode(&bad, &settings), TW_OK);
   text.len = 0;
-  assert_int_equal(tw_joiner_config(&who, tw_buf_bytes(&settings), "office", "office.key", &text, &report),
-                   TW_ERR_ENCODING);
+  assert_int_equal(tw_joiner_config(&who, tw_buf_bytes(&settings), &names, &text, &ca, &report), TW_ERR_ENCODING);
   assert_int_equal(text.len, 0);
   tw_buf_clear(&peers);
   tw_buf_clear(&addresses);
@@ -320,10 +326,10 @@ static void a_joiner_takes_the_reply_to_its_own_key_alone(void **state) {
   tw_buf_clear(&plain);
 }
 
-static tw_err do_all(tw_buf *settings) {
+static tw_err do_all(const tw_buf *settings) {
   const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
-  tw_buf parts[4] = {TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc),
-                     TW_BUF_INIT(test.env.alloc)};
+  tw_buf parts[5] = {TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc),
+                     TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc)};
   const tw_enrolment_reply reply = {TW_ENROLMENT_IN, joiner_id, tw_buf_bytes(settings)};
   const tw_enrolment_list list = {.group = enrol_text("office"), .version = 1};
   tw_err err = tw_joiner_mail(&who, TW_ENROLMENT_JOIN, &parts[0]);
@@ -331,15 +337,16 @@ static tw_err do_all(tw_buf *settings) {
   if (err == TW_OK) err = read_reply(tw_buf_bytes(&parts[1]));
   if (err == TW_OK) err = tw_enrolment_list_make(&test.env, admin, &list, &parts[2]);
   if (err == TW_OK) err = read_list(tw_buf_bytes(&parts[2]));
-  if (err == TW_OK) err = tw_joiner_config(&who, tw_buf_bytes(settings), "office", "k", &parts[3], NULL);
-  for (size_t i = 0; i < 4; i++) tw_buf_clear(&parts[i]);
+  if (err == TW_OK) err = tw_joiner_config(&who, tw_buf_bytes(settings), &names, &parts[3], &parts[4], NULL);
+  assert_int_equal(err == TW_OK, parts[3].len > 0);
+  for (size_t i = 0; i < 5; i++) tw_buf_clear(&parts[i]);
   return err;
 }
 
 static void memory_that_fails_is_told_and_leaves_nothing(void **state) {
   (void)state;
   tw_buf settings = {0};
-  enrol_settings(&settings);
+  enrol_settings_certified(&settings);
   for (size_t n = 1;; n++) {
     tw_test_fail_alloc(&test, n);
     const tw_err err = do_all(&settings);

@@ -149,6 +149,8 @@ static void what_no_node_could_use_is_refused(void **state) {
   assert_int_equal(parse_bytes(tw_buf_bytes(&bytes), &read), TW_ERR_UNSUPPORTED);
   encode_parts(&bytes, 1, "relay.example", 9420, "office", "MLS_OF_TOMORROW");
   assert_int_equal(parse_bytes(tw_buf_bytes(&bytes), &read), TW_ERR_UNSUPPORTED);
+  encode_parts(&bytes, 1, "relay.example", 9420, "office", "MLS_128_DHKEMX25519_AES128GCm_SHA256_Ed25519");
+  assert_int_equal(parse_bytes(tw_buf_bytes(&bytes), &read), TW_ERR_UNSUPPORTED);
   encode_parts(&bytes, 1, "relay.example", 0, "office", ENROL_SUITE);
   assert_int_equal(parse_bytes(tw_buf_bytes(&bytes), &read), TW_ERR_ENCODING);
   static const char *const hosts[] = {"", "a b", "a\nb", "a#b", "a;b", "a]b"};

@@ -172,12 +172,125 @@ static void a_welcome_that_is_damaged_or_somebody_elses_is_ignored(void **state)
   end_world();
 }
 
+/* ---- one that was refused for its members ---- */
+
+static const forged with_another = {TW_NETWORK_LABEL, "test.example", true, 3};
+
+static bool is_kept(void) { return kit_find_value(&world.nodes[4], TW_STORE_GROUP, TW_LITERAL("welcome")) != NULL; }
+
+/* Node 4 has a Welcome into a group with node 3, which it does not want. */
+static void begin_refusing(uint64_t seed) {
+  tw_buf welcome = {0};
+  tw_buf package = begin_waiting(seed);
+  forge_welcome(&with_another, tw_buf_bytes(&package), &welcome);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_false(status_of(4).there);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+}
+
+static void it_is_taken_once_they_are_wanted(void **state) {
+  (void)state;
+  begin_refusing(24);
+  assert_true(is_kept());
+  tw_network_roster_changed(world.nodes[4].network, world.now_ms); /* by somebody else */
+  assert_false(status_of(4).there);
+  assert_true(is_kept());
+  world.nodes[4].wanted |= 0x08;
+  tw_network_roster_changed(world.nodes[4].network, world.now_ms);
+  assert_int_equal(status_of(4).state, TW_NETWORK_MEMBER);
+  assert_int_equal(status_of(4).members, 3);
+  assert_false(is_kept());
+  end_world();
+}
+
+static void so_it_is_over_restarts(void **state) {
+  (void)state;
+  begin_refusing(25);
+  for (int i = 0; i < 3; i++) {
+    crash(&world.nodes[4]);
+    assert_false(status_of(4).there);
+    assert_true(is_kept());
+  }
+  world.nodes[4].wanted |= 0x08;
+  crash(&world.nodes[4]);
+  assert_int_equal(status_of(4).members, 3);
+  assert_false(is_kept());
+  end_world();
+}
+
+static void without_a_disk_it_is_in_memory_alone(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  tw_buf package = begin_waiting(26);
+  forge_welcome(&with_another, tw_buf_bytes(&package), &welcome);
+  world.nodes[4].disk_fails = true;
+  give_welcome(4, tw_buf_bytes(&welcome));
+  world.nodes[4].disk_fails = false;
+  assert_false(is_kept());
+  world.nodes[4].wanted |= 0x08;
+  tw_network_roster_changed(world.nodes[4].network, world.now_ms);
+  assert_int_equal(status_of(4).members, 3);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  end_world();
+}
+
+static void one_that_another_has_overtaken_or_that_was_damaged_is_forgotten(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  begin_refusing(27);
+  kit_value *kept = kit_find_value(&world.nodes[4], TW_STORE_GROUP, TW_LITERAL("welcome"));
+  kept->bytes.ptr[kept->bytes.len - 1] ^= 1;
+  world.nodes[4].wanted |= 0x08;
+  crash(&world.nodes[4]);
+  assert_false(status_of(4).there);
+  assert_false(is_kept());
+  end_world();
+  tw_buf package = begin_waiting(28);
+  forge_welcome(&with_another, tw_buf_bytes(&package), &welcome);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_true(is_kept());
+  forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_int_equal(status_of(4).members, 2);
+  assert_false(is_kept());
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  end_world();
+}
+
+static void memory_that_fails_loses_it_or_takes_it(void **state) {
+  (void)state;
+  begin_refusing(29);
+  world.nodes[4].wanted |= 0x08;
+  for (size_t n = 1;; n++) {
+    tw_test_fail_alloc(&world.test, n);
+    tw_network_roster_changed(world.nodes[4].network, world.now_ms);
+    const bool failed = world.test.alloc_failed;
+    tw_test_fail_alloc(&world.test, 0);
+    if (!failed || status_of(4).there) break;
+    if (is_kept()) continue;
+    end_world(); /* lost: as if it had not come */
+    begin_refusing(29);
+    world.nodes[4].wanted |= 0x08;
+  }
+  assert_int_equal(status_of(4).members, 3);
+  assert_false(is_kept());
+  end_world();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_welcome_is_taken_once),
       cmocka_unit_test(another_group_says_nothing_about_members_of_the_last),
       cmocka_unit_test(welcomes_that_are_refused),
       cmocka_unit_test(a_welcome_that_is_damaged_or_somebody_elses_is_ignored),
+      cmocka_unit_test(it_is_taken_once_they_are_wanted),
+      cmocka_unit_test(so_it_is_over_restarts),
+      cmocka_unit_test(without_a_disk_it_is_in_memory_alone),
+      cmocka_unit_test(one_that_another_has_overtaken_or_that_was_damaged_is_forgotten),
+      cmocka_unit_test(memory_that_fails_loses_it_or_takes_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

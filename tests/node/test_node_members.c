@@ -16,7 +16,7 @@ static size_t roster_size(void) {
   tw_network_roster roster = tw_node_roster(&w.node);
   tw_client_id id;
   size_t count = 0;
-  while (roster.next_wanted(roster.ctx, count, &id)) count++;
+  for (size_t place = 0; roster.next_wanted(roster.ctx, &place, &id);) count++;
   return count;
 }
 

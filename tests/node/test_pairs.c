@@ -278,8 +278,34 @@ static void whatever_happened_all_understand_each_other_in_the_end(void **state)
   }
 }
 
+static void a_number_and_an_id_are_one_peers_until_it_is_removed(void **state) {
+  (void)state;
+  tw_pairs_status status;
+  begin(9);
+  const tw_pairs_config config = {
+      .clients = &nodes[0].client, .client_count = 1, .self = nodes[0].id, .port = &ports[0], .keys = &sinks[0]};
+  tw_pairs *pairs = NULL;
+  assert_int_equal(tw_pairs_new(&config, &pairs), TW_OK);
+  assert_int_equal(tw_pairs_add(pairs, 1, &nodes[1].id), TW_OK);
+  assert_int_equal(tw_pairs_add(pairs, 1, &nodes[2].id), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_pairs_add(pairs, 2, &nodes[1].id), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_pairs_add(pairs, 2, &nodes[0].id), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_pairs_add(pairs, TW_PAIRS_NUMBER_MAX, &nodes[2].id), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_pairs_remove(pairs, 1), TW_OK);
+  assert_false(tw_pairs_get_status(pairs, 1, &status));
+  assert_int_equal(tw_pairs_add(pairs, 1, &nodes[2].id), TW_OK);
+  assert_int_equal(tw_pairs_add(pairs, TW_PAIRS_NUMBER_MAX - 1, &nodes[1].id), TW_OK);
+  assert_int_equal(tw_pairs_add(pairs, 7, &nodes[2].id), TW_ERR_ARGUMENT);
+  assert_true(tw_pairs_get_status(pairs, TW_PAIRS_NUMBER_MAX - 1, &status));
+  assert_false(tw_pairs_get_status(pairs, 0, &status));
+  assert_false(tw_pairs_get_status(pairs, UINT32_MAX, &status));
+  tw_pairs_free(pairs);
+  end();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_number_and_an_id_are_one_peers_until_it_is_removed),
       cmocka_unit_test(a_pair_begins_with_the_first_packet_though_the_other_is_away),
       cmocka_unit_test(two_that_begin_at_once_come_to_one_pair),
       cmocka_unit_test(a_rekey_loses_nothing),

@@ -143,12 +143,35 @@ static void no_ca_and_no_crl_is_lost_without_a_word(void **state) {
   end(&s);
 }
 
+/* All anchors, and as they were, or an error. */
+static tw_err give_all(setting *s) {
+  tw_buf given = {0};
+  tw_buf pem = {0};
+  tw_err err = tw_x509_trust_give_anchors(s->trust, &given);
+  if (err == TW_OK) err = tw_x509_anchors_file(s->x509, tw_buf_bytes(&given), &pem, NULL);
+  assert_int_equal(tw_bytes_equal(tw_buf_bytes(&pem), tw_buf_bytes(&s->anchors)), err == TW_OK);
+  assert_int_equal(pem.len > 0, err == TW_OK);
+  tw_buf_clear(&pem);
+  tw_buf_clear(&given);
+  return err;
+}
+
+static void no_ca_is_lost_on_its_way_to_others(void **state) {
+  (void)state;
+  setting s;
+  const tw_test_cert_spec spec = {.subject = "leaf"};
+  begin(&s, &spec, 0);
+  fail_each(&s, TW_OK, give_all);
+  end(&s);
+}
+
 int main(void) {
   if (!tw_test_libcrypto_take()) return 77;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nobody_slips_in_for_want_of_memory),
       cmocka_unit_test(a_stranger_does_not_either),
       cmocka_unit_test(no_ca_and_no_crl_is_lost_without_a_word),
+      cmocka_unit_test(no_ca_is_lost_on_its_way_to_others),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,10 +186,10 @@ static bool wants(void *ctx, const tw_client_id *id) {
   return index != MANY_NETWORK && !n->unwanted[index];
 }
 
-static bool next_wanted(void *ctx, size_t index, tw_client_id *id) {
+static bool next_wanted(void *ctx, size_t *place, tw_client_id *id) {
   const many_node *n = ctx;
-  if (index >= n->roster_count) return false;
-  *id = n->world->nodes[n->roster[index]].id;
+  if (*place >= n->roster_count) return false;
+  *id = n->world->nodes[n->roster[(*place)++]].id;
   return true;
 }
 
