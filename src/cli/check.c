@@ -59,7 +59,7 @@ static tw_err check_state(check *c) {
 
 static tw_err check_relay(check *c) {
   if (!c->online || c->problems.count > 0) return TW_OK;
-  return tw_check_relay_ask(&c->env, &c->config, &c->identity, &c->problems, &c->relay);
+  return tw_check_relay_ask(&c->env, c->file.name, &c->config, &c->identity, &c->problems, &c->relay);
 }
 
 /* In this order. TW_ERR_ENCODING: there are problems, which were told, and the next part may find more. */
@@ -122,7 +122,8 @@ static tw_err say_relay(check *c) {
   tw_fingerprint_format(&relay->key.fingerprint, shown);
   if (relay->key.given) TW_TRY(say(c, ", its key %s", shown));
   if (relay->name != NULL) TW_TRY(say(c, ", its certificate for %s", relay->name));
-  if (c->online) TW_TRY(say(c, "; answered in %llu ms", (unsigned long long)c->relay.took_ms));
+  if (c->online && c->relay.connected) TW_TRY(say(c, "; the node that runs is connected there"));
+  if (c->online && !c->relay.connected) TW_TRY(say(c, "; answered in %llu ms", (unsigned long long)c->relay.took_ms));
   if (c->relay.knows_way)
     TW_TRY(say(c, "; the way there has MTU %u, ours may be %u", (unsigned)c->relay.mtu, (unsigned)c->relay.inner));
   return say(c, "\n");

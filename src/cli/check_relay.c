@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/node_socket.h"
+#include "cli/node_status.h"
 #include "net/control_client.h"
 #include "net/netdev.h"
 #include "net/wire.h"
@@ -98,6 +100,16 @@ static tw_err shake_hands(asking *a) {
   return err;
 }
 
+/* By its status: no node, or one that cannot be asked, is connected nowhere. */
+static bool is_connected(const char *name, const tw_node_config *config) {
+  tw_buf answer = {0};
+  tw_report report;
+  if (tw_node_ask(name, "status", &answer, &report) != TW_OK) return false;
+  const bool connected = tw_node_status_has_relay(tw_buf_bytes(&answer), config);
+  tw_buf_clear(&answer);
+  return connected;
+}
+
 /* What fits on the way to the relay, as far as the system knows it. */
 static void look_at_way(const asking *a, tw_check_relay *found) {
   const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
@@ -121,17 +133,19 @@ static void look_at_way(const asking *a, tw_check_relay *found) {
   tw_netdev_close(&netdev);
 }
 
-tw_err tw_check_relay_ask(const tw_env *env, const tw_node_config *config, const tw_node_identity *identity,
-                          tw_problems *problems, tw_check_relay *found) {
+tw_err tw_check_relay_ask(const tw_env *env, const char *name, const tw_node_config *config,
+                          const tw_node_identity *identity, tw_problems *problems, tw_check_relay *found) {
   asking a = {.env = env, .config = config, .identity = identity};
   const size_t before = problems->count;
   *found = (tw_check_relay){0};
   if (tw_wall_ms() < CLOCK_LEAST_MS)
     tw_problems_add(problems, config->source, 0, "the system's clock is wrong: it is before this program was made");
+  found->connected = is_connected(name, config);
   const uint64_t begun = uv_hrtime();
-  TW_TRY(shake_hands(&a));
+  if (!found->connected) TW_TRY(shake_hands(&a));
   found->took_ms = (uv_hrtime() - begun) / 1000000;
-  if (!a.up) tw_problems_add(problems, config->source, 0, "the relay %s: %s", config->relay.endpoint.host, a.why);
+  if (!found->connected && !a.up)
+    tw_problems_add(problems, config->source, 0, "the relay %s: %s", config->relay.endpoint.host, a.why);
   look_at_way(&a, found);
   if (found->knows_way && config->interface.mtu > found->inner)
     tw_problems_add(problems, config->source, 0,

@@ -133,11 +133,22 @@ static json_t *network_json(const tw_node_config *config, const tw_network_statu
   return object;
 }
 
-static json_t *relay_json(const tw_node_config *config, const tw_node_status *status) {
+/* Where it is, and who. */
+static json_t *configured_relay(const tw_node_config *config) {
+  const tw_node_relay *relay = &config->relay;
   json_t *object = json_object();
   char text[TW_ADDRESS_TEXT + 8];
-  (void)snprintf(text, sizeof text, "%s:%u", config->relay.endpoint.host, (unsigned)config->relay.endpoint.port);
+  char key[TW_FINGERPRINT_TEXT];
+  (void)snprintf(text, sizeof text, "%s:%u", relay->endpoint.host, (unsigned)relay->endpoint.port);
+  tw_fingerprint_format(&relay->key.fingerprint, key);
   put(object, "endpoint", json_string(text));
+  put(object, "key", relay->key.given ? json_string(key) : json_null());
+  put(object, "name", relay->name != NULL ? json_string(relay->name) : json_null());
+  return object;
+}
+
+static json_t *relay_json(const tw_node_config *config, const tw_node_status *status) {
+  json_t *object = configured_relay(config);
   put(object, "up", json_boolean(status->relay_up));
   put(object, "packets", json_boolean(status->relay_bound));
   put_address(object, "seen_at", &status->seen_at);
@@ -199,6 +210,19 @@ json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, c
   put(object, "invitations", invitations_json(tw_node_enrol(node), now_ms));
   put(object, "dropped", drops_json(status.drops));
   return object;
+}
+
+bool tw_node_status_has_relay(tw_bytes status, const tw_node_config *config) {
+  json_t *there = json_loadb((const char *)status.ptr, status.len, 0, NULL);
+  json_t *wanted = configured_relay(config);
+  const json_t *relay = json_object_get(there, "relay");
+  const char *part;
+  json_t *value;
+  bool has = wanted != NULL && json_is_true(json_object_get(relay, "up"));
+  json_object_foreach(wanted, part, value) has = has && json_equal(json_object_get(relay, part), value) == 1;
+  json_decref(there);
+  json_decref(wanted);
+  return has;
 }
 
 /* ---- for people ---- */

@@ -49,9 +49,18 @@ says out "not reached"
 
 relay_up
 until_true 40 stands anna "relay .*, up; it sees us at 203.0.113.1:9420" || { cat anna.status; die "anna does not find the relay"; }
+came=$(grep -c '"established"' relay.ev)
 run 0 anna check --online ./anna.conf
-says out "answered in"
+says out "the node that runs is connected there"
 says out "the way there has MTU 1500"
+[ "$(grep -c '"established"' relay.ev)" = "$came" ] || die "the check has come to the relay in the place of the node"
+run 0 berta check --online ./berta.conf
+says out "answered in"
+mkdir other
+cp anna.key other
+sed "s|^PublicKey = $(cat relay.pub)|PublicKey = $(cat carla.pub)|" anna.conf >other/anna.conf
+run 3 anna check --online other/anna.conf # the node that runs knows another relay
+says run.err "the relay 203.0.113.10: "
 
 # up comes back when the node is ready; once more is no mistake.
 run 0 berta up ./berta.conf
