@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "cli/check_relay.h"
 #include "cli/cli.h"
 #include "cli/harden.h"
@@ -12,7 +13,7 @@
 #include "net/address.h"
 #include "node/config_value.h"
 
-enum { PEERS_SHOWN = 20, PREFIXES_SHOWN = 8, LINE = 1024 };
+enum { PEERS_SHOWN = 20, PREFIXES_SHOWN = 8 };
 
 /* What is looked at; each part finds what the parts before it left here. */
 typedef struct check {
@@ -91,42 +92,34 @@ static tw_exit run_parts(check *c) {
 
 /* ---- the summary ---- */
 
-static tw_err say(check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static tw_err say(check *c, const char *format, ...) {
-  char line[LINE];
-  va_list args;
-  va_start(args, format);
-  const int len = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  const size_t used = len < 0 ? 0 : (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
-  return tw_buf_append(&c->summary, TW_BYTES((const uint8_t *)line, used));
-}
-
 static tw_err say_prefixes(check *c, const tw_node_prefixes *prefixes, const char *none) {
   for (size_t i = 0; i < prefixes->count && i < PREFIXES_SHOWN; i++) {
     char shown[TW_PREFIX_TEXT];
     tw_prefix_format(&prefixes->list[i].prefix, shown);
-    TW_TRY(say(c, "%s%s", i == 0 ? "" : ", ", shown));
+    TW_TRY(tw_text_append(&c->summary, "%s%s", i == 0 ? "" : ", ", shown));
   }
-  if (prefixes->count == 0) return say(c, "%s", none);
-  return prefixes->count <= PREFIXES_SHOWN ? TW_OK : say(c, " and %zu more", prefixes->count - PREFIXES_SHOWN);
+  if (prefixes->count == 0) return tw_text_append(&c->summary, "%s", none);
+  return prefixes->count <= PREFIXES_SHOWN
+             ? TW_OK
+             : tw_text_append(&c->summary, " and %zu more", prefixes->count - PREFIXES_SHOWN);
 }
 
 static tw_err say_relay(check *c) {
   const tw_node_relay *relay = &c->config.relay;
   char shown[TW_FINGERPRINT_TEXT];
   const bool brackets = strchr(relay->endpoint.host, ':') != NULL;
-  TW_TRY(say(c, brackets ? "  relay      [%s]:%u" : "  relay      %s:%u", relay->endpoint.host,
-             (unsigned)relay->endpoint.port));
+  TW_TRY(tw_text_append(&c->summary, brackets ? "  relay      [%s]:%u" : "  relay      %s:%u", relay->endpoint.host,
+                        (unsigned)relay->endpoint.port));
   tw_fingerprint_format(&relay->key.fingerprint, shown);
-  if (relay->key.given) TW_TRY(say(c, ", its key %s", shown));
-  if (relay->name != NULL) TW_TRY(say(c, ", its certificate for %s", relay->name));
-  if (c->online && c->relay.connected) TW_TRY(say(c, "; the node that runs is connected there"));
-  if (c->online && !c->relay.connected) TW_TRY(say(c, "; answered in %llu ms", (unsigned long long)c->relay.took_ms));
+  if (relay->key.given) TW_TRY(tw_text_append(&c->summary, ", its key %s", shown));
+  if (relay->name != NULL) TW_TRY(tw_text_append(&c->summary, ", its certificate for %s", relay->name));
+  if (c->online && c->relay.connected) TW_TRY(tw_text_append(&c->summary, "; the node that runs is connected there"));
+  if (c->online && !c->relay.connected)
+    TW_TRY(tw_text_append(&c->summary, "; answered in %llu ms", (unsigned long long)c->relay.took_ms));
   if (c->relay.knows_way)
-    TW_TRY(say(c, "; the way there has MTU %u, ours may be %u", (unsigned)c->relay.mtu, (unsigned)c->relay.inner));
-  return say(c, "\n");
+    TW_TRY(tw_text_append(&c->summary, "; the way there has MTU %u, ours may be %u", (unsigned)c->relay.mtu,
+                          (unsigned)c->relay.inner));
+  return tw_text_append(&c->summary, "\n");
 }
 
 static tw_err say_network(check *c) {
@@ -141,30 +134,32 @@ static tw_err say_network(check *c) {
   tw_value_format_amount(network->rekey_packets, packets);
   tw_value_format_seconds(network->grace, grace);
   tw_value_format_seconds(network->keepalive, keepalive);
-  TW_TRY(say(c, "  group      %s\n", network->group));
-  TW_TRY(say(c, "  keys       after time %s, bytes %s, packets %s; grace %s; keepalive %s\n", after, bytes, packets,
-             grace, keepalive));
+  TW_TRY(tw_text_append(&c->summary, "  group      %s\n", network->group));
+  TW_TRY(tw_text_append(&c->summary, "  keys       after time %s, bytes %s, packets %s; grace %s; keepalive %s\n",
+                        after, bytes, packets, grace, keepalive));
   if (network->certified)
-    TW_TRY(say(c, "  members    also by certificates of CA%s\n", network->admit_count > 0 ? ", for" : ""));
-  for (size_t i = 0; i < network->admit_count; i++) TW_TRY(say(c, "    %s\n", network->admit[i]));
-  if (network->admin_count == 0) return say(c, "  admins     every member\n");
-  return say(c, "  admins     %zu\n", network->admin_count);
+    TW_TRY(tw_text_append(&c->summary, "  members    also by certificates of CA%s\n",
+                          network->admit_count > 0 ? ", for" : ""));
+  for (size_t i = 0; i < network->admit_count; i++) TW_TRY(tw_text_append(&c->summary, "    %s\n", network->admit[i]));
+  if (network->admin_count == 0) return tw_text_append(&c->summary, "  admins     every member\n");
+  return tw_text_append(&c->summary, "  admins     %zu\n", network->admin_count);
 }
 
 static tw_err say_peers(check *c) {
   const tw_node_config *config = &c->config;
   const size_t others = config->peer_count - (config->self != TW_NODE_NONE);
-  TW_TRY(say(c, "  peers      %zu%s\n", others, config->self != TW_NODE_NONE ? ", and this node in the list" : ""));
+  TW_TRY(tw_text_append(&c->summary, "  peers      %zu%s\n", others,
+                        config->self != TW_NODE_NONE ? ", and this node in the list" : ""));
   size_t shown = 0;
   for (size_t i = 0; i < config->peer_count && shown < PEERS_SHOWN; i++) {
     char label[TW_FINGERPRINT_TEXT];
     if (i == config->self) continue;
     shown++;
-    TW_TRY(say(c, "    %s  ", tw_node_peer_label(&config->peers[i], label)));
+    TW_TRY(tw_text_append(&c->summary, "    %s  ", tw_node_peer_label(&config->peers[i], label)));
     TW_TRY(say_prefixes(c, &config->peers[i].allowed, "no addresses"));
-    TW_TRY(say(c, "\n"));
+    TW_TRY(tw_text_append(&c->summary, "\n"));
   }
-  return others <= PEERS_SHOWN ? TW_OK : say(c, "    and %zu more\n", others - PEERS_SHOWN);
+  return others <= PEERS_SHOWN ? TW_OK : tw_text_append(&c->summary, "    and %zu more\n", others - PEERS_SHOWN);
 }
 
 static tw_err summarise(check *c) {
@@ -172,16 +167,19 @@ static tw_err summarise(check *c) {
   const tw_node_multicast *multicast = &c->config.multicast;
   char fingerprint[TW_FINGERPRINT_TEXT];
   tw_fingerprint_format(&c->identity.fingerprint, fingerprint);
-  TW_TRY(say(c, "%s (%s)\n  address    ", c->config.name, c->config.source));
+  TW_TRY(tw_text_append(&c->summary, "%s (%s)\n  address    ", c->config.name, c->config.source));
   TW_TRY(say_prefixes(c, &interface->addresses, ""));
-  TW_TRY(say(c, "; MTU %u; UDP port %u\n", (unsigned)interface->mtu, (unsigned)interface->listen_port));
-  TW_TRY(say(c, "  identity   %s\n  suite      %s\n", fingerprint, tw_suite_name(c->identity.suite)));
-  TW_TRY(say(c, "  state      %.900s\n", interface->state));
+  TW_TRY(tw_text_append(&c->summary, "; MTU %u; UDP port %u\n", (unsigned)interface->mtu,
+                        (unsigned)interface->listen_port));
+  TW_TRY(
+      tw_text_append(&c->summary, "  identity   %s\n  suite      %s\n", fingerprint, tw_suite_name(c->identity.suite)));
+  TW_TRY(tw_text_append(&c->summary, "  state      %.900s\n", interface->state));
   TW_TRY(say_relay(c));
   TW_TRY(say_network(c));
-  TW_TRY(say(c, "  multicast  "));
+  TW_TRY(tw_text_append(&c->summary, "  multicast  "));
   TW_TRY(say_prefixes(c, &multicast->groups, "none"));
-  TW_TRY(say(c, "%s%s\n", multicast->broadcast ? ", broadcast" : "", c->config.network.sign ? "; signed" : ""));
+  TW_TRY(tw_text_append(&c->summary, "%s%s\n", multicast->broadcast ? ", broadcast" : "",
+                        c->config.network.sign ? "; signed" : ""));
   return say_peers(c);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "net/dial.h"
 
 /* ---- as JSON ---- */
@@ -238,18 +239,6 @@ static unsigned long long number_of(const json_t *object, const char *key) {
 
 static bool is_true(const json_t *object, const char *key) { return json_is_true(json_object_get(object, key)); }
 
-static tw_err say(tw_buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static tw_err say(tw_buf *out, const char *format, ...) {
-  char line[1024];
-  va_list args;
-  va_start(args, format);
-  const int len = vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  const size_t used = len < 0 ? 0 : (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
-  return tw_buf_append(out, TW_BYTES((const uint8_t *)line, used));
-}
-
 /* "3 min 5 s", "never" */
 static const char *age_text(const json_t *object, const char *key, char room[32]) {
   const json_t *age = json_object_get(object, key);
@@ -292,29 +281,30 @@ static tw_err say_peer(tw_buf *out, const json_t *peer, bool signs) {
   const json_t *pair = json_object_get(peer, "pair");
   const json_t *path = json_object_get(peer, "path");
   const bool in_file = strcmp(text_of(peer, "from"), "file") == 0;
-  TW_TRY(say(out, "\npeer %s%s\n", text_of(peer, "name"), is_true(peer, "removed") ? " (removed)" : ""));
+  TW_TRY(tw_text_append(out, "\npeer %s%s\n", text_of(peer, "name"), is_true(peer, "removed") ? " (removed)" : ""));
   const bool is_mute = signs && is_true(peer, "member") && !is_true(peer, "can_sign");
-  TW_TRY(say(out, "  key        %s%s%s%s%s\n", text_of(peer, "key"),
-             is_true(peer, "member") ? "" : ", not in the network", in_file ? "" : "; by ",
-             in_file ? "" : text_of(peer, "from"), is_mute ? "; cannot sign what goes to all" : ""));
-  if (pair == NULL) return say(out, "  certificate not seen yet\n");
+  TW_TRY(tw_text_append(out, "  key        %s%s%s%s%s\n", text_of(peer, "key"),
+                        is_true(peer, "member") ? "" : ", not in the network", in_file ? "" : "; by ",
+                        in_file ? "" : text_of(peer, "from"), is_mute ? "; cannot sign what goes to all" : ""));
+  if (pair == NULL) return tw_text_append(out, "  certificate not seen yet\n");
   if (json_is_integer(json_object_get(pair, "epoch"))) {
-    TW_TRY(say(out, "  pair       %s, epoch %llu; key ages: ours %s, theirs %s%s\n", text_of(pair, "state"),
-               number_of(pair, "epoch"), age_text(pair, "own_key_age", a), age_text(pair, "peer_key_age", b),
-               is_true(pair, "confirmed") ? "" : "; not heard yet"));
+    TW_TRY(tw_text_append(out, "  pair       %s, epoch %llu; key ages: ours %s, theirs %s%s\n", text_of(pair, "state"),
+                          number_of(pair, "epoch"), age_text(pair, "own_key_age", a), age_text(pair, "peer_key_age", b),
+                          is_true(pair, "confirmed") ? "" : "; not heard yet"));
   } else {
-    TW_TRY(say(out, "  pair       none: made with the first packet\n"));
+    TW_TRY(tw_text_append(out, "  pair       none: made with the first packet\n"));
   }
   const bool direct = strcmp(text_of(path, "by"), "direct") == 0;
-  TW_TRY(say(out, "  way        %s%s%s%s\n", direct ? "straight to " : "by ",
-             direct ? text_of(path, "address") : text_of(path, "by"), "",
-             is_true(path, "online") ? "" : " (the relay has no connection of its)"));
-  TW_TRY(say(out, "  packets    sent %llu (%s), received %llu (%s), heard %s%s\n",
-             number_of(json_object_get(peer, "sent"), "packets"), bytes_text(json_object_get(peer, "sent"), a),
-             number_of(json_object_get(peer, "received"), "packets"), bytes_text(json_object_get(peer, "received"), b),
-             age_text(peer, "heard", c), json_is_integer(json_object_get(peer, "heard")) ? " ago" : ""));
+  TW_TRY(tw_text_append(out, "  way        %s%s%s%s\n", direct ? "straight to " : "by ",
+                        direct ? text_of(path, "address") : text_of(path, "by"), "",
+                        is_true(path, "online") ? "" : " (the relay has no connection of its)"));
+  TW_TRY(tw_text_append(
+      out, "  packets    sent %llu (%s), received %llu (%s), heard %s%s\n",
+      number_of(json_object_get(peer, "sent"), "packets"), bytes_text(json_object_get(peer, "sent"), a),
+      number_of(json_object_get(peer, "received"), "packets"), bytes_text(json_object_get(peer, "received"), b),
+      age_text(peer, "heard", c), json_is_integer(json_object_get(peer, "heard")) ? " ago" : ""));
   if (text_of(peer, "note")[0] == '\0') return TW_OK;
-  return say(out, "  note       %s\n", text_of(peer, "note"));
+  return tw_text_append(out, "  note       %s\n", text_of(peer, "note"));
 }
 
 static tw_err say_drops(tw_buf *out, const json_t *drops) {
@@ -323,36 +313,38 @@ static tw_err say_drops(tw_buf *out, const json_t *drops) {
   bool any = false;
   json_object_foreach((json_t *)(uintptr_t)drops, key, value) {
     if (json_integer_value(value) == 0) continue;
-    TW_TRY(say(out, "%s%s %llu", any ? ", " : "\ndropped      ", key, (unsigned long long)json_integer_value(value)));
+    TW_TRY(tw_text_append(out, "%s%s %llu", any ? ", " : "\ndropped      ", key,
+                          (unsigned long long)json_integer_value(value)));
     any = true;
   }
-  return any ? say(out, "\n") : TW_OK;
+  return any ? tw_text_append(out, "\n") : TW_OK;
 }
 
 tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
   char room[32], sending[40];
   const json_t *relay = json_object_get(status, "relay");
   const json_t *network = json_object_get(status, "network");
-  TW_TRY(say(out, "node %s, device %s, MTU %llu\n", text_of(status, "name"), text_of(status, "device"),
-             number_of(status, "mtu")));
-  TW_TRY(say(out, "  relay      %s, %s; it sees us at %s\n", text_of(relay, "endpoint"),
-             !is_true(relay, "up")       ? "not reached"
-             : is_true(relay, "packets") ? "up"
-                                         : "up, but no packets by it yet",
-             text_of(relay, "seen_at")));
-  TW_TRY(say(out, "  network    %s: %s, epoch %llu, %llu members%s; our key's age %s%s\n", text_of(network, "group"),
-             text_of(network, "state"), number_of(network, "epoch"), number_of(network, "members"),
-             sending_text(network, sending), age_text(network, "own_key_age", room),
-             is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
-  TW_TRY(say(out, "  suite      %s%s\n", text_of(network, "suite"),
-             is_true(network, "sign") ? "; what goes to all is signed" : ""));
+  TW_TRY(tw_text_append(out, "node %s, device %s, MTU %llu\n", text_of(status, "name"), text_of(status, "device"),
+                        number_of(status, "mtu")));
+  TW_TRY(tw_text_append(out, "  relay      %s, %s; it sees us at %s\n", text_of(relay, "endpoint"),
+                        !is_true(relay, "up")       ? "not reached"
+                        : is_true(relay, "packets") ? "up"
+                                                    : "up, but no packets by it yet",
+                        text_of(relay, "seen_at")));
+  TW_TRY(tw_text_append(out, "  network    %s: %s, epoch %llu, %llu members%s; our key's age %s%s\n",
+                        text_of(network, "group"), text_of(network, "state"), number_of(network, "epoch"),
+                        number_of(network, "members"), sending_text(network, sending),
+                        age_text(network, "own_key_age", room),
+                        is_true(network, "unwanted") ? "; nothing goes to all before somebody is removed" : ""));
+  TW_TRY(tw_text_append(out, "  suite      %s%s\n", text_of(network, "suite"),
+                        is_true(network, "sign") ? "; what goes to all is signed" : ""));
   size_t i;
   json_t *peer;
   json_array_foreach(json_object_get(status, "peers"), i, peer) TW_TRY(say_peer(out, peer, is_true(network, "sign")));
   json_t *invitation;
   json_array_foreach(json_object_get(status, "invitations"), i, invitation)
-      TW_TRY(say(out, "\ninvited %s: %s, good for %s\n", text_of(invitation, "name"),
-                 is_true(invitation, "used") ? "it has a key, and the answer waits for it" : "not used yet",
-                 age_text(invitation, "left", room)));
+      TW_TRY(tw_text_append(out, "\ninvited %s: %s, good for %s\n", text_of(invitation, "name"),
+                            is_true(invitation, "used") ? "it has a key, and the answer waits for it" : "not used yet",
+                            age_text(invitation, "left", room)));
   return say_drops(out, json_object_get(status, "dropped"));
 }
