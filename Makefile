@@ -16,7 +16,7 @@ deps: ## install what is missing
 all: deps ## build the library and the program in build/
 	@tools/build release
 
-demo: all ## two hosts, a 200 MB transfer through a channel that is rekeyed every second, and one over killed processes
+demo: all ## a private network of three nodes and a relay, whose keys are renewed every second; without namespaces a channel
 	@tools/demo
 
 test: deps ## release and sanitizer builds with both compilers, all tests in both, valgrind, ctest's summary
