@@ -176,17 +176,18 @@ static void live_through_changes(void) {
   const uint32_t tenth = world.count / 10 + 1;
   const uint32_t few = world.count / 50 + 1;
   uint32_t *away = calloc(tenth, sizeof *away);
+  uint32_t *gone = calloc(few, sizeof *gone);
   assert_non_null(away);
+  assert_non_null(gone);
   for (uint32_t i = 0; i < tenth; i++) many_node_stop(&world.nodes[away[i] = somebody()]);
   for (uint32_t round = 0; round < ROUNDS; round++) {
     if (round == ROUNDS / 4) {
       for (uint32_t i = 0; i < few; i++) { /* one of them in their absence */
-        const uint32_t goes = i == 0 ? away[0] : somebody();
-        const uint32_t by = somebody();
-        if (goes == by) continue;
-        is_out[goes] = true;
-        many_node_remove(&world.nodes[by], &world.nodes[goes]);
+        gone[i] = i == 0 ? away[0] : somebody();
+        is_out[gone[i]] = true;
       }
+      /* By others: what somebody wants who is removed before it has come to that, nobody knows. */
+      for (uint32_t i = 0; i < few; i++) many_node_remove(&world.nodes[somebody()], &world.nodes[gone[i]]);
     }
     if (round == ROUNDS / 2) {
       for (uint32_t i = 0; i < tenth; i++) many_node_start(&world.nodes[away[i]]);
@@ -205,6 +206,7 @@ static void live_through_changes(void) {
     }
     renew_some();
   }
+  free(gone);
   free(away);
 }
 
