@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/text.h"
 #include "cli/check_relay.h"
 #include "cli/cli.h"
 #include "cli/harden.h"
 #include "cli/node_file.h"
 #include "cli/node_identity.h"
 #include "net/address.h"
+#include "net/text.h"
 #include "node/config_value.h"
 
 enum { PEERS_SHOWN = 20, PREFIXES_SHOWN = 8 };

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "net/dial.h"
+#include "net/text.h"
 
 /* ---- as JSON ---- */
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "net/text.h"
 #include "tw_cmocka.h"
 
 static void text_of_any_length_is_appended(void **state) {

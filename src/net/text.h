@@ -1,6 +1,6 @@
 /* Text for people, into a buffer. SPDX-License-Identifier: Apache-2.0 */
-#ifndef TW_BASE_TEXT_H
-#define TW_BASE_TEXT_H
+#ifndef TW_NET_TEXT_H
+#define TW_NET_TEXT_H
 
 #include <treewire/bytes.h>
 
