@@ -33,8 +33,8 @@ typedef struct tw_pairs_peer {
   tw_buf context;  /* of its traffic keys (tw_pair_context), which a loaded pair has not */
   tw_buf unsent;   /* NodeMails, each opaque<V>, that the relay has not confirmed; saved with the pair */
   uint32_t unsent_count;
-  tw_buf early;   /* an update that came before a packet has shown that the peer has the epoch it is of; empty: none */
   bool in_flight; /* the first of them was given to the relay on this connection */
+  tw_buf early;   /* an update that came before a packet has shown that the peer has the epoch it is of; empty: none */
   uint64_t stamp; /* of the keys that the peer should be using, or begin to use */
   uint64_t next_stamp; /* of our outstanding update's */
   bool send_later;     /* answered a resumption: ours go under the new keys once the peer's do (D5) */
