@@ -76,7 +76,7 @@ static tw_err answer_name_taken(tw_delivery_asking *asking, const tw_relay_group
   const tw_bytes wanted = asking->request->body.group_open.group_id;
   const size_t start = d->bytes.len;
   tw_relay_lengths lengths;
-  TW_TRY(d->store->ops->group_read(d->store, group->number, &d->bytes, &lengths));
+  TW_TRY(d->store->ops->group_read(d->store, group->number, false, &d->bytes, &lengths));
   d->bytes.len = start + lengths.group_id;
   const bool same = tw_bytes_equal(TW_BYTES(d->bytes.ptr + start, lengths.group_id), wanted);
   bool done = same && opened_by_this(asking, group, hash);
@@ -144,12 +144,7 @@ tw_err tw_delivery_find_group(tw_delivery_asking *asking) {
   answer->epoch = group.epoch;
   answer->number = group.number;
   TW_TRY(d->store->ops->is_member(d->store, group.number, &asking->peer->id, &answer->member));
-  TW_TRY(d->store->ops->group_read(d->store, group.number, &d->bytes, lengths));
-  if (!asking->request->body.group_find.tree) {
-    d->bytes.len -= lengths->tree;
-    lengths->tree = 0;
-  }
-  return TW_OK;
+  return d->store->ops->group_read(d->store, group.number, asking->request->body.group_find.tree, &d->bytes, lengths);
 }
 
 /* ---- messages to a group ---- */
@@ -300,7 +295,7 @@ static tw_err make_next(tw_delivery_asking *asking, const tw_relay_group *group,
   tw_delivery *d = asking->delivery;
   tw_buf before = TW_BUF_INIT(tw_env_alloc(d->env));
   tw_relay_lengths lengths;
-  tw_err err = d->store->ops->group_read(d->store, group->number, &before, &lengths);
+  tw_err err = d->store->ops->group_read(d->store, group->number, true, &before, &lengths);
   if (err == TW_OK) {
     const tw_bytes old_tree = TW_BYTES(before.ptr + before.len - lengths.tree, lengths.tree);
     const size_t most = d->limits.message_bytes - request->group_info.len;

@@ -169,8 +169,8 @@ typedef struct tw_relay_store_ops {
                           bool *applied);
   /** By its name, or else (`name` empty) by its id. */
   tw_err (*group_find)(tw_relay_store *store, tw_bytes name, tw_bytes group_id, tw_relay_group *group, bool *found);
-  /** Its id, its group info and its tree, appended to `out`. */
-  tw_err (*group_read)(tw_relay_store *store, uint32_t group, tw_buf *out, tw_relay_lengths *lengths);
+  /** Its id, its group info and, if that is wanted, its tree, which is most of it: appended to `out`. */
+  tw_err (*group_read)(tw_relay_store *store, uint32_t group, bool tree, tw_buf *out, tw_relay_lengths *lengths);
   /** Its members' fingerprints, appended to `out`, in ascending order. */
   tw_err (*member_list)(tw_relay_store *store, uint32_t group, tw_buf *out);
   tw_err (*group_count)(tw_relay_store *store, const tw_fingerprint *opener, uint32_t *count);

@@ -187,13 +187,15 @@ static tw_err read_group(tw_relay_query *q, tw_buf *out, tw_relay_lengths *lengt
   return tw_buf_append(out, tree);
 }
 
-tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *out, tw_relay_lengths *lengths) {
+tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, bool tree, tw_buf *out,
+                                  tw_relay_lengths *lengths) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   const size_t before = out->len;
   tw_err err = TW_OK;
   TW_TRY(tw_relay_operation_begin(store));
   tw_relay_query q = tw_relay_query_of(store, TW_RELAY_GROUP_READ);
   tw_relay_query_number(&q, group);
+  tw_relay_query_number(&q, tree ? 1 : 0);
   if (tw_relay_query_row(&q)) {
     err = read_group(&q, out, lengths);
     if (err != TW_OK) err = tw_relay_fail(store, err);

@@ -135,7 +135,8 @@ tw_err tw_relay_sqlite_group_forward(tw_relay_store *base, uint32_t group, uint6
                                      const tw_relay_opening *opening, bool *applied);
 tw_err tw_relay_sqlite_group_find(tw_relay_store *base, tw_bytes name, tw_bytes group_id, tw_relay_group *group,
                                   bool *found);
-tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, tw_buf *out, tw_relay_lengths *lengths);
+tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, bool tree, tw_buf *out,
+                                  tw_relay_lengths *lengths);
 tw_err tw_relay_sqlite_member_list(tw_relay_store *base, uint32_t group, tw_buf *out);
 tw_err tw_relay_sqlite_group_count(tw_relay_store *base, const tw_fingerprint *opener, uint32_t *count);
 tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_fingerprint *id, bool *member);

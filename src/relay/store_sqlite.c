@@ -83,7 +83,7 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_GROUP_ADD] = {"INSERT INTO party VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
     [TW_RELAY_GROUP_BY_NAME] = {"SELECT number, epoch, opener, opened FROM party WHERE name=?1"},
     [TW_RELAY_GROUP_BY_ID] = {"SELECT number, epoch, opener, opened FROM party WHERE id=?1"},
-    [TW_RELAY_GROUP_READ] = {"SELECT id, info, tree FROM party WHERE number=?1"},
+    [TW_RELAY_GROUP_READ] = {"SELECT id, info, CASE WHEN ?2 THEN tree ELSE x'' END FROM party WHERE number=?1"},
     [TW_RELAY_GROUP_COUNT] = {"SELECT count(*) FROM party WHERE opener=?1"},
     [TW_RELAY_GROUP_SET] = {"UPDATE party SET epoch=?2+1, info=?3, tree=?4 WHERE number=?1 AND epoch=?2"},
     [TW_RELAY_GROUP_FORWARD] = {"UPDATE party SET epoch=?3, info=?4, tree=?5 WHERE number=?1 AND epoch=?2"},
