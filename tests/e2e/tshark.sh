@@ -31,11 +31,12 @@ is_marked() {
   grep -qaF "mark: $1" "$captured_to"
 }
 
-# dissect NAME [options]: NAME.all (every field) and NAME.lines (one a packet), without a Lua error
+# dissect NAME [options]: NAME.all (every field) and NAME.lines (one a packet), without a Lua error. A capture may hold a
+# packet behind its acknowledgement, and a port that the system chose may be one that Wireshark gives to somebody else.
 dissect() {
   local name=$1
   shift
-  tshark -X "lua_script:$script" -r "$name.pcapng" -Y mlstls -P -V "$@" >"$name.all" 2>tshark.err || die "tshark: exit $?"
+  tshark -X "lua_script:$script" -o tcp.reassemble_out_of_order:TRUE -o tcp.try_heuristic_first:TRUE -r "$name.pcapng" -Y mlstls -P -V "$@" >"$name.all" 2>tshark.err || die "tshark: exit $?"
   grep -E '^ *[0-9]+ [0-9.]+ .* → ' "$name.all" >"$name.lines" || die "nothing of ours in $name"
   if grep -iE "lua error|\.lua:[0-9]" "$name.all" tshark.err; then die "errors of the dissector in $name"; fi
 }
@@ -115,7 +116,7 @@ for protocol in mls-tls tls; do
 
   # By TLS's preference, in two passes, on a port that is given to us or to TLS: the same.
   given=(-d "tcp.port==$port,mlstls")
-  [ "$protocol" = mls-tls ] || given=(-o "http.tls.port:$port" -o tcp.try_heuristic_first:TRUE)
+  [ "$protocol" = mls-tls ] || given=(-o "http.tls.port:$port")
   cp "$protocol.lines" once
   dissect "$protocol" -2 "${given[@]}" -o "tls.keylog_file:$protocol.keys"
   cmp once "$protocol.lines" || die "another view by port"
