@@ -204,31 +204,15 @@ static tw_err judge(void *ctx, const tw_credential_use *use) {
   return TW_OK;
 }
 
-static void say(void *ctx, uint32_t owner) {
+static void tell(void *ctx, const tw_plane_event *event) {
   (void)ctx;
-  (void)owner;
-}
-
-static void opened(void *ctx, uint32_t owner, uint64_t stamp) {
-  (void)stamp;
-  say(ctx, owner);
-}
-
-static void told(void *ctx, uint32_t peer, tw_bytes tail) {
-  (void)tail;
-  say(ctx, peer);
+  (void)event;
 }
 
 static uint32_t peer_of(void *ctx, const tw_client_id *id) {
   (void)ctx;
   (void)id;
   return 0; /* the sender */
-}
-
-static size_t tell(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
-  (void)ctx;
-  out[0] = 0;
-  return 0;
 }
 
 /* A group of the two, for their keys. */
@@ -297,13 +281,8 @@ static void make_node(node *n, uint32_t self) {
                                   .tun = &n->tun,
                                   .peers = 3,
                                   .mtu = MTU,
-                                  .want = say,
-                                  .opened = opened,
-                                  .rekey = say,
-                                  .moved = say,
-                                  .told = told,
-                                  .peer_of = peer_of,
-                                  .tell = tell};
+                                  .tell = tell,
+                                  .peer_of = peer_of};
   BENCH_OK(tw_plane_new(&config, &n->plane));
   tw_plane_set_relay(n->plane, &to_reader, 1);
   tw_plane_set_group_number(n->plane, 1);

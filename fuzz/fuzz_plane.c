@@ -215,31 +215,18 @@ static void react(void) {
   if ((reaction & 4) != 0) tw_plane_tick(plane, now);
 }
 
-static void say_owner(void *ctx, uint32_t owner) {
+static void tell(void *ctx, const tw_plane_event *event) {
   (void)ctx;
-  TW_FUZZ_ASSERT(owner < PEERS || owner == TW_SAS_NETWORK);
+  TW_FUZZ_ASSERT(event->owner < PEERS || event->owner == TW_SAS_NETWORK);
+  TW_FUZZ_ASSERT(event->kind != TW_PLANE_OPENED || event->stamp != 0);
+  TW_FUZZ_ASSERT(event->kind != TW_PLANE_TOLD || (event->owner == 1 && event->len > 0 && event->len <= TW_PROBE_TAIL));
+  if (event->kind == TW_PLANE_NUMBERS) (void)tw_sas_used(sas, event->owner);
   react();
-}
-
-static void say_opened(void *ctx, uint32_t owner, uint64_t stamp) {
-  TW_FUZZ_ASSERT(stamp != 0);
-  say_owner(ctx, owner);
-}
-
-static void say_told(void *ctx, uint32_t peer, tw_bytes tail) {
-  TW_FUZZ_ASSERT(peer == 1 && tail.len > 0 && tail.len <= TW_PROBE_TAIL);
-  say_owner(ctx, peer);
 }
 
 static uint32_t peer_of(void *ctx, const tw_client_id *id) {
   (void)ctx;
   return memcmp(id, &their_id, sizeof *id) == 0 ? 1 : UINT32_MAX;
-}
-
-static size_t tell(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
-  (void)ctx;
-  memset(out, 7, 33);
-  return 33;
 }
 
 static void ready(void *ctx, uint32_t owner, bool nudge) {
@@ -330,16 +317,13 @@ static void make_nodes(void) {
                                   .tun = &tun,
                                   .peers = PEERS,
                                   .mtu = MTU,
-                                  .want = say_owner,
-                                  .opened = say_opened,
-                                  .rekey = say_owner,
-                                  .moved = say_owner,
-                                  .told = say_told,
-                                  .peer_of = peer_of,
-                                  .tell = tell};
+                                  .tell = tell,
+                                  .peer_of = peer_of};
   tw_fuzz_must(tw_plane_new(&config, &plane));
   const tw_udp_address relay = address_of(3);
+  static const uint8_t tail[33] = {7};
   tw_plane_set_relay(plane, &relay, SESSION);
+  tw_plane_set_tail(plane, TW_ARRAY(tail));
   for (uint8_t i = 0; i < 2; i++) change_keys(i);
   for (uint8_t i = 5; i < 7; i++) change_keys(i);
   const tw_node_keys *theirs = tw_sas_keys(their_sas);
@@ -448,7 +432,10 @@ static void change_ways(tw_reader *r) {
     break;
   case 5: tw_plane_greet_relay(plane, TW_LITERAL("sixteen bytes ...")); break;
   case 6: tw_plane_greet_relay(plane, TW_LITERAL("sixteen bytes ..")); break;
-  default: tw_plane_roster_changed(plane); break;
+  default:
+    if (how > 127) tw_plane_reset_paths(plane);
+    tw_plane_roster_changed(plane);
+    break;
   }
 }
 

@@ -189,7 +189,7 @@ static json_t *invitations_json(const tw_enrol *enrol, uint64_t now_ms) {
   return list;
 }
 
-json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms) {
+json_t *tw_node_status_json(tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms) {
   tw_node_status status;
   tw_node_get_status(node, &status);
   json_t *object = json_object();

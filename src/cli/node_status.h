@@ -7,7 +7,7 @@
 #include "node/node.h"
 
 /** All of it; docs/network.md has the fields. NULL: out of memory. The caller's to json_decref. */
-json_t *tw_node_status_json(const tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms);
+json_t *tw_node_status_json(tw_node *node, const tw_node_config *config, const tw_tun *tun, uint64_t now_ms);
 /** Whether it says, as such JSON, that the relay of this configuration is reached. */
 bool tw_node_status_has_relay(tw_bytes status, const tw_node_config *config);
 /** The same for people, from that. Appended; TW_ERR_NO_MEMORY. */

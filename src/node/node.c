@@ -65,67 +65,6 @@ static void member_removed(void *ctx, const tw_client_id *id) {
   if (peer != UINT32_MAX) node->peers[peer].to_cut_off = true;
 }
 
-static void keys_ready(void *ctx, uint32_t owner, bool nudge) {
-  tw_node *node = ctx;
-  if (node->plane != NULL) tw_plane_ready(node->plane, owner, nudge, tw_node_now(node));
-}
-
-static void want_pair(void *ctx, uint32_t peer) {
-  tw_node *node = ctx;
-  tw_pairs_want(node->pairs, peer, tw_node_now(node));
-}
-
-static void opened(void *ctx, uint32_t owner, uint64_t stamp) {
-  tw_node *node = ctx;
-  if (owner != TW_SAS_NETWORK) tw_pairs_opened(node->pairs, owner, stamp, tw_node_now(node));
-}
-
-static void rekey_wanted(void *ctx, uint32_t owner) {
-  tw_node *node = ctx;
-  if (owner == TW_SAS_NETWORK)
-    tw_network_rekey(node->network, tw_node_now(node));
-  else
-    tw_pairs_rekey(node->pairs, owner, tw_node_now(node));
-}
-
-static uint32_t peer_of(void *ctx, const tw_client_id *id) { return tw_node_find_peer(ctx, id); }
-
-/* struct { uint64 epoch; opaque authenticator<V>; }: of the network's group, so that forks are noticed. */
-static size_t tell_epoch(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
-  const tw_node *node = ctx;
-  uint64_t epoch;
-  const tw_bytes authenticator = tw_network_authenticator(node->network, &epoch);
-  const size_t len = authenticator.len < 32 ? authenticator.len : 32;
-  if (len == 0) return 0;
-  tw_put_u64(out, epoch);
-  out[8] = (uint8_t)len;
-  memcpy(out + 9, authenticator.ptr, len);
-  return 9 + len;
-}
-
-static void told_epoch(void *ctx, uint32_t peer, tw_bytes tail) {
-  tw_node *node = ctx;
-  (void)peer;
-  tw_reader r = tw_reader_of(tail);
-  const uint64_t epoch = tw_read_u64(&r);
-  const tw_bytes theirs = tw_read_vector8(&r);
-  uint64_t own_epoch;
-  tw_bytes ours = tw_network_authenticator(node->network, &own_epoch);
-  if (tw_reader_end(&r) != TW_OK || theirs.len == 0 || ours.len < theirs.len || epoch != own_epoch) return;
-  /* 32 bytes are told of a longer one. */
-  if (memcmp(ours.ptr, theirs.ptr, theirs.len) == 0) return;
-  tw_network_compare(node->network, epoch, theirs, tw_node_now(node));
-}
-
-void tw_node_moved(tw_node *node, uint32_t peer) {
-  char room[TW_FINGERPRINT_TEXT];
-  const tw_path *path = &tw_plane_peer_of(node->plane, peer)->path;
-  tw_node_tell(node, TW_NODE_DETAIL, "%s: packets go %s", tw_node_name_of(node, peer, room),
-               path->is_direct ? "straight" : "by the relay");
-}
-
-static void moved(void *ctx, uint32_t peer) { tw_node_moved(ctx, peer); }
-
 /* ---- the loop ---- */
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
@@ -147,12 +86,11 @@ static void cut_off(tw_node *node, uint32_t peer) {
   char room[TW_FINGERPRINT_TEXT];
   state->to_cut_off = false;
   if (state->removed) return;
-  state->removed = true;
+  tw_node_mark_removed(node, peer);
   tw_node_tell(node, TW_NODE_NOTE, "%s is cut off", tw_node_name_of(node, peer, room));
   if (tw_node_save_removed(node, peer) != TW_OK || tw_pairs_remove(node->pairs, peer) != TW_OK)
     tw_node_tell(node, TW_NODE_ERROR, "that could not be saved: it holds until the node ends");
-  tw_plane_forget_peer(node->plane, peer);
-  tw_plane_roster_changed(node->plane);
+  tw_node_forget_packets_of(node, peer);
   tw_enrol_removed(node->enrol, &state->id, tw_node_now(node));
 }
 
@@ -182,9 +120,8 @@ void tw_node_after(tw_node *node) {
   node->network_changed = false;
   node->follows = follows;
   tw_node_learn_members(node);
-  tw_plane_retry(node->plane, tw_node_now(node));
   tw_network_get_status(node->network, &status);
-  tw_plane_set_group_number(node->plane, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
+  tw_node_tell_plane(node, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
   const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;
   if (ready != node->ready) {
     node->ready = ready;
@@ -192,57 +129,23 @@ void tw_node_after(tw_node *node) {
   }
 }
 
-/* What was sent, or could not be: by anything that the plane was asked to do. */
-static void watch_plane(tw_node *node) {
-  const bool blocked = tw_plane_is_blocked(node->plane);
-  tw_watch_want(&node->tun_watch, !blocked && !node->tun_is_gone, false);
-  tw_watch_want(&node->udp_watch, true, blocked);
-}
-
 static void on_timer(uv_timer_t *timer) {
   tw_node *node = timer->data;
   const uint64_t now = tw_node_now(node);
   tw_sas_tick(node->sas, now);
+  tw_node_look_at_packets(node);
   if (tw_pairs_deadline(node->pairs) <= now) tw_pairs_tick(node->pairs, now);
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
   if (tw_enrol_deadline(node->enrol) <= now) tw_enrol_tick(node->enrol, now);
   tw_node_relay_tick(node, now);
   tw_node_endpoints_tick(node, now);
   tw_node_members_tick(node, now);
-  tw_plane_tick(node->plane, now);
-  watch_plane(node);
   if (tw_store_is_untidy(node->setup.store)) {
     tw_report report = {""};
     if (tw_store_tidy(node->setup.store, &report) != TW_OK) tw_node_tell(node, TW_NODE_DETAIL, "%s", report.text);
   }
   tw_node_after(node);
   set_timer(node);
-}
-
-static void pump_tun(tw_node *node) {
-  tw_sas_set_time(node->sas, tw_node_now(node));
-  if (tw_plane_from_tun(node->plane, tw_node_now(node)) != TW_OK && !node->tun_is_gone) {
-    node->tun_is_gone = true;
-    tw_node_tell(node, TW_NODE_ERROR, "the network device is gone");
-  }
-  watch_plane(node);
-}
-
-static void on_tun(void *ctx, bool readable, bool writable) {
-  (void)readable;
-  (void)writable;
-  pump_tun(ctx);
-}
-
-static void on_udp(void *ctx, bool readable, bool writable) {
-  tw_node *node = ctx;
-  tw_sas_set_time(node->sas, tw_node_now(node));
-  if (readable && tw_plane_from_udp(node->plane, tw_node_now(node)) != TW_OK)
-    tw_node_tell(node, TW_NODE_ERROR, "the UDP socket is of no use any more");
-  if (writable)
-    pump_tun(node);
-  else
-    watch_plane(node);
 }
 
 /* ---- start and end ---- */
@@ -276,7 +179,8 @@ static tw_err make_engines(tw_node *node) {
                              .rekey_bytes = network->rekey_bytes,
                              .owners = node->peer_count,
                              .sign = network->sign,
-                             .ready = keys_ready,
+                             .ready = tw_node_keys_ready,
+                             .between = tw_node_between,
                              .ctx = node};
   TW_TRY(tw_sas_new(&sas, &node->sas));
   tw_sas_set_time(node->sas, tw_node_now(node));
@@ -309,51 +213,23 @@ static tw_err make_engines(tw_node *node) {
   return tw_node_make_enrol(node);
 }
 
-static tw_err make_plane(tw_node *node) {
-  const tw_node_setup *setup = &node->setup;
-  TW_TRY(tw_routes_of(tw_env_alloc(setup->env), setup->config, &node->routes));
-  const tw_plane_config plane = {.env = setup->env,
-                                 .sas = node->sas,
-                                 .routes = &node->routes,
-                                 .udp = setup->udp,
-                                 .tun = setup->tun,
-                                 .peers = node->peer_count,
-                                 .mtu = setup->config->interface.mtu,
-                                 .want = want_pair,
-                                 .opened = opened,
-                                 .rekey = rekey_wanted,
-                                 .peer_of = peer_of,
-                                 .tell = tell_epoch,
-                                 .told = told_epoch,
-                                 .moved = moved,
-                                 .ctx = node};
-  return tw_plane_new(&plane, &node->plane);
-}
-
 static void free_parts(tw_node *node) {
   tw_enrol_free(node->enrol);
   tw_network_free(node->network);
   tw_pairs_free(node->pairs);
-  tw_plane_free(node->plane);
+  tw_node_free_packets(node);
   tw_sas_free(node->sas);
-  tw_routes_clear(&node->routes);
   tw_node_members_clear(node);
   tw_node_clear_peers(node);
   tw_alloc_free(tw_env_alloc(node->setup.env), node);
 }
 
-static tw_err watch(tw_node *node, tw_report *report) {
-  uv_loop_t *loop = node->setup.loop;
-  int failed = uv_timer_init(loop, &node->timer);
+static tw_err begin(tw_node *node, tw_report *report) {
+  (void)uv_timer_init(node->setup.loop, &node->timer); /* does not fail */
   node->timer.data = node;
-  if (failed == 0) failed = tw_watch_open(&node->udp_watch, loop, node->setup.udp->fd, on_udp, node);
-  if (failed == 0) failed = tw_watch_open(&node->tun_watch, loop, node->setup.tun->queues[0], on_tun, node);
-  if (failed != 0) return tw_report_fail(report, TW_ERR_STATE, "%s", uv_strerror(failed));
-  node->open_handles += 3;
-  tw_watch_want(&node->udp_watch, true, false);
-  tw_watch_want(&node->tun_watch, true, false);
+  node->open_handles++;
   set_timer(node);
-  return TW_OK;
+  return tw_packet_thread_start(node->packets, report);
 }
 
 /* What the store has. Where the last end was none in good order, keys are renewed at once. */
@@ -383,13 +259,13 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   tw_err err = tw_node_set_peers(node);
   if (err == TW_OK) err = tw_node_look_at_own(node);
   if (err == TW_OK) err = make_engines(node);
-  if (err == TW_OK) err = make_plane(node);
+  if (err == TW_OK) err = tw_node_make_packets(node);
   if (err == TW_OK) err = take_up(node, &words);
   if (err != TW_OK) {
     free_parts(node);
     return tw_report_fail(report, err, "%s", words.text);
   }
-  err = watch(node, &words);
+  err = begin(node, &words);
   if (err == TW_OK) err = tw_node_relay_start(node, &words);
   if (err != TW_OK) {
     tw_node_close(node);
@@ -417,13 +293,12 @@ static void timer_closed(uv_handle_t *handle) { handle_closed(handle->data); }
 
 void tw_node_close(tw_node *node) {
   if (node == NULL || node->closing) return;
+  if (tw_packet_thread_stop(node->packets, handle_closed, node)) node->open_handles++;
   if (node->sas != NULL && tw_sas_save_windows(node->sas) != TW_OK)
     tw_node_tell(node, TW_NODE_NOTE, "keys cannot be taken up again: new ones will be made");
   node->closing = true;
   tw_control_client_close(node->control);
   if (node->is_resolving) (void)uv_cancel((uv_req_t *)&node->resolving);
-  if (node->udp_watch.is_open) tw_watch_close(&node->udp_watch, handle_closed);
-  if (node->tun_watch.is_open) tw_watch_close(&node->tun_watch, handle_closed);
   uv_close((uv_handle_t *)&node->timer, timer_closed);
 }
 
@@ -445,13 +320,14 @@ void tw_node_remove(tw_node *node, uint32_t peer) {
   tw_node_after(node);
 }
 
-void tw_node_get_status(const tw_node *node, tw_node_status *status) {
+void tw_node_get_status(tw_node *node, tw_node_status *status) {
+  tw_node_look_at_packets(node);
   *status = (tw_node_status){.relay_up = node->up,
                              .relay_bound = node->bound,
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,
                              .signs = tw_sas_signs(node->sas),
-                             .drops = tw_plane_get_drops(node->plane)};
+                             .drops = &node->seen_drops};
   tw_network_get_status(node->network, &status->network);
 }
 
@@ -461,7 +337,7 @@ bool tw_node_get_peer_status(const tw_node *node, uint32_t peer, tw_node_peer_st
   *status = (tw_node_peer_status){.removed = state->removed,
                                   .is_member = tw_network_has_member(node->network, &state->id),
                                   .can_sign = tw_network_can_sign(node->network, &state->id),
-                                  .plane = tw_plane_peer_of(node->plane, peer),
+                                  .plane = &node->seen[peer],
                                   .receiving_sas = tw_sas_count(node->sas, peer),
                                   .last_words = state->last_words};
   (void)tw_pairs_get_status(node->pairs, peer, &status->pair);

@@ -30,8 +30,8 @@ typedef struct tw_node_setup {
   tw_certified certified; /* whose certificates are good */
   tw_store *store;
   tw_learned *learned; /* of that store; the configuration has them already */
-  tw_udp *udp;         /* open, with `tos` */
-  tw_tun *tun;         /* open and up */
+  tw_udp *udp;         /* open, with `tos`; used by a thread of the node's (packet_thread.h) alone, as long as it is */
+  tw_tun *tun;         /* open and up; likewise */
   /** One line without its end. */
   void (*tell)(void *ctx, tw_node_level level, const char *line);
   /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */
@@ -77,7 +77,8 @@ typedef struct tw_node_status {
   tw_network_status network;
   const tw_plane_drops *drops;
 } tw_node_status;
-void tw_node_get_status(const tw_node *node, tw_node_status *status);
+/** Of packets, what tw_node_get_peer_status says is as of the last call of this. */
+void tw_node_get_status(tw_node *node, tw_node_status *status);
 
 typedef struct tw_node_peer_status {
   bool removed;

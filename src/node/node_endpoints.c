@@ -9,13 +9,12 @@
 enum { AGAIN_MS = 300000, FAILED_MS = 15000 };
 
 /* Where we cannot send to another family, it does not matter what is found there. */
-static void take(const tw_node *node, uint32_t peer, const struct addrinfo *found) {
-  tw_udp_address address;
+static void take(tw_node *node, uint32_t peer, const struct addrinfo *found) {
+  tw_node_whereabouts where = {.peer = peer, .source = TW_PATH_FROM_FILE};
   while (found != NULL && node->setup.udp->family == AF_INET && found->ai_family != AF_INET) found = found->ai_next;
-  if (found == NULL || found->ai_addrlen > sizeof address || node->peers[peer].removed) return;
-  memset(&address, 0, sizeof address);
-  memcpy(&address, found->ai_addr, found->ai_addrlen);
-  (void)tw_path_offer(&tw_plane_peer_of(node->plane, peer)->path, TW_PATH_FROM_FILE, &address);
+  if (found == NULL || found->ai_addrlen > sizeof where.address || node->peers[peer].removed) return;
+  memcpy(&where.address, found->ai_addr, found->ai_addrlen);
+  tw_node_note_whereabouts(node, &where);
 }
 
 static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {

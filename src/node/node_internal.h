@@ -7,6 +7,7 @@
 #include "node/certified.h"
 #include "node/enrol.h"
 #include "node/node.h"
+#include "node/packet_thread.h"
 #include "node/peer_map.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
@@ -31,6 +32,14 @@ typedef struct tw_node_peer_state {
   char last_words[TW_NODE_LAST_WORDS];
 } tw_node_peer_state;
 
+/* What the plane was told last. */
+typedef struct tw_node_told {
+  uint32_t group_number;
+  uint64_t sas_added;
+  size_t tail_len;
+  uint8_t tail[TW_PROBE_TAIL];
+} tw_node_told;
+
 struct tw_node {
   tw_node_setup setup;
   tw_client client; /* with our policy: for pairs and the network */
@@ -48,7 +57,10 @@ struct tw_node {
   bool network_changed; /* and `enrol` has not been told */
   bool follows;         /* the network's group, when it was told last */
   tw_enrol *enrol;
-  tw_plane *plane;
+  tw_packet_thread *packets; /* with the plane */
+  tw_node_told told;
+  tw_plane_drops seen_drops; /* of the plane, when it was looked at last */
+  tw_plane_peer *seen;       /* likewise */
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
   uint32_t peer_count;
@@ -66,9 +78,6 @@ struct tw_node {
 
   uint64_t wall_offset_ms;
   uv_timer_t timer;
-  tw_watch udp_watch;
-  tw_watch tun_watch;
-  bool tun_is_gone;
   uv_getaddrinfo_t resolving; /* a peer's Endpoint */
   bool is_resolving;
   uint32_t resolving_peer;
@@ -115,10 +124,42 @@ uint32_t tw_node_find_peer(const tw_node *node, const tw_client_id *id);
 /* As the configuration has them. TW_ERR_NO_MEMORY; tw_node_clear_peers in any case. */
 TW_MUST_USE tw_err tw_node_set_peers(tw_node *node);
 void tw_node_clear_peers(tw_node *node);
-/* Tell that the way to a peer has changed. */
-void tw_node_moved(tw_node *node, uint32_t peer);
 /* Something happened that may have brought keys, or a new deadline. */
 void tw_node_after(tw_node *node);
+
+/* ---- node_packets.c: between the node and its plane ---- */
+
+/* TW_ERR_NO_MEMORY; tw_node_free_packets in any case. */
+TW_MUST_USE tw_err tw_node_make_packets(tw_node *node);
+void tw_node_free_packets(tw_node *node);
+/* For the SAs: tw_sas_config.between and ready. */
+void tw_node_between(void *ctx, void (*act)(void *arg), void *arg);
+void tw_node_keys_ready(void *ctx, uint32_t owner, bool nudge);
+/* `seen` and `seen_drops` are as it is now. */
+void tw_node_look_at_packets(tw_node *node);
+/* The session and its token to the relay. */
+void tw_node_bind_packets(tw_node *node);
+/* A packet to the relay. */
+void tw_node_keep_alive(tw_node *node);
+/* Ways that were found may lead nowhere from here. */
+void tw_node_reset_paths(tw_node *node);
+
+/* Where a peer may be found. */
+typedef struct tw_node_whereabouts {
+  uint32_t peer;
+  tw_path_source source;
+  uint32_t relay_number;  /* from the relay: as in tw_path */
+  bool online;            /* likewise */
+  tw_udp_address address; /* family 0: not known */
+} tw_node_whereabouts;
+void tw_node_note_whereabouts(tw_node *node, const tw_node_whereabouts *where);
+
+/* Nothing of a peer's is taken for its own any more. */
+void tw_node_mark_removed(tw_node *node, uint32_t peer);
+void tw_node_forget_packets_of(tw_node *node, uint32_t peer);
+/* What it is to know, where that has changed: the number, what probes tell, whether there are keys that packets waited
+ * for. */
+void tw_node_tell_plane(tw_node *node, uint32_t group_number);
 
 /* ---- node_port.c: what engines ask ---- */
 

@@ -111,11 +111,12 @@ static bool udp_address_of(const tw_control_address *from, tw_udp_address *to) {
 }
 
 static void note_location(tw_node *node, uint32_t peer, const tw_control_location *location) {
-  tw_path *path = &tw_plane_peer_of(node->plane, peer)->path;
-  tw_udp_address address;
-  path->relay_number = location->number;
-  path->online = location->online;
-  if (udp_address_of(&location->address, &address)) (void)tw_path_offer(path, TW_PATH_FROM_RELAY, &address);
+  tw_node_whereabouts where = {.peer = peer,
+                               .source = TW_PATH_FROM_RELAY,
+                               .relay_number = location->number,
+                               .online = location->online};
+  if (!udp_address_of(&location->address, &where.address)) where.address.any.sa_family = 0;
+  tw_node_note_whereabouts(node, &where);
 }
 
 static void located(tw_node *node, const tw_control_answer *answer) {
@@ -150,15 +151,7 @@ static void got_binding(tw_node *node, const tw_control_answer *answer) {
   node->session = answer->body.bind.session;
   memcpy(node->token, answer->body.bind.token, sizeof node->token);
   node->has_binding = true;
-  tw_plane_set_relay(node->plane, &node->relay_address, node->session);
-  tw_plane_greet_relay(node->plane, TW_ARRAY(node->token));
-}
-
-/* Ways that were found may lead nowhere from here; the relay's does. */
-static void look_for_ways(tw_node *node) {
-  for (uint32_t i = 0; i < node->peer_count; i++) {
-    if (tw_path_reset(&tw_plane_peer_of(node->plane, i)->path)) tw_node_moved(node, i);
-  }
+  tw_node_bind_packets(node);
 }
 
 static void bound(tw_node *node, const tw_control_bound *push) {
@@ -172,7 +165,7 @@ static void bound(tw_node *node, const tw_control_bound *push) {
   if (!udp_address_of(&push->seen, &seen)) return;
   const bool moved = node->seen_at.any.sa_family != 0 && !tw_udp_address_equal(&seen, &node->seen_at);
   node->seen_at = seen;
-  if (moved && !node->looked) look_for_ways(node);
+  if (moved && !node->looked) tw_node_reset_paths(node);
   node->looked = false;
   tw_node_after(node);
 }
@@ -181,7 +174,7 @@ static void bound(tw_node *node, const tw_control_bound *push) {
 static bool is_answered(const tw_node *node, uint64_t now_ms) {
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (!tw_node_has_peer(node, i)) continue;
-    const tw_plane_peer *peer = tw_plane_peer_of(node->plane, i);
+    const tw_plane_peer *peer = &node->seen[i];
     const tw_path *path = &peer->path;
     if (path->is_direct || path->relay_number == 0 || !path->online) continue;
     if (path->used_ms > peer->heard_ms + SILENCE_MS && now_ms < path->used_ms + SILENCE_MS) return false;
@@ -209,7 +202,7 @@ static void look_after_binding(tw_node *node, uint64_t now_ms) {
 
 static void has_moved(tw_node *node) {
   tw_node_tell(node, TW_NODE_NOTE, "our address has changed: looking for ways anew");
-  look_for_ways(node);
+  tw_node_reset_paths(node);
   node->looked = true;
   tw_node_endpoints_renew(node);
   tw_control_client_renew(node->control);
@@ -233,7 +226,7 @@ static void look_for_unknown(tw_node *node, uint64_t now_ms) {
   bool unknown = false;
   bool wanted = false;
   for (uint32_t i = 0; i < node->peer_count; i++) {
-    const tw_path *path = &tw_plane_peer_of(node->plane, i)->path;
+    const tw_path *path = &node->seen[i].path;
     if (!tw_node_has_peer(node, i) || path->relay_number != 0) continue;
     unknown = true;
     wanted = wanted || (path->used_ms != 0 && now_ms < path->used_ms + LOCATE_WANTED_MS);
@@ -247,7 +240,7 @@ void tw_node_relay_tick(tw_node *node, uint64_t now_ms) {
   if (!node->up) {
     /* The relay may still be there for packets. */
     if (node->has_binding && node->keepalive_at_ms <= now_ms) {
-      tw_plane_greet_relay(node->plane, TW_NO_BYTES);
+      tw_node_keep_alive(node);
       node->keepalive_at_ms = now_ms + keepalive_ms(node);
     }
     return;

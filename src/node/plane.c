@@ -94,26 +94,31 @@ void tw_plane_say_of(tw_plane *plane, tw_plane_event_kind kind, uint32_t owner) 
   (void)tw_plane_say(plane, &event);
 }
 
-static void deliver(const tw_plane_config *config, const tw_plane_event *event) {
-  switch (event->kind) {
-  case TW_PLANE_WANT: config->want(config->ctx, event->owner); break;
-  case TW_PLANE_OPENED: config->opened(config->ctx, event->owner, event->stamp); break;
-  case TW_PLANE_REKEY: config->rekey(config->ctx, event->owner); break;
-  case TW_PLANE_MOVED: config->moved(config->ctx, event->owner); break;
-  case TW_PLANE_TOLD: config->told(config->ctx, event->owner, TW_BYTES(event->tail, event->len)); break;
-  }
+static tw_plane_event next_event(tw_plane *plane) {
+  const tw_plane_event event = *event_at(plane, 0);
+  plane->event_first = (plane->event_first + 1) % TW_PLANE_EVENTS;
+  plane->event_count--;
+  return event;
+}
+
+void tw_plane_take_news(tw_plane *plane, tw_plane_news *news) {
+  news->count = 0;
+  while (plane->event_count > 0) news->events[news->count++] = next_event(plane);
 }
 
 /* Who is told may call the plane again, which then only adds to what is to be told; but not for ever. */
 void tw_plane_leave(tw_plane *plane) {
+  const tw_plane_config *config = &plane->config;
   tw_plane_push(plane);
+  if (config->has_news != NULL) {
+    if (plane->event_count > 0) config->has_news(config->ctx);
+    return;
+  }
   if (plane->delivering) return;
   plane->delivering = true;
   for (size_t most = 2 * TW_PLANE_EVENTS; plane->event_count > 0 && most > 0; most--) {
-    const tw_plane_event event = *event_at(plane, 0);
-    plane->event_first = (plane->event_first + 1) % TW_PLANE_EVENTS;
-    plane->event_count--;
-    deliver(&plane->config, &event);
+    const tw_plane_event event = next_event(plane);
+    config->tell(config->ctx, &event);
   }
   plane->delivering = false;
 }
@@ -193,6 +198,19 @@ void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
   tw_put_u32(greeting + 8, 0);
   if (what.len > 0) memcpy(greeting + TW_RELAY_HEADER, what.ptr, what.len);
   tw_plane_queue(plane, &plane->relay, 0, TW_BYTES(greeting, TW_RELAY_HEADER + what.len));
+}
+
+void tw_plane_set_tail(tw_plane *plane, tw_bytes tail) {
+  if (tail.len > sizeof plane->tail) return;
+  if (tail.len > 0) memcpy(plane->tail, tail.ptr, tail.len);
+  plane->tail_len = tail.len;
+}
+
+void tw_plane_reset_paths(tw_plane *plane) {
+  for (uint32_t i = 0; i < plane->config.peers; i++) {
+    if (tw_path_reset(&plane->peers[i].path)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
+  }
+  tw_plane_leave(plane);
 }
 
 void tw_plane_roster_changed(tw_plane *plane) {

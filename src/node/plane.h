@@ -29,7 +29,8 @@ enum {
   TW_PLANE_INTAKE = 32,      /* slots of one receive, each up to 64 KiB */
   TW_PLANE_WAITING = 128,    /* packets that wait for keys */
   TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
-  TW_PLANE_CHECKS = 128      /* of signatures in one go, some 20 ms: so that other packets have their turn */
+  TW_PLANE_CHECKS = 128,     /* of signatures in one go, some 20 ms: so that other packets have their turn */
+  TW_PLANE_EVENTS = 64       /* that wait to be told */
 };
 
 /** Packets and their bytes, inside of the tunnel. */
@@ -66,6 +67,30 @@ typedef struct tw_plane_drops {
   uint64_t too_big;    /* ours, larger than the device's MTU */
 } tw_plane_drops;
 
+/** What the plane tells. */
+typedef enum tw_plane_event_kind {
+  TW_PLANE_WANT,    /* a packet for a peer waits for keys */
+  TW_PLANE_OPENED,  /* something has opened under a receiving SA for the first time */
+  TW_PLANE_REKEY,   /* new keys should be made; may be told often */
+  TW_PLANE_NUMBERS, /* few reserved numbers are left: tw_sas_used; told often, until there are more */
+  TW_PLANE_MOVED,   /* the way to a peer has changed */
+  TW_PLANE_TOLD     /* another node tells something in a probe */
+} tw_plane_event_kind;
+
+typedef struct tw_plane_event {
+  tw_plane_event_kind kind;
+  uint32_t owner;
+  uint64_t stamp; /* OPENED: of the SA */
+  size_t len;     /* TOLD */
+  uint8_t tail[TW_PROBE_TAIL];
+} tw_plane_event;
+
+/** All that waited to be told. */
+typedef struct tw_plane_news {
+  tw_plane_event events[TW_PLANE_EVENTS];
+  size_t count;
+} tw_plane_news;
+
 /** Borrowed as long as the plane is; copied itself. */
 typedef struct tw_plane_config {
   const tw_env *env;
@@ -75,25 +100,16 @@ typedef struct tw_plane_config {
   tw_tun *tun;
   uint32_t peers; /* numbers below this */
   uint32_t mtu;   /* of the device */
-  /*
-   * These are called in the end of what the plane was asked to do: keys may come and go, and the plane may be called
-   * again. What finds no room to wait for its turn is said again with the next packet.
+  /**
+   * Called in the end of what the plane was asked to do: keys may come and go, and the plane may be called again. What
+   * finds no room to wait for its turn is said again with the next packet.
    */
-  /** A packet for a peer waits for keys. */
-  void (*want)(void *ctx, uint32_t peer);
-  /** Something has opened under a receiving SA for the first time. */
-  void (*opened)(void *ctx, uint32_t owner, uint64_t stamp);
-  /** New keys should be made. May be called often. */
-  void (*rekey)(void *ctx, uint32_t owner);
-  /** The way to a peer has changed. */
-  void (*moved)(void *ctx, uint32_t peer);
-  /** What another node tells in a probe, up to TW_PROBE_TAIL bytes. */
-  void (*told)(void *ctx, uint32_t peer, tw_bytes tail);
-  /* These two are called in the middle of it, and only look. */
-  /** Which peer has this key; UINT32_MAX: none. It stays so until tw_plane_roster_changed. */
+  void (*tell)(void *ctx, const tw_plane_event *event);
+  /** Not NULL: called in place of `tell`, once there is something, for tw_plane_take_news. */
+  void (*has_news)(void *ctx);
+  /** Called in the middle of it, and only looks: which peer has this key; UINT32_MAX: none. It stays so until
+   * tw_plane_roster_changed. */
   uint32_t (*peer_of)(void *ctx, const tw_client_id *id);
-  /** What we tell other nodes in probes. */
-  size_t (*tell)(void *ctx, uint8_t out[TW_PROBE_TAIL]);
   void *ctx;
 } tw_plane_config;
 
@@ -103,6 +119,9 @@ typedef struct tw_plane tw_plane;
 TW_MUST_USE tw_err tw_plane_new(const tw_plane_config *config, tw_plane **plane);
 void tw_plane_free(tw_plane *plane);
 
+/** What was not told yet, the oldest first. */
+void tw_plane_take_news(tw_plane *plane, tw_plane_news *news);
+
 /** What the relay has given us: its UDP address, our session, the number of the network's group (0: not known). */
 void tw_plane_set_relay(tw_plane *plane, const tw_udp_address *address, uint64_t session);
 void tw_plane_set_group_number(tw_plane *plane, uint32_t number);
@@ -110,10 +129,14 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number);
 void tw_plane_clear_relay(tw_plane *plane);
 /** To the relay, destination 0, with a token or nothing (keepalive). Errors do not matter: it is done again. */
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token);
+/** What we tell other nodes in probes: up to TW_PROBE_TAIL bytes, of which there are none at first. */
+void tw_plane_set_tail(tw_plane *plane, tw_bytes tail);
 /** What peer_of says may have changed. */
 void tw_plane_roster_changed(tw_plane *plane);
 /** Of a peer below config.peers; borrowed. */
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer);
+/** Our own address has changed: all ways that were found are tried anew. */
+void tw_plane_reset_paths(tw_plane *plane);
 
 /** A peer is none any more: its way is forgotten, and so are packets that wait for its keys. */
 void tw_plane_forget_peer(tw_plane *plane, uint32_t number);

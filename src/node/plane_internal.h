@@ -55,25 +55,6 @@ typedef struct tw_plane_job {
   uint8_t tos;
 } tw_plane_job;
 
-/* What the caller is to be told. */
-typedef enum tw_plane_event_kind {
-  TW_PLANE_WANT,
-  TW_PLANE_OPENED,
-  TW_PLANE_REKEY,
-  TW_PLANE_MOVED,
-  TW_PLANE_TOLD
-} tw_plane_event_kind;
-
-typedef struct tw_plane_event {
-  tw_plane_event_kind kind;
-  uint32_t owner;
-  uint64_t stamp; /* OPENED */
-  size_t len;     /* TOLD */
-  uint8_t tail[TW_PROBE_TAIL];
-} tw_plane_event;
-
-enum { TW_PLANE_EVENTS = 64 };
-
 struct tw_plane {
   tw_plane_config config;
   tw_plane_peer *peers;
@@ -105,6 +86,8 @@ struct tw_plane {
   uint32_t roster; /* what is remembered of peer_of holds for this one; never 0 */
   uint64_t now_ms;
   uint64_t told_ms; /* when somebody was told last that a packet was too big */
+  uint8_t tail[TW_PROBE_TAIL]; /* of our probes */
+  size_t tail_len;
   tw_plane_event events[TW_PLANE_EVENTS];
   size_t event_first, event_count;
   bool delivering;

@@ -121,7 +121,7 @@ static bool go_on(tw_plane *plane, tw_plane_job *job) {
     else if (seal_and_queue(plane, sa, &way, slot, job->next_header, all, job->tos))
       count_sent(plane, job->owner, len);
   }
-  (void)!tw_sas_used(sas, job->owner); /* what cannot be sealed is counted */
+  if (tw_sas_is_low(sas, job->owner)) tw_plane_say_of(plane, TW_PLANE_NUMBERS, job->owner);
   if (tw_sas_wants_rekey(sas, job->owner)) tw_plane_say_of(plane, TW_PLANE_REKEY, job->owner);
   return true;
 }
@@ -228,8 +228,8 @@ void tw_plane_probe(tw_plane *plane, uint32_t number) {
     if (!path->candidates[i].given) continue;
     if (tw_random(plane->config.env, probe + 8, 8) != TW_OK) break;
     if (!tw_path_probe(path, i, probe + 8, &to)) continue;
-    const size_t tail = plane->config.tell(plane->config.ctx, probe + TW_PROBE_SIZE);
-    (void)tw_plane_send_own(plane, number, TW_ESP_NEXT_PROBE, TW_BYTES(probe, TW_PROBE_SIZE + tail), &to);
+    memcpy(probe + TW_PROBE_SIZE, plane->tail, plane->tail_len);
+    (void)tw_plane_send_own(plane, number, TW_ESP_NEXT_PROBE, TW_BYTES(probe, TW_PROBE_SIZE + plane->tail_len), &to);
   }
   tw_path_probed(path, plane->now_ms);
 }

@@ -11,8 +11,8 @@
 #include "esp/keys.h"
 
 enum { BUCKETS_MIN = 64, GROUP_RANDOM = 16, MARK_ID_MAX = 1 + GROUP_RANDOM + 8 + 4 + 4 + TW_ESP_CONNECTION_MAX };
-/* When so few reserved numbers are left, more are. */
-#define LOW_WATER (TW_SAS_BLOCK / 4)
+/* When so few reserved numbers are left, more are: packets go on while the disk writes that. */
+#define LOW_WATER (TW_SAS_BLOCK / 2)
 enum { RESERVE_AGAIN_MS = 1000 };
 /* However silent the other side is, old keys do not stay for ever. */
 #define STAY_MAX_MS (UINT64_C(24) * 3600 * 1000)
@@ -34,9 +34,18 @@ struct tw_sas {
   size_t count;
   sa_out *outs; /* config.owners + 1, the network's is the last */
   uint64_t last_stamp;
+  uint64_t added;
   uint64_t now_ms;
   bool loading;
 };
+
+/* What packets would notice. */
+static void between(const tw_sas *sas, void (*act)(void *arg), void *arg) {
+  if (sas->config.between != NULL)
+    sas->config.between(sas->config.ctx, act, arg);
+  else
+    act(arg);
+}
 
 static const tw_alloc *alloc_of(const tw_sas *sas) { return tw_env_alloc(sas->config.env); }
 
@@ -69,18 +78,25 @@ size_t tw_sas_count(const tw_sas *sas, uint32_t owner) {
   return count;
 }
 
+uint64_t tw_sas_added(const tw_sas *sas) { return sas->added; }
+
 static void push(tw_sas *sas, tw_sa_in *sa) {
   tw_sa_in **bucket = &sas->buckets[bucket_of(sas, sa->esp.spi)];
   sa->next = *bucket;
   *bucket = sa;
 }
 
-static tw_err grow(tw_sas *sas) {
+typedef struct growth {
+  tw_sas *sas;
+  tw_sa_in **buckets; /* the new ones; then the old ones */
+} growth;
+
+static void move_all(void *arg) {
+  growth *g = arg;
+  tw_sas *sas = g->sas;
   tw_sa_in **old = sas->buckets;
   const size_t old_count = sas->bucket_count;
-  tw_sa_in **buckets = tw_alloc_array(alloc_of(sas), old_count * 2, sizeof(tw_sa_in *));
-  if (buckets == NULL) return TW_ERR_NO_MEMORY;
-  sas->buckets = buckets;
+  sas->buckets = g->buckets;
   sas->bucket_count = old_count * 2;
   for (size_t i = 0; i < old_count; i++) {
     while (old[i] != NULL) {
@@ -89,8 +105,25 @@ static tw_err grow(tw_sas *sas) {
       push(sas, sa);
     }
   }
-  tw_alloc_free(alloc_of(sas), old);
+  g->buckets = old;
+}
+
+static tw_err grow(tw_sas *sas) {
+  growth g = {sas, tw_alloc_array(alloc_of(sas), sas->bucket_count * 2, sizeof(tw_sa_in *))};
+  if (g.buckets == NULL) return TW_ERR_NO_MEMORY;
+  between(sas, move_all, &g);
+  tw_alloc_free(alloc_of(sas), g.buckets);
   return TW_OK;
+}
+
+typedef struct addition {
+  tw_sas *sas;
+  tw_sa_in *sa;
+} addition;
+
+static void push_it(void *arg) {
+  const addition *a = arg;
+  push(a->sas, a->sa);
 }
 
 typedef enum doom { OF_STAMP, OF_OWNER, OVER, ALL } doom;
@@ -105,21 +138,51 @@ static bool is_doomed(const tw_sas *sas, const tw_sa_in *sa, doom what, uint32_t
   return true;
 }
 
-static void remove_those(tw_sas *sas, doom what, uint32_t owner, uint64_t stamp) {
-  for (size_t i = 0; i < sas->bucket_count; i++) {
-    tw_sa_in **at = &sas->buckets[i];
+typedef struct removal {
+  tw_sas *sas;
+  doom what;
+  uint32_t owner;
+  uint64_t stamp;
+  tw_sa_in *removed;
+} removal;
+
+static void unlink_those(void *arg) {
+  removal *r = arg;
+  for (size_t i = 0; i < r->sas->bucket_count; i++) {
+    tw_sa_in **at = &r->sas->buckets[i];
     while (*at != NULL) {
       tw_sa_in *sa = *at;
-      if (!is_doomed(sas, sa, what, owner, stamp)) {
+      if (!is_doomed(r->sas, sa, r->what, r->owner, r->stamp)) {
         at = &sa->next;
         continue;
       }
       *at = sa->next;
-      tw_esp_in_clear(&sa->esp);
-      tw_wipe(sa, sizeof *sa);
-      tw_alloc_free(alloc_of(sas), sa);
-      sas->count--;
+      sa->next = r->removed;
+      r->removed = sa;
     }
+  }
+}
+
+static bool is_any_doomed(const tw_sas *sas, doom what, uint32_t owner, uint64_t stamp) {
+  for (size_t i = 0; i < sas->bucket_count; i++) {
+    for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
+      if (is_doomed(sas, sa, what, owner, stamp)) return true;
+    }
+  }
+  return false;
+}
+
+static void remove_those(tw_sas *sas, doom what, uint32_t owner, uint64_t stamp) {
+  if (!is_any_doomed(sas, what, owner, stamp)) return;
+  removal r = {.sas = sas, .what = what, .owner = owner, .stamp = stamp};
+  between(sas, unlink_those, &r);
+  while (r.removed != NULL) {
+    tw_sa_in *sa = r.removed;
+    r.removed = sa->next;
+    tw_esp_in_clear(&sa->esp);
+    tw_wipe(sa, sizeof *sa);
+    tw_alloc_free(alloc_of(sas), sa);
+    sas->count--;
   }
 }
 
@@ -181,8 +244,9 @@ static tw_err add(tw_sas *sas, uint32_t owner, uint64_t stamp, const tw_group *g
   sa->epoch = tw_group_epoch(group);
   sa->stamp = stamp;
   sa->until_ms = UINT64_MAX;
-  push(sas, sa);
+  between(sas, push_it, &(addition){sas, sa});
   sas->count++;
+  sas->added++;
   return TW_OK;
 }
 
@@ -299,9 +363,8 @@ static bool same_mark(const sa_out *a, const sa_out *b) {
   return a->id_len == b->id_len && memcmp(a->id, b->id, a->id_len) == 0;
 }
 
-/* The next block, on the disk; what `old` had is not needed there any more. */
-static tw_err reserve(const tw_sas *sas, sa_out *out, const sa_out *old) {
-  const tw_esp_mark mark = tw_esp_out_reserve(&out->esp, TW_SAS_BLOCK);
+/* On the disk; what `old` had is not needed there any more. */
+static tw_err save_mark(const tw_sas *sas, const sa_out *out, const sa_out *old, tw_esp_mark mark) {
   uint8_t value[16];
   tw_put_u64(value, mark.next);
   tw_put_u64(value + 8, mark.bytes);
@@ -310,8 +373,37 @@ static tw_err reserve(const tw_sas *sas, sa_out *out, const sa_out *old) {
   size_t count = 1;
   if (old != NULL && old->id_len > 0 && !same_mark(old, out))
     changes[count++] = (tw_store_change){.kind = TW_STORE_NODE, .id = TW_BYTES(old->id, old->id_len), .remove = true};
-  TW_TRY(sas->config.port->save(sas->config.port->ctx, changes, count));
+  return sas->config.port->save(sas->config.port->ctx, changes, count);
+}
+
+/* The first block of an SA that nobody has used yet. */
+static tw_err reserve_first(const tw_sas *sas, sa_out *out, const sa_out *old) {
+  const tw_esp_mark mark = tw_esp_out_reserve(&out->esp, TW_SAS_BLOCK);
+  TW_TRY(save_mark(sas, out, old, mark));
   return tw_esp_out_extend(&out->esp, mark);
+}
+
+/* More numbers for an SA in use. */
+typedef struct reservation {
+  sa_out *out;
+  bool is_low;
+  tw_esp_mark mark;
+  tw_err err;
+} reservation;
+
+static bool is_low(const sa_out *out) {
+  return tw_esp_out_left(&out->esp) < LOW_WATER && !tw_esp_out_is_used_up(&out->esp);
+}
+
+static void look_at_numbers(void *arg) {
+  reservation *r = arg;
+  r->is_low = is_low(r->out);
+  r->mark = tw_esp_out_reserve(&r->out->esp, TW_SAS_BLOCK);
+}
+
+static void extend(void *arg) {
+  reservation *r = arg;
+  r->err = tw_esp_out_extend(&r->out->esp, r->mark);
 }
 
 static void lower_limits(const tw_sas *sas, tw_esp_limits *limits) {
@@ -331,7 +423,26 @@ static tw_err make_out(const tw_sas *sas, const tw_esp_keys *keys, const sa_out 
   TW_TRY(load_mark(sas, out, &mark));
   TW_TRY(tw_esp_out_init(sas->config.env, keys, mark, &out->esp));
   lower_limits(sas, &out->esp.limits);
-  return reserve(sas, out, old);
+  return reserve_first(sas, out, old);
+}
+
+typedef struct exchange {
+  sa_out *at;
+  sa_out other; /* the new one; then the old one */
+} exchange;
+
+static void swap_out(void *arg) {
+  exchange *e = arg;
+  const sa_out old = *e->at;
+  *e->at = e->other;
+  e->other = old;
+}
+
+/* What was there is wiped. */
+static void put_out(const tw_sas *sas, sa_out *at, const sa_out *next) {
+  exchange e = {at, *next};
+  between(sas, swap_out, &e);
+  clear_out(&e.other);
 }
 
 static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, tw_bytes packet_key,
@@ -348,22 +459,23 @@ static tw_err send_under(void *ctx, uint32_t owner, tw_group *group, tw_bytes co
     if (has_to_be_signed(sas, owner))
       err = tw_packet_signer_init(sas->config.env, group, keys.spi, packet_key, &next.signer);
     if (err == TW_OK) err = make_out(sas, &keys, at, &next);
-    clear_out(err == TW_OK ? at : &next);
+    if (err != TW_OK) clear_out(&next);
     /* Where there was none, the mark counts as in use, so that it is there when this is tried again. */
-    if (err == TW_OK || at->esp.aead == NULL) *at = next;
+    if (err == TW_OK || at->esp.aead == NULL) put_out(sas, at, &next);
   }
   tw_esp_keys_clear(&keys);
   if (err == TW_OK && sas->config.ready != NULL) sas->config.ready(sas->config.ctx, owner, nudge);
   return err;
 }
 
+/* The mark is swept at the next start. */
 static void forget(void *ctx, uint32_t owner) {
   tw_sas *sas = ctx;
   sa_out *out = out_of(sas, owner);
   remove_those(sas, OF_OWNER, owner, 0);
   if (out == NULL) return;
-  clear_out(out);
-  out->id_len = 0; /* the mark is swept at the next start */
+  const sa_out none = {.reserve_at_ms = out->reserve_at_ms, .stale = out->stale};
+  put_out(sas, out, &none);
 }
 
 tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner) {
@@ -379,14 +491,24 @@ const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner) {
 
 bool tw_sas_signs(const tw_sas *sas) { return sas->config.sign; }
 
+bool tw_sas_is_low(const tw_sas *sas, uint32_t owner) {
+  const sa_out *out = out_of(sas, owner);
+  return out != NULL && out->esp.aead != NULL && is_low(out);
+}
+
 tw_err tw_sas_used(tw_sas *sas, uint32_t owner) {
-  sa_out *out = out_of(sas, owner);
-  if (out == NULL || out->esp.aead == NULL) return TW_ERR_STATE;
-  if (tw_esp_out_left(&out->esp) >= LOW_WATER || tw_esp_out_is_used_up(&out->esp)) return TW_OK;
-  if (sas->now_ms < out->reserve_at_ms) return TW_OK;
-  const tw_err err = reserve(sas, out, NULL);
-  if (err != TW_OK) out->reserve_at_ms = sas->now_ms + RESERVE_AGAIN_MS; /* and not with each packet */
-  return err;
+  reservation r = {.out = out_of(sas, owner)};
+  if (r.out == NULL || r.out->esp.aead == NULL) return TW_ERR_STATE;
+  if (sas->now_ms < r.out->reserve_at_ms) return TW_OK;
+  between(sas, look_at_numbers, &r);
+  if (!r.is_low) return TW_OK;
+  const tw_err err = save_mark(sas, r.out, NULL, r.mark);
+  if (err != TW_OK) {
+    r.out->reserve_at_ms = sas->now_ms + RESERVE_AGAIN_MS; /* and not with each packet */
+    return err;
+  }
+  between(sas, extend, &r);
+  return r.err;
 }
 
 bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner) {

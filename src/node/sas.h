@@ -14,6 +14,10 @@
  *
  * Which numbers have come is written down in a good end (tw_sas_save_windows) alone. After a crash nobody knows, and
  * what was sent under these keys could come once more: they are not taken up again, and the owner needs fresh ones.
+ *
+ * Two threads may share the SAs: one that handles packets, and their owner's. The owner alone adds and removes SAs,
+ * derives keys and waits for the disk; where the other one would notice, it has that done between two packets
+ * (`between`). So the way of packets has no lock, and does not wait. Functions for it are marked: packets.
  */
 #define TW_SAS_NETWORK UINT32_MAX
 #define TW_SAS_BLOCK                                                                                                   \
@@ -32,6 +36,8 @@ typedef struct tw_sas_config {
   bool sign;       /* what goes under the network's keys is signed, and nothing else is taken (D23) */
   /** Keys to send under are there for the first time, or again: what waits for them can go. `nudge` as in port.h. */
   void (*ready)(void *ctx, uint32_t owner, bool nudge);
+  /** `act` is called where packets are handled, and has been when this returns. NULL: at once. */
+  void (*between)(void *ctx, void (*act)(void *arg), void *arg);
   void *ctx;
 } tw_sas_config;
 
@@ -43,15 +49,17 @@ const tw_node_keys *tw_sas_keys(tw_sas *sas);
 /** How it is now, in ms since 1970: for what has no argument of its own. */
 void tw_sas_set_time(tw_sas *sas, uint64_t now_ms);
 
-/** An SA to send under; NULL: none, or nothing to sign with. Borrowed until the next call but those below. */
+/** Packets: an SA to send under; NULL: none, or nothing to sign with. Borrowed until keys change. */
 tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner);
-/** What its packets are signed with; NULL: they are not. */
+/** Packets: what they are signed with; NULL: they are not. */
 const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner);
-/** Whether the network's packets are signed. */
+/** Packets: whether the network's are signed. */
 bool tw_sas_signs(const tw_sas *sas);
-/** After sealing: reserve more when little is left. Errors: of the store; sending ends when all is used. */
+/** Packets, after sealing: whether so few reserved numbers are left that the owner should call tw_sas_used. */
+bool tw_sas_is_low(const tw_sas *sas, uint32_t owner);
+/** Reserve more when little is left. Errors: of the store; sending ends when all is used. */
 TW_MUST_USE tw_err tw_sas_used(tw_sas *sas, uint32_t owner);
-/** Whether new keys should be made: a limit of what is sent or of what did not open is near. */
+/** Packets: whether new keys should be made: a limit of what is sent or of what did not open is near. */
 bool tw_sas_wants_rekey(const tw_sas *sas, uint32_t owner);
 
 /** A receiving SA. */
@@ -70,15 +78,17 @@ typedef struct tw_sa_in {
   bool refused;      /* these keys could not be taken up (see above): nothing opens under them */
   struct tw_sa_in *next;
 } tw_sa_in;
-/** By SPI; NULL: there is none. Borrowed until keys change or tw_sas_tick. */
+/** Packets: by SPI; NULL: there is none. Borrowed until keys change or tw_sas_tick. */
 tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi);
 /**
- * The next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two groups
+ * Packets: the next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two groups
  * may have the same, and a member who tries 2^32 epochs may bring it about.
  */
 tw_sa_in *tw_sas_in_next(const tw_sa_in *sa);
 /** How many there are of an owner. */
 size_t tw_sas_count(const tw_sas *sas, uint32_t owner);
+/** How many there have ever been: packets that wait for keys may open when it has grown. */
+uint64_t tw_sas_added(const tw_sas *sas);
 
 /** When tw_sas_tick wants to be called; UINT64_MAX: not at all. */
 uint64_t tw_sas_deadline(const tw_sas *sas);

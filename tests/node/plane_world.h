@@ -45,6 +45,7 @@ typedef struct kit_events {
   uint32_t opened_owner;
   uint64_t opened_stamp;
   uint32_t rekey[NODES + 1]; /* the last one: of the network */
+  uint32_t numbers;
   uint32_t moved[NODES];
   uint32_t told[NODES];
   uint8_t tail[TW_PROBE_TAIL];
@@ -181,26 +182,6 @@ static inline void kit_ready(void *ctx, uint32_t owner, bool nudge) {
   if (n->plane != NULL) tw_plane_ready(n->plane, owner, nudge, world.now);
 }
 
-static inline void kit_want(void *ctx, uint32_t peer) {
-  kit_node *n = ctx;
-  n->events.want[peer]++;
-  if (n->on_want != NULL) n->on_want(n);
-}
-
-static inline void kit_opened(void *ctx, uint32_t owner, uint64_t stamp) {
-  kit_node *n = ctx;
-  n->events.opened++;
-  n->events.opened_owner = owner;
-  n->events.opened_stamp = stamp;
-  if (n->on_opened != NULL) n->on_opened(n);
-}
-
-static inline void kit_rekey(void *ctx, uint32_t owner) {
-  kit_node *n = ctx;
-  n->events.rekey[owner == TW_SAS_NETWORK ? NODES : owner]++;
-  if (n->on_rekey != NULL) n->on_rekey(n);
-}
-
 static inline uint32_t kit_peer_of(void *ctx, const tw_client_id *id) {
   const kit_node *n = ctx;
   for (uint32_t i = 0; i < NODES; i++) {
@@ -209,22 +190,42 @@ static inline uint32_t kit_peer_of(void *ctx, const tw_client_id *id) {
   return UINT32_MAX;
 }
 
-static inline size_t kit_tell(void *ctx, uint8_t out[TW_PROBE_TAIL]) {
-  const kit_node *n = ctx;
-  memset(out, 0xe0 + (int)n->index, 40);
-  return 40;
+static inline void kit_told(kit_node *n, const tw_plane_event *event) {
+  n->events.told[event->owner]++;
+  n->events.tail_len = event->len;
+  memcpy(n->events.tail, event->tail, event->len);
 }
 
-static inline void kit_told(void *ctx, uint32_t peer, tw_bytes tail) {
-  kit_node *n = ctx;
-  n->events.told[peer]++;
-  n->events.tail_len = tail.len;
-  memcpy(n->events.tail, tail.ptr, tail.len);
+static inline void kit_opened(kit_node *n, const tw_plane_event *event) {
+  n->events.opened++;
+  n->events.opened_owner = event->owner;
+  n->events.opened_stamp = event->stamp;
 }
 
-static inline void kit_moved(void *ctx, uint32_t peer) {
+static inline void kit_tell(void *ctx, const tw_plane_event *event) {
   kit_node *n = ctx;
-  n->events.moved[peer]++;
+  void (*then)(kit_node *node) = NULL;
+  switch (event->kind) {
+  case TW_PLANE_WANT:
+    n->events.want[event->owner]++;
+    then = n->on_want;
+    break;
+  case TW_PLANE_OPENED:
+    kit_opened(n, event);
+    then = n->on_opened;
+    break;
+  case TW_PLANE_REKEY:
+    n->events.rekey[event->owner == TW_SAS_NETWORK ? NODES : event->owner]++;
+    then = n->on_rekey;
+    break;
+  case TW_PLANE_NUMBERS:
+    n->events.numbers++;
+    (void)!tw_sas_used(n->sas, event->owner);
+    break;
+  case TW_PLANE_MOVED: n->events.moved[event->owner]++; break;
+  case TW_PLANE_TOLD: kit_told(n, event); break;
+  }
+  if (then != NULL) then(n);
 }
 
 /* ---- keys ---- */
@@ -358,15 +359,16 @@ static inline tw_err kit_try_plane(kit_node *n) {
                                  .tun = &n->tun,
                                  .peers = NODES,
                                  .mtu = KIT_MTU,
-                                 .want = kit_want,
-                                 .opened = kit_opened,
-                                 .rekey = kit_rekey,
-                                 .peer_of = kit_peer_of,
                                  .tell = kit_tell,
-                                 .told = kit_told,
-                                 .moved = kit_moved,
+                                 .peer_of = kit_peer_of,
                                  .ctx = n};
-  return tw_plane_new(&plane, &n->plane);
+  const tw_err err = tw_plane_new(&plane, &n->plane);
+  if (err == TW_OK) {
+    uint8_t tail[40];
+    memset(tail, 0xe0 + (int)n->index, sizeof tail);
+    tw_plane_set_tail(n->plane, TW_ARRAY(tail));
+  }
+  return err;
 }
 
 static inline tw_err kit_try_sas(kit_node *n) {
