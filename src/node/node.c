@@ -173,6 +173,7 @@ static tw_err make_engines(tw_node *node) {
   const tw_node_setup *setup = &node->setup;
   const tw_node_network *network = &setup->config->network;
   const tw_sas_config sas = {.env = setup->env,
+                             .packet_env = &node->packet_env,
                              .port = &node->port,
                              .grace_ms = (uint64_t)network->grace * 1000,
                              .rekey_packets = network->rekey_packets,
@@ -219,6 +220,7 @@ static void free_parts(tw_node *node) {
   tw_pairs_free(node->pairs);
   tw_node_free_packets(node);
   tw_sas_free(node->sas);
+  tw_provider_free(node->packet_env.provider);
   tw_node_members_clear(node);
   tw_node_clear_peers(node);
   tw_alloc_free(tw_env_alloc(node->setup.env), node);
@@ -258,6 +260,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   tw_report words = {"out of memory"};
   tw_err err = tw_node_set_peers(node);
   if (err == TW_OK) err = tw_node_look_at_own(node);
+  if (err == TW_OK) err = tw_node_make_packet_env(node);
   if (err == TW_OK) err = make_engines(node);
   if (err == TW_OK) err = tw_node_make_packets(node);
   if (err == TW_OK) err = take_up(node, &words);

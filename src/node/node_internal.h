@@ -57,6 +57,7 @@ struct tw_node {
   bool network_changed; /* and `enrol` has not been told */
   bool follows;         /* the network's group, when it was told last */
   tw_enrol *enrol;
+  tw_env packet_env;         /* with a provider of its own, which packets use */
   tw_packet_thread *packets; /* with the plane */
   tw_node_told told;
   tw_plane_drops seen_drops; /* of the plane, when it was looked at last */
@@ -129,6 +130,8 @@ void tw_node_after(tw_node *node);
 
 /* ---- node_packets.c: between the node and its plane ---- */
 
+/* The first of all. TW_ERR_NO_MEMORY, TW_ERR_UNSUPPORTED. */
+TW_MUST_USE tw_err tw_node_make_packet_env(tw_node *node);
 /* TW_ERR_NO_MEMORY; tw_node_free_packets in any case. */
 TW_MUST_USE tw_err tw_node_make_packets(tw_node *node);
 void tw_node_free_packets(tw_node *node);

@@ -74,6 +74,13 @@ static void lost(void *ctx, tw_packet_loss what) {
                what == TW_PACKET_DEVICE_GONE ? "the network device is gone" : "the UDP socket is of no use any more");
 }
 
+/* A provider is one thread's. */
+tw_err tw_node_make_packet_env(tw_node *node) {
+  node->packet_env = *node->setup.env;
+  node->packet_env.provider = NULL;
+  return tw_provider_openssl_new(node->setup.env->alloc, &node->packet_env.provider);
+}
+
 tw_err tw_node_make_packets(tw_node *node) {
   const tw_node_setup *setup = &node->setup;
   const tw_alloc *alloc = tw_env_alloc(setup->env);
@@ -82,7 +89,7 @@ tw_err tw_node_make_packets(tw_node *node) {
   TW_TRY(tw_routes_of(alloc, setup->config, &node->routes));
   const tw_packet_thread_config config = {.loop = setup->loop,
                                           .wall_offset_ms = node->wall_offset_ms,
-                                          .plane = {.env = setup->env,
+                                          .plane = {.env = &node->packet_env,
                                                     .sas = node->sas,
                                                     .routes = &node->routes,
                                                     .udp = setup->udp,

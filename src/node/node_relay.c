@@ -111,10 +111,8 @@ static bool udp_address_of(const tw_control_address *from, tw_udp_address *to) {
 }
 
 static void note_location(tw_node *node, uint32_t peer, const tw_control_location *location) {
-  tw_node_whereabouts where = {.peer = peer,
-                               .source = TW_PATH_FROM_RELAY,
-                               .relay_number = location->number,
-                               .online = location->online};
+  tw_node_whereabouts where = {
+      .peer = peer, .source = TW_PATH_FROM_RELAY, .relay_number = location->number, .online = location->online};
   if (!udp_address_of(&location->address, &where.address)) where.address.any.sa_family = 0;
   tw_node_note_whereabouts(node, &where);
 }

@@ -85,7 +85,7 @@ struct tw_plane {
   uint32_t group_number;
   uint32_t roster; /* what is remembered of peer_of holds for this one; never 0 */
   uint64_t now_ms;
-  uint64_t told_ms; /* when somebody was told last that a packet was too big */
+  uint64_t told_ms;            /* when somebody was told last that a packet was too big */
   uint8_t tail[TW_PROBE_TAIL]; /* of our probes */
   size_t tail_len;
   tw_plane_event events[TW_PLANE_EVENTS];

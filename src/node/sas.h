@@ -28,6 +28,7 @@ typedef struct tw_sas tw_sas;
 /** Borrowed as long as the SAs are; copied itself. */
 typedef struct tw_sas_config {
   const tw_env *env;
+  const tw_env *packet_env; /* with a provider of packets' own; NULL: `env` */
   const tw_node_port *port; /* save and load */
   uint64_t grace_ms;        /* that old receiving SAs stay once the other side was seen on new ones */
   uint64_t rekey_packets;   /* of one sending SA, after which new keys are wanted; 0: the cipher's own limits alone */
@@ -81,8 +82,8 @@ typedef struct tw_sa_in {
 /** Packets: by SPI; NULL: there is none. Borrowed until keys change or tw_sas_tick. */
 tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi);
 /**
- * Packets: the next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two groups
- * may have the same, and a member who tries 2^32 epochs may bring it about.
+ * Packets: the next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two
+ * groups may have the same, and a member who tries 2^32 epochs may bring it about.
  */
 tw_sa_in *tw_sas_in_next(const tw_sa_in *sa);
 /** How many there are of an owner. */

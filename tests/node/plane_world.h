@@ -204,7 +204,7 @@ static inline void kit_opened(kit_node *n, const tw_plane_event *event) {
 
 static inline void kit_tell(void *ctx, const tw_plane_event *event) {
   kit_node *n = ctx;
-  void (*then)(kit_node *node) = NULL;
+  void (*then)(kit_node * node) = NULL;
   switch (event->kind) {
   case TW_PLANE_WANT:
     n->events.want[event->owner]++;
