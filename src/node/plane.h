@@ -110,6 +110,8 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number);
 void tw_plane_clear_relay(tw_plane *plane);
 /** To the relay, destination 0, with a token or nothing (keepalive). Errors do not matter: it is done again. */
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token);
+/** How many keepalives the relay has answered: one at most of those since the last answer. */
+uint64_t tw_plane_echoes(const tw_plane *plane);
 /** What peer_of says may have changed. */
 void tw_plane_roster_changed(tw_plane *plane);
 /** Of a peer below config.peers; borrowed. */
