@@ -1,5 +1,6 @@
 # bench/<name>.c      bench_<name> in the build folder, with bench/support/*.c      (TW_BENCH)
 # fuzz/fuzz_<x>.c     fuzz_<x> in <build>/fuzz, with fuzz/support/*.c               (TW_FUZZ)
+# fuzz/<x>/*.c        further parts of that target
 # examples/<name>.c   <name> in <build>/examples, on the shared library and its public headers alone
 if(TW_BENCH)
   file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.c")
@@ -20,7 +21,9 @@ if(TW_FUZZ)
   file(GLOB fuzz_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/support/*.c")
   foreach(source IN LISTS fuzz_sources)
     get_filename_component(name "${source}" NAME_WE)
-    add_executable(${name} "${source}" ${fuzz_support})
+    string(REGEX REPLACE "^fuzz_" "" parts "${name}")
+    file(GLOB part_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/${parts}/*.c")
+    add_executable(${name} "${source}" ${part_sources} ${fuzz_support})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
     target_include_directories(${name} PRIVATE fuzz fuzz/support)
     target_compile_definitions(${name} PRIVATE _GNU_SOURCE)

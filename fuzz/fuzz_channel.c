@@ -6,289 +6,33 @@
 #include <string.h>
 
 #include "channel/channel_internal.h"
+#include "channel/wire.h"
 #include "codec/writer.h"
-#include "fuzz_party.h"
 #include "mls/protocol.h"
 #include "pair/message.h"
 #include "pair/pair_internal.h"
 
-enum { ACTIONS = 48, ROUNDS = 400, STREAM_MAX = 1 << 20, DATA_MAX = 1 << 18 };
+enum { ACTIONS = 48 };
 
-typedef struct side {
-  tw_fuzz_party party;
-  tw_channel_config config;
-  tw_channel_options options;
-  tw_channel *channel;
-  tw_buf written;  /* application data that was taken or sealed by hand */
-  size_t received; /* of the other's `written` */
-  tw_buf genuine;  /* all that came out of this end, or was sealed with its keys */
-  tw_buf pipe;     /* of that, what is under way, with all changes */
-  tw_buf arrived;  /* what the other end has taken */
-  size_t barred;   /* where in `genuine` a record begins that may not be taken; SIZE_MAX: there is none */
-  tw_buf said;     /* a handshake message that was said earlier */
-  bool ended;      /* the other end was told so */
-  bool heard_established, heard_close, heard_end;
-  tw_err reason; /* of the end */
-  uint64_t epoch;
-  tw_buf disk; /* the session as it was saved last */
-  bool slow;   /* saving has to wait */
-  bool in_use; /* a channel that lives has the session */
-} side;
-
-static side sides[2];
-static uint64_t now_ms;
-/* All that happens is what the protocol provides for: nothing may fail. */
-static bool clean;
-static bool resumed;       /* this connection goes on with a session */
+static fuzz_wire wire;
+static side *const sides = wire.sides;
 static bool rogue;         /* one side's keys were in hands that keep to no rules: sessions need not fit any more */
 static tw_buf recorded[2]; /* what the opener of an earlier connection sent, and the other side */
 
-static side *other(const side *s) { return s == &sides[0] ? &sides[1] : &sides[0]; }
-
-/* ---- what is asserted ---- */
-
-static void note(const side *s, tw_err err) {
-  tw_fuzz_check_peer_error(err);
-  if (err == TW_OK || err == TW_ERR_CLOSED) return;
-  if (err == TW_ERR_NO_MEMORY || err == TW_ERR_RANDOM || err == TW_ERR_TIMEOUT) {
-    clean = false;
-    return;
-  }
-  TW_FUZZ_ASSERT(!clean || err == TW_ERR_PENDING || err == TW_ERR_STATE);
-  (void)s;
-}
-
-static void take_events(side *s) {
-  tw_channel_event event;
-  while (tw_channel_next_event(s->channel, &event)) {
-    TW_FUZZ_ASSERT(!s->heard_end);
-    switch (event.kind) {
-    case TW_CHANNEL_ESTABLISHED:
-      TW_FUZZ_ASSERT(!s->heard_established && event.resumed == resumed && (resumed || event.epoch == 1));
-      s->heard_established = true;
-      s->epoch = event.epoch;
-      break;
-    case TW_CHANNEL_REKEYED:
-      TW_FUZZ_ASSERT(s->heard_established && event.epoch == s->epoch + 1 + event.merged);
-      s->epoch = event.epoch;
-      break;
-    case TW_CHANNEL_PEER_CLOSED:
-      TW_FUZZ_ASSERT(s->heard_established && !s->heard_close);
-      s->heard_close = true;
-      break;
-    default:
-      TW_FUZZ_ASSERT(event.kind == TW_CHANNEL_CLOSED);
-      s->heard_end = true;
-      s->reason = event.reason;
-      tw_channel_status status;
-      tw_channel_get_status(s->channel, &status);
-      TW_FUZZ_ASSERT(status.closed);
-      break;
-    }
-  }
-}
-
-/* Each byte that comes out is the next one that the other has sent. */
-static void take_data(side *s, size_t most) {
-  const tw_bytes data = tw_channel_data(s->channel);
-  const size_t n = data.len < most ? data.len : most;
-  const side *from = other(s);
-  TW_FUZZ_ASSERT(data.len <= from->written.len - s->received);
-  if (data.len > 0) {
-    TW_FUZZ_ASSERT(s->heard_established);
-    TW_FUZZ_ASSERT(memcmp(data.ptr, from->written.ptr + s->received, data.len) == 0);
-  }
-  s->received += n;
-  if (n > 0) note(s, tw_channel_data_done(s->channel, n));
-}
-
-/* How much of what came out at first is not protected. */
-static size_t plain_part(const side *from) {
-  size_t at = 0;
-  tw_record_header header;
-  while (tw_record_peek(TW_BYTES(from->genuine.ptr + at, from->genuine.len - at), true, &header) == TW_OK &&
-         header.type != TW_RECORD_APPLICATION_DATA) {
-    if (header.size > from->genuine.len - at) return from->genuine.len;
-    at += header.size;
-  }
-  return at;
-}
-
-/* No record is taken that a change on the way has touched, nor one after it. */
-static void check_integrity(const side *from) {
-  const side *to = other(from);
-  tw_channel_status status;
-  size_t same = 0;
-  tw_channel_get_status(to->channel, &status);
-  while (same < from->arrived.len && same < from->genuine.len && from->arrived.ptr[same] == from->genuine.ptr[same])
-    same++;
-  TW_FUZZ_ASSERT(status.wire_received <= from->arrived.len);
-  const size_t plain = plain_part(from);
-  if (same < plain) return; /* hellos and alerts without keys have signatures only */
-  if (resumed) return;      /* what cannot be opened may be passed over (D6) */
-  /* Until it is established, an accepting end takes alerts without protection. */
-  if (same == plain && same < from->arrived.len && from->arrived.ptr[same] == TW_RECORD_ALERT) return;
-  TW_FUZZ_ASSERT(status.wire_received <= same);
-  TW_FUZZ_ASSERT(status.wire_received <= from->barred);
-}
-
-/* The keys that there are are those that the state speaks of. */
-static void check_keys(const tw_channel *c) {
-  const bool keyed = tw_channel_state_keyed(c->state);
-  TW_FUZZ_ASSERT(c->state == TW_CHANNEL_IN_TLS || tw_record_key_is_set(&c->receive) == keyed);
-  TW_FUZZ_ASSERT(tw_record_key_is_set(&c->receive_next) == tw_channel_state_on_trial(c->state));
-}
-
-static void check_agreement(void) {
-  const tw_channel *a = sides[0].channel;
-  const tw_channel *b = sides[1].channel;
-  check_keys(a);
-  check_keys(b);
-  if (!clean || tw_channel_ended(a) || tw_channel_ended(b) || !tw_channel_established(a) || !tw_channel_established(b))
-    return;
-  for (size_t i = 0; i < 2; i++) {
-    const tw_channel *c = sides[i].channel;
-    if (sides[i].pipe.len > 0 || tw_channel_output(c).len > 0 || c->data_len > 0) return;
-  }
-  if (a->unsaved || b->unsaved) return;
-  TW_FUZZ_ASSERT(a->pair->state == TW_PAIR_STEADY && b->pair->state == TW_PAIR_STEADY);
-  const tw_group *of_a = tw_pair_group(a->pair);
-  const tw_group *of_b = tw_pair_group(b->pair);
-  TW_FUZZ_ASSERT(tw_group_epoch(of_a) == tw_group_epoch(of_b));
-  TW_FUZZ_ASSERT(tw_bytes_equal(tw_group_epoch_authenticator(of_a), tw_group_epoch_authenticator(of_b)));
-  TW_FUZZ_ASSERT(tw_bytes_equal(tw_channel_peer_parameters(a), sides[1].config.parameters));
-  TW_FUZZ_ASSERT(tw_bytes_equal(tw_channel_peer_parameters(b), sides[0].config.parameters));
-  TW_FUZZ_ASSERT(sides[0].epoch == tw_group_epoch(of_a) && sides[1].epoch == sides[0].epoch);
-  TW_FUZZ_ASSERT(!tw_record_key_is_set(&a->receive_next) && !tw_record_key_is_set(&b->receive_next));
-}
-
-/* ---- sessions ---- */
-
-static tw_err find_session(void *ctx, tw_bytes group_id, tw_buf *saved, tw_channel_found *found) {
-  const side *s = ctx;
-  (void)group_id;
-  if (s->disk.len == 0) return TW_ERR_NO_SESSION;
-  found->in_use = s->in_use;
-  return tw_buf_append(saved, tw_buf_bytes(&s->disk));
-}
-
-/* Saving itself is the caller's: it does not fail here. */
-static void save(side *s) {
-  while (tw_channel_unsaved(s->channel)) {
-    tw_fuzz_pause(true);
-    s->disk.len = 0;
-    tw_fuzz_must(tw_channel_save(s->channel, &s->disk));
-    tw_fuzz_pause(false);
-    note(s, tw_channel_saved(s->channel));
-    take_events(s);
-  }
-}
-
-/* ---- moving bytes ---- */
-
-static bool send(side *s, size_t most) {
-  const tw_bytes out = tw_channel_output(s->channel);
-  const size_t n = out.len < most ? out.len : most;
-  if (n == 0 || s->ended || s->genuine.len + n > STREAM_MAX) return false;
-  tw_fuzz_must(tw_buf_append(&s->genuine, TW_BYTES(out.ptr, n)));
-  tw_fuzz_must(tw_buf_append(&s->pipe, TW_BYTES(out.ptr, n)));
-  tw_channel_output_sent(s->channel, n);
-  return true;
-}
-
-static bool arrive(side *from, size_t most, bool copy) {
-  side *to = other(from);
-  size_t n = from->pipe.len < most ? from->pipe.len : most;
-  uint8_t *ptr;
-  size_t room;
-  if (n == 0 || from->ended) return false;
-  if (tw_channel_ended(to->channel)) {
-    from->pipe.len = 0;
-    return false;
-  }
-  tw_err err = TW_OK;
-  size_t taken = 0;
-  if (copy) {
-    err = tw_channel_input(to->channel, TW_BYTES(from->pipe.ptr, n), now_ms, &taken);
-  } else {
-    err = tw_channel_input_buffer(to->channel, &ptr, &room);
-    if (err == TW_OK && room > 0) {
-      taken = n < room ? n : room;
-      memcpy(ptr, from->pipe.ptr, taken);
-      err = tw_channel_input_done(to->channel, taken, now_ms);
-    }
-  }
-  TW_FUZZ_ASSERT(taken <= n);
-  tw_fuzz_must(tw_buf_append(&from->arrived, TW_BYTES(from->pipe.ptr, taken)));
-  tw_buf_consume(&from->pipe, taken);
-  note(to, err);
-  take_events(to);
-  return taken > 0;
-}
-
-/* Until nothing moves any more. */
-static void run(size_t piece) {
-  bool moved = true;
-  for (size_t i = 0; moved && i < ROUNDS; i++) {
-    moved = false;
-    for (size_t k = 0; k < 2; k++) {
-      side *s = &sides[k];
-      if (!s->slow && tw_channel_unsaved(s->channel)) {
-        save(s);
-        moved = true;
-      }
-      moved = send(s, piece) || moved;
-      moved = arrive(s, piece, (i & 1) != 0) || moved;
-      moved = tw_channel_data(other(s)->channel).len > 0 || moved;
-      take_data(other(s), SIZE_MAX);
-      take_events(s);
-      take_events(other(s));
-    }
-  }
-}
-
-/* ---- applications ---- */
-
-static void write_copy(side *s, size_t len) {
-  static uint8_t data[1 << 16];
-  size_t taken = 0;
-  if (len > sizeof data) len = sizeof data;
-  if (s->written.len + len > DATA_MAX) return;
-  for (size_t i = 0; i < len; i++) data[i] = (uint8_t)((s->written.len + i) * 167 + ((s->written.len + i) >> 8));
-  const bool writable = tw_channel_writable(s->channel);
-  note(s, tw_channel_write(s->channel, TW_BYTES(data, len), &taken));
-  const bool early = !tw_channel_established(s->channel); /* less room than a full record's can be enough */
-  TW_FUZZ_ASSERT(taken <= len && (taken > 0 || len == 0 || !writable || early || tw_fuzz_has_failed()));
-  tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(data, taken)));
-}
-
-static void write_in_place(side *s, size_t len) {
-  uint8_t *ptr = NULL;
-  size_t room = 0;
-  if (s->written.len + len > DATA_MAX) return;
-  const tw_err err = tw_channel_write_buffer(s->channel, &ptr, &room);
-  note(s, err);
-  if (err != TW_OK || room == 0) return;
-  if (len > room) len = room;
-  for (size_t i = 0; i < len; i++) ptr[i] = (uint8_t)((s->written.len + i) * 59);
-  if (len > 0) tw_fuzz_must(tw_buf_append(&s->written, TW_BYTES(ptr, len)));
-  const tw_err done = tw_channel_write_done(s->channel, len);
-  note(s, done);
-  if (done != TW_OK) s->written.len -= len;
-}
+/* ---- what applications do ---- */
 
 static void close_side(side *s) {
-  if (!tw_channel_established(s->channel)) clean = false; /* gives up */
-  note(s, tw_channel_close(s->channel));
+  if (!tw_channel_established(s->channel)) wire.clean = false; /* gives up */
+  side_note(s, tw_channel_close(s->channel));
 }
 
 static void end_stream(side *from) {
-  side *to = other(from);
-  if (!tw_channel_ended(from->channel) && !from->channel->sent_close) clean = false;
-  if (from->pipe.len > 0 || tw_channel_output(from->channel).len > 0) clean = false;
-  if (!tw_channel_ended(from->channel)) clean = false; /* key updates of the other's get no answer any more */
+  side *to = from->other;
+  if (!tw_channel_ended(from->channel) && !from->channel->sent_close) wire.clean = false;
+  if (from->pipe.len > 0 || tw_channel_output(from->channel).len > 0) wire.clean = false;
+  if (!tw_channel_ended(from->channel)) wire.clean = false; /* key updates of the other's get no answer any more */
   from->ended = true;
-  note(to, tw_channel_input_end(to->channel, now_ms));
+  side_note(to, tw_channel_input_end(to->channel, wire.now_ms));
 }
 
 /* ---- on the way ---- */
@@ -298,7 +42,7 @@ static void change(side *s, tw_reader *r) {
   const size_t at = tw_read_u16(r);
   tw_buf *pipe = &s->pipe;
   if (pipe->len == 0) return;
-  clean = false;
+  wire.clean = false;
   const size_t place = at % pipe->len;
   if (how % 4 == 0) {
     pipe->ptr[place] ^= (uint8_t)(tw_read_u8(r) | 1);
@@ -329,7 +73,7 @@ static void change_records(side *s, tw_reader *r) {
   tw_record_header first;
   tw_record_header second;
   if (tw_record_peek(tw_buf_bytes(pipe), true, &first) != TW_OK || first.size > pipe->len) return;
-  clean = false;
+  wire.clean = false;
   const tw_bytes rest = TW_BYTES(pipe->ptr + first.size, pipe->len - first.size);
   if (how % 3 == 0) {
     tw_buf_consume(pipe, first.size);
@@ -349,8 +93,8 @@ static void change_records(side *s, tw_reader *r) {
 
 /* What stands before it goes first, so that numbers are in order. */
 static bool may_seal(side *s) {
-  save(s);
-  while (send(s, SIZE_MAX)) {}
+  side_save(s);
+  while (side_send(s, SIZE_MAX)) {}
   rogue = true;
   return !tw_channel_ended(s->channel) && !s->ended && tw_channel_output(s->channel).len == 0 &&
          tw_record_key_is_set(&s->channel->send);
@@ -391,8 +135,8 @@ static void rogue_record(side *s, tw_reader *r) {
   static const size_t sizes[] = {0, 1, 2, 4, 300, 16383, 16384, 16385};
   const uint8_t how = tw_read_u8(r);
   const tw_bytes content = tw_fuzz_chunk(r);
-  if (!may_seal(s) || s->written.len > DATA_MAX) return;
-  clean = false;
+  if (!may_seal(s) || s->written.len > WIRE_DATA_MAX) return;
+  wire.clean = false;
   const size_t zeros = how & 64 ? sizes[(how >> 3) % 8] : 0;
   seal_raw(s, types[how % 8], content, how & 128 ? sizes[(how >> 3) % 8] : content.len, zeros);
 }
@@ -402,7 +146,7 @@ static void rogue_handshake(side *s, tw_bytes message, tw_reader *r) {
   static tw_buf framed;
   const uint8_t how = tw_read_u8(r);
   if (!may_seal(s)) return;
-  clean = false;
+  wire.clean = false;
   framed.len = 0;
   tw_writer w = tw_writer_to(&framed);
   for (size_t i = 0; i < (how & 1 ? 2 : 1); i++) {
@@ -440,7 +184,7 @@ static void rogue_message(side *s, tw_reader *r) {
   } else if (what % 4 == 1) {
     const tw_commit_options options = {
         .proposals = tw_fuzz_chunk(r), .plaintext = (what & 4) == 0, .without_path = (what & 8) != 0};
-    const tw_err err = tw_group_commit(group, &options, now_ms / 1000, &result);
+    const tw_err err = tw_group_commit(group, &options, wire.now_ms / 1000, &result);
     TW_FUZZ_ASSERT(tw_err_class_of(err) != TW_CLASS_INTERNAL);
     const tw_pair_message m = {.type = (uint16_t)(what & 16 ? 1 + (what >> 5) % 6 : TW_PAIR_CONNECTION_UPDATE),
                                .mls = tw_buf_bytes(&result.commit)};
@@ -460,7 +204,7 @@ static void rogue_message(side *s, tw_reader *r) {
 static void rogue_number(side *s, tw_reader *r) {
   const uint8_t skipped = tw_read_u8(r);
   if (!may_seal(s) || s->barred != SIZE_MAX) return;
-  clean = false;
+  wire.clean = false;
   s->channel->send.sequence += 1 + skipped % 4u;
   s->barred = s->genuine.len;
 }
@@ -480,26 +224,26 @@ static void renew(side *s) {
 
 /* The connection is lost; on the next one `s` goes on with what it saved. Whatever was lost, all is well then. */
 static void reopen(side *s) {
-  side *o = other(s);
+  side *o = s->other;
   tw_channel *channel = NULL;
   if (s->disk.len == 0) return;
   tw_channel_config config = s->config;
   config.resume = tw_buf_bytes(&s->disk);
-  tw_err err = tw_channel_connect(&config, now_ms, &channel);
-  note(s, err);
+  tw_err err = tw_channel_connect(&config, wire.now_ms, &channel);
+  side_note(s, err);
   if (err != TW_OK) return;
   side *opener = sides[0].channel->connecting ? &sides[0] : &sides[1];
   tw_fuzz_must(tw_buf_assign(&recorded[0], tw_buf_bytes(&opener->genuine)));
-  tw_fuzz_must(tw_buf_assign(&recorded[1], tw_buf_bytes(&other(opener)->genuine)));
+  tw_fuzz_must(tw_buf_assign(&recorded[1], tw_buf_bytes(&opener->other->genuine)));
   renew(s);
   renew(o);
   s->channel = channel;
   tw_fuzz_pause(true);
-  tw_fuzz_must(tw_channel_accept(&o->config, now_ms, &o->channel));
+  tw_fuzz_must(tw_channel_accept(&o->config, wire.now_ms, &o->channel));
   tw_fuzz_pause(false);
-  resumed = true;
-  clean = !rogue && o->disk.len > 0;
-  if (!s->slow) save(s);
+  wire.resumed = true;
+  wire.clean = !rogue && o->disk.len > 0;
+  if (!s->slow) side_save(s);
 }
 
 /* A request of the bytes of a response. */
@@ -525,18 +269,18 @@ static void attack(side *s, tw_reader *r) {
   size_t taken;
   const uint8_t what = tw_read_u8(r);
   const side *opener = sides[0].channel->connecting ? &sides[0] : &sides[1];
-  const side *from = what & 1 ? opener : other(opener);
+  const side *from = what & 1 ? opener : opener->other;
   const tw_buf *source = what & 2 ? &recorded[what & 1] : &from->genuine;
   for (size_t i = 0; i < 2; i++) {
     if (!sides[i].heard_established || sides[i].heard_end || tw_channel_unsaved(sides[i].channel)) return;
   }
-  if (rogue || !resumed) return;
+  if (rogue || !wire.resumed) return;
   tw_fuzz_must(tw_buf_assign(&bytes, tw_buf_bytes(source)));
   if (what & 4) make_request(&bytes);
   if (what & 8) (void)tw_fuzz_edit(r, bytes.ptr, bytes.len);
   s->in_use = true;
-  tw_fuzz_must(tw_channel_accept(&s->config, now_ms, &channel));
-  tw_fuzz_check_peer_error(tw_channel_input(channel, tw_buf_bytes(&bytes), now_ms, &taken));
+  tw_fuzz_must(tw_channel_accept(&s->config, wire.now_ms, &channel));
+  tw_fuzz_check_peer_error(tw_channel_input(channel, tw_buf_bytes(&bytes), wire.now_ms, &taken));
   TW_FUZZ_ASSERT(!tw_channel_established(channel) && !tw_channel_unsaved(channel) && tw_channel_data(channel).len == 0);
   tw_channel_free(channel);
   s->in_use = false;
@@ -550,7 +294,7 @@ static void load_damaged(side *s, tw_reader *r) {
   (void)tw_fuzz_edit(r, saved.ptr, saved.len < 100 ? saved.len : 100);
   tw_channel_config config = s->config;
   config.resume = tw_buf_bytes(&saved);
-  const tw_err err = tw_channel_connect(&config, now_ms, &channel);
+  const tw_err err = tw_channel_connect(&config, wire.now_ms, &channel);
   TW_FUZZ_ASSERT(tw_err_class_of(err) != TW_CLASS_INTERNAL && tw_err_class_of(err) != TW_CLASS_CALLER);
   TW_FUZZ_ASSERT((err == TW_OK) == (channel != NULL));
   tw_channel_free(channel);
@@ -563,21 +307,21 @@ static void fail_in(tw_reader *r);
 static void act_on(side *s, uint8_t action, tw_reader *r) {
   switch (action) {
   case 0:
-  case 1: write_copy(s, tw_read_u16(r)); break;
-  case 2: write_in_place(s, tw_read_u16(r)); break;
-  case 3: note(s, tw_channel_rekey(s->channel, now_ms)); break;
-  case 4: (void)send(s, tw_read_u16(r)); break;
-  case 5: (void)arrive(s, tw_read_u16(r), false); break;
-  case 6: (void)arrive(s, tw_read_u16(r), true); break;
-  case 7: take_data(s, tw_read_u16(r)); break;
+  case 1: side_write(s, tw_read_u16(r)); break;
+  case 2: side_write_in_place(s, tw_read_u16(r)); break;
+  case 3: side_note(s, tw_channel_rekey(s->channel, wire.now_ms)); break;
+  case 4: (void)side_send(s, tw_read_u16(r)); break;
+  case 5: (void)side_arrive(s, tw_read_u16(r), false); break;
+  case 6: (void)side_arrive(s, tw_read_u16(r), true); break;
+  case 7: side_take_data(s, tw_read_u16(r)); break;
   case 8:
-    now_ms += (uint64_t)tw_read_u8(r) * 500;
-    note(s, tw_channel_tick(s->channel, now_ms));
+    wire.now_ms += (uint64_t)tw_read_u8(r) * 500;
+    side_note(s, tw_channel_tick(s->channel, wire.now_ms));
     /* What was due is done: whoever waits for the deadline does not spin. */
-    TW_FUZZ_ASSERT(tw_channel_deadline(s->channel) > now_ms);
+    TW_FUZZ_ASSERT(tw_channel_deadline(s->channel) > wire.now_ms);
     break;
   case 9:
-  case 10: run((size_t)tw_read_u16(r) + 1); break;
+  case 10: wire_run(&wire, (size_t)tw_read_u16(r) + 1); break;
   case 11: close_side(s); break;
   case 12: change(s, r); break;
   case 13: change_records(s, r); break;
@@ -588,17 +332,17 @@ static void act_on(side *s, uint8_t action, tw_reader *r) {
   case 18: end_stream(s); break;
   case 20:
   case 21: reopen(s); break;
-  case 22: save(s); break;
+  case 22: side_save(s); break;
   case 23: s->slow = !s->slow; break;
   case 24:
   case 25: attack(s, r); break;
   case 26: load_damaged(s, r); break;
   case 27:
     reopen(s);
-    write_copy(s, tw_read_u16(r));
+    side_write(s, tw_read_u16(r));
     break;
   default:
-    clean = false;
+    wire.clean = false;
     tw_channel_abort(s->channel, TW_ERR_CREDENTIAL);
     break;
   }
@@ -617,35 +361,35 @@ static void act(tw_reader *r) {
   const uint8_t action = tw_read_u8(r);
   act_on(&sides[action >> 7], action % 28, r);
   for (size_t i = 0; i < 2; i++) {
-    take_events(&sides[i]);
-    if (!sides[i].slow) save(&sides[i]);
+    side_take_events(&sides[i]);
+    if (!sides[i].slow) side_save(&sides[i]);
   }
-  check_agreement();
+  wire_check_agreement(&wire);
 }
 
 /* Everything still under way arrives, both close, and nothing is left open. */
 static void finish(void) {
   sides[0].slow = sides[1].slow = false;
-  run(SIZE_MAX);
+  wire_run(&wire, SIZE_MAX);
   for (size_t i = 0; i < 2; i++) close_side(&sides[i]);
-  run(SIZE_MAX);
-  for (size_t i = 0; i < 2; i++) check_integrity(&sides[i]);
-  for (size_t i = 0; i < 2 && clean; i++) {
+  wire_run(&wire, SIZE_MAX);
+  for (size_t i = 0; i < 2; i++) side_check_integrity(&sides[i]);
+  for (size_t i = 0; i < 2 && wire.clean; i++) {
     TW_FUZZ_ASSERT(sides[i].heard_end && sides[i].reason == TW_OK);
-    TW_FUZZ_ASSERT(sides[i].received == other(&sides[i])->written.len);
+    TW_FUZZ_ASSERT(sides[i].received == sides[i].other->written.len);
   }
   for (size_t i = 0; i < 2; i++) {
     if (sides[i].ended) continue;
-    note(other(&sides[i]), tw_channel_input_end(other(&sides[i])->channel, now_ms));
-    take_events(other(&sides[i]));
+    side_note(sides[i].other, tw_channel_input_end(sides[i].other->channel, wire.now_ms));
+    side_take_events(sides[i].other);
   }
 }
 
 static void begin(uint8_t settings) {
   static const uint64_t bytes[] = {0, 1, 1000, 20000};
-  now_ms = UINT64_C(1750000000000);
-  clean = true;
-  resumed = rogue = false;
+  wire.now_ms = UINT64_C(1750000000000);
+  wire.clean = true;
+  wire.resumed = rogue = false;
   for (size_t i = 0; i < 2; i++) {
     side *s = &sides[i];
     s->options = tw_channel_options_default;
@@ -657,47 +401,22 @@ static void begin(uint8_t settings) {
     s->options.handshake_timeout_ms = settings & 64 ? 5000 : 0;
     s->config.options = &s->options;
     s->barred = SIZE_MAX;
-    tw_fuzz_must(i == 0 ? tw_channel_connect(&s->config, now_ms, &s->channel)
-                        : tw_channel_accept(&s->config, now_ms, &s->channel));
+    tw_fuzz_must(i == 0 ? tw_channel_connect(&s->config, wire.now_ms, &s->channel)
+                        : tw_channel_accept(&s->config, wire.now_ms, &s->channel));
   }
   if (settings & 128) return;
-  run(SIZE_MAX);
+  wire_run(&wire, SIZE_MAX);
   TW_FUZZ_ASSERT(sides[0].heard_established && sides[1].heard_established);
-}
-
-static void clear(void) {
-  for (size_t i = 0; i < 2; i++) {
-    side *s = &sides[i];
-    tw_channel_free(s->channel);
-    tw_buf_clear(&s->written);
-    tw_buf_clear(&s->genuine);
-    tw_buf_clear(&s->pipe);
-    tw_buf_clear(&s->arrived);
-    tw_buf_clear(&s->said);
-    tw_buf_clear(&s->disk);
-    tw_buf_clear(&recorded[i]);
-    const side fresh = {.party = s->party, .config = s->config};
-    *s = fresh;
-  }
 }
 
 static void seed(const char *name, tw_bytes actions) { tw_fuzz_write_seed(name, actions); }
 
 /* An action of the first side is its number, of the second its number + 140, a multiple of 28. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) { /* NOLINT: the prototype that libFuzzer gives */
-  static const char *const names[] = {"alice", "bob"};
   (void)argc;
   (void)argv;
   tw_fuzz_restart_apart();
-  for (size_t i = 0; i < 2; i++) {
-    tw_fuzz_party_init(&sides[i].party, names[i]);
-    sides[i].config = (tw_channel_config){.clients = sides[i].party.clients,
-                                          .client_count = 1,
-                                          .parameters = i == 0 ? TW_LITERAL("one") : TW_NO_BYTES,
-                                          .durable = true,
-                                          .session = find_session,
-                                          .session_ctx = &sides[i]};
-  }
+  wire_init(&wire);
   if (tw_fuzz_seed_folder() == NULL) return 0;
   seed("data", TW_LITERAL("\x00\x00\x10\x00\x8c\x00\x20\x09\x01\x00\x0b\x09\xff\xff\x97"));
   seed("pieces",
@@ -744,6 +463,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   begin(tw_read_u8(&r));
   for (size_t i = 0; i < ACTIONS && tw_reader_more(&r); i++) act(&r);
   finish();
-  clear();
+  wire_clear(&wire);
+  for (size_t i = 0; i < 2; i++) tw_buf_clear(&recorded[i]);
   return 0;
 }

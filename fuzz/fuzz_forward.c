@@ -64,6 +64,16 @@ static void take(world *w, tw_reader *r) {
   w->received += size == 0 || by == 0 ? 1 : (size + by - 1) / by;
 }
 
+/* The answer to a keepalive is in the keepalive's place: a zero and the session. */
+static void look_at_answer(const tw_forward_message *m) {
+  TW_FUZZ_ASSERT(m->bytes == m->packets * (uint32_t)TW_FORWARD_ECHO && m->tos == 0);
+  for (uint32_t i = 0; i < m->packets; i++) {
+    const struct iovec packet = tw_forward_packet(m, i);
+    tw_reader r = tw_reader_of(TW_BYTES(packet.iov_base, packet.iov_len));
+    TW_FUZZ_ASSERT(packet.iov_len == TW_FORWARD_ECHO && tw_read_u32(&r) == 0);
+  }
+}
+
 /* All that goes out goes to where a token came from, and may be read. */
 static void send(world *w, uint8_t how) {
   int64_t budget = 1 + how * INT64_C(16);
@@ -85,6 +95,7 @@ static void send(world *w, uint8_t how) {
       bytes += (uint32_t)m->parts[p].iov_len;
     }
     TW_FUZZ_ASSERT(bytes == m->bytes && bytes <= TW_FORWARD_MESSAGE_MAX);
+    if (m->destination == m->client_number && m->from == m->client) look_at_answer(m);
     w->sent += m->packets;
   }
   if (how % 3 == 0) tw_forward_sent(w->forward, count / 2);

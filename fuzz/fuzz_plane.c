@@ -47,7 +47,7 @@ static tw_udp_address datagram_from;
 static uint8_t datagram_tos;
 static uint8_t last[DATAGRAM_MAX]; /* for once more */
 static size_t last_len;
-static uint64_t sent;
+static uint64_t sent, keepalives;
 
 static tw_udp_address address_of(uint8_t who) {
   tw_udp_address a = {.in4 = {.sin_family = AF_INET, .sin_port = htons(9420)}};
@@ -433,8 +433,11 @@ static void change_ways(tw_reader *r) {
   case 5: tw_plane_greet_relay(plane, TW_LITERAL("sixteen bytes ...")); break;
   case 6: tw_plane_greet_relay(plane, TW_LITERAL("sixteen bytes ..")); break;
   default:
-    if (how > 127) tw_plane_reset_paths(plane);
     tw_plane_roster_changed(plane);
+    if (how < 128) break;
+    tw_plane_greet_relay(plane, TW_NO_BYTES);
+    keepalives++;
+    tw_plane_reset_paths(plane);
     break;
   }
 }
@@ -478,6 +481,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   sign = size % 2 != 0;
   sends_left = UINT32_MAX;
   last_len = datagram_len = 0;
+  keepalives = 0;
   make_nodes();
   tw_reader r = tw_reader_of(TW_BYTES(data, size));
   for (int i = 0; i < STEPS_MAX && tw_reader_more(&r); i++) step(&r);
@@ -486,6 +490,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   TW_FUZZ_ASSERT(tw_plane_from_tun(plane, now) == TW_OK);
   TW_FUZZ_ASSERT(!tw_plane_is_blocked(plane));
   look_at_device();
+  TW_FUZZ_ASSERT(tw_plane_echoes(plane) <= keepalives);
   tw_plane_free(plane);
   plane = NULL;
   tw_sas_free(sas);

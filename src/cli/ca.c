@@ -25,7 +25,8 @@ static tw_err take_operand(tw_ca_order *o, const char *value, tw_report *report)
   return TW_OK;
 }
 
-static tw_err take(tw_ca_order *o, int which, const char *value, tw_report *report) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  tw_ca_order *o = ctx;
   uint64_t number = 0;
   switch (which) {
   case NAME: o->name = value; return TW_OK;
@@ -42,18 +43,6 @@ static tw_err take(tw_ca_order *o, int which, const char *value, tw_report *repo
   case OUT: o->out = value; return TW_OK;
   case CSR: o->csr = value; return TW_OK;
   default: return take_operand(o, value, report);
-  }
-}
-
-static tw_exit parse(const char *const *words, tw_ca_order *o) {
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
-  tw_report report;
-  int which;
-  const char *value;
-  for (;;) {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which == TW_OPTION_END) return TW_EXIT_OK;
-    if (take(o, which, value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   }
 }
 
@@ -83,7 +72,7 @@ static tw_exit open_and_run(size_t act, const tw_ca_order *o) {
 static tw_exit run(const char *const *words) {
   tw_ca_order o = {.act = words[0], .crl_seconds = CRL_DAYS_DEFAULT * (uint64_t)TW_CA_DAY};
   if (words[0] == NULL) return tw_cli_fail(TW_EXIT_USAGE, "ca needs one of: init, issue, revoke, crl, show");
-  const tw_exit code = parse(words + 1, &o);
+  const tw_exit code = tw_cli_options(words + 1, options, OPTION_COUNT, take, &o);
   if (code != TW_EXIT_OK) return code;
   for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
     if (strcmp(acts[i].name, o.act) != 0) continue;

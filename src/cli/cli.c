@@ -22,6 +22,19 @@ tw_exit tw_cli_fail(tw_exit code, const char *format, ...) {
   return tw_cli_report(code, &report);
 }
 
+tw_exit tw_cli_options(const char *const *words, const tw_option *options, int count, tw_cli_take take, void *ctx) {
+  tw_option_scan scan = {words, options, count, false};
+  tw_report report = {"out of memory"};
+  int which;
+  const char *value;
+  for (;;) {
+    tw_err err = tw_option_next(&scan, &which, &value, &report);
+    if (err == TW_OK && which == TW_OPTION_END) return TW_EXIT_OK;
+    if (err == TW_OK) err = take(ctx, which, value, &report);
+    if (err != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
+  }
+}
+
 bool tw_cli_write(int fd, tw_bytes bytes) {
   while (bytes.len > 0) {
     const ssize_t written = write(fd, bytes.ptr, bytes.len);

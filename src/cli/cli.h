@@ -35,6 +35,10 @@ extern const tw_verb tw_verb_check;
 tw_exit tw_cli_fail(tw_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** The report of a failed call likewise. */
 tw_exit tw_cli_report(tw_exit code, const tw_report *report);
+/** What a verb makes of an option's value, or of a word (TW_OPTION_OPERAND). TW_ERR_ARGUMENT with a report. */
+typedef tw_err (*tw_cli_take)(void *ctx, int which, const char *value, tw_report *report);
+/** Has `take` have all `words` (NULL at the end) in turn; reports the first that is wrong. */
+tw_exit tw_cli_options(const char *const *words, const tw_option *options, int count, tw_cli_take take, void *ctx);
 /** All of `bytes` to a descriptor; false with errno set. */
 bool tw_cli_write(int fd, tw_bytes bytes);
 /** Text to stdout; an exit code, since even that can fail. */

@@ -13,27 +13,30 @@ static const tw_option options[OPTION_COUNT] = {
 enum { RETRY_S = 30 };
 
 typedef struct words_found {
+  tw_serve *serve;
   const char *peer;
   const char *host;
   bool listen;
   bool retry;
 } words_found;
 
-static tw_err take_retry(tw_serve *serve, const char *value, words_found *found, tw_report *report) {
+static tw_err take_retry(words_found *found, const char *value, tw_report *report) {
   uint64_t seconds = 0;
   TW_TRY(tw_option_number("retry", value, 0, 365 * 24 * 3600, false, &seconds, report));
-  serve->service.retry_ms = seconds * 1000;
+  found->serve->service.retry_ms = seconds * 1000;
   found->retry = true;
   return TW_OK;
 }
 
-static tw_err take(tw_serve *serve, int which, const char *value, words_found *found, tw_report *report) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  words_found *found = ctx;
+  tw_serve *serve = found->serve;
   switch (which) {
   case PEER: found->peer = value; return TW_OK;
   case LISTEN:
     found->listen = true;
     return tw_address_parse(value, TW_ADDRESS_LOCAL, 0, &serve->service.accept_at, report);
-  case RETRY: return take_retry(serve, value, found, report);
+  case RETRY: return take_retry(found, value, report);
   case EARLY_DATA: serve->service.early_data = true; return TW_OK;
   case NO_FRESH: serve->no_fresh = true; return TW_OK;
   case TW_OPTION_OPERAND:
@@ -66,16 +69,9 @@ static tw_exit check_identity(tw_serve *serve, const words_found *found) {
 }
 
 static tw_exit parse(tw_serve *serve, const char *const *words, words_found *found) {
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
   tw_report report;
-  int which;
-  const char *value;
-  do {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which != TW_OPTION_END && take(serve, which, value, found, &report) != TW_OK)
-      return tw_cli_report(TW_EXIT_USAGE, &report);
-  } while (which != TW_OPTION_END);
-  const tw_exit code = check_identity(serve, found);
+  tw_exit code = tw_cli_options(words, options, OPTION_COUNT, take, found);
+  if (code == TW_EXIT_OK) code = check_identity(serve, found);
   if (code != TW_EXIT_OK) return code;
   if (found->listen == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "connect needs either --listen ADDR:PORT or --stdio");
@@ -132,7 +128,7 @@ static tw_exit serve_applications(tw_serve *serve, const words_found *found) {
 
 static tw_exit run(const char *const *words) {
   tw_serve serve;
-  words_found found = {0};
+  words_found found = {.serve = &serve};
   tw_serve_init(&serve, true);
   tw_exit code = parse(&serve, words, &found);
   serve.identity.certificates.keep_key = serve.tls.standard;

@@ -10,20 +10,13 @@
 
 static const tw_option options[] = {{"suite", 's', "NAME"}};
 
-static tw_exit parse(const char *const *words, const tw_suite **suite) {
-  tw_option_scan scan = {words, options, 1, false};
-  tw_report report;
-  int which;
-  const char *value;
-  for (;;) {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which == TW_OPTION_END) return TW_EXIT_OK;
-    if (which == TW_OPTION_OPERAND)
-      return tw_cli_fail(TW_EXIT_USAGE, "genkey takes no argument (found '%.60s')", value);
-    *suite = tw_suite_by_name(value);
-    if (*suite == NULL)
-      return tw_cli_fail(TW_EXIT_USAGE, "--suite %.60s: not known; `treewire suites` lists them", value);
-  }
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  const tw_suite **suite = ctx;
+  if (which == TW_OPTION_OPERAND)
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "genkey takes no argument (found '%.60s')", value);
+  *suite = tw_suite_by_name(value);
+  if (*suite != NULL) return TW_OK;
+  return tw_report_fail(report, TW_ERR_ARGUMENT, "--suite %.60s: not known; `treewire suites` lists them", value);
 }
 
 /* `genkey > me.key` under the usual umask makes a file that everyone reads and that `listen` would then refuse. */
@@ -53,7 +46,7 @@ static tw_exit write_key(const tw_env *env, const tw_suite *suite) {
 
 static tw_exit run(const char *const *words) {
   const tw_suite *suite = tw_suite_default();
-  tw_exit code = parse(words, &suite);
+  tw_exit code = tw_cli_options(words, options, 1, take, &suite);
   if (code != TW_EXIT_OK) return code;
   if (isatty(STDOUT_FILENO) == 1)
     return tw_cli_fail(TW_EXIT_USAGE, "a private key does not belong on a terminal: treewire genkey > me.key");

@@ -27,7 +27,8 @@ typedef struct wanted {
 
 /* ---- options ---- */
 
-static tw_err take(wanted *w, int which, const char *value, tw_report *report) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  wanted *w = ctx;
   switch (which) {
   case NAME:
   case CONFIG:
@@ -47,14 +48,8 @@ static tw_err take(wanted *w, int which, const char *value, tw_report *report) {
 }
 
 static tw_exit parse(wanted *w, const char *const *words) {
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
-  tw_report report;
-  int which;
-  const char *value;
-  do {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which != TW_OPTION_END && take(w, which, value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-  } while (which != TW_OPTION_END);
+  const tw_exit code = tw_cli_options(words, options, OPTION_COUNT, take, w);
+  if (code != TW_EXIT_OK) return code;
   return w->token[0] != '\0' ? TW_EXIT_OK : tw_cli_fail(TW_EXIT_USAGE, "join needs the TOKEN of an invitation");
 }
 

@@ -23,11 +23,12 @@ static const tw_option options[OPTION_COUNT] = {TW_SERVE_OPTIONS,
                                                 {"retry-above", 0, "N"},
                                                 TW_LIMIT_OPTIONS};
 
-static tw_err take(tw_serve *serve, int which, const char *value, const char **forward, tw_report *report) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  tw_serve *serve = ctx;
   switch (which) {
   case PEERS: serve->peers_path = value; return TW_OK;
   case BIND: return tw_address_parse(value, TW_ADDRESS_LOCAL, TW_PORT_DEFAULT, &serve->service.accept_at, report);
-  case FORWARD: *forward = value; return tw_address_parse(value, TW_ADDRESS_REMOTE, 0, &serve->service.target, report);
+  case FORWARD: return tw_address_parse(value, TW_ADDRESS_REMOTE, 0, &serve->service.target, report);
   case STANDARD_ANYONE: serve->tls.anyone = true; return TW_OK;
   case RETRY_ABOVE:
     serve->tls.retry_given = true;
@@ -41,23 +42,16 @@ static tw_err take(tw_serve *serve, int which, const char *value, const char **f
 }
 
 static tw_exit parse(tw_serve *serve, const char *const *words) {
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
-  const char *forward = NULL;
   tw_report report;
-  int which;
-  const char *value;
-  do {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which != TW_OPTION_END && take(serve, which, value, &forward, &report) != TW_OK)
-      return tw_cli_report(TW_EXIT_USAGE, &report);
-  } while (which != TW_OPTION_END);
+  const tw_exit code = tw_cli_options(words, options, OPTION_COUNT, take, serve);
+  if (code != TW_EXIT_OK) return code;
   const tw_certificates *certificates = &serve->identity.certificates;
   if (tw_certificates_check(certificates, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   if (serve->key_count == 0 && certificates->cert_path == NULL)
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs --key FILE, or --cert FILE and --cert-key FILE");
   if (serve->peers_path == NULL && certificates->ca_path == NULL)
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs --peers FILE or --ca FILE, or both: who is let in");
-  if ((forward != NULL) == serve->stdio)
+  if ((serve->service.target.host[0] != '\0') == serve->stdio)
     return tw_cli_fail(TW_EXIT_USAGE, "listen needs either --forward HOST:PORT or --stdio");
   if (tw_tls_options_check(&serve->tls, &serve->identity, &report) != TW_OK)
     return tw_cli_report(TW_EXIT_USAGE, &report);

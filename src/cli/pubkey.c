@@ -17,29 +17,23 @@ typedef struct wanted {
   const tw_suite *suite;
 } wanted;
 
-static tw_exit take(int which, const char *value, wanted *want) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  wanted *want = ctx;
   switch (which) {
-  case FINGERPRINT: want->fingerprint = true; return TW_EXIT_OK;
-  case CERT: want->cert = value; return TW_EXIT_OK;
+  case FINGERPRINT: want->fingerprint = true; return TW_OK;
+  case CERT: want->cert = value; return TW_OK;
   case SUITE:
     want->suite = tw_suite_by_name(value);
-    if (want->suite != NULL) return TW_EXIT_OK;
-    return tw_cli_fail(TW_EXIT_USAGE, "--suite %.60s: not known; `treewire suites` lists them", value);
-  default: return tw_cli_fail(TW_EXIT_USAGE, "pubkey reads standard input: treewire pubkey < %.60s", value);
+    if (want->suite != NULL) return TW_OK;
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "--suite %.60s: not known; `treewire suites` lists them", value);
+  default:
+    return tw_report_fail(report, TW_ERR_ARGUMENT, "pubkey reads standard input: treewire pubkey < %.60s", value);
   }
 }
 
 static tw_exit parse(const char *const *words, wanted *want) {
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
-  tw_report report;
-  int which;
-  const char *value;
-  for (;;) {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which == TW_OPTION_END) break;
-    const tw_exit code = take(which, value, want);
-    if (code != TW_EXIT_OK) return code;
-  }
+  const tw_exit code = tw_cli_options(words, options, OPTION_COUNT, take, want);
+  if (code != TW_EXIT_OK) return code;
   if (want->suite == NULL || want->cert != NULL) return TW_EXIT_OK;
   return tw_cli_fail(TW_EXIT_USAGE, "--suite needs --cert (the suite of a private key is in the key)");
 }

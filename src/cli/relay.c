@@ -102,7 +102,8 @@ static tw_err take_quota(tw_relay_run *run, int which, const char *value, tw_rep
   }
 }
 
-static tw_err take(tw_relay_run *run, int which, const char *value, tw_report *report) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  tw_relay_run *run = ctx;
   tw_serve *serve = &run->serve;
   uint64_t seconds = 0;
   if (which >= MAX_CLIENTS && which <= PACKET_RATE) return take_quota(run, which, value, report);
@@ -133,15 +134,9 @@ static tw_err take(tw_relay_run *run, int which, const char *value, tw_report *r
 
 static tw_exit parse(tw_relay_run *run, const char *const *words) {
   const tw_serve *serve = &run->serve;
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
   tw_report report;
-  int which;
-  const char *value;
-  do {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which != TW_OPTION_END && take(run, which, value, &report) != TW_OK)
-      return tw_cli_report(TW_EXIT_USAGE, &report);
-  } while (which != TW_OPTION_END);
+  const tw_exit code = tw_cli_options(words, options, OPTION_COUNT, take, run);
+  if (code != TW_EXIT_OK) return code;
   const tw_certificates *certificates = &serve->identity.certificates;
   if (tw_certificates_check(certificates, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
   if (serve->key_count == 0 && certificates->cert_path == NULL)

@@ -17,11 +17,12 @@ static const tw_option options[OPTION_COUNT] = {
 
 typedef struct up {
   tw_node_run run;
-  bool foreground;
+  bool named, foreground;
   uint64_t wait_s;
 } up;
 
-static tw_err take(up *u, int which, const char *value, bool *named, tw_report *report) {
+static tw_err take(void *ctx, int which, const char *value, tw_report *report) {
+  up *u = ctx;
   switch (which) {
   case FOREGROUND: u->foreground = true; return TW_OK;
   case WAIT: return tw_option_number("wait", value, 0, 86400, false, &u->wait_s, report);
@@ -29,23 +30,15 @@ static tw_err take(up *u, int which, const char *value, bool *named, tw_report *
   case VERBOSE: u->run.verbose = true; return TW_OK;
   default: break;
   }
-  if (*named) return tw_report_fail(report, TW_ERR_ARGUMENT, "up takes one NAME or FILE (found '%.60s', too)", value);
-  *named = true;
+  if (u->named) return tw_report_fail(report, TW_ERR_ARGUMENT, "up takes one NAME or FILE (found '%.60s', too)", value);
+  u->named = true;
   return tw_node_file_of(value, &u->run.file, report);
 }
 
 static tw_exit parse(up *u, const char *const *words) {
-  tw_option_scan scan = {words, options, OPTION_COUNT, false};
-  tw_report report;
-  int which;
-  const char *value;
-  bool named = false;
-  do {
-    if (tw_option_next(&scan, &which, &value, &report) != TW_OK) return tw_cli_report(TW_EXIT_USAGE, &report);
-    if (which != TW_OPTION_END && take(u, which, value, &named, &report) != TW_OK)
-      return tw_cli_report(TW_EXIT_USAGE, &report);
-  } while (which != TW_OPTION_END);
-  return named ? TW_EXIT_OK : tw_cli_fail(TW_EXIT_USAGE, "up needs a NAME or a FILE");
+  const tw_exit code = tw_cli_options(words, options, OPTION_COUNT, take, u);
+  if (code != TW_EXIT_OK) return code;
+  return u->named ? TW_EXIT_OK : tw_cli_fail(TW_EXIT_USAGE, "up needs a NAME or a FILE");
 }
 
 /* The child's first word: that it is ready, or its end. */

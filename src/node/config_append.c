@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "node/config_index.h"
 #include "node/config_parts.h"
 #include "node/config_value.h"
 
@@ -38,30 +39,13 @@ static bool same_key(const tw_node_key *a, const tw_fingerprint *b) {
   return a->given && memcmp(&a->fingerprint, b, sizeof *b) == 0;
 }
 
-static const tw_node_peer *find_key(const tw_node_config *config, const tw_fingerprint *key) {
-  for (size_t i = 0; i < config->peer_count; i++)
-    if (same_key(&config->peers[i].key, key)) return &config->peers[i];
-  return NULL;
+static size_t find_text(const tw_config_index *index, tw_config_trait trait, const char *text) {
+  if (text == NULL) return TW_NODE_NONE;
+  return tw_config_index_find(index, trait, TW_BYTES((const uint8_t *)text, strlen(text)));
 }
 
-/* The [Peer] of that certificate's name. */
-static tw_node_peer *find_certificate(tw_node_config *config, const char *name) {
-  for (size_t i = 0; name != NULL && i < config->peer_count; i++) {
-    tw_node_peer *peer = &config->peers[i];
-    if (peer->origin == TW_NODE_FROM_FILE && peer->certificate != NULL && strcmp(peer->certificate, name) == 0)
-      return peer;
-  }
-  return NULL;
-}
-
-static bool has_label(const tw_node_config *config, const char *name) {
-  char room[TW_FINGERPRINT_TEXT];
-  for (size_t i = 0; i < config->peer_count; i++)
-    if (strcmp(tw_node_peer_label(&config->peers[i], room), name) == 0) return true;
-  return false;
-}
-
-static const char *why_not_theirs(const tw_node_config *config, const tw_prefix *prefix) {
+static const char *why_not_theirs(const tw_config_index *index, const tw_prefix *prefix) {
+  const tw_node_config *config = index->config;
   const tw_node_prefixes *own = &config->interface.addresses;
   for (size_t i = 0; i < own->count; i++) {
     const tw_prefix host = tw_prefix_host(&own->list[i].prefix);
@@ -71,26 +55,23 @@ static const char *why_not_theirs(const tw_node_config *config, const tw_prefix 
         tw_prefix_compare(&last, prefix) == 0)
       return "a broadcast address";
   }
-  for (size_t i = 0; i < config->peer_count; i++) {
-    const tw_node_prefixes *allowed = &config->peers[i].allowed;
-    for (size_t k = 0; k < allowed->count; k++)
-      if (tw_prefix_compare(&allowed->list[k].prefix, prefix) == 0) return "another peer's already";
-  }
-  return NULL;
+  const tw_bytes bytes = TW_BYTES((const uint8_t *)prefix, sizeof *prefix);
+  return tw_config_index_find(index, TW_CONFIG_TRAIT_PREFIX, bytes) == TW_NODE_NONE ? NULL : "another peer's already";
 }
 
 /* ---- one more ---- */
 
-static void leave_out(const tw_node_config *config, tw_node_peer *peer, const char *label, tw_problems *told) {
+static void leave_out(const tw_config_index *index, tw_node_peer *peer, const char *label, tw_problems *told) {
+  const tw_node_config *config = index->config;
   size_t kept = 0;
-  if (peer->name != NULL && has_label(config, peer->name)) {
+  if (find_text(index, TW_CONFIG_TRAIT_LABEL, peer->name) != TW_NODE_NONE) {
     tw_problems_add(told, config->source, 0, "'%s' is another peer's Name already", peer->name);
     tw_alloc_free(config->alloc, peer->name);
     peer->name = NULL;
   }
   for (size_t i = 0; i < peer->allowed.count; i++) {
     const tw_prefix *prefix = &peer->allowed.list[i].prefix;
-    const char *why = why_not_theirs(config, prefix);
+    const char *why = why_not_theirs(index, prefix);
     char shown[TW_PREFIX_TEXT];
     tw_prefix_format(prefix, shown);
     if (why == NULL)
@@ -101,14 +82,17 @@ static void leave_out(const tw_node_config *config, tw_node_peer *peer, const ch
   peer->allowed.count = kept;
 }
 
-static tw_err append(tw_node_config *config, const tw_node_peer *peer, const char *label, tw_problems *told) {
+static tw_err append(tw_config_index *index, const tw_node_peer *peer, const char *label, tw_problems *told) {
+  tw_node_config *config = index->config;
   tw_node_peer *added = NULL;
   tw_node_peer copy;
+  TW_TRY(tw_config_index_reserve(index, peer));
   TW_TRY(tw_node_peer_copy(config->alloc, peer, &copy));
-  leave_out(config, &copy, label, told);
+  leave_out(index, &copy, label, told);
   const tw_err err = tw_config_add_peer(config, &added);
   if (err == TW_OK) {
     *added = copy;
+    tw_config_index_add(index, config->peer_count - 1);
     return TW_OK;
   }
   tw_node_peer_clear(config->alloc, &copy);
@@ -117,25 +101,46 @@ static tw_err append(tw_node_config *config, const tw_node_peer *peer, const cha
   return TW_OK;
 }
 
-tw_err tw_node_config_append_peer(tw_node_config *config, const tw_fingerprint *own, const tw_node_peer *peer,
-                                  tw_problems *told) {
+/* A [Peer] of the certificate's name gets the key, unless it has one. */
+static tw_err give_key(tw_config_index *index, size_t listed, const tw_node_peer *peer, const char *label,
+                       tw_problems *told) {
+  tw_node_config *config = index->config;
+  tw_node_peer *there = &config->peers[listed];
+  if (listed == config->self || there->key.given) {
+    tw_problems_add(told, config->source, there->line, "%s is left out: there is another key for that name", label);
+    return TW_OK;
+  }
+  TW_TRY(tw_config_index_reserve(index, there));
+  there->key = peer->key;
+  tw_config_index_add(index, listed);
+  return TW_OK;
+}
+
+tw_err tw_config_index_append(tw_config_index *index, const tw_fingerprint *own, const tw_node_peer *peer,
+                              tw_problems *told) {
+  const tw_node_config *config = index->config;
   char room[TW_FINGERPRINT_TEXT];
   const char *label = tw_node_peer_label(peer, room);
   if (!peer->key.given) return TW_ERR_ARGUMENT;
   if (same_key(&peer->key, own)) return TW_OK;
-  const tw_node_peer *there = find_key(config, &peer->key.fingerprint);
-  if (there != NULL) {
+  const size_t there = tw_config_index_find(index, TW_CONFIG_TRAIT_KEY, TW_ARRAY(peer->key.fingerprint.digest));
+  if (there != TW_NODE_NONE) {
     char other[TW_FINGERPRINT_TEXT];
-    const char *name = tw_node_peer_label(there, other);
+    const char *name = tw_node_peer_label(&config->peers[there], other);
     if (strcmp(name, label) != 0)
-      tw_problems_add(told, config->source, there->line, "%s is left out: its key is that of %s", label, name);
+      tw_problems_add(told, config->source, config->peers[there].line, "%s is left out: its key is that of %s", label,
+                      name);
     return TW_OK;
   }
-  tw_node_peer *listed = find_certificate(config, peer->certificate);
-  if (listed == NULL) return append(config, peer, label, told);
-  if (listed == (config->self == TW_NODE_NONE ? NULL : &config->peers[config->self]) || listed->key.given)
-    tw_problems_add(told, config->source, listed->line, "%s is left out: there is another key for that name", label);
-  else
-    listed->key = peer->key;
-  return TW_OK;
+  const size_t listed = find_text(index, TW_CONFIG_TRAIT_CERTIFICATE, peer->certificate);
+  return listed == TW_NODE_NONE ? append(index, peer, label, told) : give_key(index, listed, peer, label, told);
+}
+
+tw_err tw_node_config_append_peer(tw_node_config *config, const tw_fingerprint *own, const tw_node_peer *peer,
+                                  tw_problems *told) {
+  tw_config_index index;
+  TW_TRY(tw_config_index_open(config, &index));
+  const tw_err err = tw_config_index_append(&index, own, peer, told);
+  tw_config_index_close(&index);
+  return err;
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "codec/reader.h"
 #include "codec/writer.h"
+#include "node/config_index.h"
 #include "node/config_value.h"
 #include "node/ini.h"
 #include "x509/x509.h"
@@ -335,9 +336,11 @@ tw_err tw_learned_append(const tw_learned *learned, const tw_fingerprint *own, t
   if (order == NULL) return TW_ERR_NO_MEMORY;
   for (size_t i = 0; i < learned->count; i++) order[i].peer = &learned->list[i];
   qsort(order, learned->count, sizeof *order, by_time);
-  tw_err err = TW_OK;
+  tw_config_index index;
+  tw_err err = tw_config_index_open(config, &index);
   for (size_t i = 0; err == TW_OK && i < learned->count; i++)
-    err = tw_node_config_append_peer(config, own, &order[i].peer->peer, told);
+    err = tw_config_index_append(&index, own, &order[i].peer->peer, told);
+  tw_config_index_close(&index);
   tw_alloc_free(learned->alloc, order);
   return err;
 }

@@ -55,7 +55,7 @@ TW_MUST_USE tw_err tw_learned_put(tw_learned *learned, const tw_learned_peer *pe
 /** Also what is not there. The store's errors. */
 TW_MUST_USE tw_err tw_learned_remove(tw_learned *learned, const tw_fingerprint *key, tw_report *report);
 
-/** All of them by tw_node_config_append_peer, of which the errors are; who was learned first is there first. */
+/** All of them as by tw_node_config_append_peer, of which the errors are; who was learned first is there first. */
 TW_MUST_USE tw_err tw_learned_append(const tw_learned *learned, const tw_fingerprint *own, tw_node_config *config,
                                      tw_problems *told);
 

@@ -122,7 +122,7 @@ void tw_node_after(tw_node *node) {
   tw_node_learn_members(node);
   tw_network_get_status(node->network, &status);
   tw_node_tell_plane(node, status.unwanted ? 0 : status.number); /* 0: nothing goes to all */
-  const bool ready = node->bound && status.state == TW_NETWORK_MEMBER;
+  const bool ready = node->keepalive.bound && status.state == TW_NETWORK_MEMBER;
   if (ready != node->ready) {
     node->ready = ready;
     if (node->setup.ready != NULL) node->setup.ready(node->setup.ctx, ready);
@@ -254,7 +254,6 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   if (node == NULL) return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
   node->setup = *setup;
   node->wall_offset_ms = tw_wall_ms() - uv_now(setup->loop);
-  node->bind_at_ms = UINT64_MAX;
   tw_node_port_init(node);
   set_clients(node);
   tw_report words = {"out of memory"};
@@ -326,7 +325,7 @@ void tw_node_remove(tw_node *node, uint32_t peer) {
 void tw_node_get_status(tw_node *node, tw_node_status *status) {
   tw_node_look_at_packets(node);
   *status = (tw_node_status){.relay_up = node->up,
-                             .relay_bound = node->bound,
+                             .relay_bound = node->keepalive.bound,
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,
                              .signs = tw_sas_signs(node->sas),

@@ -6,6 +6,7 @@
 #include "net/watch.h"
 #include "node/certified.h"
 #include "node/enrol.h"
+#include "node/keepalive.h"
 #include "node/node.h"
 #include "node/packet_thread.h"
 #include "node/peer_map.h"
@@ -61,6 +62,7 @@ struct tw_node {
   tw_packet_thread *packets; /* with the plane */
   tw_node_told told;
   tw_plane_drops seen_drops; /* of the plane, when it was looked at last */
+  uint64_t seen_echoes;      /* likewise */
   tw_plane_peer *seen;       /* likewise */
   tw_control_client *control;
   tw_node_peer_state *peers; /* as in the configuration */
@@ -99,14 +101,10 @@ struct tw_node {
   bool has_binding;
   uint64_t session;
   uint8_t token[TW_CONTROL_TOKEN];
-  bool bound;
+  tw_keepalive keepalive;
+  uint64_t greet_at_ms; /* without a control connection: the relay may still be there for packets */
   tw_udp_address seen_at;
   bool looked;         /* for ways, since our address has changed, of which seen_at does not tell yet */
-  uint64_t bound_ms;   /* when */
-  uint64_t bind_at_ms; /* ask for a binding then */
-  uint32_t bind_tries; /* without effect so far */
-  uint32_t doubts;     /* how often it was asked for since peers do not answer */
-  uint64_t keepalive_at_ms;
   uint64_t located_ms; /* when it was asked last where peers are */
   bool ready;
 };

@@ -151,6 +151,7 @@ static void look(tw_plane *plane, uint64_t now_ms, void *arg) {
   tw_node *node = arg;
   (void)now_ms;
   node->seen_drops = *tw_plane_get_drops(plane);
+  node->seen_echoes = tw_plane_echoes(plane);
   if (node->peer_count > 0) memcpy(node->seen, tw_plane_peer_of(plane, 0), node->peer_count * sizeof *node->seen);
 }
 

@@ -10,8 +10,6 @@
 /* Who is not known to the relay yet is asked for again: soon where there are packets for it. */
 enum { LOCATE_MAX = 1024, LOCATE_AGAIN_MS = 1000, LOCATE_LATER_MS = 30000, LOCATE_WANTED_MS = 10000 };
 enum {
-  BIND_TRIES = 6,    /* then packets do not come through */
-  SILENCE_MS = 3000, /* of a peer that we send to */
   LOOK_MS = 1000,    /* between looks at our own address */
   ANSWER_MS = 10000, /* that the relay has for an answer */
   WAIT_MS = 15000    /* between tries to reach it, at most */
@@ -135,14 +133,6 @@ static uint64_t keepalive_ms(const tw_node *node) {
   return every != 0 ? every : UINT64_MAX / 2;
 }
 
-static void ask_binding(tw_node *node, uint64_t now_ms) {
-  const tw_control_request request = {.type = TW_CONTROL_BIND};
-  (void)ask(node, &request, TW_NODE_ASK_BIND);
-  const uint32_t doublings = node->bind_tries < 6 ? node->bind_tries : 6;
-  node->bind_at_ms = now_ms + (UINT64_C(500) << doublings);
-  if (++node->bind_tries > BIND_TRIES) node->bound = false;
-}
-
 /* The token goes from the socket that packets go by: the relay learns our address from it. */
 static void got_binding(tw_node *node, const tw_control_answer *answer) {
   if (answer == NULL || answer->status != TW_CONTROL_DONE || node->relay_address.any.sa_family == 0) return;
@@ -155,11 +145,7 @@ static void got_binding(tw_node *node, const tw_control_answer *answer) {
 static void bound(tw_node *node, const tw_control_bound *push) {
   if (!node->has_binding || push->session != node->session) return;
   tw_udp_address seen;
-  const uint64_t now = tw_node_now(node);
-  node->bound = true;
-  node->bound_ms = now;
-  node->bind_tries = 0;
-  node->bind_at_ms = now + keepalive_ms(node);
+  tw_keepalive_bound(&node->keepalive, tw_node_now(node));
   if (!udp_address_of(&push->seen, &seen)) return;
   const bool moved = node->seen_at.any.sa_family != 0 && !tw_udp_address_equal(&seen, &node->seen_at);
   node->seen_at = seen;
@@ -175,25 +161,21 @@ static bool is_answered(const tw_node *node, uint64_t now_ms) {
     const tw_plane_peer *peer = &node->seen[i];
     const tw_path *path = &peer->path;
     if (path->is_direct || path->relay_number == 0 || !path->online) continue;
-    if (path->used_ms > peer->heard_ms + SILENCE_MS && now_ms < path->used_ms + SILENCE_MS) return false;
+    if (path->used_ms > peer->heard_ms + TW_KEEPALIVE_SILENCE_MS && now_ms < path->used_ms + TW_KEEPALIVE_SILENCE_MS)
+      return false;
   }
   return true;
 }
 
-/*
- * The relay takes packets from the address alone that is bound, and does not say when they come from another one. So
- * the binding is made anew instead of a keepalive, which does the same for NATs; and sooner where peers do not answer.
- */
 static void look_after_binding(tw_node *node, uint64_t now_ms) {
-  if (!node->bound || node->bind_tries > 0) return;
-  if (is_answered(node, now_ms)) {
-    node->doubts = 0;
-    return;
+  const tw_control_request request = {.type = TW_CONTROL_BIND};
+  tw_keepalive *keepalive = &node->keepalive;
+  tw_keepalive_peers(keepalive, is_answered(node, now_ms), now_ms);
+  switch (tw_keepalive_tick(keepalive, keepalive_ms(node), node->seen_echoes, now_ms)) {
+  case TW_KEEPALIVE_REST: break;
+  case TW_KEEPALIVE_ASK: tw_node_keep_alive(node); break;
+  case TW_KEEPALIVE_BIND: (void)ask(node, &request, TW_NODE_ASK_BIND); break;
   }
-  const uint64_t pause = (uint64_t)SILENCE_MS << (node->doubts < 4 ? node->doubts : 4);
-  if (now_ms < node->bound_ms + pause || node->bind_at_ms <= now_ms) return;
-  node->bind_at_ms = now_ms;
-  node->doubts++;
 }
 
 /* ---- our own address ---- */
@@ -236,16 +218,14 @@ static void look_for_unknown(tw_node *node, uint64_t now_ms) {
 void tw_node_relay_tick(tw_node *node, uint64_t now_ms) {
   look_at_source(node, now_ms);
   if (!node->up) {
-    /* The relay may still be there for packets. */
-    if (node->has_binding && node->keepalive_at_ms <= now_ms) {
+    if (node->has_binding && node->greet_at_ms <= now_ms) {
       tw_node_keep_alive(node);
-      node->keepalive_at_ms = now_ms + keepalive_ms(node);
+      node->greet_at_ms = now_ms + keepalive_ms(node);
     }
     return;
   }
   look_for_unknown(node, now_ms);
   look_after_binding(node, now_ms);
-  if (node->bind_at_ms <= now_ms) ask_binding(node, now_ms);
   if (node->mail_waits) tw_node_fetch(node);
 }
 
@@ -301,11 +281,8 @@ static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   node->generation++;
   node->up = true;
   node->fetching = false;
-  node->bound = false;
+  tw_keepalive_up(&node->keepalive);
   node->has_binding = false;
-  node->bind_tries = 0;
-  node->bind_at_ms = 0;
-  node->doubts = 0;
   tw_node_tell(node, TW_NODE_NOTE, "the relay is there%s", resumed ? ", resumed" : "");
   /* Packets go to where the connection goes: the relay's name may have other addresses, of no use from here. */
   if (tw_control_client_remote(node->control, &node->relay_address) != TW_OK ||
@@ -323,8 +300,8 @@ static void on_down(void *ctx, const tw_control_down *down) {
   tw_node *node = ctx;
   if (node->closing) return;
   node->up = false;
-  node->bound = false;
-  node->keepalive_at_ms = tw_node_now(node);
+  node->keepalive.bound = false;
+  node->greet_at_ms = tw_node_now(node);
   tw_node_tell(node, down->was_up ? TW_NODE_NOTE : TW_NODE_DETAIL, "no relay: %s; again in %.1f s", down->text,
                (double)down->wait_ms / 1000);
   tw_node_after(node);

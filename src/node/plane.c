@@ -185,10 +185,15 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number) { plane->group_
 void tw_plane_clear_relay(tw_plane *plane) { plane->has_relay = false; }
 
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token) {
-  if (token.len > 0) plane->expects_challenge = true;
+  if (token.len > 0)
+    plane->expects_challenge = true;
+  else
+    plane->expects_echo = true;
   tw_plane_tell_relay(plane, token);
   tw_plane_leave(plane);
 }
+
+uint64_t tw_plane_echoes(const tw_plane *plane) { return plane->echoes; }
 
 void tw_plane_tell_relay(tw_plane *plane, tw_bytes what) {
   if (!plane->has_relay || what.len > TW_RELAY_TOKEN) return;

@@ -129,6 +129,8 @@ void tw_plane_set_group_number(tw_plane *plane, uint32_t number);
 void tw_plane_clear_relay(tw_plane *plane);
 /** To the relay, destination 0, with a token or nothing (keepalive). Errors do not matter: it is done again. */
 void tw_plane_greet_relay(tw_plane *plane, tw_bytes token);
+/** How many keepalives the relay has answered: one at most of those since the last answer. */
+uint64_t tw_plane_echoes(const tw_plane *plane);
 /** What we tell other nodes in probes: up to TW_PROBE_TAIL bytes, of which there are none at first. */
 void tw_plane_set_tail(tw_plane *plane, tw_bytes tail);
 /** What peer_of says may have changed. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "codec/reader.h"
 #include "node/plane_internal.h"
 
 _Static_assert((int)TW_TUN_PARTS_MAX >= (int)TW_COALESCE_PIECES, "what is joined fits into one write");
@@ -163,10 +164,20 @@ static bool take_challenge(tw_plane *plane, const uint8_t *packet, size_t len, c
   return true;
 }
 
+/* The relay has heard us from here: nobody else knows our session but who sees our packets. */
+static bool take_echo(tw_plane *plane, const uint8_t *packet, size_t len, const tw_udp_address *from) {
+  tw_reader r = tw_reader_of(TW_BYTES(packet, len));
+  if (len != TW_RELAY_ECHO || tw_read_u32(&r) != 0 || tw_read_u64(&r) != plane->session) return false;
+  if (!plane->has_relay || !plane->expects_echo || !tw_udp_address_equal(from, &plane->relay)) return false;
+  plane->expects_echo = false;
+  plane->echoes++;
+  return true;
+}
+
 /* False: there is no SA for it. */
 static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
   uint32_t spi;
-  if (take_challenge(plane, packet, len, from)) return true;
+  if (take_challenge(plane, packet, len, from) || take_echo(plane, packet, len, from)) return true;
   if (tw_esp_peek(TW_BYTES(packet, len), &spi) != TW_OK) return true; /* a keepalive, or not for us */
   tw_sa_in *sa = tw_sas_in(plane->config.sas, spi);
   if (sa == NULL) return false;

@@ -10,6 +10,8 @@
 enum { TW_RELAY_HEADER = 12, TW_RELAY_TOKEN = 16, TW_PLANE_WAIT_MS = 3000 };
 /* uint32 not_esp = 0; opaque nonce[16]: the relay's answer to a token, which wants the nonce back */
 enum { TW_RELAY_CHALLENGE = 20 };
+/* uint32 not_esp = 0; uint64 session: its answer to a keepalive */
+enum { TW_RELAY_ECHO = 12 };
 #define TW_RELAY_GROUP UINT32_C(0x80000000) /* the top bit of a destination: a group */
 
 /* What is known of a packet that waits. */
@@ -82,6 +84,8 @@ struct tw_plane {
   tw_udp_address relay; /* also of one that is gone */
   uint64_t session;
   bool expects_challenge; /* a token has gone to the relay */
+  bool expects_echo;      /* a keepalive has */
+  uint64_t echoes;        /* were answered */
   uint32_t group_number;
   uint32_t roster; /* what is remembered of peer_of holds for this one; never 0 */
   uint64_t now_ms;

@@ -11,23 +11,25 @@
  *
  *   struct { uint64 session; uint32 destination; opaque packet[]; }
  *
- *   destination 0, no packet          keepalive: the client's address is still in use
+ *   destination 0, no packet          keepalive: the client's address is still in use; it is answered
  *   destination 0, 16 bytes           a bind token: this datagram's source is the client's address from now on
  *   destination 1 … 2^31 - 1          an ESP packet for the client of this number
  *   destination with the top bit set  an ESP packet for all members of the group of this number, but the sender
  *
- * What goes to a client is the ESP packet alone (RFC 3948 section 2.1).
+ * What goes to a client is the ESP packet alone (RFC 3948 section 2.1), or the answer to a keepalive, as long as that:
+ *
+ *   struct { uint32 not_esp = 0; uint64 session; }     (RFC 3948 section 2.2: no SPI is 0)
  *
  * Nothing is sent but to an address that was bound by a token, which was given over the client's control connection,
  * works once and expires. A client could send its token with somebody else's address as the source, so as to have what
  * others send to it go there: so a challenge goes to that address, the one thing that is sent unasked (once for each
  * token, and shorter than that was), and binds it when it comes back from there:
  *
- *   relay to client    struct { uint32 not_esp = 0; opaque nonce[16]; }     (RFC 3948 section 2.2: no SPI is 0)
+ *   relay to client    struct { uint32 not_esp = 0; opaque nonce[16]; }
  *   client to relay    as a token: destination 0, the nonce
  *
  * A datagram counts only if it comes from the address bound to its session. Who can spoof that address and knows the
- * session can use up a client's share, no more.
+ * session can use up a client's share, no more: answers to keepalives are part of it.
  *
  * Datagrams lie in receive slots of the caller's, numbered from 0. Packets stay there: a slot is in use until all that
  * was queued from it has been sent or dropped. Small ones are moved together within it, over their headers, since many
@@ -51,6 +53,7 @@ enum {
   TW_FORWARD_HEADER = 12,           /* bytes: session and destination */
   TW_FORWARD_TOKEN = 16,            /* bytes */
   TW_FORWARD_CHALLENGE = 20,        /* bytes of that datagram */
+  TW_FORWARD_ECHO = 12,             /* bytes of the answer to a keepalive, which has TW_FORWARD_HEADER */
   TW_FORWARD_TOKENS = 2,            /* of one client at a time; one more takes the place of the oldest */
   TW_FORWARD_PACKET_MIN = 8,        /* bytes: SPI and sequence number (RFC 4303 section 2) */
   TW_FORWARD_DATAGRAM_MAX = 65535,  /* bytes in a slot */
@@ -106,7 +109,7 @@ typedef enum tw_forward_reason {
 /** A word or two for logs; static storage, never NULL. */
 const char *tw_forward_reason_text(tw_forward_reason reason);
 
-/** ESP packets and the bytes of them, without headers. */
+/** Packets and the bytes of them, without headers: ESP, and answers to keepalives in what goes out. */
 typedef struct tw_forward_count {
   uint64_t packets;
   uint64_t bytes;
@@ -128,10 +131,10 @@ typedef struct tw_forward_client_stats {
 typedef struct tw_forward_totals {
   tw_forward_count in;                          /* queued */
   tw_forward_count out;                         /* sent, replicas counted */
-  tw_forward_count dropped[TW_FORWARD_REASONS]; /* PUSHED_OUT, GONE, UNSENT: of those in `in`, and replicas */
+  tw_forward_count dropped[TW_FORWARD_REASONS]; /* PUSHED_OUT, GONE, UNSENT: of those in `in`, replicas and answers */
   uint64_t challenged;                          /* tokens that came, and were answered by a challenge */
   uint64_t bound;                               /* addresses that are clients' since then */
-  uint64_t keepalives;
+  uint64_t keepalives;                          /* whose answers were queued */
   uint32_t clients;
   uint32_t groups;
   uint32_t queued; /* runs */

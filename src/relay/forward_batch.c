@@ -20,8 +20,8 @@ enum {
 
 /* The payload of the segment `i` before they are packed. */
 static struct iovec payload(const tw_forward_run *run, uint32_t i) {
-  const size_t len = (size_t)(i + 1U < run->count ? run->segment : run->last) - TW_FORWARD_HEADER;
-  return (struct iovec){run->at + (size_t)i * run->segment + TW_FORWARD_HEADER, len};
+  const size_t len = (size_t)(i + 1U < run->count ? run->segment : run->last) - run->header;
+  return (struct iovec){run->at + (size_t)i * run->segment + run->header, len};
 }
 
 /* Once, however many replicas there are, and only what is sent: nobody needs the headers any more. */
@@ -38,10 +38,10 @@ static void pack(tw_forward_run *run) {
 /* How many there are. */
 static uint32_t put_parts(tw_forward *forward, tw_forward_run *run) {
   struct iovec *parts = &forward->parts[forward->parts_used];
-  if (!run->packed && run->count > 1 && run->segment <= PACK_MAX + TW_FORWARD_HEADER) pack(run);
+  if (!run->packed && run->count > 1 && run->segment <= PACK_MAX + run->header) pack(run);
   const uint32_t count = run->packed ? 1 : run->count;
   if (run->packed)
-    *parts = (struct iovec){run->at + TW_FORWARD_HEADER, tw_forward_run_bytes(run)};
+    *parts = (struct iovec){run->at + run->header, tw_forward_run_bytes(run)};
   else
     for (uint32_t i = 0; i < count; i++) parts[i] = payload(run, i);
   forward->parts_used += count;
@@ -115,7 +115,7 @@ static bool send_to_client(making *m, tw_forward_peer *from) {
     message.run_count++;
     last = run->last;
   }
-  if (message.packets > 1) message.segment = first->segment - (uint32_t)TW_FORWARD_HEADER;
+  if (message.packets > 1) message.segment = (uint32_t)(first->segment - first->header);
   put_message(m, from, to, message, cost);
   for (uint32_t i = 0; i < message.run_count; i++) tw_forward_queue_pop(forward, from); /* the message holds them */
   return true;
@@ -146,7 +146,7 @@ static bool send_to_group(making *m, tw_forward_peer *from) {
                                 .run = number,
                                 .run_count = 1,
                                 .packets = run->count,
-                                .segment = run->count > 1 ? run->segment - (uint32_t)TW_FORWARD_HEADER : 0,
+                                .segment = run->count > 1 ? (uint32_t)(run->segment - run->header) : 0,
                                 .bytes = tw_forward_run_bytes(run),
                                 .tos = run->tos};
   uint32_t at = tw_forward_group_above(group, run->cursor);

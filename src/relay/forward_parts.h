@@ -54,7 +54,8 @@ typedef struct tw_forward_group {
   uint32_t members[]; /* rising */
 } tw_forward_group;
 
-/* Segments of one datagram, next to each other, with the same header, and the same size but the last. */
+/* Segments of one datagram, next to each other, with the same header, and the same size but the last; or the answer to
+ * a keepalive, in its place. */
 typedef struct tw_forward_run {
   uint8_t *at;         /* the first one's header */
   tw_forward_peer *to; /* where the destination is one client */
@@ -66,6 +67,7 @@ typedef struct tw_forward_run {
   uint16_t segment; /* bytes, header included, like the next */
   uint16_t last;
   uint16_t count; /* TW_FORWARD_SEGMENTS_MAX at most */
+  uint8_t header; /* bytes in front of each, which do not go on: TW_FORWARD_HEADER, or 0 */
   uint8_t tos;
   bool packed; /* payloads lie side by side, behind the first one's header */
 } tw_forward_run;
@@ -148,7 +150,7 @@ void tw_forward_runs_release(tw_forward *forward, uint32_t first, uint32_t count
 void tw_forward_turn_over(tw_forward *forward);
 /* Payload bytes of a run. */
 static inline uint32_t tw_forward_run_bytes(const tw_forward_run *run) {
-  return (uint32_t)(run->count - 1) * (uint32_t)(run->segment - TW_FORWARD_HEADER) + run->last - TW_FORWARD_HEADER;
+  return (uint32_t)(run->count - 1) * (uint32_t)(run->segment - run->header) + run->last - run->header;
 }
 /* What it costs to send it once. */
 static inline uint32_t tw_forward_run_cost(const tw_forward_run *run) {

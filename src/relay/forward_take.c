@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "codec/reader.h"
+#include "codec/writer.h"
 #include "relay/forward_parts.h"
 
 enum { REASON_NONE = TW_FORWARD_REASONS, SECOND_NS = 1000000000, AHEAD = 6 /* segments */ };
@@ -87,27 +88,6 @@ static void bind_peer(tw_forward *forward, tw_forward_peer *peer, const tw_forwa
   forward->telling_last = peer;
 }
 
-/* Destination 0. */
-static void take_for_relay(intake *in, tw_forward_peer *from, tw_bytes rest) {
-  tw_forward *forward = in->forward;
-  if (rest.len == TW_FORWARD_TOKEN) {
-    const bool somewhere = in->source->family != 0 && in->source->port != 0;
-    const token_use use = somewhere ? use_token(forward, from, rest, in->source, in->now_us) : TOKEN_BAD;
-    if (use == TOKEN_BINDS) bind_peer(forward, from, in->source, in->now_us);
-    if (use == TOKEN_CHALLENGED) forward->totals.challenged++;
-    if (use == TOKEN_BAD) tw_forward_drop(forward, from, TW_FORWARD_BAD_TOKEN, 1, rest.len);
-    return;
-  }
-  if (!is_from(from, in->source)) {
-    tw_forward_drop(forward, from, TW_FORWARD_WRONG_SOURCE, 1, rest.len);
-  } else if (rest.len > 0) {
-    tw_forward_drop(forward, from, TW_FORWARD_MALFORMED, 1, rest.len);
-  } else {
-    from->heard_us = in->now_us;
-    forward->totals.keepalives++;
-  }
-}
-
 /* ---- runs ---- */
 
 static uint64_t ns_of(const tw_forward_options *options, uint64_t bytes) {
@@ -181,6 +161,50 @@ static unsigned find_destination(intake *in, uint32_t destination) {
   return REASON_NONE;
 }
 
+/* ---- what is for the relay ---- */
+
+/* A keepalive becomes its own answer, which waits for its turn among the client's packets and costs as much as one of
+ * its length. */
+static void answer(intake *in, tw_forward_peer *from, uint8_t *at, uint32_t slot) {
+  tw_forward *forward = in->forward;
+  const tw_forward_run run = {.at = at,
+                              .to = from,
+                              .destination = from->number,
+                              .slot = slot,
+                              .segment = TW_FORWARD_ECHO,
+                              .last = TW_FORWARD_ECHO,
+                              .count = 1};
+  tw_put_u32(at, 0);
+  tw_put_u64(at + 4, from->session);
+  if (within_rate(forward, from, 1, tw_forward_run_cost(&run), in->now_us) == 0)
+    tw_forward_drop(forward, from, TW_FORWARD_OVER_RATE, 1, 0);
+  else if (!tw_forward_queue_add(forward, from, &run))
+    tw_forward_drop(forward, from, TW_FORWARD_OVER_SHARE, 1, 0);
+  else
+    forward->totals.keepalives++;
+}
+
+/* Destination 0. */
+static void take_for_relay(intake *in, tw_forward_peer *from, uint8_t *at, tw_bytes rest, uint32_t slot) {
+  tw_forward *forward = in->forward;
+  if (rest.len == TW_FORWARD_TOKEN) {
+    const bool somewhere = in->source->family != 0 && in->source->port != 0;
+    const token_use use = somewhere ? use_token(forward, from, rest, in->source, in->now_us) : TOKEN_BAD;
+    if (use == TOKEN_BINDS) bind_peer(forward, from, in->source, in->now_us);
+    if (use == TOKEN_CHALLENGED) forward->totals.challenged++;
+    if (use == TOKEN_BAD) tw_forward_drop(forward, from, TW_FORWARD_BAD_TOKEN, 1, rest.len);
+    return;
+  }
+  if (!is_from(from, in->source)) {
+    tw_forward_drop(forward, from, TW_FORWARD_WRONG_SOURCE, 1, rest.len);
+  } else if (rest.len > 0) {
+    tw_forward_drop(forward, from, TW_FORWARD_MALFORMED, 1, rest.len);
+  } else {
+    from->heard_us = in->now_us;
+    answer(in, from, at, slot);
+  }
+}
+
 static void begin_run(intake *in, uint8_t *at, size_t len, uint32_t slot) {
   tw_reader r = tw_reader_of(TW_BYTES(at, len));
   const uint64_t session = tw_read_u64(&r);
@@ -192,7 +216,7 @@ static void begin_run(intake *in, uint8_t *at, size_t len, uint32_t slot) {
   }
   tw_forward_peer *from = tw_forward_table_get(&in->forward->sessions, session);
   if (from != NULL && destination == 0) {
-    take_for_relay(in, from, rest);
+    take_for_relay(in, from, at, rest, slot);
     return;
   }
   in->from = from;
@@ -201,6 +225,7 @@ static void begin_run(intake *in, uint8_t *at, size_t len, uint32_t slot) {
                              .segment = (uint16_t)len,
                              .last = (uint16_t)len,
                              .count = 1,
+                             .header = TW_FORWARD_HEADER,
                              .tos = in->tos};
   in->run.at = at;
   if (from == NULL) {

@@ -9,12 +9,8 @@
 #
 # The nodes have no ways to each other outside.
 #
-# shellcheck disable=SC2154,SC2016,SC2119
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2016,SC2119
+. "$(dirname "$0")/support/network.bash"
 [ -e /proc/net/if_inet6 ] || netns_skip "there is no IPv6 here"
 
 begin() {

@@ -9,12 +9,8 @@
 #   carla 203.0.113.3  ─┤
 #   dora  203.0.113.4  ─┘
 #
-# shellcheck disable=SC2154,SC2016
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2016
+. "$(dirname "$0")/support/network.bash"
 number[dora]=4
 
 ca() { "$TREEWIRE" ca "$@" >ca.out 2>ca.err || die "ca $*: $(cat ca.err)"; }

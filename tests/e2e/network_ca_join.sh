@@ -7,12 +7,8 @@
 #   berta 203.0.113.2  ─┤                                  carla 10.7.0.3 (certified, and nobody lists it)
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck disable=SC2154,SC2016
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2016
+. "$(dirname "$0")/support/network.bash"
 
 ca() { "$TREEWIRE" ca "$@" >ca.out 2>ca.err || die "ca $*: $(cat ca.err)"; }
 ca init ca --name "Test CA"
@@ -29,12 +25,6 @@ configure_ca() { # NAME
     printf '[Relay]\nEndpoint = 203.0.113.10\nName = relay.example\nPublicKey = %s\n' "$relay_key"
     printf '[Network]\nGroup = test\nSuite = %s\nMembers = certified\nAdmit = *.office.example\nAdmins = %s\n' "$suite" "$anna_key"
   } >"$1.conf"
-}
-run() { # STATUS HOST VERB…: what it says is in out and run.err
-  local wanted=$1 host=$2 got=0
-  shift 2
-  on "$host" timeout 60 "$TREEWIRE" "$@" >out 2>run.err </dev/null || got=$?
-  [ "$got" = "$wanted" ] || { cat out run.err; die "treewire $*: exit $got, not $wanted"; }
 }
 
 hosts relay anna berta carla

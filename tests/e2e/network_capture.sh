@@ -8,12 +8,8 @@
 #   berta 203.0.113.2  ─┼─ hub, a wire that captures what comes from each end      inside: 10.7.0.1, .2, .3
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck disable=SC2154,SC2015,SC2016,SC2119
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2015,SC2016,SC2119
+. "$(dirname "$0")/support/network.bash"
 command -v curl >/dev/null || netns_skip "there is no curl here"
 unset http_proxy HTTP_PROXY ALL_PROXY all_proxy
 export LC_ALL=C
@@ -28,13 +24,8 @@ words_of_tcp="what anna has to say to berta by TCP, and to nobody else"
 words_to_all="what anna has to say to everybody in her own network"
 words_outside="what anna says where everybody hears it, without a network"
 
-make_keys
-hosts relay "${nodes[@]}"
-wire hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 capture=hub.pcapng
-addresses
-relay_up
-for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
-members "${nodes[@]}" 3
+on_hub wire capture=hub.pcapng
+all_up "RekeyAfter = 1"
 all_hear
 meet
 

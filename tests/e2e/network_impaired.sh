@@ -8,12 +8,8 @@
 #   berta 203.0.113.2  ─┼─ hub, a wire that loses, doubles, changes and reorders     inside: 10.7.0.1, .2, .3
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck disable=SC2154,SC2015,SC2016,SC2119
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2015,SC2016,SC2119
+. "$(dirname "$0")/support/network.bash"
 ! sanitized || netns_skip "its times are too short for a program under sanitizers"
 command -v curl >/dev/null || netns_skip "there is no curl here"
 unset http_proxy HTTP_PROXY ALL_PROXY all_proxy
@@ -21,13 +17,8 @@ unset http_proxy HTTP_PROXY ALL_PROXY all_proxy
 pair_epoch() { status_field "$1" "peer('$2')->{pair}{epoch}"; } # NAME OTHER
 group_epoch() { status_field anna '$s->{network}{epoch}'; }
 
-make_keys
-hosts relay "${nodes[@]}"
-wire hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 "seed=${TREEWIRE_SEED:-11}"
-addresses
-relay_up
-for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
-members "${nodes[@]}" 3
+on_hub wire "seed=${TREEWIRE_SEED:-11}"
+all_up "RekeyAfter = 1"
 all_hear
 for name in "${nodes[@]}"; do ip -n "$name" link set dev "$name" txqueuelen 10000; done # a busy machine is none of our losses
 meet

@@ -8,12 +8,8 @@
 #   berta 203.0.113.2  ─┼─ hub      inside: anna 10.7.0.1, berta 10.7.0.2, carla 10.7.0.3
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck disable=SC2154,SC2016,SC2119
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2016,SC2119
+. "$(dirname "$0")/support/network.bash"
 
 epoch() { status_field "$1" '$s->{network}{epoch}'; } # NAME
 further() { [ "$(epoch anna)" -ge "$1" ]; }           # EPOCH
@@ -26,13 +22,8 @@ end_relay() {
 }
 copy() { rm -rf "$2" && cp -a "$1" "$2"; } # FROM TO
 
-make_keys
-hosts relay "${nodes[@]}"
-switch hub relay:eth0 anna:eth0 berta:eth0 carla:eth0
-addresses
-relay_up
-for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
-members "${nodes[@]}" 3
+on_hub
+all_up "RekeyAfter = 1"
 meet
 
 end_relay

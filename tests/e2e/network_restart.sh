@@ -9,12 +9,8 @@
 #   carla 203.0.113.3  ─┘
 #
 # TREEWIRE_SEED=number: other moments to be killed at.
-# shellcheck disable=SC2154,SC2015,SC2016,SC2119
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2015,SC2016,SC2119
+. "$(dirname "$0")/support/network.bash"
 RANDOM=${TREEWIRE_SEED:-7}
 echo "seed ${TREEWIRE_SEED:-7}"
 
@@ -31,13 +27,9 @@ epoch() { status_field "$1" '$s->{network}{epoch}'; } # NAME
 a_moment() { sleep "0.$((RANDOM % 900 + 100))"; }
 report() { echo "$SECONDS s: $*"; }
 
-make_keys
-hosts relay "${nodes[@]}"
-wire hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 capture=hub.pcapng
-addresses
-relay_up
-for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1"; up "$name"; done
-all_well 3
+on_hub wire capture=hub.pcapng
+all_up "RekeyAfter = 1"
+meet
 report "all is well"
 
 # ---- killed at random, while numbered datagrams go two ways; each number is sent once ----

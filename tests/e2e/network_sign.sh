@@ -8,12 +8,8 @@
 #   berta 203.0.113.2  ─┼─ hub, a wire that captures      inside: anna 10.7.0.1, berta 10.7.0.2, carla 10.7.0.3
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck disable=SC2154,SC2015,SC2016,SC2119
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2015,SC2016,SC2119
+. "$(dirname "$0")/support/network.bash"
 
 all_can_sign() { # NAME…
   local name
@@ -48,13 +44,8 @@ captured() { # TO SIZE
 # 228 bytes of IP; a signature; ESP fills up to fours with 2 of its own, and has 24 around them
 plain=256 signed=320
 
-make_keys
-hosts relay "${nodes[@]}"
-wire hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 capture=hub.pcapng
-addresses
-relay_up
-for name in "${nodes[@]}"; do configure "$name" "RekeyAfter = 1" "Sign = yes"; up "$name"; done
-members "${nodes[@]}" 3
+on_hub wire capture=hub.pcapng
+all_up "RekeyAfter = 1" "Sign = yes"
 all_can_sign "${nodes[@]}"
 all_hear
 

@@ -7,16 +7,9 @@
 #   berta 203.0.113.2  ─┤
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck disable=SC2119,SC2154  # relay_up takes options, but needs none
-support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
-# shellcheck source-path=SCRIPTDIR source=support/network.bash
-. "$support/network.bash"
-hosts relay "${nodes[@]}"
-switch hub relay:eth0 anna:eth0 berta:eth0 carla:eth0
-addresses
-make_keys
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2119,SC2154
+. "$(dirname "$0")/support/network.bash"
+on_hub
 knows() { # NAME PEER…: its configuration has these peers alone
   local name=$1
   local nodes=("${@:2}")
@@ -26,13 +19,6 @@ knows anna berta
 knows berta anna
 knows carla anna berta
 
-run() { # STATUS HOST VERB…: what it says is in out and run.err
-  local wanted=$1 host=$2 got=0
-  shift 2
-  on "$host" timeout 60 "$TREEWIRE" "$@" >out 2>run.err </dev/null || got=$?
-  [ "$got" = "$wanted" ] || { cat out run.err; die "treewire $*: exit $got, not $wanted"; }
-}
-stands() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null && grep -qE -- "$2" "$1.status"; } # NAME PATTERN
 keep_child() { # of `up`, which stays behind it: ended with the script
   local child
   for child in $(ip netns pids "$1"); do pids+=("$child"); done

@@ -60,6 +60,40 @@ static inline void begin_with(uint64_t seed, uint32_t admins, uint32_t members) 
   expect_agreement(members, 60000, "at first");
 }
 
+/* The first three, all together. */
+static inline void begin_three(uint64_t seed) {
+  begin_world(seed, 0, 0x07);
+  set_rosters(0x07);
+  expect_agreement(0x07, 60000, "at first");
+}
+
+static inline void much_later(int minutes) {
+  for (int i = 0; i < minutes; i++) {
+    pass_time(60000);
+    tick_all();
+    calm();
+  }
+}
+
+static inline void drop_requests(kit_node *n) {
+  while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);
+}
+
+/* It has to come back, and finds the group as `there` says, but with these bytes for GroupInfo and tree: no join is
+ * made of them. */
+static inline void expect_useless(kit_node *n, tw_control_group there, tw_bytes info, tw_bytes tree) {
+  tw_control_answer answer = {.to = TW_CONTROL_GROUP_FIND, .request = 1, .status = TW_CONTROL_DONE};
+  answer.body.group_find = there;
+  answer.body.group_find.group_id = tw_group_id(group_of(0));
+  answer.body.group_find.group_info = info;
+  answer.body.group_find.tree = tree;
+  pass_time(UINT64_C(4) * 3600 * 1000);
+  n->network->finding = n->network->asked_tree = true;
+  tw_network_found(n->network, &answer, world.now_ms);
+  assert_int_not_equal(n->network->pending.kind, TW_NETWORK_PENDING_JOIN);
+  drop_requests(n);
+}
+
 /* A key package of node `i`, as it would leave it at the relay. */
 static inline tw_buf package_made_at(uint32_t i, uint64_t now_ms) {
   tw_buf published = {0};

@@ -1,6 +1,8 @@
 /* Peers that are not in the file: the list in the store, and what of it a configuration takes. SPDX-License-Identifier: Apache-2.0 */
 #include "node/learned.h"
 
+#include <stdio.h>
+
 #include "node/config_kit.h"
 #include "node/config_value.h"
 #include "store/store_kit.h"
@@ -70,16 +72,21 @@ static void load(tw_learned *learned, size_t bad) {
   assert_int_equal(told.count, bad);
 }
 
+static void same_text(const char *a, const char *b) { assert_string_equal(a == NULL ? "-" : a, b == NULL ? "-" : b); }
+
+static void same_node_peer(const tw_node_peer *a, const tw_node_peer *b) {
+  assert_memory_equal(&a->key.fingerprint, &b->key.fingerprint, sizeof a->key.fingerprint);
+  assert_int_equal(a->origin, b->origin);
+  same_text(a->name, b->name);
+  same_text(a->certificate, b->certificate);
+  assert_int_equal(a->allowed.count, b->allowed.count);
+  for (size_t i = 0; i < a->allowed.count; i++)
+    assert_int_equal(tw_prefix_compare(&a->allowed.list[i].prefix, &b->allowed.list[i].prefix), 0);
+}
+
 static void same_peer(const tw_learned_peer *a, const tw_learned_peer *b) {
-  assert_memory_equal(&a->peer.key.fingerprint, &b->peer.key.fingerprint, sizeof a->peer.key.fingerprint);
-  assert_int_equal(a->peer.origin, b->peer.origin);
+  same_node_peer(&a->peer, &b->peer);
   assert_int_equal(a->learned_at, b->learned_at);
-  assert_string_equal(a->peer.name == NULL ? "-" : a->peer.name, b->peer.name == NULL ? "-" : b->peer.name);
-  assert_string_equal(a->peer.certificate == NULL ? "-" : a->peer.certificate,
-                      b->peer.certificate == NULL ? "-" : b->peer.certificate);
-  assert_int_equal(a->peer.allowed.count, b->peer.allowed.count);
-  for (size_t i = 0; i < a->peer.allowed.count; i++)
-    assert_int_equal(tw_prefix_compare(&a->peer.allowed.list[i].prefix, &b->peer.allowed.list[i].prefix), 0);
   tw_test_same(tw_buf_bytes(&a->certificates), tw_buf_bytes(&b->certificates));
 }
 
@@ -362,6 +369,86 @@ static void all_are_appended_in_the_order_in_which_they_were_learned(void **stat
   tw_learned_clear(&learned);
 }
 
+enum { MANY = 300 };
+#define FILE_OF_MANY LISTED "[Peer]\nCertificate = c4.example\nAllowedIPs = 10.7.1.3/32\n"
+
+/* They have so few keys, names and addresses that much is somebody's already, as what the file has is. */
+static void make_many(tw_learned_peer list[MANY]) {
+  for (size_t i = 0; i < MANY; i++) {
+    char name[16];
+    char certificate[24];
+    char prefix[24];
+    assert_true(snprintf(name, sizeof name, "n%zu", i % 100) > 0);
+    assert_true(snprintf(certificate, sizeof certificate, "c%zu.example", i % 90) > 0);
+    assert_true(snprintf(prefix, sizeof prefix, "10.7.%zu.%zu/32", i % 2, i % 61) > 0);
+    list[i] = peer_of((uint8_t)(i * 7 % 251), i % 3 == 0 ? NULL : name, i % 2 == 0 ? certificate : NULL,
+                      i % 4 == 0 ? NULL : prefix);
+    list[i].learned_at = i;
+  }
+}
+
+static void same_peers(const tw_node_config *a, const tw_node_config *b) {
+  assert_int_equal(a->peer_count, b->peer_count);
+  for (size_t i = 0; i < a->peer_count; i++) same_node_peer(&a->peers[i], &b->peers[i]);
+}
+
+static void many_are_appended_as_one_by_one(void **state) {
+  (void)state;
+  static tw_learned_peer list[MANY];
+  const tw_learned learned = {.list = list, .count = MANY};
+  const tw_fingerprint own = key_of(0xee);
+  tw_node_config together = {0};
+  tw_node_config apart = {0};
+  tw_problems told_together = {0};
+  tw_problems told_apart = {0};
+  make_many(list);
+  takes(FILE_OF_MANY, &together);
+  takes(FILE_OF_MANY, &apart);
+  assert_int_equal(tw_learned_append(&learned, &own, &together, &told_together), TW_OK);
+  for (size_t i = 0; i < MANY; i++)
+    assert_int_equal(tw_node_config_append_peer(&apart, &own, &list[i].peer, &told_apart), TW_OK);
+  assert_in_range(together.peer_count, 200, 251);
+  assert_true(told_together.count > 100);
+  assert_int_equal(told_together.count, told_apart.count);
+  same_peers(&together, &apart);
+  /* Once more, and nobody is new. */
+  assert_int_equal(tw_learned_append(&learned, &own, &together, &told_together), TW_OK);
+  same_peers(&together, &apart);
+  tw_node_config_clear(&together);
+  tw_node_config_clear(&apart);
+  for (size_t i = 0; i < MANY; i++) tw_learned_peer_clear(NULL, &list[i]);
+}
+
+static void without_memory_for_all_of_many_the_first_are_appended(void **state) {
+  (void)state;
+  static tw_learned_peer list[MANY];
+  const tw_learned learned = {.list = list, .count = 40};
+  const tw_fingerprint own = key_of(0xee);
+  tw_node_config all = {0};
+  tw_problems told = {0};
+  size_t most = 0;
+  make_many(list);
+  takes(FILE_OF_MANY, &all);
+  assert_int_equal(tw_learned_append(&learned, &own, &all, &told), TW_OK);
+  for (size_t n = 1;; n++) {
+    tw_node_config some = {0};
+    takes(FILE_OF_MANY, &some);
+    tw_test_fail_alloc(&test, n);
+    const tw_err err = tw_learned_append(&learned, &own, &some, &told);
+    const bool failed = test.alloc_failed;
+    tw_test_fail_alloc(&test, 0);
+    assert_int_equal(err, failed ? TW_ERR_NO_MEMORY : TW_OK);
+    assert_in_range(some.peer_count, most, all.peer_count);
+    most = some.peer_count;
+    for (size_t i = 2; i < most; i++) same_node_peer(&some.peers[i], &all.peers[i]); /* behind the file's two */
+    tw_node_config_clear(&some);
+    if (!failed) break;
+  }
+  assert_int_equal(most, all.peer_count);
+  tw_node_config_clear(&all);
+  for (size_t i = 0; i < MANY; i++) tw_learned_peer_clear(NULL, &list[i]);
+}
+
 static void without_memory_nobody_is_appended(void **state) {
   (void)state;
   tw_node_config config = {0};
@@ -398,6 +485,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_peer_by_name_gets_its_key, set_up, tear_down),
       cmocka_unit_test_setup_teardown(all_are_appended_in_the_order_in_which_they_were_learned, set_up_both,
                                       tear_down_both),
+      cmocka_unit_test_setup_teardown(many_are_appended_as_one_by_one, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(without_memory_for_all_of_many_the_first_are_appended, set_up, tear_down),
       cmocka_unit_test_setup_teardown(without_memory_nobody_is_appended, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

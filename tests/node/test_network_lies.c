@@ -3,8 +3,6 @@
 /* label: no-valgrind: minutes of it, all in cryptography */
 #include "node/network_hostile.h"
 
-#include "node/network_internal.h"
-
 static tw_buf kept; /* bytes that a bent answer points to */
 static tw_buf kept_tree;
 static uint32_t victim;
@@ -12,9 +10,7 @@ static unsigned bent;
 static unsigned opens;
 
 static void begin(uint64_t seed) {
-  begin_world(seed, 0, 0x07);
-  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted = 0x07 | 1u << i;
-  expect_agreement(0x07, 60000, "at first");
+  begin_three(seed);
   bent = opens = 0;
 }
 
@@ -22,20 +18,6 @@ static void end(void) {
   tw_buf_clear(&kept);
   tw_buf_clear(&kept_tree);
   end_world();
-}
-
-static void lose_member(uint32_t i) {
-  kit_node *n = &world.nodes[i];
-  for (size_t k = 0; k < VALUES_MAX; k++) n->store[k].used = false;
-  crash(n);
-}
-
-static void much_later(int minutes) {
-  for (int i = 0; i < minutes; i++) {
-    pass_time(60000);
-    tick_all();
-    calm();
-  }
 }
 
 /* ---- what it finds ---- */
@@ -101,7 +83,7 @@ static void an_old_group_info_leads_nowhere(void **state) {
   assert_int_equal(status_of(0).epoch, old.epoch + 1);
   victim = 2;
   world.bend_answer = give_kept_info;
-  lose_member(2);
+  lose_disk(&world.nodes[2]);
   much_later(10);
   assert_false(status_of(2).there);
   world.bend_answer = NULL;
@@ -145,27 +127,14 @@ static void damaged_group_infos_are_of_no_use(void **state) {
   tw_buf info = {0};
   begin(5);
   const tw_control_group there = find_both_as(2, &info, &kept_tree);
-  lose_member(2);
   kit_node *n = &world.nodes[2];
+  lose_disk(n);
   break_link(n);
   const size_t step = tw_test_rounds(7, 301);
   for (size_t at = 0; at < 2 * info.len; at += step) {
     assert_int_equal(tw_buf_assign(&kept, tw_buf_bytes(&info)), TW_OK);
-    size_t len = info.len;
-    if (at < info.len)
-      len = at;
-    else
-      kept.ptr[at - info.len] ^= 0x40;
-    tw_control_answer answer = {.to = TW_CONTROL_GROUP_FIND, .request = 1, .status = TW_CONTROL_DONE};
-    answer.body.group_find = there;
-    answer.body.group_find.group_id = tw_group_id(group_of(0));
-    answer.body.group_find.group_info = TW_BYTES(kept.ptr, len);
-    answer.body.group_find.tree = tw_buf_bytes(&kept_tree);
-    pass_time(UINT64_C(4) * 3600 * 1000);
-    n->network->finding = n->network->asked_tree = true;
-    tw_network_found(n->network, &answer, world.now_ms);
-    assert_int_not_equal(n->network->pending.kind, TW_NETWORK_PENDING_JOIN);
-    while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);
+    if (at >= info.len) kept.ptr[at - info.len] ^= 0x40;
+    expect_useless(n, there, TW_BYTES(kept.ptr, at < info.len ? at : info.len), tw_buf_bytes(&kept_tree));
   }
   connect(n);
   expect_agreement(0x07, UINT64_C(3) * 3600 * 1000, "with the right one");
@@ -336,10 +305,8 @@ static void damaged_and_repeated_mail_does_no_harm(void **state) {
     live(2000);
     assert_true(agree(0x07));
   }
-  for (uint32_t i = 0; i < NODES; i++) {
-    world.nodes[i].wanted = 0x0f | 1u << i;
-    tw_network_roster_changed(world.nodes[i].network, world.now_ms);
-  }
+  set_rosters(0x0f);
+  rosters_changed();
   connect(&world.nodes[3]);
   expect_agreement(0x0f, 60000, "with one more");
   for (uint32_t i = 0; i < 3; i++) assert_int_equal(status_of(i).refused, 0);
@@ -423,8 +390,8 @@ static void a_wrong_key_package_keeps_nobody_else_out(void **state) {
       tw_key_package_free(foreign);
     }
     world.bend_answer = swap_packages;
-    for (uint32_t k = 0; k < NODES; k++) world.nodes[k].wanted = 0x1f;
-    for (uint32_t k = 0; k < NODES; k++) tw_network_roster_changed(world.nodes[k].network, world.now_ms);
+    set_rosters(0x1f);
+    rosters_changed();
     connect(&world.nodes[3]);
     connect(&world.nodes[4]);
     expect_agreement(0x17, 60000, "without the victim");
@@ -454,8 +421,8 @@ static void swapped_and_lost_welcomes_are_got_over(void **state) {
   (void)state;
   begin(40);
   world.bend_entry = swap_welcomes;
-  for (uint32_t k = 0; k < NODES; k++) world.nodes[k].wanted = 0x1f;
-  for (uint32_t k = 0; k < NODES; k++) tw_network_roster_changed(world.nodes[k].network, world.now_ms);
+  set_rosters(0x1f);
+  rosters_changed();
   connect(&world.nodes[3]);
   live(3000);
   connect(&world.nodes[4]);

@@ -2,16 +2,8 @@
 /* label: no-valgrind: minutes of it, all in cryptography */
 #include "node/network_hostile.h"
 
-#include "node/network_internal.h"
-
 static tw_buf kept; /* a GroupInfo and a tree of before */
 static tw_buf kept_tree;
-
-static void begin(uint64_t seed) {
-  begin_world(seed, 0, 0x07);
-  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted = 0x07 | 1u << i;
-  expect_agreement(0x07, 60000, "at first");
-}
 
 static void end(void) {
   tw_buf_clear(&kept);
@@ -52,7 +44,7 @@ static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, u
 
 static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **state) {
   (void)state;
-  begin(23);
+  begin_three(23);
   const uint64_t old = find_both_as(0, &kept, &kept_tree).epoch;
   for (uint32_t i = 0; i < 3; i++) {
     tw_network_rekey(world.nodes[i].network, world.now_ms);
@@ -80,7 +72,7 @@ static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **
 /* One of them is in an epoch that the others have not heard of, and never will by mail. */
 static void who_lost_mail_with_the_relays_state_comes_back(void **state) {
   (void)state;
-  begin(24);
+  begin_three(24);
   const uint64_t old = find_both_as(0, &kept, &kept_tree).epoch;
   tw_buf id = {0};
   assert_int_equal(tw_buf_assign(&id, tw_group_id(group_of(0))), TW_OK);

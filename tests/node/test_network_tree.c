@@ -13,9 +13,7 @@ static tw_bytes last_tree;
 static unsigned sendings, wholes, commits, finds, finds_of_trees;
 
 static void begin(uint64_t seed) {
-  begin_world(seed, 0, 0x07);
-  for (uint32_t i = 0; i < NODES; i++) world.nodes[i].wanted = 0x07 | 1u << i;
-  expect_agreement(0x07, 60000, "at first");
+  begin_three(seed);
   victim = 2;
   bent = sendings = wholes = commits = finds = finds_of_trees = 0;
 }
@@ -24,14 +22,6 @@ static void end(void) {
   tw_buf_clear(&kept);
   tw_buf_clear(&last_commit);
   end_world();
-}
-
-static void much_later(int minutes) {
-  for (int i = 0; i < minutes; i++) {
-    pass_time(60000);
-    tick_all();
-    calm();
-  }
 }
 
 static void renew(uint32_t i) {
@@ -120,16 +110,7 @@ static void damaged_trees_are_of_no_use(void **state) {
   for (size_t at = 0; at < 2 * tree.len; at += step) {
     assert_int_equal(tw_buf_assign(&kept, tw_buf_bytes(&tree)), TW_OK);
     if (at >= tree.len) kept.ptr[at - tree.len] ^= 0x40;
-    tw_control_answer answer = {.to = TW_CONTROL_GROUP_FIND, .request = 1, .status = TW_CONTROL_DONE};
-    answer.body.group_find = there;
-    answer.body.group_find.group_id = tw_group_id(group_of(0));
-    answer.body.group_find.group_info = tw_buf_bytes(&info);
-    answer.body.group_find.tree = TW_BYTES(kept.ptr, at < tree.len ? at : tree.len);
-    pass_time(UINT64_C(4) * 3600 * 1000);
-    n->network->finding = n->network->asked_tree = true;
-    tw_network_found(n->network, &answer, world.now_ms);
-    assert_int_not_equal(n->network->pending.kind, TW_NETWORK_PENDING_JOIN);
-    while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);
+    expect_useless(n, there, tw_buf_bytes(&info), TW_BYTES(kept.ptr, at < tree.len ? at : tree.len));
   }
   connect(n);
   expect_agreement(0x07, UINT64_C(3) * 3600 * 1000, "with the right one");
@@ -374,7 +355,7 @@ static void a_commit_that_was_saved_before_goes_up_with_all(void **state) {
   save_as_before(n);
   world.bend_answer = count;
   n->online = false;
-  while (n->request_count > 0) tw_buf_clear(&n->requests[--n->request_count].frame);
+  drop_requests(n);
   crash(n);
   assert_true(n->network->pending.whole);
   live(5000);

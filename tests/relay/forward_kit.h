@@ -35,6 +35,12 @@ typedef struct kit_delivery {
   uint8_t tos;
 } kit_delivery;
 
+/* The answer to a keepalive. */
+typedef struct kit_echo {
+  tw_forward_address to;
+  uint64_t session;
+} kit_echo;
+
 typedef struct kit {
   tw_test_env test;
   tw_forward *forward;
@@ -45,6 +51,8 @@ typedef struct kit {
   kit_client clients[KIT_CLIENTS]; /* by number */
   kit_delivery deliveries[KIT_DELIVERIES];
   uint32_t delivered;
+  kit_echo echoes[KIT_DELIVERIES];
+  uint32_t echoed;
   uint32_t messages;
 } kit;
 
@@ -164,6 +172,22 @@ static inline void kit_set_group(kit *k, uint32_t last) {
 
 /* ---- what goes out ---- */
 
+static inline uint64_t kit_u64(const uint8_t *at) {
+  uint64_t value = 0;
+  for (unsigned i = 0; i < 8; i++) value = value << 8 | at[i];
+  return value;
+}
+
+/* Packets as kit_put makes them end otherwise than a session. */
+static inline bool kit_note_echo(kit *k, const tw_forward_message *message, const uint8_t *at, size_t len) {
+  const uint8_t last[4] = {at[7], at[7], at[7], at[7]};
+  if (len != TW_FORWARD_ECHO || kit_u64(at) >> 32 != 0 || memcmp(at + 8, last, 4) == 0) return false;
+  assert_true(k->echoed < KIT_DELIVERIES);
+  k->echoes[k->echoed++] = (kit_echo){message->to, kit_u64(at + 4)};
+  assert_int_equal(message->tos, 0);
+  return true;
+}
+
 static inline void kit_note(kit *k, const tw_forward_message *message) {
   size_t bytes = 0;
   size_t in_parts = 0;
@@ -180,8 +204,8 @@ static inline void kit_note(kit *k, const tw_forward_message *message) {
     if (message->segment != 0 && i + 1 < message->packets) assert_int_equal(packet.iov_len, message->segment);
     assert_true(packet.iov_len >= TW_FORWARD_PACKET_MIN);
     bytes += packet.iov_len;
-    uint64_t tag = 0;
-    for (unsigned j = 0; j < 8; j++) tag = tag << 8 | at[j];
+    if (kit_note_echo(k, message, at, packet.iov_len)) continue;
+    const uint64_t tag = kit_u64(at);
     for (size_t j = 8; j < packet.iov_len; j++) assert_int_equal(at[j], tag & 0xff); /* as kit_put made it */
     assert_true(k->delivered < KIT_DELIVERIES);
     k->deliveries[k->delivered++] = (kit_delivery){message->to, (uint32_t)packet.iov_len, tag, message->tos};
@@ -194,7 +218,7 @@ static inline void kit_note(kit *k, const tw_forward_message *message) {
 
 /* Sends until the budget is spent or nothing is left; what was sent is in k->deliveries. */
 static inline void kit_flush(kit *k, int64_t budget) {
-  k->delivered = k->messages = 0;
+  k->delivered = k->echoed = k->messages = 0;
   while (budget > 0 && tw_forward_waiting(k->forward)) {
     tw_forward_message *messages;
     const uint32_t count = tw_forward_batch(k->forward, &budget, k->now_us, &messages);
@@ -223,6 +247,15 @@ static inline bool kit_got(const kit *k, uint32_t client, uint64_t tag) {
     found += k->deliveries[i].tag == tag && kit_same_address(&k->deliveries[i].to, &k->clients[client].address);
   assert_true(found <= 1);
   return found == 1;
+}
+
+/* How many answers to this client's keepalives went to its address. */
+static inline uint32_t kit_echoes(const kit *k, uint32_t client) {
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < k->echoed; i++)
+    found += k->echoes[i].session == k->clients[client].session &&
+             kit_same_address(&k->echoes[i].to, &k->clients[client].address);
+  return found;
 }
 
 static inline uint64_t kit_dropped(const kit *k, tw_forward_reason reason) {

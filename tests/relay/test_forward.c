@@ -46,11 +46,9 @@ static void nothing_goes_back_to_its_sender(void **state) {
   kit_send(k, 1, 1, 1, 100);
   assert_int_equal(kit_dropped(k, TW_FORWARD_NO_DESTINATION), 1);
   kit_send(k, 1, KIT_GROUP, 2, 100);
-  kit_send(k, 1, 0, 0, 0); /* keepalive */
   kit_flush_all(k);
   assert_int_equal(k->delivered, 1);
   assert_true(kit_got(k, 2, 2));
-  assert_int_equal(kit_totals(k).keepalives, 1);
   kit_close(k);
 }
 
@@ -69,7 +67,7 @@ static void a_spoofed_source_is_dropped(void **state) {
     kit_send_from(k, source, k->clients[1].session, 0, i, 0); /* nor as a keepalive */
   }
   kit_flush_all(k);
-  assert_int_equal(k->delivered, 0);
+  assert_int_equal(k->delivered + k->echoed, 0);
   assert_int_equal(kit_dropped(k, TW_FORWARD_WRONG_SOURCE), 14);
   assert_int_equal(kit_totals(k).keepalives, 0);
   /* Not laid to the client's charge. */

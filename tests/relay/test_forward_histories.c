@@ -50,6 +50,8 @@ typedef struct history {
   uint32_t packet_count;
   uint64_t dropped[TW_FORWARD_REASONS];
   uint64_t in, bound, keepalives;
+  uint32_t unanswered[CLIENTS + 1]; /* keepalives */
+  uint64_t echoes;
 } history;
 
 static uint32_t draw(history *h, uint32_t below) {
@@ -205,6 +207,7 @@ static bool judge(history *h, uint64_t session, tw_forward_address source, uint3
     h->clients[from].heard_us = h->k->now_us;
     if (destination == 0) {
       h->keepalives++;
+      h->unanswered[from]++;
       return false;
     }
     if ((destination & TW_FORWARD_GROUP_BIT) == 0) {
@@ -248,6 +251,13 @@ static void do_packets(history *h) {
   kit_take(h->k, source, TW_BYTES(datagram, size), (uint32_t)(TW_FORWARD_HEADER + len));
 }
 
+static void do_keepalive(history *h) {
+  const ref_client *speaker = &h->clients[1 + draw(h, CLIENTS)];
+  const tw_forward_address source = draw(h, 4) == 0 ? kit_address(draw(h, PLACES)) : speaker->address;
+  (void)judge(h, speaker->session, source, 0, 0);
+  kit_send_from(h->k, source, speaker->session, 0, 0, 0);
+}
+
 /* ---- what goes out ---- */
 
 static void check_deliveries(history *h) {
@@ -272,13 +282,29 @@ static void check_deliveries(history *h) {
   }
 }
 
+/* Each to where its client is, which has asked for no fewer. */
+static void check_echoes(history *h) {
+  for (uint32_t i = 0; i < h->k->echoed; i++) {
+    const kit_echo *echo = &h->k->echoes[i];
+    uint32_t to = 0;
+    for (uint32_t n = 1; n <= CLIENTS; n++)
+      if (reachable(h, n) && h->clients[n].session == echo->session) to = n;
+    assert_true(to != 0 && kit_same_address(&h->clients[to].address, &echo->to));
+    assert_true(h->unanswered[to] > 0);
+    h->unanswered[to]--;
+    h->echoes++;
+  }
+}
+
 static void do_flush(history *h, bool all) {
   if (all)
     kit_flush_all(h->k);
   else
     kit_flush(h->k, 1 + draw(h, 5000));
   check_deliveries(h);
+  check_echoes(h);
   if (!all) return;
+  memset(h->unanswered, 0, sizeof h->unanswered);
   for (uint32_t i = 0; i < h->packet_count; i++) {
     ref_packet *packet = &h->packets[i];
     if (packet->open && packet->sure) assert_int_equal(packet->got, receivers(h, packet));
@@ -320,6 +346,8 @@ static void step(history *h) {
   case 11:
   case 12: do_flush(h, false); break;
   case 13: do_flush(h, true); break;
+  case 14:
+  case 15: do_keepalive(h); break;
   default:
     /* Shares are another test's. */
     if (tw_forward_free_slots(h->k->forward, slots, KIT_SLOTS) < KIT_SLOTS / 2) do_flush(h, true);
@@ -342,7 +370,7 @@ static void run(uint64_t seed) {
   }
   do_flush(h, true);
   check_totals(h);
-  assert_true(h->in > 100 && h->bound > 10);
+  assert_true(h->in > 100 && h->bound > 10 && h->echoes > 0);
   kit_close(h->k);
   free(h);
 }

@@ -37,12 +37,15 @@ static void answers_come_from_the_address_that_was_asked(void **state) {
     client_gets_packet(&b, "to the third");
     client_sends_packet(&b, number_a, "to the second");
     client_gets_packet(&a, "to the second");
+    client_is_heard(&a);
+    client_is_heard(&b);
     /* Where it binds anew counts, and where its packets go does not. */
     a.relays = 4;
     client_open_socket(&a);
     client_binds(&a);
     client_sends_packet(&b, number_a, "to the fourth");
     client_gets_packet(&a, "to the fourth");
+    client_is_heard(&a);
     close_world(&w, &a, &b);
   }
 }

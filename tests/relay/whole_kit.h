@@ -329,6 +329,15 @@ static inline void client_gets_packet(const whole_client *c, const char *text) {
   assert_memory_equal(packet, text, strlen(text));
 }
 
+/* A keepalive, and its answer. */
+static inline void client_is_heard(const whole_client *c) {
+  uint8_t packet[WHOLE_PACKET];
+  uint8_t wanted[12] = {0};
+  tw_put_u64(wanted + 4, c->bound.session);
+  client_datagram(c, c->bound.session, 0, TW_NO_BYTES);
+  tw_test_same(TW_BYTES(packet, client_receives(c, packet)), TW_ARRAY(wanted));
+}
+
 /* Where `of` is, as `c` is told; it is watched from then on. */
 static inline tw_control_location client_locates(whole_client *c, const whole_client *of) {
   tw_control_location location;

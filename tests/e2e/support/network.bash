@@ -1,8 +1,11 @@
 # What the scripts of private networks share: keys and configurations of three nodes and a relay, and what their status
-# says. To be sourced behind netns.bash. The caller makes the hosts and their links.
+# says. To be sourced in place of netns.bash, which it brings along.
 #
 #   inside                anna 10.7.0.1, berta 10.7.0.2, carla 10.7.0.3
 #   outside               the relay 203.0.113.10, the nodes 203.0.113.1 and so on
+#
+#   on_hub [wire SETTING…]   keys, hosts and addresses of all, on the switch `hub`, or on a wire of this name
+#   all_up [LINE_OF_NETWORK…]   configures the nodes, begins them and the relay, and waits until they are one network
 #
 #   make_keys             NAME.key and NAME.pub of the relay and all nodes, relay.peers
 #   configure NAME [LINE_OF_NETWORK…]   NAME.conf: all have the same list of peers
@@ -12,8 +15,13 @@
 #   all_hear              waits until what any of them sends to all is for all of these members
 #   status_field HOST EXPRESSION   of `treewire status --json` in $s, an expression of perl; peer("name") is one of them
 #   rest                  an end of renewals by time: all have to come to agree
+#   run STATUS HOST VERB…  the program's verb, which ends with that status; what it says is in out and run.err
+#   stands NAME PATTERN   whether the text of its status, which is in NAME.status, has a line like that
 #   reaches FROM TO [COUNT]  by ping; pings FROM TO [COUNT]: or the script fails
-# shellcheck shell=bash disable=SC2154,SC2034
+# shellcheck shell=bash disable=SC2154,SC2034,SC2119,SC2120
+support=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
+# shellcheck source-path=SCRIPTDIR source=netns.bash
+. "$support/netns.bash"
 command -v busybox >/dev/null || netns_skip "there is no busybox here"
 perl -MJSON::PP -e 1 2>/dev/null || netns_skip "there is no perl with JSON here"
 nodes=(anna berta carla)
@@ -57,6 +65,28 @@ relay_up() { # the options of a program that runs it: none
   wait_event relay.ev listening
 }
 up() { start_on "$1" "$1" "$TREEWIRE" up --foreground --verbose "./$1.conf"; } # NAME
+
+on_hub() { # [wire SETTING…]
+  make_keys
+  hosts relay "${nodes[@]}"
+  "${1:-switch}" hub relay:eth0 anna:eth0 berta:eth0 carla:eth0 "${@:2}"
+  addresses
+}
+
+all_up() { # [LINE_OF_NETWORK…]
+  local name
+  relay_up
+  for name in "${nodes[@]}"; do configure "$name" "$@"; up "$name"; done
+  members "${nodes[@]}" ${#nodes[@]}
+}
+
+run() { # STATUS HOST VERB…
+  local wanted=$1 host=$2 got=0
+  shift 2
+  on "$host" timeout 60 "$TREEWIRE" "$@" >out 2>run.err </dev/null || got=$?
+  [ "$got" = "$wanted" ] || { cat out run.err; die "treewire $*: exit $got, not $wanted"; }
+}
+stands() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null && grep -qE -- "$2" "$1.status"; } # NAME PATTERN
 
 # shellcheck disable=SC2016  # perl's
 status_field() { # HOST EXPRESSION
