@@ -51,7 +51,11 @@ status_of() {
   status=0
   wait "$pid" || status=$?
 }
-is_gone() { ! kill -0 "$1" 2>/dev/null || [[ $(cat "/proc/$1/stat" 2>/dev/null) =~ ^[0-9]+\ \(.*\)\ Z ]]; }
+# A process whose first thread has ended holds its files and locks as long as it has others.
+is_gone() {
+  ! kill -0 "$1" 2>/dev/null ||
+    { [[ $(cat "/proc/$1/stat" 2>/dev/null) =~ ^[0-9]+\ \(.*\)\ Z ]] && [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ]; }
+}
 
 # finish NAME: SIGTERM has to end it with status 0
 finish() {
