@@ -53,4 +53,4 @@ install: all ## into PREFIX (default /usr/local)
 	@cmake --install build --prefix "$(PREFIX)"
 
 clean: ## remove the build folders
-	rm -rf build build-asan build-clang build-bench build-fuzz build-lint
+	rm -rf build build-asan build-tsan build-clang build-bench build-fuzz build-lint
