@@ -48,12 +48,12 @@ static inline bool tw_sas_has_to_be_signed(const tw_sas *sas, uint32_t owner) {
 /* What packets would notice, and all that uses their provider. */
 void tw_sas_between(const tw_sas *sas, void (*act)(void *arg), void *arg);
 
-/* ---- sas_in.c, sas_out.c: tw_node_keys ---- */
+/* ---- sas_in.c, sas_out.c: tw_node_keys, of which `ctx` are the SAs ---- */
 
-tw_err tw_sas_receive(void *sas, uint32_t owner, tw_group *group, tw_bytes context, uint64_t *stamp);
-void tw_sas_settle(void *sas, uint32_t owner, uint64_t stamp);
-void tw_sas_withdraw(void *sas, uint32_t owner, uint64_t stamp);
-tw_err tw_sas_send(void *sas, uint32_t owner, tw_group *group, tw_bytes context, tw_bytes packet_key, bool nudge);
+tw_err tw_sas_receive(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, uint64_t *stamp);
+void tw_sas_settle(void *ctx, uint32_t owner, uint64_t stamp);
+void tw_sas_withdraw(void *ctx, uint32_t owner, uint64_t stamp);
+tw_err tw_sas_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context, tw_bytes packet_key, bool nudge);
 /* Of `forget`, either half. */
 void tw_sas_forget_in(tw_sas *sas, uint32_t owner);
 void tw_sas_forget_out(tw_sas *sas, uint32_t owner);
