@@ -369,13 +369,47 @@ static inline uint64_t version_at(uint32_t who) { return tw_enrol_version(enrols
 #define TWO (1u << ANNA | 1u << BERTA)
 #define THREE (TWO | 1u << CARLA)
 
-/* Carla is invited, asks, and has the answer. */
-static inline void enrol_carla(enrol_guest *g) {
-  enrol_invited(g, "carla", "10.7.0.3/24", CARLA);
+/* Asks, and has the answer. */
+static inline void enrol_answered(enrol_guest *g) {
   enrol_ask(g, TW_ENROLMENT_JOIN);
   enrol_calm();
   assert_true(enrol_reply(g));
   assert_int_equal(g->status, TW_ENROLMENT_IN);
+}
+
+static inline void enrol_carla(enrol_guest *g) {
+  enrol_invited(g, "carla", "10.7.0.3/24", CARLA);
+  enrol_answered(g);
+}
+
+/* ---- lists, as whoever likes brings them ---- */
+
+/* Sealed by one to another's leaf, which gets it as mail in the name of `as`. */
+static inline void enrol_give(uint32_t to, uint32_t as, uint32_t by, tw_bytes list) {
+  tw_buf parts[3] = {{0}, {0}, {0}};
+  tw_buf encoded = {0};
+  assert_int_equal(tw_network_seal(world.nodes[by].network, &world.nodes[to].id, TW_LITERAL("treewire enrolment list"),
+                                   list, &parts[0], &parts[1]),
+                   TW_OK);
+  tw_writer w = tw_writer_to(&parts[2]);
+  tw_write_vector(&w, tw_buf_bytes(&parts[0]));
+  tw_write_vector(&w, tw_buf_bytes(&parts[1]));
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  tw_mail mail = {.kind = TW_MAIL_LIST, .body = tw_buf_bytes(&parts[2])};
+  memcpy(mail.ref, world.nodes[as].id.digest, sizeof mail.ref);
+  assert_int_equal(tw_mail_encode(&mail, &encoded), TW_OK);
+  tw_enrol_mail(enrols[to].enrol, &world.nodes[as].id, tw_buf_bytes(&encoded), world.now_ms);
+  tw_buf_clear(&encoded);
+  for (size_t i = 0; i < 3; i++) tw_buf_clear(&parts[i]);
+}
+
+/* A list of `name` alone (NULL: of nobody), signed by one. */
+static inline void enrol_make_list(uint32_t by, const char *group, uint64_t version, const char *name, tw_buf *list) {
+  tw_buf entries = {0};
+  if (name != NULL) enrol_add_node(&entries, name, 0x77, "10.7.0.9/32", "");
+  const tw_enrolment_list made = {.group = enrol_text(group), .version = version, .entries = tw_buf_bytes(&entries)};
+  assert_int_equal(tw_enrolment_list_make(&world.test.env, world.nodes[by].member.client.signer, &made, list), TW_OK);
+  tw_buf_clear(&entries);
 }
 
 #endif
