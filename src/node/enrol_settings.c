@@ -42,6 +42,10 @@ static tw_err write_self(const tw_enrol *enrol, tw_writer *w) {
   return err;
 }
 
+static bool is_removed(const tw_enrol *enrol, uint32_t peer) {
+  return enrol->config.is_removed != NULL && enrol->config.is_removed(enrol->config.ctx, peer);
+}
+
 static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_buf *out) {
   const tw_node_config *config = enrol->config.config;
   const bool certified = config->network.certified;
@@ -52,7 +56,7 @@ static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, t
     const bool is_self = i == config->self;
     if (!peer->key.given || tw_enrol_same(&peer->key.fingerprint, joiner)) continue;
     if (certified && peer->origin == TW_NODE_FROM_CERTIFICATE) continue; /* as we have, it learns it, and its end */
-    if (!is_self && enrol->config.is_removed != NULL && enrol->config.is_removed(enrol->config.ctx, i)) continue;
+    if (!is_self && is_removed(enrol, i)) continue;
     self = self || is_self;
     TW_TRY(write_peer(enrol, peer, &w));
   }
@@ -67,8 +71,9 @@ static tw_err map_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_
   TW_TRY(tw_peer_map_put(there, joiner, 0));
   for (uint32_t i = 0; i < config->peer_count; i++) {
     const tw_node_peer *peer = &config->peers[i];
-    if (config->network.certified && peer->origin == TW_NODE_FROM_CERTIFICATE) continue;
-    if (peer->key.given) TW_TRY(tw_peer_map_put(there, &peer->key.fingerprint, 0));
+    if (!peer->key.given) continue;
+    if (config->network.certified && peer->origin == TW_NODE_FROM_CERTIFICATE && !is_removed(enrol, i)) continue;
+    TW_TRY(tw_peer_map_put(there, &peer->key.fingerprint, 0));
   }
   return TW_OK;
 }

@@ -100,9 +100,8 @@ typedef struct tw_enrolment_settings {
   tw_bytes name;      /* its own; not empty */
   tw_bytes addresses; /* its own, with the lengths of their subnets: tw_enrolled_prefix_next; one at least */
   tw_bytes peers;     /* all but itself: tw_enrolled_next */
-  tw_bytes
-      admins; /* with the versions of their lists: tw_enrolled_admin_next; one at least, TW_NODE_ADMINS_MAX at most */
-  tw_bytes groups; /* multicast: tw_enrolled_prefix_next */
+  tw_bytes admins;    /* 1 to TW_NODE_ADMINS_MAX: tw_enrolled_admin_next */
+  tw_bytes groups;    /* multicast: tw_enrolled_prefix_next */
   bool broadcast;
   bool sign;
   uint32_t mtu;

@@ -24,7 +24,8 @@ typedef struct enrol_node {
   kit_node disk; /* its store */
   kit_request requests[QUEUE_MAX];
   size_t request_count;
-  char words[512]; /* told last */
+  char words[512];  /* told last */
+  bool are_removed; /* all peers that are not in the file */
 } enrol_node;
 
 static enrol_node enrols[NODES];
@@ -100,6 +101,11 @@ static inline void enrol_tell(void *ctx, const char *line) {
   if (world.tells) print_message("%8u %u: %s\n", (unsigned)(world.now_ms % 100000000), enrol_index(e), line);
 }
 
+static inline bool enrol_is_removed(void *ctx, uint32_t peer) {
+  const enrol_node *e = ctx;
+  return e->are_removed && e->config.peers[peer].origin != TW_NODE_FROM_FILE;
+}
+
 /* ---- configurations ---- */
 
 static inline void enrol_configure(enrol_node *e, const char *admins, const char *more) {
@@ -135,6 +141,7 @@ static inline tw_err enrol_try_open(enrol_node *e) {
                                   .network = world.nodes[index].network,
                                   .learn = enrol_learn,
                                   .unlearn = enrol_unlearn,
+                                  .is_removed = enrol_is_removed,
                                   .tell = enrol_tell,
                                   .ctx = e};
   return tw_enrol_new(&config, &e->enrol);
