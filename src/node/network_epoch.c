@@ -123,6 +123,8 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
     withdraw(network, pending->next.stamp);
   tw_network_pending_clear(pending, network->env);
   tw_network_epoch before = network->epoch;
+  if (before.group != NULL && !tw_bytes_equal(tw_group_id(before.group), tw_group_id(next->group)))
+    tw_network_drop_held(network);
   network->epoch = *next;
   *next = (tw_network_epoch){0};
   tw_network_look_for_unwanted(network);
