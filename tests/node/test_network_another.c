@@ -238,6 +238,53 @@ static void what_the_relay_says_of_a_member_that_is_there_costs_little(void **st
   end();
 }
 
+/* The relay and nodes lose what they have, at any time: groups are founded anew, and all come together in one. */
+static void run_history(uint64_t seed) {
+  begin_three(seed);
+  set_rosters(0x1f);
+  rosters_changed();
+  connect(&world.nodes[3]);
+  connect(&world.nodes[4]);
+  for (unsigned i = 0; i < 30; i++) {
+    kit_node *n = &world.nodes[roll(NODES)];
+    switch (roll(8)) {
+    case 0:
+      restart_relay();
+      for (uint32_t k = 0; k < NODES; k++) world.nodes[k].online = false;
+      break;
+    case 1: lose_disk(n); break;
+    case 2:
+      n->online = false;
+      break_link(n);
+      break;
+    case 3: crash(n); break;
+    case 4: (void)deliver(n, true); break;
+    default:
+      if (!n->online) connect(n);
+      break;
+    }
+    live(roll(4) * 1000);
+  }
+  for (uint32_t i = 0; i < NODES; i++) {
+    break_link(&world.nodes[i]);
+    connect(&world.nodes[i]);
+  }
+  for (int i = 0; i < 720 && !agree(0x1f); i++) much_later(1);
+  if (!agree(0x1f)) {
+    show();
+    fail_msg("TREEWIRE_SEED=%u: never", (unsigned)seed);
+  }
+  end();
+}
+
+static void whoever_loses_what_all_are_in_one_group_in_the_end(void **state) {
+  (void)state;
+  const char *wanted = getenv("TREEWIRE_SEED");
+  const uint64_t first = wanted != NULL ? strtoull(wanted, NULL, 10) : 100;
+  const unsigned rounds = tw_test_rounds(8, 1);
+  for (uint64_t seed = first; seed < first + rounds; seed++) run_history(seed);
+}
+
 /* ---- memory, disk, and what was saved ---- */
 
 static void memory_or_a_disk_that_fails_changes_nothing(void **state) {
@@ -307,6 +354,7 @@ int main(void) {
       cmocka_unit_test(a_welcome_that_was_lost_is_made_anew),
       cmocka_unit_test(who_has_lost_its_state_brings_the_others_into_what_the_relay_has),
       cmocka_unit_test(what_the_relay_says_of_a_member_that_is_there_costs_little),
+      cmocka_unit_test(whoever_loses_what_all_are_in_one_group_in_the_end),
       cmocka_unit_test(memory_or_a_disk_that_fails_changes_nothing),
       cmocka_unit_test(what_is_saved_of_the_group_that_was_left_is_as_it_was),
   };
