@@ -44,7 +44,7 @@ static void write_seeds(const tw_env *env) {
   static const tw_prefix address = {.family = 4, .length = 24, .address = {10, 7, 0, 3}};
   static const tw_prefix other = {.family = 4, .length = 32, .address = {10, 7, 0, 1}};
   static const tw_prefix group = {.family = 6, .length = 16, .address = {0xff, 5}};
-  static const uint8_t admin[TW_FINGERPRINT_SIZE] = {7};
+  static const uint8_t admin[TW_FINGERPRINT_SIZE + 8] = {7, [TW_FINGERPRINT_SIZE + 7] = 9}; /* and its list */
   tw_signer *signer = tw_fuzz_signer(tw_suite_by_name(SUITE));
   tw_buf b[8] = {{0}};
   tw_writer w = tw_writer_to(&b[0]);

@@ -219,6 +219,7 @@ void tw_node_config_clear(tw_node_config *config) {
   tw_alloc_free(alloc, interface->addresses.list);
   tw_alloc_free(alloc, config->multicast.groups.list);
   tw_alloc_free(alloc, config->network.admins);
+  tw_alloc_free(alloc, config->network.lists_after);
   for (size_t i = 0; i < config->network.admit_count; i++) tw_alloc_free(alloc, config->network.admit[i]);
   tw_alloc_free(alloc, config->network.admit);
   *config = (tw_node_config){.self = TW_NODE_NONE};

@@ -84,6 +84,12 @@ typedef struct tw_node_admin {
   tw_fingerprint fingerprint;
 } tw_node_admin;
 
+/** Of the lists that an admin signs (node/enrol.h) none counts up to this version. */
+typedef struct tw_node_list_after {
+  tw_fingerprint admin;
+  uint64_t version;
+} tw_node_list_after;
+
 typedef enum tw_node_routing {
   TW_NODE_ROUTES_AUTO = 0, /* to the main table; a default route as wg-quick does it */
   TW_NODE_ROUTES_OFF = 1,
@@ -126,6 +132,8 @@ typedef struct tw_node_network {
   bool sign;              /* multicast */
   tw_node_admin *admins;  /* none: every member is one */
   size_t admin_count;
+  tw_node_list_after *lists_after; /* of whoever, also the same twice: the greatest counts */
+  size_t lists_after_count;
   bool certified; /* Members: also whoever has a certificate of our CA for a name that is admitted */
   char **admit;   /* such names, as tw_x509_name_parse gives them, "*." at their begin included; none: all */
   size_t admit_count;

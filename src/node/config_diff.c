@@ -20,7 +20,7 @@ const char *tw_setting_name(tw_setting setting) {
                                                       "RekeyAfter, RekeyBytes, RekeyPackets, Grace",
                                                       "Keepalive",
                                                       "Sign",
-                                                      "Admins",
+                                                      "Admins, ListsAfter",
                                                       "[Multicast]",
                                                       "Members, Admit"};
   for (unsigned i = 0; i < TW_SETTING_COUNT; i++)
@@ -101,6 +101,15 @@ static bool same_admin(const tw_node_config *a, const tw_node_admin *left, const
   return same_text(one, other) && (one != NULL || same_fingerprint(&left->fingerprint, &right->fingerprint));
 }
 
+static bool same_lists_after(const tw_node_network *a, const tw_node_network *b) {
+  if (a->lists_after_count != b->lists_after_count) return false;
+  for (size_t i = 0; i < a->lists_after_count; i++)
+    if (!same_fingerprint(&a->lists_after[i].admin, &b->lists_after[i].admin) ||
+        a->lists_after[i].version != b->lists_after[i].version)
+      return false;
+  return true;
+}
+
 /* As sets: a configuration has no admin twice. */
 static bool same_admins(const tw_node_config *a, const tw_node_config *b) {
   if (a->network.admin_count != b->network.admin_count) return false;
@@ -160,7 +169,7 @@ static tw_err compare_settings(const tw_alloc *alloc, const tw_node_config *a, c
   if (!same_rekey(&a->network, &b->network)) found |= TW_SETTING_REKEY;
   if (a->network.keepalive != b->network.keepalive) found |= TW_SETTING_KEEPALIVE;
   if (a->network.sign != b->network.sign) found |= TW_SETTING_SIGN;
-  if (!same_admins(a, b)) found |= TW_SETTING_ADMINS;
+  if (!same_admins(a, b) || !same_lists_after(&a->network, &b->network)) found |= TW_SETTING_ADMINS;
   if (!same_members(&a->network, &b->network)) found |= TW_SETTING_MEMBERS;
   if (!groups || a->multicast.broadcast != b->multicast.broadcast) found |= TW_SETTING_MULTICAST;
   *settings = found;

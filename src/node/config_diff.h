@@ -19,7 +19,7 @@ typedef enum tw_setting {
   TW_SETTING_REKEY = 1 << 10, /* RekeyAfter, RekeyBytes, RekeyPackets, Grace */
   TW_SETTING_KEEPALIVE = 1 << 11,
   TW_SETTING_SIGN = 1 << 12,
-  TW_SETTING_ADMINS = 1 << 13,
+  TW_SETTING_ADMINS = 1 << 13, /* also ListsAfter */
   TW_SETTING_MULTICAST = 1 << 14,
   TW_SETTING_MEMBERS = 1 << 15, /* Members, Admit */
 } tw_setting;

@@ -147,6 +147,37 @@ static tw_err set_admins(tw_config_parse *parse, tw_bytes value) {
   return TW_OK;
 }
 
+/* KEY VERSION */
+static tw_err add_list_after(tw_config_parse *parse, tw_bytes value) {
+  tw_node_network *network = &parse->config->network;
+  tw_node_key key = {0};
+  uint64_t version = 0;
+  size_t number = value.len;
+  while (number > 0 && value.ptr[number - 1] != ' ') number--;
+  size_t end = number; /* of the key */
+  while (end > 0 && value.ptr[end - 1] == ' ') end--;
+  if (end == 0 || !tw_value_number(TW_BYTES(value.ptr + number, value.len - number), 0, UINT64_MAX, &version)) {
+    TW_CONFIG_WRONG(parse, "'%.*s' is not an admin's public key or fingerprint, a blank, and a version", shown(value),
+                    words(value));
+    return TW_OK;
+  }
+  TW_TRY(tw_config_take_key(parse, TW_BYTES(value.ptr, end), &key));
+  if (!key.given) return TW_OK;
+  if (network->lists_after_count == TW_NODE_ADMINS_MAX) {
+    TW_CONFIG_WRONG(parse, "more than %d", TW_NODE_ADMINS_MAX);
+    return TW_OK;
+  }
+  const size_t count = network->lists_after_count;
+  if ((count & (count - 1)) == 0) { /* full: there is room for powers of 2 */
+    tw_node_list_after *list = tw_alloc_resize_array(parse->config->alloc, network->lists_after,
+                                                     count == 0 ? 1 : 2 * count, sizeof *list);
+    if (list == NULL) return TW_ERR_NO_MEMORY;
+    network->lists_after = list;
+  }
+  network->lists_after[network->lists_after_count++] = (tw_node_list_after){key.fingerprint, version};
+  return TW_OK;
+}
+
 static tw_err set_members(tw_config_parse *parse, tw_bytes value) {
   parse->config->network.certified = tw_value_is(value, "certified");
   if (!parse->config->network.certified && !tw_value_is(value, "listed"))
@@ -196,10 +227,11 @@ static const tw_ini_key network_keys[] = {
     {"Admins", TW_INI_MANY | TW_INI_EMPTY, NULL},
     {"Members", TW_INI_ONCE, NULL},
     {"Admit", TW_INI_MANY, NULL},
+    {"ListsAfter", TW_INI_MANY, NULL},
 };
 static const tw_config_setter network_setters[] = {set_group,         set_suite,   set_rekey_after, set_rekey_bytes,
                                                    set_rekey_packets, set_grace,   set_keepalive,   set_sign,
-                                                   set_admins,        set_members, set_admit};
+                                                   set_admins,        set_members, set_admit,       add_list_after};
 const tw_config_section tw_config_network_section = {
     {"Network", false, network_keys, sizeof network_keys / sizeof network_keys[0]}, network_setters};
 

@@ -14,6 +14,18 @@ const tw_fingerprint *tw_enrol_admin_key(const tw_enrol *enrol, size_t index) {
   return key->given ? &key->fingerprint : NULL;
 }
 
+/* Of our own list we have the last word. */
+static uint64_t least_version(const tw_enrol *enrol, const tw_fingerprint *admin) {
+  const tw_node_network *network = &enrol->config.config->network;
+  uint64_t version = 0;
+  if (tw_enrol_same(admin, &enrol->config.self)) return 0;
+  for (size_t i = 0; i < network->lists_after_count; i++) {
+    const tw_node_list_after *after = &network->lists_after[i];
+    if (tw_enrol_same(&after->admin, admin) && after->version > version) version = after->version;
+  }
+  return version;
+}
+
 /* A place for each of the Admins, of whom the configuration has the same once or more. */
 static tw_err make_known(tw_enrol *enrol) {
   const tw_node_config *config = enrol->config.config;
@@ -23,7 +35,8 @@ static tw_err make_known(tw_enrol *enrol) {
   for (size_t i = 0; i < most; i++) {
     const tw_fingerprint *key = tw_enrol_admin_key(enrol, i);
     if (key == NULL || tw_enrol_known_of(enrol, key) != NULL) continue;
-    enrol->known[enrol->known_count++] = (tw_enrol_known){.admin = *key, .list = TW_BUF_INIT(enrol->alloc)};
+    enrol->known[enrol->known_count++] = (tw_enrol_known){
+        .admin = *key, .version = least_version(enrol, key), .list = TW_BUF_INIT(enrol->alloc)};
   }
   return TW_OK;
 }

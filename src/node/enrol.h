@@ -111,7 +111,7 @@ typedef struct tw_enrol_open {
 bool tw_enrol_next(const tw_enrol *enrol, size_t index, tw_enrol_open *open);
 /** Withdraw the invitation for a node of that name that was not used yet; false: there is none. */
 bool tw_enrol_withdraw(tw_enrol *enrol, tw_bytes name, uint64_t now_ms);
-/** The version of an admin's list that is here; 0: none. */
+/** The version of an admin's list that is here, or else the last that is not taken any more; 0: any is. */
 uint64_t tw_enrol_version(const tw_enrol *enrol, const tw_client_id *admin);
 
 #endif

@@ -45,10 +45,10 @@ typedef struct tw_enrol_refusal {
 
 typedef struct tw_enrol_known {
   tw_client_id admin;
-  uint64_t version;
-  tw_buf list; /* as it was signed; empty: none yet */
-  bool ask;    /* whether it has a newer one */
-  bool again;  /* that was asked for the second time, since what came could not be opened */
+  uint64_t version; /* of the list; while there is none, of the last that is not taken (ListsAfter) */
+  tw_buf list;      /* as it was signed; empty: none yet */
+  bool ask;         /* whether it has a newer one */
+  bool again;       /* that was asked for the second time, since what came could not be opened */
 } tw_enrol_known;
 
 /* What is asked of the relay, one at a time. */
@@ -139,6 +139,8 @@ TW_MUST_USE tw_err tw_enrol_ca(const tw_enrol *enrol, tw_buf *out, tw_report *re
 /* ---- enrol_list.c ---- */
 
 tw_enrol_known *tw_enrol_known_of(const tw_enrol *enrol, const tw_client_id *admin);
+/* Of a list as it is kept; of an empty one none. */
+tw_bytes tw_enrol_entries(const tw_buf *list);
 /* The entries of our own list. */
 tw_bytes tw_enrol_own_entries(const tw_enrol *enrol);
 /* Our next list, with one more (unless NULL) and without one (likewise), in one step with `more` changes of the store;

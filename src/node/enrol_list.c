@@ -21,7 +21,7 @@ uint64_t tw_enrol_version(const tw_enrol *enrol, const tw_client_id *admin) {
 }
 
 /* A list that was kept has been looked at. */
-static tw_bytes entries_of(const tw_buf *list) {
+tw_bytes tw_enrol_entries(const tw_buf *list) {
   tw_reader r = tw_reader_of(tw_buf_bytes(list));
   (void)tw_read_vector(&r);
   (void)tw_read_u64(&r);
@@ -30,7 +30,7 @@ static tw_bytes entries_of(const tw_buf *list) {
 
 tw_bytes tw_enrol_own_entries(const tw_enrol *enrol) {
   const tw_enrol_known *own = tw_enrol_known_of(enrol, &enrol->config.self);
-  return own == NULL ? TW_NO_BYTES : entries_of(&own->list);
+  return own == NULL ? TW_NO_BYTES : tw_enrol_entries(&own->list);
 }
 
 /* ---- our own ---- */
@@ -84,7 +84,7 @@ tw_err tw_enrol_change_list(tw_enrol *enrol, const tw_enrolled *added, const tw_
   if (own == NULL) return TW_ERR_FORBIDDEN;
   /* By the clock, so that it grows also where the state was lost. */
   const uint64_t version = now_ms / 1000 > own->version ? now_ms / 1000 : own->version + 1;
-  tw_err err = write_entries(entries_of(&own->list), added, without, &entries);
+  tw_err err = write_entries(tw_enrol_entries(&own->list), added, without, &entries);
   const tw_enrolment_list made = {.group = enrol->group, .version = version, .entries = tw_buf_bytes(&entries)};
   if (err == TW_OK) err = tw_enrolment_list_make(enrol->env, enrol->config.signer, &made, &list);
   if (err == TW_OK) err = queue_all(enrol, &queue);
@@ -195,7 +195,7 @@ static tw_err map_keys(const tw_enrol *enrol, tw_peer_map *from) {
   const tw_node_config *config = enrol->config.config;
   tw_enrolled node;
   for (size_t i = 0; i < enrol->known_count; i++) {
-    tw_reader walk = tw_reader_of(entries_of(&enrol->known[i].list));
+    tw_reader walk = tw_reader_of(tw_enrol_entries(&enrol->known[i].list));
     while (tw_enrolled_next(&walk, &node)) TW_TRY(tw_peer_map_put(from, &node.key, IN_LIST));
   }
   for (size_t i = 0; i < config->peer_count; i++) {
@@ -255,7 +255,7 @@ static void match(tw_enrol *enrol, const tw_peer_map *from) {
     if (stays || enrol->config.unlearn(enrol->config.ctx, &key) != TW_OK) i++;
   }
   for (size_t i = 0; i < enrol->known_count; i++) {
-    tw_reader walk = tw_reader_of(entries_of(&enrol->known[i].list));
+    tw_reader walk = tw_reader_of(tw_enrol_entries(&enrol->known[i].list));
     while (tw_enrolled_next(&walk, &node)) {
       if (!tw_enrol_same(&node.key, &enrol->config.self) && !is_from(from, &node.key, IN_FILE)) learn(enrol, &node);
     }

@@ -89,7 +89,8 @@ static tw_err load_list(tw_enrol *enrol, tw_bytes id, tw_bytes value) {
   if (memcmp(admin.digest, id.ptr + 1, sizeof admin.digest) != 0 || !tw_bytes_equal(list.group, enrol->group))
     return TW_ERR_ENCODING;
   tw_enrol_known *known = tw_enrol_known_of(enrol, &admin);
-  if (known == NULL) return TW_OK; /* no admin at the moment: kept, and of no effect */
+  if (known == NULL) return TW_OK;                  /* no admin at the moment: kept, and of no effect */
+  if (list.version <= known->version) return TW_OK; /* of before we were enrolled (anew): likewise */
   TW_TRY(tw_buf_assign(&known->list, value));
   known->version = list.version;
   return TW_OK;

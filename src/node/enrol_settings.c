@@ -1,5 +1,6 @@
 /* What a joiner is told. SPDX-License-Identifier: Apache-2.0 */
 #include "node/enrol_internal.h"
+#include "node/peer_map.h"
 
 static tw_bytes text_of(const char *text) {
   return text == NULL ? TW_NO_BYTES : TW_BYTES((const uint8_t *)text, strlen(text));
@@ -41,6 +42,10 @@ static tw_err write_self(const tw_enrol *enrol, tw_writer *w) {
   return err;
 }
 
+static bool is_removed(const tw_enrol *enrol, uint32_t peer) {
+  return enrol->config.is_removed != NULL && enrol->config.is_removed(enrol->config.ctx, peer);
+}
+
 static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_buf *out) {
   const tw_node_config *config = enrol->config.config;
   const bool certified = config->network.certified;
@@ -51,7 +56,7 @@ static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, t
     const bool is_self = i == config->self;
     if (!peer->key.given || tw_enrol_same(&peer->key.fingerprint, joiner)) continue;
     if (certified && peer->origin == TW_NODE_FROM_CERTIFICATE) continue; /* as we have, it learns it, and its end */
-    if (!is_self && enrol->config.is_removed != NULL && enrol->config.is_removed(enrol->config.ctx, i)) continue;
+    if (!is_self && is_removed(enrol, i)) continue;
     self = self || is_self;
     TW_TRY(write_peer(enrol, peer, &w));
   }
@@ -59,13 +64,39 @@ static tw_err write_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, t
   return tw_writer_end(&w);
 }
 
-static tw_err write_admins(const tw_enrol *enrol, tw_buf *out) {
+/* Whom the peers of the settings are, and who is none of them by intent. */
+static tw_err map_peers(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_peer_map *there) {
   const tw_node_config *config = enrol->config.config;
-  for (size_t i = 0; i < config->network.admin_count; i++) {
-    const tw_fingerprint *key = tw_enrol_admin_key(enrol, i);
-    if (key != NULL) TW_TRY(tw_enrol_add(out, key));
+  TW_TRY(tw_peer_map_put(there, &enrol->config.self, 0));
+  TW_TRY(tw_peer_map_put(there, joiner, 0));
+  for (uint32_t i = 0; i < config->peer_count; i++) {
+    const tw_node_peer *peer = &config->peers[i];
+    if (!peer->key.given) continue;
+    if (config->network.certified && peer->origin == TW_NODE_FROM_CERTIFICATE && !is_removed(enrol, i)) continue;
+    TW_TRY(tw_peer_map_put(there, &peer->key.fingerprint, 0));
   }
   return TW_OK;
+}
+
+/* Where a list names somebody who is not there yet, the joiner is to take that very list. */
+static uint64_t version_of(const tw_enrol_known *known, const tw_peer_map *there) {
+  tw_reader walk = tw_reader_of(tw_enrol_entries(&known->list));
+  for (tw_enrolled node; tw_enrolled_next(&walk, &node);)
+    if (tw_peer_map_find(there, &node.key) == UINT32_MAX) return known->version - 1;
+  return known->version;
+}
+
+static tw_err write_admins(const tw_enrol *enrol, const tw_fingerprint *joiner, tw_buf *out) {
+  tw_peer_map there = {.alloc = enrol->alloc};
+  tw_writer w = tw_writer_to(out);
+  tw_err err = map_peers(enrol, joiner, &there);
+  for (size_t i = 0; err == TW_OK && i < enrol->known_count; i++) {
+    const tw_enrolled_admin admin = {enrol->known[i].admin, version_of(&enrol->known[i], &there)};
+    tw_write_enrolled_admin(&w, &admin);
+  }
+  if (err == TW_OK) err = tw_writer_end(&w);
+  tw_peer_map_clear(&there);
+  return err;
 }
 
 /* ---- by whose certificates others are members ---- */
@@ -100,7 +131,7 @@ tw_err tw_enrol_settings(const tw_enrol *enrol, const tw_enrol_invitation *invit
   tw_buf ca = TW_BUF_INIT(enrol->alloc);
   tw_buf admit = TW_BUF_INIT(enrol->alloc);
   tw_err err = write_peers(enrol, &invitation->joiner, &peers);
-  if (err == TW_OK) err = write_admins(enrol, &admins);
+  if (err == TW_OK) err = write_admins(enrol, &invitation->joiner, &admins);
   if (err == TW_OK) err = tw_enrol_ca(enrol, &ca, NULL);
   if (err == TW_OK) err = write_admit(enrol, &admit);
   tw_writer w = tw_writer_to(&groups);

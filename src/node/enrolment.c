@@ -255,11 +255,39 @@ tw_err tw_enrolment_reply_read(const tw_env *env, const tw_suite *suite, const t
 
 /*
  * struct {
- *   opaque name<V>; Prefix addresses<V>; EnrolledNode peers<V>; ClientId admins<V>; Prefix groups<V>; uint8 broadcast;
- *   uint8 sign; uint32 mtu; uint64 rekey_after; uint64 rekey_bytes; uint64 rekey_packets; uint32 grace;
- *   uint32 keepalive; Certificate ca<V>; AdmittedName admit<V>;
- * } EnrolmentSettings, with struct { opaque cert_data<V>; } Certificate; struct { opaque name<V>; } AdmittedName
+ *   uint8 version = 64; opaque name<V>; Prefix addresses<V>; EnrolledNode peers<V>; EnrolledAdmin admins<V>;
+ *   Prefix groups<V>; uint8 broadcast; uint8 sign; uint32 mtu; uint64 rekey_after; uint64 rekey_bytes;
+ *   uint64 rekey_packets; uint32 grace; uint32 keepalive; Certificate ca<V>; AdmittedName admit<V>;
+ * } EnrolmentSettings, with struct { ClientId id; uint64 list; } EnrolledAdmin;
+ * struct { opaque cert_data<V>; } Certificate; struct { opaque name<V>; } AdmittedName.
+ * The first form had no version and began with the name's length, 1 to 63.
  */
+bool tw_enrolled_admin_next(tw_reader *walk, tw_enrolled_admin *out) {
+  tw_enrolled_admin next = {.version = 0};
+  if (!tw_reader_more(walk)) return false;
+  const tw_bytes key = tw_read_fixed(walk, sizeof next.key.digest);
+  next.version = tw_read_u64(walk);
+  if (tw_reader_err(walk) != TW_OK) return false;
+  memcpy(next.key.digest, key.ptr, key.len);
+  *out = next;
+  return true;
+}
+
+void tw_write_enrolled_admin(tw_writer *w, const tw_enrolled_admin *admin) {
+  tw_write_fixed(w, TW_ARRAY(admin->key.digest));
+  tw_write_u64(w, admin->version);
+}
+
+static tw_bytes read_admins(tw_reader *r) {
+  const tw_bytes admins = tw_read_vector(r);
+  tw_reader walk = tw_reader_of(admins);
+  tw_enrolled_admin admin;
+  size_t count = 0;
+  while (tw_enrolled_admin_next(&walk, &admin)) count++;
+  if (tw_reader_err(&walk) != TW_OK || count == 0 || count > TW_NODE_ADMINS_MAX) tw_reader_fail(r, TW_ERR_ENCODING);
+  return admins;
+}
+
 bool tw_enrolled_admit_next(tw_reader *walk, char name[TW_X509_NAME]) {
   char text[TW_X509_NAME];
   char next[TW_X509_NAME];
@@ -300,6 +328,7 @@ static tw_bytes read_admit(tw_reader *r, bool certified) {
 
 tw_err tw_enrolment_settings_encode(const tw_enrolment_settings *settings, tw_buf *out) {
   tw_writer w = tw_writer_to(out);
+  tw_write_u8(&w, TW_ENROLMENT_VERSION);
   tw_write_vector(&w, settings->name);
   tw_write_vector(&w, settings->addresses);
   tw_write_vector(&w, settings->peers);
@@ -320,11 +349,11 @@ tw_err tw_enrolment_settings_encode(const tw_enrolment_settings *settings, tw_bu
 
 tw_err tw_enrolment_settings_decode(tw_bytes encoded, tw_enrolment_settings *out) {
   tw_reader r = tw_reader_of(encoded);
+  if (tw_reader_more(&r) && tw_read_u8(&r) != TW_ENROLMENT_VERSION) return TW_ERR_UNSUPPORTED;
   tw_enrolment_settings settings = {.name = read_name(&r, false)};
   settings.addresses = read_prefixes(&r, 1, false);
   settings.peers = read_nodes(&r, false);
-  settings.admins = tw_read_vector(&r);
-  if (settings.admins.len == 0 || settings.admins.len % TW_FINGERPRINT_SIZE != 0) tw_reader_fail(&r, TW_ERR_ENCODING);
+  settings.admins = read_admins(&r);
   settings.groups = read_prefixes(&r, 0, true);
   settings.broadcast = tw_read_present(&r);
   settings.sign = tw_read_present(&r);

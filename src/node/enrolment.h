@@ -15,7 +15,8 @@ enum {
   TW_ENROLMENT_PREFIXES_MAX = 64, /* of a node */
   TW_ENROLMENT_WORDS_MAX = 255,
   TW_ENROLMENT_CA_MAX = 16 * 1024, /* bytes of all CAs in settings */
-  TW_ENROLMENT_LIST_MAX = 4096     /* entries of a list */
+  TW_ENROLMENT_LIST_MAX = 4096,    /* entries of a list */
+  TW_ENROLMENT_VERSION = 64        /* of settings */
 };
 
 /* ---- nodes, in settings and in lists ---- */
@@ -99,7 +100,7 @@ typedef struct tw_enrolment_settings {
   tw_bytes name;      /* its own; not empty */
   tw_bytes addresses; /* its own, with the lengths of their subnets: tw_enrolled_prefix_next; one at least */
   tw_bytes peers;     /* all but itself: tw_enrolled_next */
-  tw_bytes admins;    /* ClientIds: tw_control_client_next */
+  tw_bytes admins;    /* 1 to TW_NODE_ADMINS_MAX: tw_enrolled_admin_next */
   tw_bytes groups;    /* multicast: tw_enrolled_prefix_next */
   bool broadcast;
   bool sign;
@@ -113,11 +114,21 @@ typedef struct tw_enrolment_settings {
   tw_bytes admit; /* names for that: tw_enrolled_admit_next; empty: any */
 } tw_enrolment_settings;
 
+/** One of the network's Admins. */
+typedef struct tw_enrolled_admin {
+  tw_fingerprint key;
+  uint64_t version; /* of its list that `peers` are of, and so the last that a joiner does not take any more; 0: none */
+} tw_enrolled_admin;
+
+/** The next one; false at the end of the list. */
+bool tw_enrolled_admin_next(tw_reader *walk, tw_enrolled_admin *out);
+void tw_write_enrolled_admin(tw_writer *w, const tw_enrolled_admin *admin);
+
 /** The next name of Admit, as a configuration has it, with its end; false at the end of the list. */
 bool tw_enrolled_admit_next(tw_reader *walk, char name[TW_X509_NAME]);
 
 TW_MUST_USE tw_err tw_enrolment_settings_encode(const tw_enrolment_settings *settings, tw_buf *out);
-/** Malformed errors. */
+/** Malformed errors; TW_ERR_UNSUPPORTED: of another version. */
 TW_MUST_USE tw_err tw_enrolment_settings_decode(tw_bytes encoded, tw_enrolment_settings *out);
 
 /* ---- lists ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/joiner.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,16 @@ static void add_rule(tw_writer *w, const tw_enrolment_settings *settings) {
   for (char name[TW_X509_NAME]; tw_enrolled_admit_next(&walk, name);) add(w, "Admit = %s\n", name);
 }
 
+/* What is older is of before we came, and its peers may be gone again. */
+static void add_lists_after(tw_writer *w, tw_bytes admins) {
+  tw_reader walk = tw_reader_of(admins);
+  for (tw_enrolled_admin admin; tw_enrolled_admin_next(&walk, &admin);) {
+    if (admin.version == 0) continue;
+    add_key(w, "ListsAfter = ", &admin.key, " ");
+    add(w, "%" PRIu64 "\n", admin.version);
+  }
+}
+
 static void add_network(tw_writer *w, const tw_invitation *invitation, const tw_enrolment_settings *settings) {
   char units[TW_VALUE_UNITS_TEXT];
   const char *before = "Admins = ";
@@ -98,8 +109,10 @@ static void add_network(tw_writer *w, const tw_invitation *invitation, const tw_
   tw_value_format_seconds(settings->keepalive, units);
   add(w, "Keepalive = %s\n", settings->keepalive == 0 ? "off" : units);
   if (settings->sign) add(w, "Sign = yes\n");
-  for (tw_client_id admin; tw_control_client_next(&walk, &admin); before = ", ") add_key(w, before, &admin, "");
+  for (tw_enrolled_admin admin; tw_enrolled_admin_next(&walk, &admin); before = ", ")
+    add_key(w, before, &admin.key, "");
   add(w, "\n");
+  add_lists_after(w, settings->admins);
   if (settings->ca.len > 0) add_rule(w, settings);
   add(w, "\n[Multicast]\n");
   add_prefixes(w, "Groups", settings->groups);
@@ -164,6 +177,17 @@ static bool is_rule_meant(const tw_enrolment_settings *settings, const tw_node_c
   return config->network.certified && count == config->network.admit_count && is_path(config->interface.ca, ca);
 }
 
+static bool are_lists_meant(const tw_enrolment_settings *settings, const tw_node_network *network) {
+  tw_reader walk = tw_reader_of(settings->admins);
+  size_t i = 0;
+  for (tw_enrolled_admin admin; tw_enrolled_admin_next(&walk, &admin);) {
+    if (admin.version == 0) continue;
+    if (i >= network->lists_after_count || network->lists_after[i].version != admin.version) return false;
+    if (memcmp(&network->lists_after[i++].admin, &admin.key, sizeof admin.key) != 0) return false;
+  }
+  return i == network->lists_after_count;
+}
+
 /* What is written is text, and what was meant are values: that of each that comes from elsewhere is looked at again. */
 static bool is_meant(const tw_joiner *joiner, const tw_enrolment_settings *settings, const tw_node_config *config,
                      const tw_joiner_names *names) {
@@ -177,7 +201,7 @@ static bool is_meant(const tw_joiner *joiner, const tw_enrolment_settings *setti
   const char *group = config->network.group;
   return i == config->peer_count && group != NULL && strcmp(group, joiner->invitation->group) == 0 &&
          config->network.suite == joiner->invitation->suite && is_path(config->interface.identity, names->identity) &&
-         is_rule_meant(settings, config, names->ca);
+         is_rule_meant(settings, config, names->ca) && are_lists_meant(settings, &config->network);
 }
 
 static tw_err read_again(const tw_joiner *joiner, const tw_enrolment_settings *settings, const tw_joiner_names *names,
@@ -207,7 +231,9 @@ tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes encoded, const tw_join
   const size_t start = text->len;
   tw_err err = tw_enrolment_settings_decode(encoded, &settings);
   if (err == TW_OK) err = write_config(joiner, &settings, names, text);
-  if (err != TW_OK)
+  if (err == TW_ERR_UNSUPPORTED)
+    err = tw_report_fail(report, err, "the inviter's settings are of another version of the program than this one");
+  else if (err != TW_OK)
     err = tw_report_fail(report, err, "the inviter's settings: %s", tw_err_text(err));
   else
     err = read_again(joiner, &settings, names, TW_BYTES(text->ptr + start, text->len - start), report);

@@ -29,8 +29,9 @@ typedef struct tw_joiner_names {
 /**
  * The text of a configuration file by the settings of a reply, appended, and to `ca` that of the file with the CAs by
  * whose certificates others are members, PEM: nothing where there are none. The configuration has been read again, and
- * means what the settings say. With a report: TW_ERR_ENCODING, they cannot be those of a network; TW_ERR_CERTIFICATE,
- * the CAs are no certificates; TW_ERR_NO_MEMORY; TW_ERR_LIMIT. Nothing is appended then.
+ * means what the settings say. With a report: TW_ERR_ENCODING, they cannot be those of a network;
+ * TW_ERR_UNSUPPORTED, they are of another version; TW_ERR_CERTIFICATE, the CAs are no certificates; TW_ERR_NO_MEMORY;
+ * TW_ERR_LIMIT. Nothing is appended then.
  */
 TW_MUST_USE tw_err tw_joiner_config(const tw_joiner *joiner, tw_bytes settings, const tw_joiner_names *names,
                                     tw_buf *text, tw_buf *ca, tw_report *report);

@@ -37,6 +37,7 @@ static void init(tw_network *network, const tw_network_config *config) {
   network->leaf_extensions.alloc = alloc;
   network->context.alloc = alloc;
   network->welcome.alloc = alloc;
+  network->left_id.alloc = alloc;
   network->packages = (tw_stock){.port = config->port,
                                  .pool = TW_CONTROL_POOL_NETWORK,
                                  .prefix = 'n',
@@ -83,6 +84,7 @@ void tw_network_free(tw_network *network) {
   tw_alloc_free(alloc, network->candidates);
   tw_alloc_free(alloc, network->tried);
   tw_buf_clear(&network->welcome);
+  tw_buf_clear(&network->left_id);
   tw_buf_clear(&network->context);
   tw_buf_clear(&network->leaf_extensions);
   tw_buf_clear(&network->binding);
@@ -141,6 +143,7 @@ tw_err tw_network_load(tw_network *network, tw_store_kind kind, tw_bytes id, tw_
   if (!*ours) return TW_OK;
   if (kind == TW_STORE_KEY_PACKAGE) return tw_stock_load(&network->packages, id, value);
   if (tw_bytes_equal(id, TW_NETWORK_WELCOME_ID)) return tw_buf_assign(&network->welcome, value);
+  if (tw_bytes_equal(id, TW_NETWORK_LEFT_ID)) return tw_network_load_left(network, value);
   if (!tw_bytes_equal(id, TW_NETWORK_RECORD_ID)) return TW_ERR_STATE;
   TW_TRY(tw_network_load_record(network, value));
   const tw_err err = tw_network_receive_keys(network, now_ms);
@@ -199,7 +202,8 @@ void tw_network_wants_in(tw_network *network, tw_bytes name, const tw_client_id 
     note_stranger(network, client);
   }
   if (is_member) {
-    /* The relay does not take it for one: the next commit tells it who is. */
+    tw_network_returns(network, client, now_ms);
+    /* If the relay does not take it for one: the next commit tells it who is. */
     if (now_ms < network->call_not_before_ms) return;
     network->call_not_before_ms = now_ms + TW_NETWORK_WAIT_MAX_MS;
     tw_network_sooner(&network->rekey_at_ms, now_ms + tw_network_roll(network, network->config.repeat_ms));

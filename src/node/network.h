@@ -8,7 +8,8 @@
  * One group of a name at the relay. Whoever finds none there founds it; members add those whom they want and who have
  * left a key package at the relay, remove those whom they do not want any more, and renew their keys. Who was a member
  * and cannot follow any more (its disk is lost, its mail has gone, it is on a fork) puts itself back by an external
- * commit; nobody comes in by one.
+ * commit, into the group that it knows of; nobody comes in by one, and nobody into another group than its own: for that
+ * somebody who is in there adds it.
  *
  * The relay orders commits: the first one of an epoch stands. A commit is saved with the epoch that it leads to before
  * the relay gets it, and goes there again, byte for byte, until there is an answer.

@@ -56,6 +56,38 @@ static bool next_missing(const tw_network *network, size_t *place, tw_client_id 
   return false;
 }
 
+/* ---- members who want in ---- */
+
+static size_t returners_due(const tw_network *network) {
+  size_t count = 0;
+  for (size_t i = 0; i < network->returner_count; i++) count += network->returners[i].due;
+  return count;
+}
+
+static tw_network_returner *note_returner(tw_network *network, const tw_client_id *id, uint64_t now_ms) {
+  size_t at = 0;
+  while (at < network->returner_count && memcmp(&network->returners[at].id, id, sizeof *id) != 0) at++;
+  if (at < network->returner_count) return &network->returners[at];
+  if (at == TW_NETWORK_RETURNERS)
+    at = (size_t)tw_network_roll(network, TW_NETWORK_RETURNERS);
+  else
+    network->returner_count++;
+  network->returners[at] = (tw_network_returner){.id = *id, .heard_ms = now_ms};
+  return &network->returners[at];
+}
+
+/* The first time the relay may only not know that it is a member; and whoever says so, the relay or it, not for ever.
+ */
+void tw_network_returns(tw_network *network, const tw_client_id *id, uint64_t now_ms) {
+  const tw_network_tried *tried = find_tried(network, id);
+  if (!tw_network_may(network, &network->config.self) || !tw_network_wants(network, id)) return;
+  if (tried != NULL && tried->again_ms > now_ms) return;
+  tw_network_returner *returner = note_returner(network, id, now_ms);
+  if (now_ms < returner->heard_ms + network->config.repeat_ms) return;
+  returner->due = true;
+  tw_network_look_around(network, now_ms);
+}
+
 /* When one of them can be tried, and how many can be by then. */
 static uint64_t earliest_missing(const tw_network *network, uint64_t now_ms, size_t *count) {
   uint64_t at_ms = UINT64_MAX;
@@ -67,7 +99,7 @@ static uint64_t earliest_missing(const tw_network *network, uint64_t now_ms, siz
     tw_network_sooner(&at_ms, its_ms);
     if (its_ms <= now_ms) ++*count;
   }
-  if (network->stranger_count > 0) at_ms = 0;
+  if (network->stranger_count > 0 || returners_due(network) > 0) at_ms = 0;
   return at_ms;
 }
 
@@ -169,7 +201,7 @@ static tw_err propose_removals(const tw_network *network, tw_buf *proposals) {
 /* Some time has passed since they were asked for. */
 static bool is_to_be_added(const tw_network *network, const tw_network_candidate *candidate) {
   return candidate->key_package.len > 0 && tw_network_wants(network, &candidate->id) &&
-         tw_network_find_member(&network->epoch, &candidate->id) == NULL;
+         (tw_network_find_member(&network->epoch, &candidate->id) != NULL) == candidate->returns;
 }
 
 static tw_err propose_adds(const tw_network *network, tw_buf *proposals, size_t *count) {
@@ -177,6 +209,8 @@ static tw_err propose_adds(const tw_network *network, tw_buf *proposals, size_t 
   for (size_t i = 0; i < network->candidate_count; i++) {
     const tw_network_candidate *candidate = &network->candidates[i];
     if (!is_to_be_added(network, candidate)) continue;
+    if (candidate->returns)
+      TW_TRY(tw_propose_remove(proposals, tw_network_find_member(&network->epoch, &candidate->id)->leaf));
     TW_TRY(tw_propose_add(proposals, tw_buf_bytes(&candidate->key_package)));
     ++*count;
   }
@@ -243,6 +277,15 @@ static void blame_candidates(tw_network *network, size_t adds, uint64_t now_ms) 
     tw_network_note_tried(network, &network->candidates[i].id, now_ms + TW_NETWORK_TRY_AGAIN_MS);
 }
 
+/* Not again for an hour, whatever the relay says. */
+static void note_readded(tw_network *network, uint64_t now_ms) {
+  for (size_t i = 0; i < network->candidate_count; i++) {
+    const tw_network_candidate *candidate = &network->candidates[i];
+    if (candidate->returns && is_to_be_added(network, candidate))
+      tw_network_note_tried(network, &candidate->id, now_ms + TW_NETWORK_WAIT_MAX_MS);
+  }
+}
+
 static void commit_changes(tw_network *network, uint64_t now_ms) {
   tw_buf proposals = TW_BUF_INIT(tw_env_alloc(network->env));
   size_t adds = 0;
@@ -259,6 +302,7 @@ static void commit_changes(tw_network *network, uint64_t now_ms) {
     if (adds > 0) blame_candidates(network, adds, now_ms);
     network->duty_at_ms = now_ms + network->config.repeat_ms;
   }
+  if (err == TW_OK && adds > 0) note_readded(network, now_ms);
   tw_buf_clear(&proposals);
   tw_network_stop_gathering(network);
   if (err == TW_OK) tw_network_look_around(network, now_ms);
@@ -334,7 +378,9 @@ void tw_network_took(tw_network *network, const tw_control_answer *answer, uint6
 static void add_candidate(tw_network *network, const tw_client_id *id) {
   if (network->candidate_count == network->adds_max) return;
   network->candidates[network->candidate_count++] = (tw_network_candidate){
-      .id = *id, .key_package = TW_BUF_INIT(tw_env_alloc(network->env))};
+      .id = *id,
+      .returns = tw_network_find_member(&network->epoch, id) != NULL,
+      .key_package = TW_BUF_INIT(tw_env_alloc(network->env))};
 }
 
 static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
@@ -343,9 +389,6 @@ static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
     network->candidates = tw_alloc_array(tw_env_alloc(network->env), TW_NETWORK_ADDS_MAX, sizeof *network->candidates);
     if (network->candidates == NULL) return TW_ERR_NO_MEMORY;
   }
-  network->candidate_count = 0;
-  network->candidate_asked = 0;
-  network->candidate_next = 0;
   for (size_t place = 0; network->candidate_count < network->adds_max && next_missing(network, &place, &id);) {
     const tw_network_tried *tried = find_tried(network, &id);
     if (tried != NULL && tried->again_ms > now_ms) continue;
@@ -357,18 +400,24 @@ static tw_err choose_candidates(tw_network *network, uint64_t now_ms) {
     else
       network->strangers[i--] = network->strangers[--network->stranger_count];
   }
+  for (size_t i = 0; i < network->returner_count; i++) {
+    tw_network_returner *returner = &network->returners[i];
+    if (!returner->due || network->candidate_count == network->adds_max) continue;
+    returner->due = false;
+    add_candidate(network, &returner->id);
+  }
   return TW_OK;
 }
 
 void tw_network_do_duties(tw_network *network, uint64_t now_ms) {
   network->duty_at_ms = UINT64_MAX;
   if (!can_act(network) || !tw_network_may(network, &network->config.self)) return;
-  if (choose_candidates(network, now_ms) != TW_OK) {
+  network->candidate_count = network->candidate_asked = network->candidate_next = 0;
+  /* Whoever is to go goes first, and does not wait for those who come. */
+  if (!network->unwanted && choose_candidates(network, now_ms) != TW_OK) {
     network->duty_at_ms = now_ms + network->config.repeat_ms;
     return;
   }
-  /* Whoever is to go goes first, and does not wait for those who come. */
-  if (network->unwanted) network->candidate_count = 0;
   network->at_once = network->at_once && network->unwanted; /* until they are gone: somebody else may be first */
   network->gathering = true;
   network->gathered++;

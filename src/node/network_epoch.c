@@ -123,12 +123,17 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
     withdraw(network, pending->next.stamp);
   tw_network_pending_clear(pending, network->env);
   tw_network_epoch before = network->epoch;
+  if (before.group != NULL && !tw_bytes_equal(tw_group_id(before.group), tw_group_id(next->group)))
+    tw_network_drop_held(network);
   network->epoch = *next;
   *next = (tw_network_epoch){0};
   tw_network_look_for_unwanted(network);
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->behind_at_ms = UINT64_MAX;
   network->overdue = false;
+  network->awaits_another = false;
+  for (size_t i = 0; i < network->returner_count; i++)
+    network->returners[i].due = false; /* if it was not this, again */
   network->duty_at_ms = UINT64_MAX;
   tw_network_plan_rekey(network, now_ms);
   tw_network_use_keys(network, now_ms);
@@ -159,10 +164,23 @@ void tw_network_forget(tw_network *network) {
   network->unwanted = false;
 }
 
-void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {
+/* Which group it was stays known: the relay is not to lead us into one of before. */
+static tw_err save_leaving(tw_network *network) {
   const tw_node_port *port = network->config.port;
-  const tw_store_change gone = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .remove = true};
-  const tw_err err = port->save(port->ctx, &gone, 1);
+  tw_store_change changes[2] = {{.kind = TW_STORE_GROUP, .id = TW_NETWORK_RECORD_ID, .remove = true},
+                                {.kind = TW_STORE_GROUP, .id = TW_NETWORK_LEFT_ID}};
+  tw_buf left = TW_BUF_INIT(tw_env_alloc(network->env));
+  tw_err err = tw_buf_assign(&network->left_id, tw_group_id(network->epoch.group));
+  network->left_epoch = tw_group_epoch(network->epoch.group) + 1;
+  if (err == TW_OK) err = tw_network_write_left(network, &left);
+  changes[1].value = tw_buf_bytes(&left);
+  if (err == TW_OK) err = port->save(port->ctx, changes, 2);
+  tw_buf_clear(&left);
+  return err;
+}
+
+void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {
+  const tw_err err = save_leaving(network);
   tw_network_forget(network);
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->state = TW_NETWORK_FINDING;

@@ -75,6 +75,7 @@ static bool lacks_something(const tw_network *network) {
 static void nothing_there(tw_network *network, uint64_t now_ms) {
   tw_err err = TW_OK;
   network->number = 0;
+  network->awaits_another = false;
   if (network->epoch.group != NULL) {
     if (!lacks_something(network)) err = open_again(network, now_ms);
   } else if (tw_network_may(network, &network->config.self)) {
@@ -181,12 +182,14 @@ static bool removes_somebody(const tw_env *env, tw_bytes message) {
 
 /* What the group is to be that we come back into. */
 static tw_err check_rejoined(tw_network *network, const tw_commit_result *made, const tw_network_epoch *next) {
-  const tw_group *ours = network->epoch.group;
+  uint64_t epoch;
+  const tw_bytes home = tw_network_home(network, &epoch);
   TW_TRY(tw_network_check_epoch(network, next));
-  /* Whatever the relay says: who was no member is not to come in like this. */
+  /* Whatever the relay says: who was no member is not to come in like this; nor into another group than the one that it
+   * is in: epochs of two groups have no order, and somebody may have secrets of one that there was before. */
   if (!removes_somebody(network->env, tw_buf_bytes(&made->commit))) return TW_ERR_FORBIDDEN;
-  const bool same = ours != NULL && tw_bytes_equal(tw_group_id(ours), tw_group_id(next->group));
-  if (same && tw_group_epoch(next->group) <= tw_group_epoch(ours)) return TW_ERR_OLD_EPOCH;
+  if (home.len > 0 && !tw_bytes_equal(home, tw_group_id(next->group))) return TW_ERR_WRONG_GROUP;
+  if (home.len > 0 && tw_group_epoch(next->group) <= epoch) return TW_ERR_OLD_EPOCH;
   const tw_err err = tw_network_check_members(network, next);
   if (err != TW_ERR_CREDENTIAL || !tw_network_may(network, &network->config.self)) return err;
   network->at_once = true; /* who is there that we do not want is removed; whoever hears of that does not want him */
@@ -310,9 +313,38 @@ static void compare(tw_network *network, const tw_control_group *there, uint64_t
   }
 }
 
+/*
+ * Nobody but one of its members brings us into another group than ours, by a Welcome for a key package that we have
+ * made since we know of it: one that was kept from us may be into a group of before. Who is a member there already has
+ * lost such a Welcome, and is added anew.
+ */
+static void another_there(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
+  const bool begins = !network->awaits_another;
+  const tw_err err = begins ? tw_stock_drop(&network->packages) : TW_OK;
+  if (begins)
+    tw_network_tell(network, "the relay has another group of the network than ours: only a member of it lets us in",
+                    err);
+  network->state = TW_NETWORK_WAITING;
+  network->awaits_another = err == TW_OK;
+  const bool was_added = there->member && !begins && !network->was_there;
+  network->was_there = there->member;
+  if (err == TW_OK && !was_added)
+    wait_for_welcome(network, now_ms);
+  else /* a Welcome is on its way */
+    network->find_at_ms = tw_network_back_off(network, now_ms);
+}
+
 static void something_there(tw_network *network, const tw_control_group *there, uint64_t now_ms) {
-  const bool same = network->epoch.group != NULL && tw_bytes_equal(there->group_id, tw_group_id(network->epoch.group));
+  uint64_t epoch;
+  const tw_bytes home = tw_network_home(network, &epoch);
+  const bool at_home = tw_bytes_equal(there->group_id, home);
+  const bool same = network->epoch.group != NULL && at_home;
   network->number = same ? there->number : 0;
+  if (home.len > 0 && !at_home) {
+    another_there(network, there, now_ms);
+    return;
+  }
+  network->awaits_another = false;
   if (!there->member) {
     wait_for_welcome(network, now_ms);
   } else if (same) {

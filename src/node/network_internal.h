@@ -14,6 +14,7 @@ enum {
   TW_NETWORK_ADDS_BYTES = 256 << 10, /* of their key packages; the one that passes it is the last */
   TW_NETWORK_TURNS = 8,              /* of members, for what all of them could do */
   TW_NETWORK_STRANGERS = 16,         /* who want in, and are not known yet */
+  TW_NETWORK_RETURNERS = 16,         /* members who say that they want in */
   TW_NETWORK_HELD_MAX = 16,          /* commits that cannot be processed yet */
   TW_NETWORK_SWITCHES = 8,           /* epochs that are known, but not sent under yet */
   TW_NETWORK_HASTE = 3               /* so many times sooner where there is a hurry */
@@ -110,9 +111,17 @@ typedef struct tw_network_tried {
   uint64_t again_ms;
 } tw_network_tried;
 
+/* A member who says that it wants in: it has lost its Welcome, and is in another group. */
+typedef struct tw_network_returner {
+  tw_client_id id;
+  uint64_t heard_ms;
+  bool due; /* to be added anew, in the place of its leaf */
+} tw_network_returner;
+
 /* Whom we are about to add. */
 typedef struct tw_network_candidate {
   tw_client_id id;
+  bool returns;
   tw_buf key_package; /* empty: there is none */
 } tw_network_candidate;
 
@@ -128,6 +137,8 @@ struct tw_network {
 
   tw_network_state state;
   tw_network_epoch epoch;
+  tw_buf left_id; /* the group that we were removed from last, and the epoch that we were removed by; empty: none */
+  uint64_t left_epoch;
   tw_network_pending pending;
   tw_network_refusal refusal;
   uint8_t refused_by[TW_FINGERPRINT_SIZE]; /* the roster of then, see tw_network_sum_roster */
@@ -147,7 +158,9 @@ struct tw_network {
   bool asked_tree; /* by the last find */
   bool wants_tree; /* by the next one */
   bool stocking;
-  bool overdue; /* what we lack has not come by mail: put ourselves back */
+  bool overdue;        /* what we lack has not come by mail: put ourselves back */
+  bool awaits_another; /* the relay has another group than ours; key packages from before it said so are gone */
+  bool was_there;      /* then, as of the last find: a member of that */
   uint64_t wait_ms;
   uint64_t ask_again_ms;
   uint64_t find_at_ms;
@@ -170,6 +183,8 @@ struct tw_network {
   size_t tried_count;
   tw_client_id strangers[TW_NETWORK_STRANGERS];
   size_t stranger_count;
+  tw_network_returner returners[TW_NETWORK_RETURNERS];
+  size_t returner_count;
   tw_network_candidate *candidates;
   size_t candidate_count;
   size_t candidate_asked, candidate_next; /* key packages that were asked for; whose answer comes next */
@@ -208,6 +223,8 @@ bool tw_network_wants(const tw_network *network, const tw_client_id *id);
 void tw_network_look_for_unwanted(tw_network *network);
 /* Tells rosters apart: what was refused under one is looked at anew under another one. */
 void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT_SIZE]);
+/* The group that we are in, or were removed from, by its id, and the epoch there. Empty: none. */
+tw_bytes tw_network_home(const tw_network *network, uint64_t *epoch);
 /* What holds of every epoch: id, GroupContext, leaves, ourselves. TW_ERR_BINDING, TW_ERR_WRONG_GROUP, TW_ERR_FORBIDDEN.
  */
 TW_MUST_USE tw_err tw_network_check_epoch(const tw_network *network, const tw_network_epoch *epoch);
@@ -221,6 +238,7 @@ tw_network_refusal tw_network_judge(const tw_network *network, const tw_received
 
 #define TW_NETWORK_RECORD_ID TW_LITERAL("network")
 #define TW_NETWORK_WELCOME_ID TW_LITERAL("welcome") /* see `welcome` */
+#define TW_NETWORK_LEFT_ID TW_LITERAL("left")       /* see `left_id` */
 /* The record that says: this epoch, this pending one (NULL: none), this refusal (by the roster noted). With `more`, in
  * one write. */
 TW_MUST_USE tw_err tw_network_save(const tw_network *network, const tw_network_epoch *epoch,
@@ -228,6 +246,9 @@ TW_MUST_USE tw_err tw_network_save(const tw_network *network, const tw_network_e
                                    const tw_store_change *more);
 /* Into a network that has nothing. */
 TW_MUST_USE tw_err tw_network_load_record(tw_network *network, tw_bytes value);
+/* The value that says which group we were removed from: appended. */
+TW_MUST_USE tw_err tw_network_write_left(const tw_network *network, tw_buf *out);
+TW_MUST_USE tw_err tw_network_load_left(tw_network *network, tw_bytes value);
 void tw_network_pending_clear(tw_network_pending *pending, const tw_env *env);
 
 /* ---- network_epoch.c: from one epoch to the next ---- */
@@ -310,6 +331,8 @@ void tw_network_renew(tw_network *network, uint64_t now_ms);
 void tw_network_plan_rekey(tw_network *network, uint64_t now_ms);
 /* An answer with this detail in its tag is waited for. */
 bool tw_network_awaits(const tw_network *network, uint32_t detail);
+/* A member wants in. */
+void tw_network_returns(tw_network *network, const tw_client_id *id, uint64_t now_ms);
 /* A commit that adds was refused: those are not tried at once again. */
 void tw_network_put_off_joiners(tw_network *network, const tw_network_pending *pending, uint64_t now_ms);
 /* One that was tried is not tried again before `again_ms`; 0: it may be. */

@@ -92,6 +92,12 @@ void tw_network_sum_roster(const tw_network *network, uint8_t sum[TW_FINGERPRINT
 
 /* ---- what holds of every epoch ---- */
 
+tw_bytes tw_network_home(const tw_network *network, uint64_t *epoch) {
+  const tw_group *group = network->epoch.group;
+  *epoch = group == NULL ? network->left_epoch : tw_group_epoch(group);
+  return group == NULL ? tw_buf_bytes(&network->left_id) : tw_group_id(group);
+}
+
 static tw_err check_leaves(const tw_network *network, const tw_group *group) {
   tw_member member;
   for (uint32_t leaf = 0; tw_group_next_member(group, &leaf, &member); leaf++) {

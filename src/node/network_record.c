@@ -136,6 +136,27 @@ static tw_err load(tw_network *network, tw_reader *r) {
   return TW_OK;
 }
 
+/* struct { opaque name<V>; opaque group_id<V>; uint64 epoch; } LeftGroup */
+tw_err tw_network_write_left(const tw_network *network, tw_buf *out) {
+  tw_writer w = tw_writer_to(out);
+  tw_write_vector(&w, tw_buf_bytes(&network->name));
+  tw_write_vector(&w, tw_buf_bytes(&network->left_id));
+  tw_write_u64(&w, network->left_epoch);
+  return tw_writer_end(&w);
+}
+
+tw_err tw_network_load_left(tw_network *network, tw_bytes value) {
+  tw_reader r = tw_reader_of(value);
+  const tw_bytes name = tw_read_vector(&r);
+  const tw_bytes group_id = tw_read_vector(&r);
+  const uint64_t epoch = tw_read_u64(&r);
+  TW_TRY(tw_reader_end(&r));
+  if (!tw_bytes_equal(name, tw_buf_bytes(&network->name))) return TW_ERR_WRONG_GROUP;
+  TW_TRY(tw_buf_assign(&network->left_id, group_id));
+  network->left_epoch = epoch;
+  return TW_OK;
+}
+
 tw_err tw_network_load_record(tw_network *network, tw_bytes value) {
   tw_reader r = tw_reader_of(value);
   if (network->epoch.group != NULL || network->pending.kind != TW_NETWORK_PENDING_NONE) return TW_ERR_STATE;

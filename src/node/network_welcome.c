@@ -37,7 +37,11 @@ static tw_err check(const tw_network *network, const tw_network_epoch *next) {
   const tw_group *ours = network->epoch.group;
   TW_TRY(tw_network_check_epoch(network, next));
   if (is_as_far(ours, next->group) || is_as_far(network->pending.next.group, next->group)) return TW_ERR_OLD_EPOCH;
-  if (!is_same(ours, next->group) && network->state == TW_NETWORK_MEMBER) return TW_ERR_WRONG_GROUP;
+  uint64_t epoch;
+  const tw_bytes home = tw_network_home(network, &epoch);
+  const bool at_home = tw_bytes_equal(home, tw_group_id(next->group));
+  if (home.len > 0 && !at_home && !network->awaits_another) return TW_ERR_WRONG_GROUP;
+  if (at_home && tw_group_epoch(next->group) < epoch) return TW_ERR_OLD_EPOCH; /* from before we were removed */
   for (size_t i = 0; i < next->count; i++) {
     if (!tw_network_wants(network, &next->members[i].id)) return TW_ERR_CREDENTIAL;
   }
@@ -67,6 +71,8 @@ static tw_err join(tw_network *network, tw_bytes welcome, tw_stock_use *use, uin
 
 /* ---- one that is refused for its members ---- */
 
+static bool may_change(const tw_network *network) { return network->epoch.group == NULL || network->awaits_another; }
+
 /* What cannot be kept is not missed for long: we put ourselves back. */
 static void keep_welcome(tw_network *network, tw_bytes welcome) {
   const tw_node_port *port = network->config.port;
@@ -85,7 +91,7 @@ void tw_network_try_welcome(tw_network *network, uint64_t now_ms) {
   tw_buf welcome = network->welcome;
   if (welcome.len == 0) return;
   network->welcome = TW_BUF_INIT(welcome.alloc);
-  if (network->epoch.group == NULL) tw_network_welcomed(network, tw_buf_bytes(&welcome), now_ms);
+  if (may_change(network)) tw_network_welcomed(network, tw_buf_bytes(&welcome), now_ms);
   if (network->welcome.len == 0) forget_welcome(network);
   tw_buf_clear(&welcome);
 }
@@ -106,7 +112,7 @@ void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms)
     tw_network_look_around(network, now_ms);
   } else if (err != TW_ERR_STATE && err != TW_ERR_OLD_EPOCH) {
     if (err == TW_ERR_CREDENTIAL || tw_err_class_of(err) == TW_CLASS_FORBIDDEN) network->refused++;
-    if (err == TW_ERR_CREDENTIAL && network->epoch.group == NULL) keep_welcome(network, welcome);
+    if (err == TW_ERR_CREDENTIAL && may_change(network)) keep_welcome(network, welcome);
     tw_network_tell(network,
                     err == TW_ERR_CREDENTIAL ? "a Welcome is refused: there are members that are not wanted here"
                                              : "a Welcome is of no use",

@@ -189,6 +189,19 @@ void tw_stock_published(tw_stock *stock) {
   if (stock->port->save(stock->port->ctx, &sure, 1) == TW_OK) stock->unsure = false;
 }
 
+tw_err tw_stock_drop(tw_stock *stock) {
+  uint8_t ids[TW_STOCK_KEPT][ID_SIZE];
+  tw_store_change changes[TW_STOCK_KEPT];
+  if (stock->count == 0) return TW_OK;
+  for (size_t i = 0; i < stock->count; i++) {
+    put_id(stock, stock->list[i].ref, ids[i]);
+    changes[i] = (tw_store_change){.kind = TW_STORE_KEY_PACKAGE, .id = TW_ARRAY(ids[i]), .remove = true};
+  }
+  TW_TRY(stock->port->save(stock->port->ctx, changes, stock->count));
+  stock->count = 0; /* which makes the next publication replace what the relay has */
+  return TW_OK;
+}
+
 /* ---- using one ---- */
 
 void tw_stock_use_clear(tw_stock_use *use) {

@@ -49,6 +49,10 @@ TW_MUST_USE tw_err tw_stock_publish(tw_stock *stock, uint32_t at_relay, uint64_t
 /** The relay has confirmed what it was asked to publish. */
 void tw_stock_published(tw_stock *stock);
 
+/** All that we have left so far are of no use any more: their secrets go, and the relay is told to replace them with
+ * the next ones. On error all is as it was. */
+TW_MUST_USE tw_err tw_stock_drop(tw_stock *stock);
+
 /** One that somebody uses. Zero-initialise; tw_stock_use_clear. */
 typedef struct tw_stock_use {
   tw_buf id;

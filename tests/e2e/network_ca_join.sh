@@ -64,6 +64,7 @@ cmp -s berta.ca.pem ca.pem || die "not the CA"
 for line in "CA = berta.ca.pem" "Members = certified" "Admit = *.office.example" "Admins = $anna_key"; do
   grep -qxF "$line" berta.conf || { cat berta.conf; die "berta's configuration lacks '$line'"; }
 done
+grep -qE "^ListsAfter = $anna_key [1-9][0-9]*\$" berta.conf || { cat berta.conf; die "berta is not told which list she begins with"; }
 sed -i "s|^Identity = |State = $work/state/berta\n&|" berta.conf
 run 0 berta check ./berta.conf
 up berta

@@ -8,8 +8,6 @@
 #
 # shellcheck disable=SC2154,SC2119
 support=$(realpath "$(dirname "$0")/support")
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash
-. "$support/netns.bash"
 # shellcheck source-path=SCRIPTDIR source=support/network.bash
 . "$support/network.bash"
 nodes=(anna berta)

@@ -103,6 +103,7 @@ join 0 "$token" carla
 says run.err "now: treewire up"
 cmp -s carla.key kept.key || die "another key"
 grep -q "10.7.0.3/24" carla.conf || die "no address in carla.conf"
+grep -qE '^ListsAfter = sha256:[0-9a-f]{64} [1-9][0-9]*$' carla.conf || { cat carla.conf; die "carla is not told which list she begins with"; }
 sed -i "s|^Identity = |State = $work/state/carla\n&|" carla.conf
 run 0 carla check ./carla.conf
 

@@ -24,7 +24,8 @@ typedef struct enrol_node {
   kit_node disk; /* its store */
   kit_request requests[QUEUE_MAX];
   size_t request_count;
-  char words[512]; /* told last */
+  char words[512];  /* told last */
+  bool are_removed; /* all peers that are not in the file */
 } enrol_node;
 
 static enrol_node enrols[NODES];
@@ -100,6 +101,11 @@ static inline void enrol_tell(void *ctx, const char *line) {
   if (world.tells) print_message("%8u %u: %s\n", (unsigned)(world.now_ms % 100000000), enrol_index(e), line);
 }
 
+static inline bool enrol_is_removed(void *ctx, uint32_t peer) {
+  const enrol_node *e = ctx;
+  return e->are_removed && e->config.peers[peer].origin != TW_NODE_FROM_FILE;
+}
+
 /* ---- configurations ---- */
 
 static inline void enrol_configure(enrol_node *e, const char *admins, const char *more) {
@@ -135,6 +141,7 @@ static inline tw_err enrol_try_open(enrol_node *e) {
                                   .network = world.nodes[index].network,
                                   .learn = enrol_learn,
                                   .unlearn = enrol_unlearn,
+                                  .is_removed = enrol_is_removed,
                                   .tell = enrol_tell,
                                   .ctx = e};
   return tw_enrol_new(&config, &e->enrol);
@@ -369,13 +376,47 @@ static inline uint64_t version_at(uint32_t who) { return tw_enrol_version(enrols
 #define TWO (1u << ANNA | 1u << BERTA)
 #define THREE (TWO | 1u << CARLA)
 
-/* Carla is invited, asks, and has the answer. */
-static inline void enrol_carla(enrol_guest *g) {
-  enrol_invited(g, "carla", "10.7.0.3/24", CARLA);
+/* Asks, and has the answer. */
+static inline void enrol_answered(enrol_guest *g) {
   enrol_ask(g, TW_ENROLMENT_JOIN);
   enrol_calm();
   assert_true(enrol_reply(g));
   assert_int_equal(g->status, TW_ENROLMENT_IN);
+}
+
+static inline void enrol_carla(enrol_guest *g) {
+  enrol_invited(g, "carla", "10.7.0.3/24", CARLA);
+  enrol_answered(g);
+}
+
+/* ---- lists, as whoever likes brings them ---- */
+
+/* Sealed by one to another's leaf, which gets it as mail in the name of `as`. */
+static inline void enrol_give(uint32_t to, uint32_t as, uint32_t by, tw_bytes list) {
+  tw_buf parts[3] = {{0}, {0}, {0}};
+  tw_buf encoded = {0};
+  assert_int_equal(tw_network_seal(world.nodes[by].network, &world.nodes[to].id, TW_LITERAL("treewire enrolment list"),
+                                   list, &parts[0], &parts[1]),
+                   TW_OK);
+  tw_writer w = tw_writer_to(&parts[2]);
+  tw_write_vector(&w, tw_buf_bytes(&parts[0]));
+  tw_write_vector(&w, tw_buf_bytes(&parts[1]));
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  tw_mail mail = {.kind = TW_MAIL_LIST, .body = tw_buf_bytes(&parts[2])};
+  memcpy(mail.ref, world.nodes[as].id.digest, sizeof mail.ref);
+  assert_int_equal(tw_mail_encode(&mail, &encoded), TW_OK);
+  tw_enrol_mail(enrols[to].enrol, &world.nodes[as].id, tw_buf_bytes(&encoded), world.now_ms);
+  tw_buf_clear(&encoded);
+  for (size_t i = 0; i < 3; i++) tw_buf_clear(&parts[i]);
+}
+
+/* A list of `name` alone (NULL: of nobody), signed by one. */
+static inline void enrol_make_list(uint32_t by, const char *group, uint64_t version, const char *name, tw_buf *list) {
+  tw_buf entries = {0};
+  if (name != NULL) enrol_add_node(&entries, name, 0x77, "10.7.0.9/32", "");
+  const tw_enrolment_list made = {.group = enrol_text(group), .version = version, .entries = tw_buf_bytes(&entries)};
+  assert_int_equal(tw_enrolment_list_make(&world.test.env, world.nodes[by].member.client.signer, &made, list), TW_OK);
+  tw_buf_clear(&entries);
 }
 
 #endif

@@ -13,7 +13,7 @@
 #include "support/tw_test_x509.h"
 
 #define ENROL_SUITE "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"
-enum { ENROL_UNTIL = 1800003600 };
+enum { ENROL_UNTIL = 1800003600, ENROL_VERSION = 1800000000 };
 
 static inline tw_bytes enrol_text(const char *text) { return TW_BYTES((const uint8_t *)text, strlen(text)); }
 
@@ -64,14 +64,23 @@ static inline void enrol_add_name(tw_buf *list, const char *name) {
   assert_int_equal(tw_writer_end(&w), TW_OK);
 }
 
-/* Settings with two peers, one of them with an Endpoint and one without a name. */
+static inline void enrol_add_admin(tw_buf *list, uint8_t key, uint64_t version) {
+  tw_enrolled_admin admin = {.version = version};
+  tw_writer w = tw_writer_to(list);
+  memset(admin.key.digest, key, sizeof admin.key.digest);
+  tw_write_enrolled_admin(&w, &admin);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+}
+
+/* Settings with two peers, one of them with an Endpoint and one without a name, and two admins, one of them with a
+ * list. */
 static inline void enrol_settings_by(tw_bytes ca, tw_bytes admit, tw_buf *out) {
   tw_buf addresses = {0};
   tw_buf peers = {0};
   tw_buf groups = {0};
-  tw_fingerprint admins[2];
-  memset(admins, 0x22, sizeof admins);
-  memset(&admins[1], 0x33, sizeof admins[1]);
+  tw_buf admins = {0};
+  enrol_add_admin(&admins, 0x22, ENROL_VERSION);
+  enrol_add_admin(&admins, 0x33, 0);
   enrol_add_prefix(&addresses, "10.7.0.3/24");
   enrol_add_prefix(&addresses, "fd07::3/64");
   enrol_add_node(&peers, "anna", 0x22, "10.7.0.1/32", "anna.example");
@@ -80,7 +89,7 @@ static inline void enrol_settings_by(tw_bytes ca, tw_bytes admit, tw_buf *out) {
   const tw_enrolment_settings settings = {.name = enrol_text("carla"),
                                           .addresses = tw_buf_bytes(&addresses),
                                           .peers = tw_buf_bytes(&peers),
-                                          .admins = TW_BYTES(admins[0].digest, sizeof admins),
+                                          .admins = tw_buf_bytes(&admins),
                                           .groups = tw_buf_bytes(&groups),
                                           .broadcast = true,
                                           .mtu = 1400,
@@ -93,6 +102,7 @@ static inline void enrol_settings_by(tw_bytes ca, tw_bytes admit, tw_buf *out) {
   assert_int_equal(tw_enrolment_settings_encode(&settings, out), TW_OK);
   tw_buf_clear(&addresses);
   tw_buf_clear(&peers);
+  tw_buf_clear(&admins);
   tw_buf_clear(&groups);
 }
 

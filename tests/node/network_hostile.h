@@ -67,6 +67,39 @@ static inline void begin_three(uint64_t seed) {
   expect_agreement(0x07, 60000, "at first");
 }
 
+/* It has lost its store. */
+static inline void restart_relay(void) {
+  tw_delivery_free(world.delivery);
+  tw_relay_store_close(world.store);
+  tw_report report;
+  assert_int_equal(tw_relay_store_memory(&world.relay.env, &world.store, &report), TW_OK);
+  open_relay();
+  for (uint32_t i = 0; i < NODES; i++) {
+    kit_node *n = &world.nodes[i];
+    break_link(n);
+    n->read = n->read_durably = 0; /* as the relay tells a node that has read further than there is */
+    n->peer = (tw_delivery_peer){.id = n->id};
+  }
+}
+
+/* Its record of an epoch of before, in which all of `members` were. */
+static inline void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, uint64_t epoch,
+                                const tw_buf *info, const tw_buf *tree) {
+  tw_buf ids = {0};
+  tw_writer w = tw_writer_to(&ids);
+  for (uint32_t i = 0; i < NODES; i++)
+    if ((members >> i & 1) != 0) tw_control_write_client(&w, &world.nodes[i].id);
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  const tw_control_request open = {
+      .type = TW_CONTROL_GROUP_OPEN,
+      .number = 1,
+      .body.group_open = {KIT_NAME, group_id, epoch, tw_buf_bytes(&ids), tw_buf_bytes(info), tw_buf_bytes(tree)}};
+  tw_control_answer answer;
+  kit_serve_request(&world.nodes[opener], &open, &answer);
+  assert_int_equal(answer.status, TW_CONTROL_DONE);
+  tw_buf_clear(&ids);
+}
+
 static inline void much_later(int minutes) {
   for (int i = 0; i < minutes; i++) {
     pass_time(60000);

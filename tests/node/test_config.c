@@ -85,6 +85,12 @@ static void check_full_network(const tw_node_config *config) {
   assert_int_equal(config->network.admins[2].peer, TW_NODE_NONE);
   assert_int_equal(config->network.admins[2].fingerprint.digest[31], 0x09);
   assert_int_equal(config->network.admins[3].peer, 2); /* by its certificate's name */
+  assert_int_equal(config->network.lists_after_count, 3);
+  assert_int_equal(config->network.lists_after[0].admin.digest[31], 0x01);
+  assert_true(config->network.lists_after[0].version == 1800000000);
+  assert_true(config->network.lists_after[1].version == UINT64_MAX);
+  assert_memory_equal(&config->network.lists_after[1].admin, &config->peers[1].key.fingerprint, sizeof(tw_fingerprint));
+  assert_true(config->network.lists_after[2].version == 0);
   assert_int_equal(config->multicast.groups.count, 2);
   assert_false(config->multicast.broadcast);
 }
@@ -116,6 +122,8 @@ static void all_keys_are_taken(void **state) {
         "[Network]\nGroup = the office, d\303\251p\303\264t\nSuite = dhkemx25519_aes128gcm_sha256_ed25519\n"
         "RekeyAfter = 2d\nRekeyBytes = 512M\nRekeyPackets = 1000000\nGrace = 90s\nKeepalive = off\nSign = yes\n"
         "Admins = north.2, " PRINT "01\nAdmins = " PRINT "09, south.example\n"
+        "ListsAfter = " PRINT "01  1800000000\nListsAfter = " SUITE ":" KEY_BYTES
+        " 18446744073709551615\nListsAfter = " PRINT "08 0\n"
         "[Peer]\nPublicKey = " PRINT "01\nAllowedIPs = 10.7.0.2, 10.7.1.0/24\nAllowedIPs = fd07::/16\n"
         "[Peer]\nName = north.2\nPublicKey = " SUITE ":" KEY_BYTES "\nAllowedIPs =\nEndpoint = 198.51.100.9\n"
         "[Peer]\nCertificate = South.example\n"

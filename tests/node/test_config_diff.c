@@ -157,6 +157,7 @@ static void each_setting_is_told_alone(void **state) {
       {LEAST "Keepalive = off\n", TW_SETTING_KEEPALIVE},
       {LEAST "Sign = yes\n", TW_SETTING_SIGN},
       {LEAST "Admins = " PRINT "07\n", TW_SETTING_ADMINS},
+      {LEAST "ListsAfter = " PRINT "07 1\n", TW_SETTING_ADMINS},
       {LEAST "Members = certified\n", TW_SETTING_MEMBERS},
       {LEAST "[Multicast]\nGroups = ff00::/8, broadcast\n", TW_SETTING_MULTICAST},
       {LEAST "[Multicast]\nGroups = ff00::/8, 224.0.0.0/4\n", TW_SETTING_MULTICAST},

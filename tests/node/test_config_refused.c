@@ -74,6 +74,13 @@ static void bad_values_are_named(void **state) {
       {LEAST "Admins = " PRINT "01,, " PRINT "02\n", ":10: Admins: an empty item in the list"},
       {LEAST "Admins = " PRINT "01, " PRINT "01\n", ":10: Admins: 'sha256:"},
       {LEAST "Admins = b, " PRINT "01\n[Peer]\nName = b\nPublicKey = " PRINT "01\n", ":10: Admins: 'sha256:"},
+      {LEAST "ListsAfter = " PRINT "01\n", ":10: ListsAfter: 'sha256:"},
+      {LEAST "ListsAfter = 7\n", ":10: ListsAfter: '7' is not an admin's public key or fingerprint, a blank, and"},
+      {LEAST "ListsAfter = " PRINT "01 x\n", ":10: ListsAfter: 'sha256:"},
+      {LEAST "ListsAfter = " PRINT "01 -1\n", ":10: ListsAfter: 'sha256:"},
+      {LEAST "ListsAfter = " PRINT "01 18446744073709551616\n", ":10: ListsAfter: 'sha256:"},
+      {LEAST "ListsAfter = " PRINT "01 7, " PRINT "02 8\n", ":10: ListsAfter: "},
+      {LEAST "ListsAfter = b 7\n", ":10: ListsAfter: 'b' is neither a public key"},
       {LEAST "Group = other\n", ":10: Group a second time in one [Network]; the first is in line 8"},
   };
   REFUSED(mistakes);

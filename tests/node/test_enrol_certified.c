@@ -240,6 +240,39 @@ static void an_admin_sends_its_cas_and_not_whom_they_have_certified(void **state
   end_certified();
 }
 
+/* Of anna's list, in settings that she makes now. */
+static uint64_t told_version(enrol_guest *g) {
+  tw_enrolment_settings settings;
+  tw_enrolled_admin admin;
+  enrol_answered(g);
+  assert_int_equal(tw_enrolment_settings_decode(g->content, &settings), TW_OK);
+  tw_reader walk = tw_reader_of(settings.admins);
+  assert_true(tw_enrolled_admin_next(&walk, &admin));
+  return admin.version;
+}
+
+/* Who is not written down, since a certificate makes it a peer, is on the list that is taken then, unless it is
+ * removed. */
+static void a_list_with_somebody_certified_is_still_to_be_taken(void **state) {
+  (void)state;
+  enrol_guest carla;
+  enrol_guest dora;
+  tw_problems told = {0};
+  begin_certified(1);
+  enrol_carla(&carla);
+  enrol_invited(&dora, "dora", "10.7.0.4/24", DORA);
+  assert_true(told_version(&dora) == version_at(ANNA) - 1); /* carla is learned, and not in the configuration yet */
+  const tw_node_peer peer = {.origin = TW_NODE_FROM_CERTIFICATE,
+                             .key = {.given = true, .fingerprint = world.nodes[CARLA].id}};
+  assert_int_equal(tw_node_config_append_peer(&enrols[ANNA].config, &world.nodes[ANNA].id, &peer, &told), TW_OK);
+  assert_true(told_version(&dora) == version_at(ANNA) - 1);
+  enrols[ANNA].are_removed = true;
+  assert_true(told_version(&dora) == version_at(ANNA));
+  enrol_guest_clear(&dora);
+  enrol_guest_clear(&carla);
+  end_certified();
+}
+
 static void an_admin_whose_cas_are_too_large_cannot_invite(void **state) {
   (void)state;
   tw_buf token = {0};
@@ -260,6 +293,7 @@ int main(void) {
       cmocka_unit_test(settings_have_so_many_bytes_of_cas_and_no_more),
       cmocka_unit_test(names_that_no_file_could_admit_are_refused),
       cmocka_unit_test(an_admin_sends_its_cas_and_not_whom_they_have_certified),
+      cmocka_unit_test(a_list_with_somebody_certified_is_still_to_be_taken),
       cmocka_unit_test(an_admin_whose_cas_are_too_large_cannot_invite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,6 @@
 /* Lists of enrolled nodes: whose are believed, which is newer, and how all come to have them. SPDX-License-Identifier: Apache-2.0 */
 #include "node/enrol_kit.h"
 
-#define LABEL TW_LITERAL("treewire enrolment list")
-
 /* What anna's reply says is not needed. */
 static void enrol_carla_wholly(enrol_guest *g) {
   enrol_carla(g);
@@ -12,31 +10,10 @@ static void enrol_carla_wholly(enrol_guest *g) {
 
 /* A list of `name`, signed by one, given to another as mail in the name of `as`. */
 static void give_list(uint32_t to, uint32_t as, uint32_t by, const char *group, uint64_t version, const char *name) {
-  tw_buf entries = {0};
   tw_buf list = {0};
-  tw_buf parts[2] = {{0}, {0}};
-  tw_buf body = {0};
-  tw_buf encoded = {0};
-  if (name != NULL) enrol_add_node(&entries, name, 0x77, "10.7.0.9/32", "");
-  const tw_enrolment_list made = {.group = enrol_text(group), .version = version, .entries = tw_buf_bytes(&entries)};
-  assert_int_equal(tw_enrolment_list_make(&world.test.env, world.nodes[by].member.client.signer, &made, &list), TW_OK);
-  assert_int_equal(
-      tw_network_seal(world.nodes[ANNA].network, &world.nodes[to].id, LABEL, tw_buf_bytes(&list), &parts[0], &parts[1]),
-      TW_OK);
-  tw_writer w = tw_writer_to(&body);
-  tw_write_vector(&w, tw_buf_bytes(&parts[0]));
-  tw_write_vector(&w, tw_buf_bytes(&parts[1]));
-  assert_int_equal(tw_writer_end(&w), TW_OK);
-  tw_mail mail = {.kind = TW_MAIL_LIST, .body = tw_buf_bytes(&body)};
-  memcpy(mail.ref, world.nodes[as].id.digest, sizeof mail.ref);
-  assert_int_equal(tw_mail_encode(&mail, &encoded), TW_OK);
-  tw_enrol_mail(enrols[to].enrol, &world.nodes[as].id, tw_buf_bytes(&encoded), world.now_ms);
-  tw_buf_clear(&encoded);
-  tw_buf_clear(&body);
-  tw_buf_clear(&parts[0]);
-  tw_buf_clear(&parts[1]);
+  enrol_make_list(by, group, version, name, &list);
+  enrol_give(to, as, ANNA, tw_buf_bytes(&list));
   tw_buf_clear(&list);
-  tw_buf_clear(&entries);
 }
 
 static bool berta_knows(const char *name) {

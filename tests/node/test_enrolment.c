@@ -265,6 +265,9 @@ static void a_joiner_writes_a_configuration_that_means_the_settings(void **state
   assert_string_equal(config.interface.identity, "/etc/treewire/office.key");
   assert_int_equal(config.interface.addresses.count, 2);
   assert_int_equal(config.network.admin_count, 2);
+  assert_int_equal(config.network.lists_after_count, 1); /* of the other admin there is no list */
+  assert_int_equal(config.network.lists_after[0].admin.digest[31], 0x22);
+  assert_true(config.network.lists_after[0].version == ENROL_VERSION);
   assert_int_equal(config.network.rekey_packets, 0);
   assert_int_equal(config.multicast.groups.count, 1);
   assert_true(config.multicast.broadcast);
@@ -279,21 +282,101 @@ static void a_joiner_writes_a_configuration_that_means_the_settings(void **state
   tw_buf_clear(&settings);
   tw_buf peers = {0};
   tw_buf addresses = {0};
+  tw_buf admins = {0};
   enrol_add_node(&peers, "anna", 0x22, "10.7.0.3/32", "");
+  enrol_add_admin(&admins, 0x22, 1);
   enrol_add_prefix(&addresses, "10.7.0.3/24");
   const tw_enrolment_settings bad = {.name = enrol_text("carla"),
                                      .addresses = tw_buf_bytes(&addresses),
                                      .peers = tw_buf_bytes(&peers),
-                                     .admins = TW_ARRAY(admin_id.digest),
+                                     .admins = tw_buf_bytes(&admins),
                                      .mtu = 1400,
                                      .grace = 60};
   assert_int_equal(tw_enrolment_settings_encode(&bad, &settings), TW_OK);
   text.len = 0;
   assert_int_equal(tw_joiner_config(&who, tw_buf_bytes(&settings), &names, &text, &ca, &report), TW_ERR_ENCODING);
   assert_int_equal(text.len, 0);
+  tw_buf_clear(&admins);
   tw_buf_clear(&peers);
   tw_buf_clear(&addresses);
   tw_buf_clear(&text);
+  tw_buf_clear(&settings);
+}
+
+static tw_err decode_with_admins(tw_bytes admins) {
+  tw_buf addresses = {0};
+  tw_buf encoded = {0};
+  enrol_add_prefix(&addresses, "10.7.0.3/24");
+  const tw_enrolment_settings settings = {
+      .name = enrol_text("carla"), .addresses = tw_buf_bytes(&addresses), .admins = admins, .mtu = 1400, .grace = 60};
+  assert_int_equal(tw_enrolment_settings_encode(&settings, &encoded), TW_OK);
+  const tw_err err = read_settings(tw_buf_bytes(&encoded));
+  tw_buf_clear(&encoded);
+  tw_buf_clear(&addresses);
+  return err;
+}
+
+static void settings_have_an_admin_and_at_most_as_many_as_a_file(void **state) {
+  (void)state;
+  tw_buf admins = {0};
+  assert_int_equal(decode_with_admins(TW_NO_BYTES), TW_ERR_ENCODING);
+  enrol_add_admin(&admins, 0x22, UINT64_MAX);
+  const size_t one = admins.len;
+  for (size_t len = 0; len < one; len++)
+    assert_int_equal(decode_with_admins(TW_BYTES(admins.ptr, len)), TW_ERR_ENCODING);
+  assert_int_equal(decode_with_admins(tw_buf_bytes(&admins)), TW_OK);
+  while (admins.len < one * TW_NODE_ADMINS_MAX) enrol_add_admin(&admins, 0x22, 0);
+  assert_int_equal(decode_with_admins(tw_buf_bytes(&admins)), TW_OK);
+  enrol_add_admin(&admins, 0x22, 0);
+  assert_int_equal(decode_with_admins(tw_buf_bytes(&admins)), TW_ERR_ENCODING);
+  tw_buf_clear(&admins);
+}
+
+/* The first form began with the length of a name, where the version is. */
+static void settings_of_another_version_are_refused_in_words(void **state) {
+  (void)state;
+  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
+  tw_buf settings = {0};
+  tw_buf text = {0};
+  tw_buf ca = {0};
+  enrol_settings(&settings);
+  for (unsigned version = 0; version < 256; version++) {
+    tw_report report = {""};
+    settings.ptr[0] = (uint8_t)version;
+    const tw_err err = tw_joiner_config(&who, tw_buf_bytes(&settings), &names, &text, &ca, &report);
+    assert_int_equal(err, version == TW_ENROLMENT_VERSION ? TW_OK : TW_ERR_UNSUPPORTED);
+    assert_int_equal(strstr(report.text, "another version") != NULL, err != TW_OK);
+    assert_int_equal(text.len > 0, err == TW_OK);
+    text.len = 0;
+  }
+  const tw_bytes before = {settings.ptr + 1, settings.len - 1};
+  assert_true(before.ptr[0] >= 1 && before.ptr[0] <= TW_ENROLMENT_NAME_MAX);
+  assert_int_equal(read_settings(before), TW_ERR_UNSUPPORTED);
+  tw_buf_clear(&ca);
+  tw_buf_clear(&text);
+  tw_buf_clear(&settings);
+}
+
+/* Another version of a list is no mistake that settings show: it is the inviter's signature that keeps it. */
+static void no_version_of_a_list_can_be_bent_in_a_reply(void **state) {
+  (void)state;
+  tw_buf settings = {0};
+  tw_buf message = {0};
+  tw_buf admins = {0};
+  enrol_settings(&settings);
+  enrol_add_admin(&admins, 0x22, ENROL_VERSION);
+  const tw_enrolment_reply reply = {TW_ENROLMENT_IN, joiner_id, tw_buf_bytes(&settings)};
+  assert_int_equal(tw_enrolment_reply_make(&test.env, admin, keys.id, &reply, &message), TW_OK);
+  assert_int_equal(read_reply(tw_buf_bytes(&message)), TW_OK);
+  uint8_t *at = memmem(message.ptr, message.len, admins.ptr, admins.len);
+  assert_non_null(at);
+  for (size_t bit = 0; bit < 8 * admins.len; bit++) {
+    at[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    assert_int_equal(read_reply(tw_buf_bytes(&message)), TW_ERR_SIGNATURE);
+    at[bit / 8] ^= (uint8_t)(1u << bit % 8);
+  }
+  tw_buf_clear(&admins);
+  tw_buf_clear(&message);
   tw_buf_clear(&settings);
 }
 
@@ -366,6 +449,9 @@ int main(void) {
       cmocka_unit_test(a_list_says_who_and_by_whom),
       cmocka_unit_test(names_and_prefixes_that_no_file_could_have_are_refused),
       cmocka_unit_test(a_joiner_writes_a_configuration_that_means_the_settings),
+      cmocka_unit_test(settings_have_an_admin_and_at_most_as_many_as_a_file),
+      cmocka_unit_test(settings_of_another_version_are_refused_in_words),
+      cmocka_unit_test(no_version_of_a_list_can_be_bent_in_a_reply),
       cmocka_unit_test(a_joiner_takes_the_reply_to_its_own_key_alone),
       cmocka_unit_test(memory_that_fails_is_told_and_leaves_nothing),
   };

@@ -11,37 +11,6 @@ static void end(void) {
   end_world();
 }
 
-static void restart_relay(void) {
-  tw_delivery_free(world.delivery);
-  tw_relay_store_close(world.store);
-  tw_report report;
-  assert_int_equal(tw_relay_store_memory(&world.relay.env, &world.store, &report), TW_OK);
-  open_relay();
-  for (uint32_t i = 0; i < NODES; i++) {
-    kit_node *n = &world.nodes[i];
-    break_link(n);
-    n->read = n->read_durably = 0; /* as the relay tells a node that has read further than there is */
-    n->peer = (tw_delivery_peer){.id = n->id};
-  }
-}
-
-/* Its record of an epoch of before, in which all of `members` were. */
-static void record_epoch(uint32_t opener, uint32_t members, tw_bytes group_id, uint64_t epoch) {
-  tw_buf ids = {0};
-  tw_writer w = tw_writer_to(&ids);
-  for (uint32_t i = 0; i < NODES; i++)
-    if ((members >> i & 1) != 0) tw_control_write_client(&w, &world.nodes[i].id);
-  assert_int_equal(tw_writer_end(&w), TW_OK);
-  const tw_control_request open = {.type = TW_CONTROL_GROUP_OPEN,
-                                   .number = 1,
-                                   .body.group_open = {KIT_NAME, group_id, epoch, tw_buf_bytes(&ids),
-                                                       tw_buf_bytes(&kept), tw_buf_bytes(&kept_tree)}};
-  tw_control_answer answer;
-  kit_serve_request(&world.nodes[opener], &open, &answer);
-  assert_int_equal(answer.status, TW_CONTROL_DONE);
-  tw_buf_clear(&ids);
-}
-
 static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **state) {
   (void)state;
   begin_three(23);
@@ -55,7 +24,7 @@ static void a_relay_that_was_put_back_goes_on_from_where_the_members_are(void **
   tw_buf id = {0};
   assert_int_equal(tw_buf_assign(&id, tw_group_id(group_of(0))), TW_OK);
   restart_relay();
-  record_epoch(1, 0x07, tw_buf_bytes(&id), old);
+  record_epoch(1, 0x07, tw_buf_bytes(&id), old, &kept, &kept_tree);
   for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
   live(30000);
   assert_true(agree(0x07));
@@ -81,7 +50,7 @@ static void who_lost_mail_with_the_relays_state_comes_back(void **state) {
   live(3000);
   assert_true(status_of(0).epoch > status_of(1).epoch);
   restart_relay();
-  record_epoch(1, 0x07, tw_buf_bytes(&id), old);
+  record_epoch(1, 0x07, tw_buf_bytes(&id), old, &kept, &kept_tree);
   for (uint32_t i = 0; i < 3; i++) connect(&world.nodes[i]);
   expect_agreement(0x07, UINT64_C(2) * 3600 * 1000, "with the one that is ahead");
   assert_true(status_of(0).epoch > old);

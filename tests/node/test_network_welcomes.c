@@ -105,6 +105,7 @@ static void another_group_says_nothing_about_members_of_the_last(void **state) {
   kit_node *n = &world.nodes[3];
   n->network->config.removed = fail_removed;
   n->network->state = TW_NETWORK_WAITING; /* as the relay's other group makes it */
+  n->network->awaits_another = true;
   tw_network_ask_stock(n->network);
   calm();
   const tw_control_request take = {.type = TW_CONTROL_TAKE, .number = 1, .body.take = {n->id, TW_CONTROL_POOL_NETWORK}};
@@ -118,6 +119,59 @@ static void another_group_says_nothing_about_members_of_the_last(void **state) {
   assert_int_equal(status_of(3).members, 2);
   tw_buf_clear(&package);
   tw_buf_clear(&welcome);
+  end_world();
+}
+
+/* It finds its own group, or another one. */
+static void find_one(kit_node *n, bool another) {
+  tw_control_answer answer = {.to = TW_CONTROL_GROUP_FIND, .request = 1, .status = TW_CONTROL_DONE};
+  static const uint8_t other[20] = {1};
+  answer.body.group_find = find_as(n->index, NULL);
+  if (another) answer.body.group_find.group_id = TW_ARRAY(other);
+  tw_buf kept = world.answer; /* it is asked for more meanwhile */
+  world.answer = (tw_buf){0};
+  tw_network_found(n->network, &answer, world.now_ms);
+  tw_buf_clear(&kept);
+}
+
+/* The relay keeps a Welcome back, shows the node its own group again, and later another one. */
+static void a_welcome_that_was_kept_back_does_not_come_later(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  tw_buf package = {0};
+  tw_buf home = {0};
+  begin_with(32, 0, 0x0f);
+  kit_node *n = &world.nodes[3];
+  assert_int_equal(tw_buf_assign(&home, tw_group_id(group_of(3))), TW_OK);
+  find_one(n, true);
+  calm();
+  const tw_control_request take = {.type = TW_CONTROL_TAKE, .number = 1, .body.take = {n->id, TW_CONTROL_POOL_NETWORK}};
+  for (int last = 0; last < 2; last++) { /* also the last resort */
+    tw_control_answer answer;
+    do {
+      kit_serve_request(&world.nodes[0], &take, &answer);
+      assert_int_equal(answer.status, TW_CONTROL_DONE);
+    } while (last == 1 && !answer.body.take.last_resort);
+    assert_int_equal(tw_buf_assign(&package, answer.body.take.key_package), TW_OK);
+    find_one(n, false);
+    forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+    give_welcome(3, tw_buf_bytes(&welcome)); /* it is at home */
+    assert_true(tw_bytes_equal(tw_group_id(group_of(3)), tw_buf_bytes(&home)));
+    find_one(n, true);
+    give_welcome(3, tw_buf_bytes(&welcome)); /* that was before */
+    assert_true(tw_bytes_equal(tw_group_id(group_of(3)), tw_buf_bytes(&home)));
+    calm();
+    crash(n);
+    give_welcome(3, tw_buf_bytes(&welcome));
+    assert_true(tw_bytes_equal(tw_group_id(group_of(3)), tw_buf_bytes(&home)));
+    calm();
+    find_one(n, true);
+    calm();
+  }
+  expect_agreement(0x0f, UINT64_C(7200000), "at home");
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  tw_buf_clear(&home);
   end_world();
 }
 
@@ -284,6 +338,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_welcome_is_taken_once),
       cmocka_unit_test(another_group_says_nothing_about_members_of_the_last),
+      cmocka_unit_test(a_welcome_that_was_kept_back_does_not_come_later),
       cmocka_unit_test(welcomes_that_are_refused),
       cmocka_unit_test(a_welcome_that_is_damaged_or_somebody_elses_is_ignored),
       cmocka_unit_test(it_is_taken_once_they_are_wanted),
