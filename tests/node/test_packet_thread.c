@@ -165,11 +165,12 @@ static void know_each_other(void) {
   for (uint32_t i = 0; i < BOTH; i++) tw_packet_thread_run(sides[i].thread, know, &sides[1 - i]);
 }
 
-/* What comes is told, until it is so. */
-#define WAIT_FOR(what)                                                                                                 \
+/* What comes is told, and `meanwhile` done again and again, until it is so. */
+#define WAIT_FOR(meanwhile, what)                                                                                      \
   do {                                                                                                                 \
     int waited_ms = 0;                                                                                                 \
     while (!(what) && waited_ms++ < PATIENCE_MS) {                                                                     \
+      meanwhile;                                                                                                       \
       (void)uv_run(&loop, UV_RUN_NOWAIT);                                                                              \
       (void)usleep(1000);                                                                                              \
     }                                                                                                                  \
@@ -191,7 +192,7 @@ static void send_some(uint32_t count) {
 
 static void expect(uint32_t count) {
   uint32_t got = 0;
-  WAIT_FOR((got += received()) >= count);
+  WAIT_FOR((void)0, (got += received()) >= count);
   assert_int_equal(got, count);
 }
 
@@ -227,11 +228,11 @@ static void test_packets_wait_for_keys_that_are_asked_for_in_the_loop(void **sta
   know_each_other();
   start_both();
   send_some(3);
-  WAIT_FOR(sides[0].node->events.want[1] > 0);
+  WAIT_FOR((void)0, sides[0].node->events.want[1] > 0);
   assert_int_equal(received(), 0);
   kit_use_pair(0, 1);
   expect(3);
-  WAIT_FOR(sides[1].node->events.opened == 1);
+  WAIT_FOR((void)0, sides[1].node->events.opened == 1);
   assert_int_equal(sides[1].node->events.opened_owner, 0);
 }
 
@@ -263,7 +264,42 @@ static void test_no_packet_is_lost_while_keys_change(void **state) {
     }
     world.now += 31000;
   }
-  WAIT_FOR(sides[1].node->events.opened == EPOCHS || sides[1].node->events.opened == EPOCHS + 1);
+  WAIT_FOR((void)0, sides[1].node->events.opened == EPOCHS || sides[1].node->events.opened == EPOCHS + 1);
+}
+
+static void know_relay(tw_plane *plane, uint64_t now_ms, void *arg) {
+  const side *s = arg;
+  (void)now_ms;
+  tw_plane_set_relay(plane, &world.relay_address, KIT_SESSION(s->node->index));
+  tw_plane_set_group_number(plane, KIT_GROUP);
+}
+
+static int begin_signing_sides(void **state) {
+  kit_signing = kit_keyed = 7;
+  return begin_sides(state);
+}
+
+/* Packets are signed and verified on their threads while commits are on this one, each with its own provider. */
+static void test_signatures_of_packets_and_of_commits_do_not_meet(void **state) {
+  (void)state;
+  enum { PACKETS = 60 };
+  kit_make_network();
+  kit_make_pair(0, 1);
+  for (uint32_t i = 0; i < BOTH; i++) {
+    kit_node *n = sides[i].node;
+    (void)kit_take_keys(n, TW_SAS_NETWORK, n->network.group);
+    kit_send_under(n, TW_SAS_NETWORK, n->network.group, false);
+    tw_packet_thread_run(sides[i].thread, know_relay, &sides[i]);
+  }
+  start_both();
+  packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 100);
+  spec.to = 255; /* to all */
+  for (uint32_t i = 0; i < PACKETS; i++) {
+    uint32_t got = 0;
+    kit_put(0, &spec);
+    kit_next_epoch(0, 1);
+    WAIT_FOR((void)kit_run_relay(), (got += received()) == 1);
+  }
 }
 
 static void read_out(tw_plane *plane, uint64_t now_ms, void *arg) {
@@ -298,14 +334,14 @@ static void test_numbers_are_reserved_beside_packets(void **state) {
   tw_packet_thread_run(sides[0].thread, use_numbers, &left);
   send_some(10);
   expect(10);
-  WAIT_FOR(reserved() == before + TW_SAS_BLOCK);
+  WAIT_FOR((void)0, reserved() == before + TW_SAS_BLOCK);
   sides[0].node->disk_fails = true;
   left = 5;
   tw_packet_thread_run(sides[0].thread, use_numbers, &left);
   send_some(5);
   expect(5); /* these could be used, and no more than these */
   send_some(3);
-  WAIT_FOR(sides[0].node->events.numbers >= 2);
+  WAIT_FOR((void)0, sides[0].node->events.numbers >= 2);
   assert_int_equal(received(), 0);
   assert_int_equal(reserved(), before + TW_SAS_BLOCK);
 }
@@ -314,7 +350,7 @@ static void test_a_device_that_is_gone_is_told_once(void **state) {
   (void)state;
   start_both();
   assert_int_equal(shutdown(sides[0].node->device, SHUT_RDWR), 0);
-  WAIT_FOR(sides[0].lost[TW_PACKET_DEVICE_GONE] > 0);
+  WAIT_FOR((void)0, sides[0].lost[TW_PACKET_DEVICE_GONE] > 0);
   for (int i = 0; i < 20; i++) {
     (void)uv_run(&loop, UV_RUN_NOWAIT);
     (void)usleep(1000);
@@ -368,6 +404,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_packets_wait_for_keys_that_are_asked_for_in_the_loop, begin_sides,
                                       end_sides),
       cmocka_unit_test_setup_teardown(test_no_packet_is_lost_while_keys_change, begin_sides, end_sides),
+      cmocka_unit_test_setup_teardown(test_signatures_of_packets_and_of_commits_do_not_meet, begin_signing_sides,
+                                      end_sides),
       cmocka_unit_test_setup_teardown(test_numbers_are_reserved_beside_packets, begin_sides, end_sides),
       cmocka_unit_test_setup_teardown(test_a_device_that_is_gone_is_told_once, begin_sides, end_sides),
       cmocka_unit_test_setup_teardown(test_what_cannot_begin_ends, begin_sides, end_sides),
