@@ -14,7 +14,7 @@ static void take(tw_node *node, uint32_t peer, const struct addrinfo *found) {
   while (found != NULL && node->setup.udp->family == AF_INET && found->ai_family != AF_INET) found = found->ai_next;
   if (found == NULL || found->ai_addrlen > sizeof where.address || node->peers[peer].removed) return;
   memcpy(&where.address, found->ai_addr, found->ai_addrlen);
-  tw_node_note_whereabouts(node, &where);
+  tw_node_note_whereabouts(node, &where, 1);
 }
 
 static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {

@@ -153,7 +153,7 @@ typedef struct tw_node_whereabouts {
   bool online;            /* likewise */
   tw_udp_address address; /* family 0: not known */
 } tw_node_whereabouts;
-void tw_node_note_whereabouts(tw_node *node, const tw_node_whereabouts *where);
+void tw_node_note_whereabouts(tw_node *node, const tw_node_whereabouts *list, size_t count);
 
 /* Nothing of a peer's is taken for its own any more. */
 void tw_node_mark_removed(tw_node *node, uint32_t peer);

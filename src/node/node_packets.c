@@ -182,10 +182,13 @@ static void reset(tw_plane *plane, uint64_t now_ms, void *arg) {
 
 void tw_node_reset_paths(tw_node *node) { tw_packet_thread_run(node->packets, reset, NULL); }
 
-static void note(tw_plane *plane, uint64_t now_ms, void *arg) {
-  const tw_node_whereabouts *where = arg;
+typedef struct finds {
+  const tw_node_whereabouts *list;
+  size_t count;
+} finds;
+
+static void note_one(tw_plane *plane, const tw_node_whereabouts *where) {
   tw_path *path = &tw_plane_peer_of(plane, where->peer)->path;
-  (void)now_ms;
   if (where->source == TW_PATH_FROM_RELAY) {
     path->relay_number = where->relay_number;
     path->online = where->online;
@@ -193,8 +196,14 @@ static void note(tw_plane *plane, uint64_t now_ms, void *arg) {
   if (where->address.any.sa_family != 0) (void)tw_path_offer(path, where->source, &where->address);
 }
 
-void tw_node_note_whereabouts(tw_node *node, const tw_node_whereabouts *where) {
-  tw_packet_thread_run(node->packets, note, (void *)(uintptr_t)where);
+static void note(tw_plane *plane, uint64_t now_ms, void *arg) {
+  const finds *f = arg;
+  (void)now_ms;
+  for (size_t i = 0; i < f->count; i++) note_one(plane, &f->list[i]);
+}
+
+void tw_node_note_whereabouts(tw_node *node, const tw_node_whereabouts *list, size_t count) {
+  tw_packet_thread_run(node->packets, note, &(finds){list, count});
 }
 
 typedef struct cut {

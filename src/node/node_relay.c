@@ -108,22 +108,30 @@ static bool udp_address_of(const tw_control_address *from, tw_udp_address *to) {
   return true;
 }
 
-static void note_location(tw_node *node, uint32_t peer, const tw_control_location *location) {
+static tw_node_whereabouts whereabouts(uint32_t peer, const tw_control_location *location) {
   tw_node_whereabouts where = {
       .peer = peer, .source = TW_PATH_FROM_RELAY, .relay_number = location->number, .online = location->online};
   if (!udp_address_of(&location->address, &where.address)) where.address.any.sa_family = 0;
-  tw_node_note_whereabouts(node, &where);
+  return where;
 }
 
 static void located(tw_node *node, const tw_control_answer *answer) {
+  enum { AT_ONCE = 64 };
+  tw_node_whereabouts list[AT_ONCE];
+  size_t count = 0;
   if (answer == NULL || answer->status != TW_CONTROL_DONE) return;
   tw_reader walk = tw_reader_of(answer->body.locate);
   tw_control_location location;
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (!node->peers[i].is_peer) continue;
-    if (!tw_control_location_next(&walk, &location)) return;
-    if (!node->peers[i].removed) note_location(node, i, &location);
+    if (!tw_control_location_next(&walk, &location)) break;
+    if (node->peers[i].removed) continue;
+    list[count++] = whereabouts(i, &location);
+    if (count < AT_ONCE) continue;
+    tw_node_note_whereabouts(node, list, count);
+    count = 0;
   }
+  if (count > 0) tw_node_note_whereabouts(node, list, count);
 }
 
 /* ---- packets by the relay ---- */
@@ -254,6 +262,7 @@ static void on_push(void *ctx, const tw_control_push *push) {
   tw_node *node = ctx;
   if (node->closing) return;
   uint32_t peer;
+  tw_node_whereabouts where;
   switch (push->type) {
   case TW_CONTROL_MAIL:
     node->mail_waits = true;
@@ -262,7 +271,9 @@ static void on_push(void *ctx, const tw_control_push *push) {
   case TW_CONTROL_BOUND: bound(node, &push->body.bound); break;
   case TW_CONTROL_MOVED:
     peer = tw_node_find_peer(node, &push->body.moved.client);
-    if (peer != UINT32_MAX) note_location(node, peer, &push->body.moved.location);
+    if (peer == UINT32_MAX) break;
+    where = whereabouts(peer, &push->body.moved.location);
+    tw_node_note_whereabouts(node, &where, 1);
     break;
   case TW_CONTROL_WANTS_IN:
     tw_network_wants_in(node->network, push->body.wants_in.name, &push->body.wants_in.client, tw_node_now(node));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/packet_thread.h"
 
+#include <pthread.h>
 #include <signal.h>
 
 #include "base/alloc.h"
@@ -119,6 +120,7 @@ static void on_wake(uv_async_t *wake) {
 
 static void work(void *arg) {
   tw_packet_thread *t = arg;
+  (void)pthread_setname_np(pthread_self(), "packets"); /* for who looks at the process */
   (void)uv_run(t->loop, UV_RUN_DEFAULT);
 }
 
