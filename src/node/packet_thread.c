@@ -206,14 +206,17 @@ static void tell_lost(tw_packet_thread *t, unsigned lost, tw_packet_loss what) {
   t->config.lost(t->config.plane.ctx, what);
 }
 
-static void on_news(uv_async_t *news) {
-  tw_packet_thread *t = news->data;
+static void tell_all(tw_packet_thread *t) {
   harvest h = {.thread = t};
-  if (!t->has_thread) return;
   tw_packet_thread_run(t, gather, &h);
   tell_lost(t, h.lost, TW_PACKET_DEVICE_GONE);
   tell_lost(t, h.lost, TW_PACKET_SOCKET_GONE);
-  for (size_t i = 0; i < h.news.count && t->has_thread; i++) tell(t, &h.news.events[i]);
+  for (size_t i = 0; i < h.news.count; i++) tell(t, &h.news.events[i]);
+}
+
+static void on_news(uv_async_t *news) {
+  tw_packet_thread *t = news->data;
+  if (t->has_thread) tell_all(t);
 }
 
 /* ---- start and end ---- */
@@ -298,6 +301,7 @@ bool tw_packet_thread_stop(tw_packet_thread *t, void (*stopped)(void *ctx), void
     end_thread(t);
     close_between(t);
     close_own_loop(t);
+    tell_all(t); /* what has opened counts: its numbers are written down as seen */
   }
   if (!t->has_news) return false;
   t->has_news = false;

@@ -37,8 +37,8 @@ TW_MUST_USE tw_err tw_packet_thread_new(const tw_packet_thread_config *config, t
 /** It begins to work. TW_ERR_STATE with a report: it does not, and has to be stopped all the same. */
 TW_MUST_USE tw_err tw_packet_thread_start(tw_packet_thread *thread, tw_report *report);
 /**
- * It ends: nothing moves when this returns, and `run` calls at once from now on. `stopped` is called later, then it may
- * be freed. False: at once, and it is not called.
+ * It ends: nothing moves when this returns, what was to be told has been, and `run` calls at once from now on.
+ * `stopped` is called later, then it may be freed. False: at once, and it is not called.
  */
 bool tw_packet_thread_stop(tw_packet_thread *thread, void (*stopped)(void *ctx), void *ctx);
 /** NULL is fine. Not between stop and `stopped`. */

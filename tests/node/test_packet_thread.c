@@ -236,6 +236,25 @@ static void test_packets_wait_for_keys_that_are_asked_for_in_the_loop(void **sta
   assert_int_equal(sides[1].node->events.opened_owner, 0);
 }
 
+/* Nobody would say it again: the number is written down as seen. */
+static void test_what_was_not_told_yet_is_told_at_the_end(void **state) {
+  (void)state;
+  uint32_t got = 0;
+  kit_make_pair(0, 1);
+  know_each_other();
+  kit_use_pair(0, 1);
+  start_both();
+  send_some(1);
+  for (int waited_ms = 0; got == 0 && waited_ms < PATIENCE_MS; waited_ms++) { /* and the loop does not run */
+    got += received();
+    (void)usleep(1000);
+  }
+  assert_int_equal(got, 1);
+  assert_int_equal(sides[1].node->events.opened, 0);
+  assert_true(tw_packet_thread_stop(sides[1].thread, stopped, &sides[1]));
+  assert_int_equal(sides[1].node->events.opened, 1);
+}
+
 /* Each epoch's keys are added, used and removed while packets are under way. */
 static void test_no_packet_is_lost_while_keys_change(void **state) {
   (void)state;
@@ -415,6 +434,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_what_is_asked_is_done_where_packets_are, begin_sides, end_sides),
       cmocka_unit_test_setup_teardown(test_packets_wait_for_keys_that_are_asked_for_in_the_loop, begin_sides,
                                       end_sides),
+      cmocka_unit_test_setup_teardown(test_what_was_not_told_yet_is_told_at_the_end, begin_sides, end_sides),
       cmocka_unit_test_setup_teardown(test_no_packet_is_lost_while_keys_change, begin_sides, end_sides),
       cmocka_unit_test_setup_teardown(test_signatures_of_packets_and_of_commits_do_not_meet, begin_signing_sides,
                                       end_sides),
