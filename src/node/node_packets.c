@@ -38,18 +38,23 @@ static void told_epoch(tw_node *node, tw_bytes tail) {
   tw_network_compare(node->network, epoch, theirs, tw_node_now(node));
 }
 
+typedef struct way {
+  uint32_t peer;
+  bool is_direct;
+} way;
+
 static void read_way(tw_plane *plane, uint64_t now_ms, void *arg) {
-  uint32_t *peer = arg;
+  way *w = arg;
   (void)now_ms;
-  *peer = tw_plane_peer_of(plane, *peer)->path.is_direct;
+  w->is_direct = tw_plane_peer_of(plane, w->peer)->path.is_direct;
 }
 
 static void moved(tw_node *node, uint32_t peer) {
   char room[TW_FINGERPRINT_TEXT];
-  uint32_t way = peer;
-  tw_packet_thread_run(node->packets, read_way, &way);
+  way w = {.peer = peer};
+  tw_packet_thread_run(node->packets, read_way, &w);
   tw_node_tell(node, TW_NODE_DETAIL, "%s: packets go %s", tw_node_name_of(node, peer, room),
-               way != 0 ? "straight" : "by the relay");
+               w.is_direct ? "straight" : "by the relay");
 }
 
 static void tell(void *ctx, const tw_plane_event *event) {
@@ -112,24 +117,12 @@ void tw_node_free_packets(tw_node *node) {
 
 /* ---- what is asked of it ---- */
 
-typedef struct between {
-  void (*act)(void *arg);
-  void *arg;
-} between;
-
-static void run_between(tw_plane *plane, uint64_t now_ms, void *arg) {
-  const between *b = arg;
-  (void)plane;
-  (void)now_ms;
-  b->act(b->arg);
-}
-
 void tw_node_between(void *ctx, void (*act)(void *arg), void *arg) {
   const tw_node *node = ctx;
   if (node->packets == NULL)
     act(arg);
   else
-    tw_packet_thread_run(node->packets, run_between, &(between){act, arg});
+    tw_packet_thread_between(node->packets, act, arg);
 }
 
 typedef struct readiness {

@@ -169,6 +169,22 @@ void tw_packet_thread_run(tw_packet_thread *t, plane_act act, void *arg) {
   uv_mutex_unlock(&t->lock);
 }
 
+typedef struct between {
+  void (*act)(void *arg);
+  void *arg;
+} between;
+
+static void act_between(tw_plane *plane, uint64_t now_ms, void *arg) {
+  const between *b = arg;
+  (void)plane;
+  (void)now_ms;
+  b->act(b->arg);
+}
+
+void tw_packet_thread_between(tw_packet_thread *t, void (*act)(void *arg), void *arg) {
+  tw_packet_thread_run(t, act_between, &(between){act, arg});
+}
+
 /* ---- what the plane has to tell ---- */
 
 static void tell(void *ctx, const tw_plane_event *event) {

@@ -50,5 +50,7 @@ void tw_packet_thread_free(tw_packet_thread *thread);
  */
 void tw_packet_thread_run(tw_packet_thread *thread, void (*act)(tw_plane *plane, uint64_t now_ms, void *arg),
                           void *arg);
+/** The same for what needs no plane: tw_sas_config.between. */
+void tw_packet_thread_between(tw_packet_thread *thread, void (*act)(void *arg), void *arg);
 
 #endif

@@ -25,24 +25,12 @@ static side *side_of(const kit_node *n) { return &sides[n->index]; }
 
 /* ---- what a node has for it ---- */
 
-typedef struct call {
-  void (*act)(void *arg);
-  void *arg;
-} call;
-
-static void run_call(tw_plane *plane, uint64_t now_ms, void *arg) {
-  const call *c = arg;
-  (void)plane;
-  (void)now_ms;
-  c->act(c->arg);
-}
-
 static void between(void *ctx, void (*act)(void *arg), void *arg) {
   const side *s = side_of(ctx);
   if (s->thread == NULL)
     act(arg);
   else
-    tw_packet_thread_run(s->thread, run_call, &(call){act, arg});
+    tw_packet_thread_between(s->thread, act, arg);
 }
 
 typedef struct readiness {
