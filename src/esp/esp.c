@@ -38,21 +38,41 @@ static void put_trailer(uint8_t *inner, size_t inner_len, size_t len, size_t fil
 /* What a packet counts by the limit of bytes. */
 static uint64_t whole_blocks(size_t len) { return (len + AES_BLOCK - 1) & ~(uint64_t)(AES_BLOCK - 1); }
 
-tw_err tw_esp_seal(tw_esp_out *out, uint8_t next_header, uint8_t *packet, size_t len, size_t least) {
+static size_t inner_size(size_t len, size_t least) { return tw_esp_size(len, least) - TW_ESP_HEADER - TW_ESP_ICV; }
+
+static bool is_reserved(const tw_esp_out *out, uint64_t number) { return number < out->reserved; }
+
+/* Where others take numbers at the same time, the limit of bytes may be passed by a packet of each. */
+tw_err tw_esp_take(tw_esp_out *out, size_t len, size_t least, uint64_t *number) {
   if (len > TW_ESP_PAYLOAD_MAX || least > TW_ESP_PAYLOAD_MAX) return TW_ERR_ARGUMENT;
-  const size_t inner_len = tw_esp_size(len, least) - TW_ESP_HEADER - TW_ESP_ICV;
-  if (out->next >= out->reserved || tw_esp_out_is_used_up(out)) return TW_ERR_KEY_LIMIT;
+  const bool shared = out->others_count > 0;
+  if (!is_reserved(out, TW_SHARED_LOAD(&out->next)) || tw_esp_out_is_used_up(out)) return TW_ERR_KEY_LIMIT;
+  const uint64_t taken = tw_shared_add(shared, &out->next, 1);
+  if (!is_reserved(out, taken)) return TW_ERR_KEY_LIMIT; /* the last one went to another thread just now */
+  (void)tw_shared_add(shared, &out->bytes, whole_blocks(inner_size(len, least)));
+  *number = taken;
+  return TW_OK;
+}
+
+tw_err tw_esp_seal_numbered(const tw_esp_out *out, unsigned thread, uint64_t number, uint8_t next_header,
+                            uint8_t *packet, size_t len, size_t least) {
+  const size_t inner_len = inner_size(len, least);
   uint8_t *inner = packet + TW_ESP_HEADER;
   put_trailer(inner, inner_len, len, len > least ? len : least, next_header);
-  const uint64_t number = out->next++;
-  out->bytes += whole_blocks(inner_len);
   tw_put_u32(packet, out->spi);
   tw_put_u32(packet + 4, (uint32_t)number);
   uint8_t nonce[TW_AEAD_NONCE];
   uint8_t aad[AAD];
   make_nonce(out->salt, number, nonce);
   make_aad(out->spi, number, aad);
-  return tw_aead_key_seal(out->aead, nonce, TW_ARRAY(aad), TW_BYTES(inner, inner_len), inner);
+  tw_aead_key *aead = thread == 0 ? out->aead : out->others[thread - 1];
+  return tw_aead_key_seal(aead, nonce, TW_ARRAY(aad), TW_BYTES(inner, inner_len), inner);
+}
+
+tw_err tw_esp_seal(tw_esp_out *out, uint8_t next_header, uint8_t *packet, size_t len, size_t least) {
+  uint64_t number;
+  TW_TRY(tw_esp_take(out, len, least, &number));
+  return tw_esp_seal_numbered(out, 0, number, next_header, packet, len, least);
 }
 
 /* ---- opening ---- */

@@ -5,6 +5,7 @@
 #ifndef TW_ESP_ESP_H
 #define TW_ESP_ESP_H
 
+#include "base/shared.h"
 #include "crypto/crypto.h"
 #include "esp/window.h"
 
@@ -21,6 +22,7 @@ enum {
   TW_ESP_PAYLOAD_MAX = TW_ESP_PACKET_MAX - TW_ESP_HEADER - TW_ESP_TRAILER - TW_ESP_ICV
 };
 enum { TW_ESP_SPI_MIN = 256 }; /* 0 is never on the wire, 1 … 255 are reserved, section 2.1 */
+enum { TW_ESP_THREADS_MAX = 16 }; /* that seal under one SA */
 
 /* Next Header: the IP protocol number of the payload. Others are the caller's to know. */
 enum tw_esp_next_header {
@@ -62,15 +64,20 @@ typedef struct tw_esp_mark {
 } tw_esp_mark;
 #define TW_ESP_MARK_FRESH ((tw_esp_mark){.next = 1, .bytes = 0}) /* of keys that never sealed anything */
 
-/* A sending SA. Zero-initialised is none. Does no harm when moved; one thread at a time. */
+/*
+ * A sending SA. Zero-initialised is none. Does no harm when moved. One thread at a time, but after tw_esp_out_share:
+ * then each of these threads may take numbers, seal and ask while the others do, and for all else they rest.
+ */
 typedef struct tw_esp_out {
-  tw_aead_key *aead;
-  uint64_t next;     /* number of the next packet */
+  tw_aead_key *aead; /* the first thread's */
+  uint64_t next;     /* number of the next packet; where several threads take them it may pass `reserved` */
   uint64_t reserved; /* numbers below may be used */
   uint64_t bytes;
   tw_esp_limits limits;
   uint32_t spi;
   uint8_t salt[TW_ESP_SALT];
+  uint8_t others_count;
+  tw_aead_key *others[TW_ESP_THREADS_MAX - 1]; /* the same key, for a thread each */
 } tw_esp_out;
 
 /*
@@ -79,9 +86,13 @@ typedef struct tw_esp_out {
  */
 TW_MUST_USE tw_err tw_esp_out_init(const tw_env *env, const tw_esp_keys *keys, tw_esp_mark from, tw_esp_out *out);
 void tw_esp_out_clear(tw_esp_out *out);
+/* `threads` (1 … TW_ESP_THREADS_MAX, else TW_ERR_ARGUMENT) may seal side by side. Once, before the first packet; on
+ * error only one may. TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_esp_out_share(const tw_env *env, const tw_esp_keys *keys, unsigned threads, tw_esp_out *out);
 /* How many packets can be sealed before more has to be reserved (or, see below, the SA is used up). */
 static inline uint64_t tw_esp_out_left(const tw_esp_out *out) {
-  return out->next < out->reserved ? out->reserved - out->next : 0;
+  const uint64_t next = TW_SHARED_LOAD(&out->next);
+  return next < out->reserved ? out->reserved - next : 0;
 }
 /*
  * The mark with `count` more numbers, or as many as there are. To be written durably; then tw_esp_out_extend lets them
@@ -109,6 +120,14 @@ static inline size_t tw_esp_size(size_t len, size_t least) {
  * `least` above TW_ESP_PAYLOAD_MAX. A number is used up even if sealing fails.
  */
 TW_MUST_USE tw_err tw_esp_seal(tw_esp_out *out, uint8_t next_header, uint8_t *packet, size_t len, size_t least);
+/*
+ * The same in two steps, where the number has to be known before, or several threads seal: tw_esp_take has what
+ * tw_esp_seal does before it seals, and its errors. With a number that it gave, and the same `len` and `least`, once:
+ * tw_esp_seal_numbered by the `thread` (below those of tw_esp_out_share). Errors: of the AEAD.
+ */
+TW_MUST_USE tw_err tw_esp_take(tw_esp_out *out, size_t len, size_t least, uint64_t *number);
+TW_MUST_USE tw_err tw_esp_seal_numbered(const tw_esp_out *out, unsigned thread, uint64_t number, uint8_t next_header,
+                                        uint8_t *packet, size_t len, size_t least);
 
 /* ---- receiving ---- */
 

@@ -38,8 +38,26 @@ tw_err tw_esp_out_init(const tw_env *env, const tw_esp_keys *keys, tw_esp_mark f
   return TW_OK;
 }
 
+static void clear_others(tw_esp_out *out) {
+  while (out->others_count > 0) tw_aead_key_free(out->others[--out->others_count]);
+}
+
+tw_err tw_esp_out_share(const tw_env *env, const tw_esp_keys *keys, unsigned threads, tw_esp_out *out) {
+  if (threads == 0 || threads > TW_ESP_THREADS_MAX) return TW_ERR_ARGUMENT;
+  while (out->others_count + 1U < threads) {
+    const tw_err err = new_key(env, keys, &out->others[out->others_count]);
+    if (err != TW_OK) {
+      clear_others(out);
+      return err;
+    }
+    out->others_count++;
+  }
+  return TW_OK;
+}
+
 void tw_esp_out_clear(tw_esp_out *out) {
   tw_aead_key_free(out->aead);
+  clear_others(out);
   tw_wipe(out, sizeof *out);
 }
 
@@ -52,7 +70,7 @@ tw_esp_mark tw_esp_out_reserve(const tw_esp_out *out, uint64_t count) {
   const uint64_t end = end_of(&out->limits);
   const uint64_t room = out->reserved < end ? end - out->reserved : 0;
   tw_esp_mark mark = {.next = out->reserved + (count < room ? count : room), .bytes = UINT64_MAX};
-  const uint64_t packets = mark.next - out->next;
+  const uint64_t packets = mark.next > out->next ? mark.next - out->next : 0;
   if (packets <= (UINT64_MAX - out->bytes) / TW_ESP_PACKET_MAX) mark.bytes = out->bytes + packets * TW_ESP_PACKET_MAX;
   return mark;
 }
@@ -64,11 +82,12 @@ tw_err tw_esp_out_extend(tw_esp_out *out, tw_esp_mark saved) {
 }
 
 bool tw_esp_out_wants_rekey(const tw_esp_out *out) {
-  return out->next > out->limits.rekey_packets || out->bytes >= out->limits.rekey_bytes;
+  return TW_SHARED_LOAD(&out->next) > out->limits.rekey_packets ||
+         TW_SHARED_LOAD(&out->bytes) >= out->limits.rekey_bytes;
 }
 
 bool tw_esp_out_is_used_up(const tw_esp_out *out) {
-  return out->next >= end_of(&out->limits) || out->bytes >= out->limits.bytes;
+  return TW_SHARED_LOAD(&out->next) >= end_of(&out->limits) || TW_SHARED_LOAD(&out->bytes) >= out->limits.bytes;
 }
 
 tw_err tw_esp_in_init(const tw_env *env, const tw_esp_keys *keys, uint64_t highest, tw_esp_in *in) {

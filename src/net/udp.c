@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +69,6 @@ static void probe_offloads(tw_udp *udp, const tw_udp_config *config) {
 static const char *prepare(tw_udp *udp, const tw_udp_config *config) {
   if (udp->family == AF_INET6 && !set_option(udp, IPPROTO_IPV6, IPV6_V6ONLY, config->both_families ? 0 : 1))
     return "cannot be for both families";
-  if (config->reuse_port && !set_option(udp, SOL_SOCKET, SO_REUSEPORT, 1)) return "cannot share its port";
   if (config->mark != 0 && !set_option(udp, SOL_SOCKET, SO_MARK, (int)config->mark))
     return "cannot have a mark (that takes CAP_NET_ADMIN)";
   if (config->df != TW_UDP_DF_SYSTEM && tw_udp_set_df(udp, config->df) != TW_OK) return "cannot set Don't Fragment";
@@ -78,7 +78,7 @@ static const char *prepare(tw_udp *udp, const tw_udp_config *config) {
   return NULL;
 }
 
-tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report) {
+static tw_err open_at(tw_udp *udp, const tw_udp_config *config, bool is_further, tw_report *report) {
   *udp = (tw_udp){.fd = -1, .family = config->local.any.sa_family};
   udp->calls = config->calls != NULL ? config->calls : &system_calls;
   char text[INET6_ADDRSTRLEN + 9];
@@ -87,6 +87,7 @@ tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report) 
   if (udp->fd < 0) return tw_report_fail(report, TW_ERR_STATE, "no UDP socket for %s: %s", text, strerror(errno));
   udp->is_open = true;
   const char *what = prepare(udp, config);
+  if (what == NULL && is_further && !set_option(udp, SOL_SOCKET, SO_REUSEPORT, 1)) what = "cannot share its port";
   if (what == NULL && bind(udp->fd, &config->local.any, tw_udp_address_len(&config->local)) != 0)
     what = "cannot be bound";
   if (what != NULL) {
@@ -96,6 +97,50 @@ tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report) 
   }
   socklen_t len = sizeof udp->receive_buffer;
   (void)getsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &udp->receive_buffer, &len);
+  return TW_OK;
+}
+
+tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report) {
+  return open_at(udp, config, false, report);
+}
+
+/* ---- several at one address ---- */
+
+/* Where there are not four bytes, the load ends the program, with 0. */
+static bool steer(const tw_udp *first, unsigned count) {
+  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+                               BPF_STMT(BPF_RET | BPF_A, 0)};
+  const struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+  return first->calls->set_option(first->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0;
+}
+
+/*
+ * The first one is bound before it may be shared: so it is refused where another program has the port, of the same user
+ * and with SO_REUSEPORT, too. The others are added in order, and a datagram's place is its socket's.
+ */
+static tw_err open_further(tw_udp *sockets, unsigned count, const tw_udp_config *config, unsigned *opened,
+                           tw_report *report) {
+  tw_udp_config same = *config;
+  if (!set_option(&sockets[0], SOL_SOCKET, SO_REUSEPORT, 1))
+    return tw_report_fail(report, TW_ERR_STATE, "the UDP socket cannot share its port: %s", strerror(errno));
+  TW_TRY(tw_udp_local(&sockets[0], &same.local));
+  while (*opened < count) {
+    TW_TRY(open_at(&sockets[*opened], &same, true, report));
+    ++*opened;
+  }
+  if (steer(&sockets[0], count)) return TW_OK;
+  return tw_report_fail(report, TW_ERR_STATE, "datagrams cannot be shared out among UDP sockets: %s", strerror(errno));
+}
+
+tw_err tw_udp_open_shared(tw_udp *sockets, unsigned count, const tw_udp_config *config, unsigned *opened,
+                          tw_report *report) {
+  *opened = 0;
+  if (count == 0 || count > TW_UDP_SHARE_MAX) return TW_ERR_ARGUMENT;
+  TW_TRY(tw_udp_open(&sockets[0], config, report));
+  *opened = 1;
+  if (count == 1 || open_further(sockets, count, config, opened, report) == TW_OK) return TW_OK;
+  while (*opened > 1) tw_udp_close(&sockets[--*opened]);
+  (void)set_option(&sockets[0], SOL_SOCKET, SO_REUSEPORT, 0);
   return TW_OK;
 }
 

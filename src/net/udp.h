@@ -16,6 +16,7 @@ enum {
   TW_UDP_DATAGRAM_MAX = 65507,     /* bytes of payload by IPv4, of which a coalesced slot has no more either */
   TW_UDP_SLOT_SIZE = 65535,        /* bytes of room for whatever one slot can be handed with UDP_GRO */
   TW_UDP_SEGMENTS = 64,            /* datagrams in one slot: the kernel's UDP_MAX_SEGMENTS of 4.18 and later */
+  TW_UDP_SHARE_MAX = 16,           /* sockets at one address */
   TW_UDP_LIMIT_DATAGRAMS = 1 << 16 /* sent before a refused segment size is tried once more */
 };
 
@@ -52,7 +53,6 @@ typedef struct tw_udp_config {
   bool no_receive_offload;   /* UDP_GRO is not used */
   bool no_send_offload;      /* UDP_SEGMENT is not used */
   bool tos;                  /* slots carry the TOS or traffic class octet (DSCP and ECN, RFC 2474, RFC 3168) */
-  bool reuse_port;           /* SO_REUSEPORT: further sockets, one for each core, at the same address */
   tw_udp_df df;              /* of both families */
   int buffer;                /* bytes of each socket buffer; 0: as the system has it; past its limit where allowed */
   uint32_t mark;             /* SO_MARK for policy routing, needs CAP_NET_ADMIN; 0: none */
@@ -89,6 +89,15 @@ typedef struct tw_udp {
  * absent), or mark or Don't Fragment cannot.
  */
 TW_MUST_USE tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report);
+/**
+ * `count` (1 … TW_UDP_SHARE_MAX, else TW_ERR_ARGUMENT) sockets at one address, for a thread each: the kernel gives a
+ * datagram to the one whose place is the rest of its first 32 bits, in network order, divided by `count`; a shorter one
+ * to the first. Datagrams that are coalesced (UDP_GRO) come to where the first of them belongs. `*opened` 1: this
+ * system cannot do that, and there is one socket for all; why is in the report. Errors as tw_udp_open, none is open
+ * then. All are closed together.
+ */
+TW_MUST_USE tw_err tw_udp_open_shared(tw_udp *sockets, unsigned count, const tw_udp_config *config, unsigned *opened,
+                                      tw_report *report);
 /** NULL is fine, and a closed one. */
 void tw_udp_close(tw_udp *udp);
 /** Change Don't Fragment for what is sent from now on. TW_ERR_STATE. */

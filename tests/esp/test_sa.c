@@ -1,6 +1,7 @@
 /* Security associations: reservation, limits, failures. SPDX-License-Identifier: Apache-2.0 */
 #include "tw_cmocka.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "crypto/provider.h"
@@ -250,6 +251,102 @@ static void a_number_is_used_up_even_if_sealing_fails(void **state) {
   tw_esp_out_clear(&out);
 }
 
+/* ---- several threads under one SA ---- */
+
+enum { THREADS = 4, NUMBERS = 40000 };
+
+typedef struct sealer {
+  tw_esp_out *out;
+  unsigned index;
+  uint64_t numbers[NUMBERS];
+  size_t count;
+  tw_err end;
+  uint8_t last[64]; /* the packet of the last number */
+} sealer;
+
+static sealer sealers[THREADS];
+
+static void *seal_on(void *arg) {
+  sealer *s = arg;
+  while (s->count < NUMBERS) {
+    s->end = tw_esp_take(s->out, 8, 0, &s->numbers[s->count]);
+    if (s->end != TW_OK) break;
+    s->end = tw_esp_seal_numbered(s->out, s->index, s->numbers[s->count], TW_ESP_NEXT_IPV4, s->last, 8, 0);
+    if (s->end != TW_OK) break;
+    s->count++;
+  }
+  return NULL;
+}
+
+static void each_number_is_taken_by_one_thread_alone(void **state) {
+  (void)state;
+  static bool taken[NUMBERS + 1];
+  pthread_t threads[THREADS];
+  size_t all = 0;
+  tw_esp_out out = make_out(TW_ESP_MARK_FRESH);
+  assert_int_equal(tw_esp_out_share(&test.env, &keys, THREADS, &out), TW_OK);
+  assert_int_equal(tw_esp_out_extend(&out, tw_esp_out_reserve(&out, NUMBERS)), TW_OK);
+  for (unsigned i = 0; i < THREADS; i++) {
+    sealers[i].out = &out;
+    sealers[i].index = i;
+    assert_int_equal(pthread_create(&threads[i], NULL, seal_on, &sealers[i]), 0);
+  }
+  for (unsigned i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+  for (unsigned i = 0; i < THREADS; i++) {
+    const sealer *s = &sealers[i];
+    all += s->count;
+    for (size_t k = 0; k < s->count; k++) {
+      assert_true(s->numbers[k] > 0 && s->numbers[k] <= NUMBERS);
+      assert_false(taken[s->numbers[k]]);
+      taken[s->numbers[k]] = true;
+    }
+    if (s->count == NUMBERS) continue;
+    assert_int_equal(s->end, TW_ERR_KEY_LIMIT);
+  }
+  assert_int_equal(all, NUMBERS);
+  assert_true(out.bytes == (uint64_t)NUMBERS * 16);
+  assert_int_equal(tw_esp_out_left(&out), 0);
+  /* Whoever lost a race has gone past what was reserved: not more than one number each, and they stay unused. */
+  assert_true(out.next >= NUMBERS + 1 && out.next <= NUMBERS + THREADS);
+  const tw_esp_mark more = tw_esp_out_reserve(&out, 1000);
+  assert_true(more.next == NUMBERS + 1001 && more.bytes >= out.bytes);
+  tw_esp_out_clear(&out);
+}
+
+static void what_any_thread_seals_opens(void **state) {
+  (void)state;
+  tw_esp_in in = {0};
+  tw_esp_out out = make_out(TW_ESP_MARK_FRESH);
+  assert_int_equal(tw_esp_in_init(&test.env, &keys, 0, &in), TW_OK);
+  assert_int_equal(tw_esp_out_share(&test.env, &keys, THREADS, &out), TW_OK);
+  assert_int_equal(tw_esp_out_extend(&out, tw_esp_out_reserve(&out, 2 * THREADS)), TW_OK);
+  for (unsigned i = 0; i < 2 * THREADS; i++) {
+    uint64_t number;
+    tw_esp_opened opened;
+    memset(packet, (int)i, 64);
+    assert_int_equal(tw_esp_take(&out, 20, 0, &number), TW_OK);
+    assert_int_equal(tw_esp_seal_numbered(&out, i % THREADS, number, TW_ESP_NEXT_IPV4, packet, 20, 0), TW_OK);
+    assert_int_equal(tw_esp_open(&in, packet, tw_esp_size(20, 0), &opened), TW_OK);
+    assert_true(opened.number == number && opened.len == 20 && packet[TW_ESP_HEADER] == i);
+  }
+  tw_esp_in_clear(&in);
+  tw_esp_out_clear(&out);
+}
+
+static void an_sa_is_shared_by_as_many_as_there_is_room_for(void **state) {
+  (void)state;
+  tw_esp_out out = make_out(TW_ESP_MARK_FRESH);
+  assert_int_equal(tw_esp_out_share(&test.env, &keys, 0, &out), TW_ERR_ARGUMENT);
+  assert_int_equal(tw_esp_out_share(&test.env, &keys, TW_ESP_THREADS_MAX + 1, &out), TW_ERR_ARGUMENT);
+  assert_int_equal(out.others_count, 0);
+  tw_test_fail_alloc(&test, 2);
+  assert_int_equal(tw_esp_out_share(&test.env, &keys, TW_ESP_THREADS_MAX, &out), TW_ERR_NO_MEMORY);
+  assert_int_equal(out.others_count, 0);
+  assert_int_equal(tw_esp_out_share(&test.env, &keys, TW_ESP_THREADS_MAX, &out), TW_OK);
+  assert_int_equal(out.others_count, TW_ESP_THREADS_MAX - 1);
+  tw_esp_out_clear(&out);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nothing_is_sealed_before_numbers_are_reserved),
@@ -263,6 +360,9 @@ int main(void) {
       cmocka_unit_test(too_many_forgeries_end_a_receiving_sa),
       cmocka_unit_test(no_memory_leaves_no_sa),
       cmocka_unit_test(a_number_is_used_up_even_if_sealing_fails),
+      cmocka_unit_test(each_number_is_taken_by_one_thread_alone),
+      cmocka_unit_test(what_any_thread_seals_opens),
+      cmocka_unit_test(an_sa_is_shared_by_as_many_as_there_is_room_for),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -179,19 +179,6 @@ static void an_address_that_cannot_be_had_is_told(void **state) {
   close_world(&w);
 }
 
-static void sockets_share_a_port_when_both_ask_for_it(void **state) {
-  (void)state;
-  tw_udp one;
-  tw_udp two;
-  tw_udp_address at;
-  tw_udp_config config = {.local = loopback(AF_INET), .reuse_port = true};
-  open_socket(&one, &at, &config);
-  config.local = at;
-  open_socket(&two, &at, &config);
-  tw_udp_close(&one);
-  tw_udp_close(&two);
-}
-
 static void without_memory_nothing_is_opened(void **state) {
   (void)state;
   tw_test_env test;
@@ -253,7 +240,6 @@ int main(void) {
       cmocka_unit_test(dont_fragment_is_as_asked),
       cmocka_unit_test(an_address_that_cannot_be_had_is_told),
       cmocka_unit_test(where_a_datagram_would_leave_from_is_told_without_a_port),
-      cmocka_unit_test(sockets_share_a_port_when_both_ask_for_it),
       cmocka_unit_test(without_memory_nothing_is_opened),
   };
   in_netns = tw_test_netns_enter(); /* the loopback device of others does as well, but for one test */

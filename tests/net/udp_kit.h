@@ -25,6 +25,7 @@ static struct {
   uint16_t bad_port; /* in network order */
   unsigned most;     /* messages that one call takes; 0: all */
   bool no_offload_options;
+  int bad_option; /* of SOL_SOCKET, is refused; 0: none */
   unsigned calls, segmented;
 } fake;
 
@@ -78,6 +79,10 @@ static inline int fake_receive(int fd, struct mmsghdr *messages, unsigned count,
 static inline int fake_option(int fd, int level, int name, const void *value, socklen_t len) {
   if (fake.no_offload_options && level == SOL_UDP) {
     errno = ENOPROTOOPT;
+    return -1;
+  }
+  if (fake.bad_option != 0 && level == SOL_SOCKET && name == fake.bad_option) {
+    errno = EPERM;
     return -1;
   }
   return setsockopt(fd, level, name, value, len);
