@@ -363,7 +363,7 @@ static size_t sign_packet(uint8_t next_header, size_t len) {
                                      .next_header = next_header,
                                      .packet = TW_BYTES(datagram + TW_ESP_HEADER, len)};
   tw_fuzz_must(tw_packet_room_open(tw_fuzz_env(), &room));
-  tw_fuzz_must(tw_packet_sign(tw_fuzz_env(), tw_sas_signer(their_sas, TW_SAS_NETWORK), &content, &room,
+  tw_fuzz_must(tw_packet_sign(tw_fuzz_env(), tw_sas_signer(their_sas, TW_SAS_NETWORK, 0), &content, &room,
                               datagram + TW_ESP_HEADER + len));
   tw_packet_room_close(tw_fuzz_env(), &room);
   return len + TW_PACKET_SIGNATURE;

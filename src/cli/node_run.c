@@ -31,7 +31,8 @@ typedef struct running {
   tw_store *store;
   tw_learned learned;
   tw_tun tun;
-  tw_udp udp;
+  tw_udp udp[TW_NODE_PACKET_THREADS_MAX];
+  unsigned threads; /* for packets: sockets, and queues of the device */
   uv_loop_t loop;
   uv_signal_t signals[3];
   uv_timer_t relearn;     /* the configuration is made anew for what was learned */
@@ -106,8 +107,9 @@ static tw_err start_node(running *r, tw_report *report) {
       .certified = tw_node_profile_certified(p),
       .store = r->store,
       .learned = &r->learned,
-      .udp = &r->udp,
+      .udp = r->udp,
       .tun = &r->tun,
+      .threads = r->threads,
       .tell = on_tell,
       .ready = on_ready,
       .relearn = on_relearn,
@@ -163,7 +165,7 @@ static const char *needs_restart(const tw_node_profile *old, const tw_node_profi
   if (tw_config_diff_make(NULL, &old->config, &new->config, &diff) != TW_OK)
     what = "out of memory";
   else if ((diff.settings & TW_SETTINGS_AT_START) != 0)
-    what = "Identity, ListenPort, State, Group or Suite has changed: that takes `treewire down` and `up`";
+    what = "Identity, ListenPort, PacketThreads, State, Group or Suite has changed: that takes `treewire down` and `up`";
   else if (memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) != 0)
     what = "this node has another key: that takes `treewire down` and `up`";
   else if (old->config.interface.mtu != new->config.interface.mtu)
@@ -328,19 +330,46 @@ static tw_err make_state_folder(const char *path, tw_report *report) {
   return TW_OK;
 }
 
+static unsigned wanted_threads(const running *r) {
+  const unsigned given = r->profile->config.interface.packet_threads;
+  if (given > 0) return given;
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  if (processors < 1) return 1;
+  return processors > TW_NODE_PACKET_THREADS_MAX ? TW_NODE_PACKET_THREADS_MAX : (unsigned)processors;
+}
+
 static tw_err open_udp(running *r, tw_report *report) {
   const uint16_t port = r->profile->config.interface.listen_port;
+  const unsigned threads = r->tun.queue_count;
   tw_udp_config config = {.tos = true,
                           .buffer = UDP_BUFFER,
                           .both_families = true,
                           .no_send_offload = r->run->no_offload,
                           .no_receive_offload = r->run->no_offload};
   config.local.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
-  if (tw_udp_open(&r->udp, &config, report) == TW_OK) return TW_OK;
+  if (tw_udp_open_shared(r->udp, threads, &config, &r->threads, report) == TW_OK) return TW_OK;
   memset(&config.local, 0, sizeof config.local); /* a system without IPv6 */
   config.both_families = false;
   config.local.in4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-  return tw_udp_open(&r->udp, &config, report);
+  return tw_udp_open_shared(r->udp, threads, &config, &r->threads, report);
+}
+
+/* As many queues as sockets, each of them one for each thread; or one of each. */
+static tw_exit open_ends(running *r) {
+  tw_report report = {"out of memory"};
+  const tw_node_config *config = &r->profile->config;
+  const unsigned wanted = wanted_threads(r);
+  if (tw_node_device_open(config, wanted, r->run->no_offload, &r->tun, &report) != TW_OK)
+    return fail(r, TW_EXIT_LOCAL, &report);
+  if (open_udp(r, &report) != TW_OK) return fail(r, TW_EXIT_NETWORK, &report);
+  if (r->threads < r->tun.queue_count) {
+    tw_tun_close(&r->tun);
+    if (tw_node_device_open(config, r->threads, r->run->no_offload, &r->tun, &report) != TW_OK)
+      return fail(r, TW_EXIT_LOCAL, &report);
+  }
+  if (r->threads < wanted)
+    say(r, TW_NODE_NOTE, "this system cannot share packets out among threads: there is one for all");
+  return TW_EXIT_OK;
 }
 
 /* The state, and with it the peers that the file does not have. */
@@ -356,11 +385,9 @@ static tw_err open_state(running *r, tw_report *report) {
 
 static tw_exit open_parts(running *r) {
   tw_report report = {"out of memory"};
-  const tw_node_config *config = &r->profile->config;
   if (open_state(r, &report) != TW_OK) return fail(r, TW_EXIT_LOCAL, &report);
-  if (tw_node_device_open(config, r->run->no_offload, &r->tun, &report) != TW_OK)
-    return fail(r, TW_EXIT_LOCAL, &report);
-  if (open_udp(r, &report) != TW_OK) return fail(r, TW_EXIT_NETWORK, &report);
+  const tw_exit code = open_ends(r);
+  if (code != TW_EXIT_OK) return code;
   /* Devices and routes are changed later, too; nothing else of root's is needed any more. */
   const tw_rights_user same = {.changes = false};
   if (tw_rights_drop(&same, TW_RIGHTS_NET_ADMIN, &report) != TW_OK) return fail(r, TW_EXIT_LOCAL, &report);
@@ -392,7 +419,7 @@ static tw_exit open_loop(running *r, const char *socket_path) {
 
 static void close_parts(running *r) {
   if (r->loop_open) (void)uv_loop_close(&r->loop);
-  tw_udp_close(&r->udp);
+  for (unsigned i = 0; i < r->threads; i++) tw_udp_close(&r->udp[i]);
   tw_tun_close(&r->tun);
   tw_learned_clear(&r->learned);
   tw_store_close(r->store);

@@ -173,6 +173,7 @@ static json_t *drops_json(const tw_plane_drops *drops) {
   put_number(object, "not_theirs", drops->not_theirs);
   put_number(object, "device", drops->device);
   put_number(object, "too_big", drops->too_big);
+  put_number(object, "stray", drops->stray);
   return object;
 }
 
@@ -197,6 +198,7 @@ json_t *tw_node_status_json(tw_node *node, const tw_node_config *config, const t
   put(object, "name", json_string(config->name));
   put(object, "device", json_string(tun->name));
   put_number(object, "mtu", config->interface.mtu);
+  put_number(object, "packet_threads", tun->queue_count);
   put(object, "relay", relay_json(config, &status));
   put(object, "network", network_json(config, &status.network, status.signs, now_ms));
   json_t *peers = json_array();

@@ -11,7 +11,7 @@ const char *tw_setting_name(tw_setting setting) {
                                                       "Identity, Certificate",
                                                       "CA, CRL",
                                                       "MTU",
-                                                      "ListenPort",
+                                                      "ListenPort, PacketThreads",
                                                       "State",
                                                       "Table, Metric",
                                                       "[Relay]",
@@ -149,7 +149,7 @@ static unsigned interface_settings(const tw_node_interface *a, const tw_node_int
     settings |= TW_SETTING_IDENTITY;
   if (!same_text(a->ca, b->ca) || !same_crls(a, b)) settings |= TW_SETTING_TRUST;
   if (a->mtu != b->mtu) settings |= TW_SETTING_MTU;
-  if (a->listen_port != b->listen_port) settings |= TW_SETTING_LISTEN_PORT;
+  if (a->listen_port != b->listen_port || a->packet_threads != b->packet_threads) settings |= TW_SETTING_SOCKETS;
   if (!same_text(a->state, b->state)) settings |= TW_SETTING_STATE;
   if (a->routing != b->routing || a->table != b->table || a->metric != b->metric) settings |= TW_SETTING_ROUTING;
   return settings;

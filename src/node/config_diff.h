@@ -10,7 +10,7 @@ typedef enum tw_setting {
   TW_SETTING_IDENTITY = 1 << 1, /* also Certificate, CertificateKey: the paths; what the files hold is not looked at */
   TW_SETTING_TRUST = 1 << 2,    /* CA, CRL: likewise */
   TW_SETTING_MTU = 1 << 3,
-  TW_SETTING_LISTEN_PORT = 1 << 4,
+  TW_SETTING_SOCKETS = 1 << 4,
   TW_SETTING_STATE = 1 << 5,
   TW_SETTING_ROUTING = 1 << 6, /* Table, Metric */
   TW_SETTING_RELAY = 1 << 7,
@@ -26,7 +26,7 @@ typedef enum tw_setting {
 
 enum {
   TW_SETTING_COUNT = 16,
-  TW_SETTINGS_AT_START = TW_SETTING_IDENTITY | TW_SETTING_LISTEN_PORT | TW_SETTING_STATE | TW_SETTING_GROUP |
+  TW_SETTINGS_AT_START = TW_SETTING_IDENTITY | TW_SETTING_SOCKETS | TW_SETTING_STATE | TW_SETTING_GROUP |
                          TW_SETTING_SUITE
 };
 

@@ -106,6 +106,18 @@ static tw_err set_listen_port(tw_config_parse *parse, tw_bytes value) {
   return TW_OK;
 }
 
+static tw_err set_packet_threads(tw_config_parse *parse, tw_bytes value) {
+  uint64_t number = 0;
+  if (tw_value_is(value, "auto"))
+    parse->config->interface.packet_threads = 0;
+  else if (tw_value_number(value, 1, TW_NODE_PACKET_THREADS_MAX, &number))
+    parse->config->interface.packet_threads = (uint16_t)number;
+  else
+    TW_CONFIG_WRONG(parse, "'%.*s' is neither auto nor a number from 1 to %d", shown(value), words(value),
+                    TW_NODE_PACKET_THREADS_MAX);
+  return TW_OK;
+}
+
 static tw_err set_table(tw_config_parse *parse, tw_bytes value) {
   tw_node_interface *interface = &parse->config->interface;
   uint64_t number = 0;
@@ -138,6 +150,7 @@ static const tw_ini_key keys[] = {
     {"CRL", TW_INI_MANY, NULL},
     {"MTU", TW_INI_ONCE, NULL},
     {"ListenPort", TW_INI_ONCE, NULL},
+    {"PacketThreads", TW_INI_ONCE, NULL},
     {"State", TW_INI_ONCE, NULL},
     {"Table", TW_INI_ONCE, NULL},
     {"Metric", TW_INI_ONCE, NULL},
@@ -152,7 +165,7 @@ static const tw_ini_key keys[] = {
     {"PostDown", TW_INI_MANY, NO_HOOKS},
 };
 static const tw_config_setter setters[] = {set_address, set_identity, set_certificate, set_certificate_key,
-                                           set_ca,      set_crl,      set_mtu,         set_listen_port,
+                                           set_ca,      set_crl,      set_mtu,         set_listen_port, set_packet_threads,
                                            set_state,   set_table,    set_metric};
 const tw_config_section tw_config_interface_section = {{"Interface", false, keys, sizeof keys / sizeof keys[0]},
                                                        setters};

@@ -174,6 +174,7 @@ static tw_err make_engines(tw_node *node) {
   const tw_node_network *network = &setup->config->network;
   const tw_sas_config sas = {.env = setup->env,
                              .packet_env = &node->packet_env,
+                             .threads = node->setup.threads,
                              .port = &node->port,
                              .grace_ms = (uint64_t)network->grace * 1000,
                              .rekey_packets = network->rekey_packets,
@@ -231,7 +232,7 @@ static tw_err begin(tw_node *node, tw_report *report) {
   node->timer.data = node;
   node->open_handles++;
   set_timer(node);
-  return tw_packet_thread_start(node->packets, report);
+  return tw_packet_threads_start(node->packets, report);
 }
 
 /* What the store has. Where the last end was none in good order, keys are renewed at once. */
@@ -295,7 +296,7 @@ static void timer_closed(uv_handle_t *handle) { handle_closed(handle->data); }
 
 void tw_node_close(tw_node *node) {
   if (node == NULL || node->closing) return;
-  if (tw_packet_thread_stop(node->packets, handle_closed, node)) node->open_handles++;
+  if (tw_packet_threads_stop(node->packets, handle_closed, node)) node->open_handles++;
   if (node->sas != NULL && tw_sas_save_windows(node->sas) != TW_OK)
     tw_node_tell(node, TW_NODE_NOTE, "keys cannot be taken up again: new ones will be made");
   node->closing = true;

@@ -30,8 +30,9 @@ typedef struct tw_node_setup {
   tw_certified certified; /* whose certificates are good */
   tw_store *store;
   tw_learned *learned; /* of that store; the configuration has them already */
-  tw_udp *udp;         /* open, with `tos`; used by a thread of the node's (packet_thread.h) alone, as long as it is */
+  tw_udp *udp;         /* open, with `tos`; used by threads of the node's (packet_threads.h) alone, as long as it is */
   tw_tun *tun;         /* open and up; likewise */
+  unsigned threads;    /* for packets: as many sockets, at one address, and queues there are; 0 is 1 */
   /** One line without its end. */
   void (*tell)(void *ctx, tw_node_level level, const char *line);
   /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */

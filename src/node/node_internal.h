@@ -8,7 +8,7 @@
 #include "node/enrol.h"
 #include "node/keepalive.h"
 #include "node/node.h"
-#include "node/packet_thread.h"
+#include "node/packet_threads.h"
 #include "node/peer_map.h"
 
 enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
@@ -59,9 +59,9 @@ struct tw_node {
   bool follows;         /* the network's group, when it was told last */
   tw_enrol *enrol;
   tw_env packet_env;         /* with a provider of its own, which packets use */
-  tw_packet_thread *packets; /* with the plane */
+  tw_packet_threads *packets; /* with the planes */
   tw_node_told told;
-  tw_plane_drops seen_drops; /* of the plane, when it was looked at last */
+  tw_plane_drops seen_drops; /* of the planes, when they were looked at last */
   uint64_t seen_echoes;      /* likewise */
   tw_plane_peer *seen;       /* likewise */
   tw_control_client *control;
@@ -126,7 +126,7 @@ void tw_node_clear_peers(tw_node *node);
 /* Something happened that may have brought keys, or a new deadline. */
 void tw_node_after(tw_node *node);
 
-/* ---- node_packets.c: between the node and its plane ---- */
+/* ---- node_packets.c: between the node and its planes ---- */
 
 /* The first of all. TW_ERR_NO_MEMORY, TW_ERR_UNSUPPORTED. */
 TW_MUST_USE tw_err tw_node_make_packet_env(tw_node *node);

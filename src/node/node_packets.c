@@ -52,7 +52,7 @@ static void read_way(tw_plane *plane, uint64_t now_ms, void *arg) {
 static void moved(tw_node *node, uint32_t peer) {
   char room[TW_FINGERPRINT_TEXT];
   way w = {.peer = peer};
-  tw_packet_thread_run(node->packets, read_way, &w);
+  tw_packet_threads_run(node->packets, read_way, &w);
   tw_node_tell(node, TW_NODE_DETAIL, "%s: packets go %s", tw_node_name_of(node, peer, room),
                w.is_direct ? "straight" : "by the relay");
 }
@@ -69,6 +69,10 @@ static void tell(void *ctx, const tw_plane_event *event) {
   case TW_PLANE_NUMBERS: (void)!tw_sas_used(node->sas, event->owner); break; /* what cannot be sealed is counted */
   case TW_PLANE_MOVED: moved(node, event->owner); break;
   case TW_PLANE_TOLD: told_epoch(node, TW_BYTES(event->tail, event->len)); break;
+  case TW_PLANE_USED:
+  case TW_PLANE_HEARD:
+  case TW_PLANE_PROBED:
+  case TW_PLANE_FAILED: break; /* stays among the threads */
   }
 }
 
@@ -92,24 +96,25 @@ tw_err tw_node_make_packets(tw_node *node) {
   node->seen = tw_alloc_array(alloc, (size_t)node->peer_count + 1, sizeof *node->seen);
   if (node->seen == NULL) return TW_ERR_NO_MEMORY;
   TW_TRY(tw_routes_of(alloc, setup->config, &node->routes));
-  const tw_packet_thread_config config = {.loop = setup->loop,
-                                          .wall_offset_ms = node->wall_offset_ms,
-                                          .plane = {.env = &node->packet_env,
-                                                    .sas = node->sas,
-                                                    .routes = &node->routes,
-                                                    .udp = setup->udp,
-                                                    .tun = setup->tun,
-                                                    .peers = node->peer_count,
-                                                    .mtu = setup->config->interface.mtu,
-                                                    .tell = tell,
-                                                    .peer_of = peer_of,
-                                                    .ctx = node},
-                                          .lost = lost};
-  return tw_packet_thread_new(&config, &node->packets);
+  const tw_packet_thread_config first = {.loop = setup->loop,
+                                         .wall_offset_ms = node->wall_offset_ms,
+                                         .plane = {.env = &node->packet_env,
+                                                   .sas = node->sas,
+                                                   .routes = &node->routes,
+                                                   .udp = setup->udp,
+                                                   .tun = setup->tun,
+                                                   .peers = node->peer_count,
+                                                   .mtu = setup->config->interface.mtu,
+                                                   .tell = tell,
+                                                   .peer_of = peer_of,
+                                                   .ctx = node},
+                                         .lost = lost};
+  const tw_packet_threads_config config = {.thread = first, .count = setup->threads > 0 ? setup->threads : 1};
+  return tw_packet_threads_new(&config, &node->packets);
 }
 
 void tw_node_free_packets(tw_node *node) {
-  tw_packet_thread_free(node->packets);
+  tw_packet_threads_free(node->packets);
   node->packets = NULL; /* SAs are still to be freed */
   tw_routes_clear(&node->routes);
   tw_alloc_free(tw_env_alloc(node->setup.env), node->seen);
@@ -122,7 +127,7 @@ void tw_node_between(void *ctx, void (*act)(void *arg), void *arg) {
   if (node->packets == NULL)
     act(arg);
   else
-    tw_packet_thread_between(node->packets, act, arg);
+    tw_packet_threads_between(node->packets, act, arg);
 }
 
 typedef struct readiness {
@@ -137,35 +142,75 @@ static void send_on(tw_plane *plane, uint64_t now_ms, void *arg) {
 
 void tw_node_keys_ready(void *ctx, uint32_t owner, bool nudge) {
   const tw_node *node = ctx;
-  if (node->packets != NULL) tw_packet_thread_run(node->packets, send_on, &(readiness){owner, nudge});
+  if (node->packets != NULL) tw_packet_threads_run_all(node->packets, send_on, &(readiness){owner, nudge});
 }
 
+static void add_drops(tw_plane_drops *to, const tw_plane_drops *more) {
+  to->no_route += more->no_route;
+  to->no_keys += more->no_keys;
+  to->no_path += more->no_path;
+  to->malformed += more->malformed;
+  to->used_up += more->used_up;
+  to->unsent += more->unsent;
+  to->unknown += more->unknown;
+  to->forged += more->forged;
+  to->not_signed += more->not_signed;
+  to->unchecked += more->unchecked;
+  to->replayed += more->replayed;
+  to->not_theirs += more->not_theirs;
+  to->device += more->device;
+  to->too_big += more->too_big;
+  to->stray += more->stray;
+}
+
+static void add_count(tw_plane_count *to, const tw_plane_count *more) {
+  to->packets += more->packets;
+  to->bytes += more->bytes;
+}
+
+/* The first one knows the ways; what has gone and come each of them knows for itself. */
 static void look(tw_plane *plane, uint64_t now_ms, void *arg) {
   tw_node *node = arg;
+  const bool is_first = tw_plane_index(plane) == 0;
   (void)now_ms;
-  node->seen_drops = *tw_plane_get_drops(plane);
-  node->seen_echoes = tw_plane_echoes(plane);
-  if (node->peer_count > 0) memcpy(node->seen, tw_plane_peer_of(plane, 0), node->peer_count * sizeof *node->seen);
+  if (is_first) {
+    node->seen_drops = (tw_plane_drops){0};
+    node->seen_echoes = tw_plane_echoes(plane);
+    if (node->peer_count > 0) memcpy(node->seen, tw_plane_peer_of(plane, 0), node->peer_count * sizeof *node->seen);
+  }
+  add_drops(&node->seen_drops, tw_plane_get_drops(plane));
+  for (uint32_t i = 0; !is_first && i < node->peer_count; i++) {
+    const tw_plane_peer *peer = tw_plane_peer_of(plane, i);
+    add_count(&node->seen[i].sent, &peer->sent);
+    add_count(&node->seen[i].received, &peer->received);
+    if (peer->heard_ms > node->seen[i].heard_ms) node->seen[i].heard_ms = peer->heard_ms;
+  }
 }
 
-void tw_node_look_at_packets(tw_node *node) { tw_packet_thread_run(node->packets, look, node); }
+void tw_node_look_at_packets(tw_node *node) { tw_packet_threads_run_all(node->packets, look, node); }
 
 static void bind_to(tw_plane *plane, uint64_t now_ms, void *arg) {
   const tw_node *node = arg;
   (void)now_ms;
   tw_plane_set_relay(plane, &node->relay_address, node->session);
-  tw_plane_greet_relay(plane, TW_ARRAY(node->token));
 }
-
-void tw_node_bind_packets(tw_node *node) { tw_packet_thread_run(node->packets, bind_to, node); }
 
 static void greet(tw_plane *plane, uint64_t now_ms, void *arg) {
+  const tw_bytes *token = arg;
   (void)now_ms;
-  (void)arg;
-  tw_plane_greet_relay(plane, TW_NO_BYTES);
+  tw_plane_greet_relay(plane, *token);
 }
 
-void tw_node_keep_alive(tw_node *node) { tw_packet_thread_run(node->packets, greet, NULL); }
+void tw_node_bind_packets(tw_node *node) {
+  tw_bytes token = TW_ARRAY(node->token);
+  tw_packet_threads_run_all(node->packets, bind_to, node);
+  tw_packet_threads_run(node->packets, greet, &token);
+}
+
+void tw_node_keep_alive(tw_node *node) {
+  tw_bytes none = TW_NO_BYTES;
+  tw_packet_threads_run(node->packets, greet, &none);
+}
 
 static void reset(tw_plane *plane, uint64_t now_ms, void *arg) {
   (void)now_ms;
@@ -173,7 +218,7 @@ static void reset(tw_plane *plane, uint64_t now_ms, void *arg) {
   tw_plane_reset_paths(plane);
 }
 
-void tw_node_reset_paths(tw_node *node) { tw_packet_thread_run(node->packets, reset, NULL); }
+void tw_node_reset_paths(tw_node *node) { tw_packet_threads_run_all(node->packets, reset, NULL); }
 
 typedef struct finds {
   const tw_node_whereabouts *list;
@@ -196,7 +241,7 @@ static void note(tw_plane *plane, uint64_t now_ms, void *arg) {
 }
 
 void tw_node_note_whereabouts(tw_node *node, const tw_node_whereabouts *list, size_t count) {
-  tw_packet_thread_run(node->packets, note, &(finds){list, count});
+  tw_packet_threads_run_all(node->packets, note, &(finds){list, count});
 }
 
 typedef struct cut {
@@ -204,15 +249,21 @@ typedef struct cut {
   uint32_t peer;
 } cut;
 
-static void mark_removed(tw_plane *plane, uint64_t now_ms, void *arg) {
+/* peer_of looks at it. */
+static void mark_removed(void *arg) {
   const cut *c = arg;
+  c->node->peers[c->peer].removed = true;
+}
+
+static void change_roster(tw_plane *plane, uint64_t now_ms, void *arg) {
   (void)now_ms;
-  c->node->peers[c->peer].removed = true; /* peer_of looks at it */
+  (void)arg;
   tw_plane_roster_changed(plane);
 }
 
 void tw_node_mark_removed(tw_node *node, uint32_t peer) {
-  tw_packet_thread_run(node->packets, mark_removed, &(cut){node, peer});
+  tw_packet_threads_between(node->packets, mark_removed, &(cut){node, peer});
+  tw_packet_threads_run_all(node->packets, change_roster, NULL);
 }
 
 static void forget(tw_plane *plane, uint64_t now_ms, void *arg) {
@@ -221,7 +272,7 @@ static void forget(tw_plane *plane, uint64_t now_ms, void *arg) {
   tw_plane_forget_peer(plane, *peer);
 }
 
-void tw_node_forget_packets_of(tw_node *node, uint32_t peer) { tw_packet_thread_run(node->packets, forget, &peer); }
+void tw_node_forget_packets_of(tw_node *node, uint32_t peer) { tw_packet_threads_run_all(node->packets, forget, &peer); }
 
 static void follow(tw_plane *plane, uint64_t now_ms, void *arg) {
   const tw_node_told *told = arg;
@@ -238,5 +289,5 @@ void tw_node_tell_plane(tw_node *node, uint32_t group_number) {
       told.tail_len == before->tail_len && memcmp(told.tail, before->tail, told.tail_len) == 0)
     return;
   node->told = told;
-  tw_packet_thread_run(node->packets, follow, &node->told);
+  tw_packet_threads_run_all(node->packets, follow, &node->told);
 }

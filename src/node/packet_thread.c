@@ -35,9 +35,11 @@ struct tw_packet_thread {
   uv_async_t news; /* to the node */
   uv_async_t wake; /* to the thread */
   uv_mutex_t lock;
-  uv_cond_t is_done;
+  uv_cond_t changed;
   plane_act act; /* NULL: none */
   void *arg;
+  bool rests; /* is asked to */
+  bool is_at_rest;
   bool ends;
 };
 
@@ -90,7 +92,7 @@ static int watch(tw_packet_thread *t) {
   t->timer.data = t;
   int failed = uv_timer_start(&t->timer, on_timer, TICK_MS, TICK_MS);
   if (failed == 0) failed = tw_watch_open(&t->udp_watch, t->loop, plane->udp->fd, on_udp, t);
-  if (failed == 0) failed = tw_watch_open(&t->tun_watch, t->loop, plane->tun->queues[0], on_tun, t);
+  if (failed == 0) failed = tw_watch_open(&t->tun_watch, t->loop, plane->tun->queues[plane->index], on_tun, t);
   if (failed == 0) watch_plane(t);
   return failed;
 }
@@ -102,6 +104,16 @@ static void close_handle(uv_handle_t *handle, void *arg) {
   uv_close(handle, NULL);
 }
 
+/* With the lock, which others have meanwhile. */
+static void rest(tw_packet_thread *t) {
+  while (t->rests) {
+    t->is_at_rest = true;
+    uv_cond_broadcast(&t->changed);
+    uv_cond_wait(&t->changed, &t->lock);
+  }
+  t->is_at_rest = false;
+}
+
 static void on_wake(uv_async_t *wake) {
   tw_packet_thread *t = wake->data;
   uv_mutex_lock(&t->lock);
@@ -109,9 +121,11 @@ static void on_wake(uv_async_t *wake) {
   if (t->act != NULL) {
     t->act(t->plane, now_of(t), t->arg);
     t->act = NULL;
-    uv_cond_signal(&t->is_done);
+    uv_cond_broadcast(&t->changed);
   }
+  rest(t);
   uv_mutex_unlock(&t->lock);
+  if (t->config.plane.strays != NULL) tw_plane_from_strays(t->plane, now_of(t));
   if (ends)
     uv_walk(t->loop, close_handle, NULL); /* the loop ends with its last handle */
   else
@@ -165,9 +179,28 @@ void tw_packet_thread_run(tw_packet_thread *t, plane_act act, void *arg) {
   t->act = act;
   t->arg = arg;
   (void)uv_async_send(&t->wake);
-  while (t->act != NULL) uv_cond_wait(&t->is_done, &t->lock);
+  while (t->act != NULL) uv_cond_wait(&t->changed, &t->lock);
   uv_mutex_unlock(&t->lock);
 }
+
+void tw_packet_thread_rest(tw_packet_thread *t) {
+  if (!t->has_thread) return;
+  uv_mutex_lock(&t->lock);
+  t->rests = true;
+  (void)uv_async_send(&t->wake);
+  while (!t->is_at_rest) uv_cond_wait(&t->changed, &t->lock);
+  uv_mutex_unlock(&t->lock);
+}
+
+void tw_packet_thread_go_on(tw_packet_thread *t) {
+  if (!t->has_thread) return;
+  uv_mutex_lock(&t->lock);
+  t->rests = false;
+  uv_cond_broadcast(&t->changed);
+  uv_mutex_unlock(&t->lock);
+}
+
+void tw_packet_thread_rouse(tw_packet_thread *t) { (void)uv_async_send(&t->wake); }
 
 typedef struct between {
   void (*act)(void *arg);
@@ -270,13 +303,13 @@ static int open_between(tw_packet_thread *t) {
   failed = watch(t);
   if (failed == 0) failed = uv_mutex_init(&t->lock);
   if (failed != 0) return failed;
-  failed = uv_cond_init(&t->is_done);
+  failed = uv_cond_init(&t->changed);
   if (failed != 0) uv_mutex_destroy(&t->lock);
   return failed;
 }
 
 static void close_between(tw_packet_thread *t) {
-  uv_cond_destroy(&t->is_done);
+  uv_cond_destroy(&t->changed);
   uv_mutex_destroy(&t->lock);
 }
 

@@ -17,6 +17,8 @@
  * tw_packet_thread_run, and waits until that is done. The way of packets takes no lock, and no disk, signature of a
  * commit or answer of the relay holds it up.
  *
+ * A node may have several of these (packet_threads.h).
+ *
  * Before its start and after its end `run` calls at once.
  */
 typedef struct tw_packet_thread tw_packet_thread;
@@ -52,5 +54,10 @@ void tw_packet_thread_run(tw_packet_thread *thread, void (*act)(tw_plane *plane,
                           void *arg);
 /** The same for what needs no plane: tw_sas_config.between. */
 void tw_packet_thread_between(tw_packet_thread *thread, void (*act)(void *arg), void *arg);
+/** It rests when this returns, until tw_packet_thread_go_on: neither `run` nor `stop` meanwhile. By the node's thread. */
+void tw_packet_thread_rest(tw_packet_thread *thread);
+void tw_packet_thread_go_on(tw_packet_thread *thread);
+/** By any thread, between start and stop: another one has passed on datagrams to it. */
+void tw_packet_thread_rouse(tw_packet_thread *thread);
 
 #endif

@@ -22,11 +22,12 @@ static tw_err allocate(tw_plane *plane) {
   const size_t owners = (size_t)plane->config.peers + 1;
   plane->peers = tw_alloc_array(alloc, owners, sizeof *plane->peers);
   plane->mtus = tw_alloc_array(alloc, owners, sizeof *plane->mtus);
+  plane->told = tw_alloc_array(alloc, owners, sizeof *plane->told);
   plane->slots = tw_alloc_array(alloc, TW_PLANE_SLOTS, plane->slot_size);
   plane->large = tw_alloc_array(alloc, 1, TW_TUN_PACKET_MAX);
   plane->outgoing.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->outgoing.list);
   plane->incoming.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->incoming.list);
-  if (plane->peers == NULL || plane->mtus == NULL || plane->slots == NULL || plane->large == NULL ||
+  if (plane->peers == NULL || plane->mtus == NULL || plane->told == NULL || plane->slots == NULL || plane->large == NULL ||
       plane->outgoing.list == NULL || plane->incoming.list == NULL)
     return TW_ERR_NO_MEMORY;
   if (tw_sas_signs(plane->config.sas)) TW_TRY(tw_packet_room_open(plane->config.env, &plane->signed_room));
@@ -68,6 +69,7 @@ void tw_plane_free(tw_plane *plane) {
   if (plane->large != NULL) tw_wipe(plane->large, TW_TUN_PACKET_MAX);
   tw_alloc_free(alloc, plane->large);
   tw_alloc_free(alloc, plane->slots);
+  tw_alloc_free(alloc, plane->told);
   tw_alloc_free(alloc, plane->mtus);
   tw_alloc_free(alloc, plane->peers);
   tw_alloc_free(alloc, plane);
@@ -110,6 +112,11 @@ void tw_plane_take_news(tw_plane *plane, tw_plane_news *news) {
 void tw_plane_leave(tw_plane *plane) {
   const tw_plane_config *config = &plane->config;
   tw_plane_push(plane);
+  for (unsigned i = 0; plane->roused != 0; i++) {
+    const uint32_t bit = UINT32_C(1) << i;
+    if ((plane->roused & bit) != 0) config->rouse(config->ctx, i);
+    plane->roused &= ~bit;
+  }
   if (config->has_news != NULL) {
     if (plane->event_count > 0) config->has_news(config->ctx);
     return;
@@ -163,7 +170,7 @@ void tw_plane_tick(tw_plane *plane, uint64_t now_ms) {
   (void)tw_plane_flush(plane, NULL);
   give_up(plane, &plane->outgoing);
   give_up(plane, &plane->incoming);
-  for (uint32_t i = 0; i < plane->config.peers; i++) {
+  for (uint32_t i = 0; tw_plane_is_first(plane) && i < plane->config.peers; i++) {
     tw_path *path = &plane->peers[i].path;
     if (plane->peers[i].nudges > 0) tw_plane_nudge_on(plane, i);
     if (tw_path_tick(path, now_ms)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
@@ -213,7 +220,7 @@ void tw_plane_set_tail(tw_plane *plane, tw_bytes tail) {
 
 void tw_plane_reset_paths(tw_plane *plane) {
   for (uint32_t i = 0; i < plane->config.peers; i++) {
-    if (tw_path_reset(&plane->peers[i].path)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
+    if (tw_path_reset(&plane->peers[i].path) && tw_plane_is_first(plane)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
   }
   tw_plane_leave(plane);
 }
@@ -230,6 +237,8 @@ void tw_plane_forget_peer(tw_plane *plane, uint32_t number) {
     if (room->list[i].len > 0 && room->list[i].label.owner == number) tw_plane_free_waiter(room, &room->list[i]);
   }
 }
+
+unsigned tw_plane_index(const tw_plane *plane) { return plane->config.index; }
 
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer) { return &plane->peers[peer]; }
 

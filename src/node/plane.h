@@ -7,6 +7,7 @@
 #include "node/paths.h"
 #include "node/routes.h"
 #include "node/sas.h"
+#include "node/strays.h"
 
 /*
  *   TUN ──► which peer? (routes) ──► split what is large ──► ESP under our SA ──► UDP, straight or by the relay
@@ -20,6 +21,11 @@
  *
  * When the socket takes no more, nothing is read from the device until it does, and what was read goes out then, in
  * order: nothing is lost here that the kernel would keep.
+ *
+ * A node may have several planes, one for each thread: each has its own queue of the device and its own socket at the
+ * common address. A datagram belongs to the plane whose index is the rest of its SPI divided by their number; where it
+ * arrives elsewhere, it is passed on (strays.h). The first one looks after ways: what others notice of peers they tell
+ * (`tell`), for tw_plane_take_over; and they know the ways that they are given (tw_plane_set_way).
  *
  * What does not fit into a packet of the way's MTU, as the system knows it, goes out in fragments of the outer packet,
  * and its sender is told by ICMP what would fit. What is larger than the device's MTU is dropped.
@@ -65,6 +71,7 @@ typedef struct tw_plane_drops {
   uint64_t not_theirs; /* a source that is not the sender's, or a destination that is not for the group */
   uint64_t device;     /* the device took no more */
   uint64_t too_big;    /* ours, larger than the device's MTU */
+  uint64_t stray;      /* theirs: no room on the way to the plane that has their SA */
 } tw_plane_drops;
 
 /** What the plane tells. */
@@ -74,15 +81,23 @@ typedef enum tw_plane_event_kind {
   TW_PLANE_REKEY,   /* new keys should be made; may be told often */
   TW_PLANE_NUMBERS, /* few reserved numbers are left: tw_sas_used; told often, until there are more */
   TW_PLANE_MOVED,   /* the way to a peer has changed */
-  TW_PLANE_TOLD     /* another node tells something in a probe */
+  TW_PLANE_TOLD,    /* another node tells something in a probe */
+  /* For the first plane, by another one. */
+  TW_PLANE_USED,    /* there are packets for a peer, or from it */
+  TW_PLANE_HEARD,   /* something of a peer's has come */
+  TW_PLANE_PROBED,  /* a probe or its answer has */
+  TW_PLANE_FAILED   /* an address cannot be reached */
 } tw_plane_event_kind;
 
 typedef struct tw_plane_event {
   tw_plane_event_kind kind;
   uint32_t owner;
-  uint64_t stamp; /* OPENED: of the SA */
-  size_t len;     /* TOLD */
-  uint8_t tail[TW_PROBE_TAIL];
+  uint64_t stamp;      /* OPENED: of the SA */
+  uint32_t peer;       /* HEARD, PROBED: who sent it */
+  tw_udp_address from; /* HEARD, PROBED, FAILED */
+  bool by_relay;       /* HEARD, PROBED */
+  size_t len;          /* TOLD, PROBED */
+  uint8_t tail[TW_PROBE_SIZE + TW_PROBE_TAIL];
 } tw_plane_event;
 
 /** All that waited to be told. */
@@ -100,6 +115,12 @@ typedef struct tw_plane_config {
   tw_tun *tun;
   uint32_t peers; /* numbers below this */
   uint32_t mtu;   /* of the device */
+  unsigned index; /* which of several planes this is, and of the device's queues; 0: the first */
+  unsigned count; /* of these; 0: it is the only one */
+  /** Between these; NULL: there is only one. Used after tw_plane_join. */
+  tw_strays *strays;
+  /** Called by a plane's own thread: there are strays for that one, which should call tw_plane_from_strays. */
+  void (*rouse)(void *ctx, unsigned index);
   /**
    * Called in the end of what the plane was asked to do: keys may come and go, and the plane may be called again. What
    * finds no room to wait for its turn is said again with the next packet.
@@ -119,6 +140,15 @@ typedef struct tw_plane tw_plane;
 TW_MUST_USE tw_err tw_plane_new(const tw_plane_config *config, tw_plane **plane);
 void tw_plane_free(tw_plane *plane);
 
+/** From now on datagrams are passed on to other planes, or no more. */
+void tw_plane_join(tw_plane *plane, bool joined);
+/** By the first plane: what another one has told. */
+void tw_plane_take_over(tw_plane *plane, const tw_plane_event *event, uint64_t now_ms);
+/** By the others: the way to a peer; `direct` NULL: by the relay. */
+void tw_plane_set_way(tw_plane *plane, uint32_t peer, const tw_udp_address *direct);
+/** What other planes have passed on. */
+void tw_plane_from_strays(tw_plane *plane, uint64_t now_ms);
+
 /** What was not told yet, the oldest first. */
 void tw_plane_take_news(tw_plane *plane, tw_plane_news *news);
 
@@ -135,6 +165,8 @@ uint64_t tw_plane_echoes(const tw_plane *plane);
 void tw_plane_set_tail(tw_plane *plane, tw_bytes tail);
 /** What peer_of says may have changed. */
 void tw_plane_roster_changed(tw_plane *plane);
+/** config.index. */
+unsigned tw_plane_index(const tw_plane *plane);
 /** Of a peer below config.peers; borrowed. */
 tw_plane_peer *tw_plane_peer_of(tw_plane *plane, uint32_t peer);
 /** Our own address has changed: all ways that were found are tried anew. */

@@ -7,27 +7,18 @@
 
 _Static_assert((int)TW_TUN_PARTS_MAX >= (int)TW_COALESCE_PIECES, "what is joined fits into one write");
 
-/* One packet that has opened, with where it came from. */
-typedef struct arrival {
-  uint32_t owner; /* of the SA */
-  uint32_t peer;  /* who sent it; UINT32_MAX: a member that is none of our peers */
-  const tw_udp_address *from;
-  bool by_relay;
-  uint8_t tos;
-} arrival;
-
 /* What has been joined so far, to the device. */
 static void write_joined(tw_plane *plane) {
   for (size_t i = 0; i < plane->joined.count; i++) {
     tw_offload offload;
     size_t count = tw_coalesce_take(&plane->joined, i, &offload, plane->pieces);
-    if (tw_tun_write(plane->config.tun, 0, &offload, plane->pieces, count) != TW_OK) plane->drops.device++;
+    if (tw_tun_write(plane->config.tun, plane->config.index, &offload, plane->pieces, count) != TW_OK) plane->drops.device++;
   }
   tw_coalesce_begin(&plane->joined, plane->joins);
 }
 
 /* Whether who sent it may send from that address to that one. */
-static bool is_theirs(const tw_plane *plane, const arrival *a, const tw_ip *ip) {
+static bool is_theirs(const tw_plane *plane, const tw_plane_arrival *a, const tw_ip *ip) {
   const tw_routes *routes = plane->config.routes;
   if (a->peer >= plane->config.peers || !tw_routes_admits(routes, a->peer, ip->version, ip->source.ptr)) return false;
   /* The group's keys are many members': what is for us alone comes under a pair's. */
@@ -37,7 +28,7 @@ static bool is_theirs(const tw_plane *plane, const arrival *a, const tw_ip *ip) 
   return to.kind == TW_ROUTE_GROUP;
 }
 
-static void take_inner(tw_plane *plane, const arrival *a, uint8_t version, uint8_t *packet, size_t len) {
+static void take_inner(tw_plane *plane, const tw_plane_arrival *a, uint8_t version, uint8_t *packet, size_t len) {
   tw_ip ip;
   if (tw_ip_parse(TW_BYTES(packet, len), &ip) != TW_OK || ip.version != version ||
       tw_ip_decapsulate_ecn(packet, &ip, (tw_ecn)(a->tos & 3)) != TW_OK) {
@@ -51,45 +42,39 @@ static void take_inner(tw_plane *plane, const arrival *a, uint8_t version, uint8
   tw_plane_peer *peer = &plane->peers[a->peer];
   peer->received.packets++;
   peer->received.bytes += ip.len;
-  if (a->owner != TW_SAS_NETWORK && tw_path_used(&peer->path, plane->now_ms)) tw_plane_probe(plane, a->peer);
+  if (a->owner != TW_SAS_NETWORK) tw_plane_use_path(plane, a->peer);
   if (tw_coalesce_add(&plane->joined, packet, &ip) == TW_OK) return;
   write_joined(plane);
   if (tw_coalesce_add(&plane->joined, packet, &ip) != TW_OK) plane->drops.device++;
 }
 
-static void take_probe(tw_plane *plane, const arrival *a, const uint8_t *probe, size_t len) {
-  if (len < TW_PROBE_SIZE || len > TW_PROBE_SIZE + TW_PROBE_TAIL || a->owner == TW_SAS_NETWORK) return;
-  if (len > TW_PROBE_SIZE) {
-    tw_plane_event told = {.kind = TW_PLANE_TOLD, .owner = a->peer, .len = len - TW_PROBE_SIZE};
-    memcpy(told.tail, probe + TW_PROBE_SIZE, told.len);
+void tw_plane_take_probe(tw_plane *plane, const tw_plane_arrival *a, tw_bytes probe) {
+  if (probe.len > TW_PROBE_SIZE) {
+    tw_plane_event told = {.kind = TW_PLANE_TOLD, .owner = a->peer, .len = probe.len - TW_PROBE_SIZE};
+    memcpy(told.tail, probe.ptr + TW_PROBE_SIZE, told.len);
     (void)tw_plane_say(plane, &told);
   }
-  if (probe[0] == TW_PROBE) {
+  if (probe.ptr[0] == TW_PROBE) {
     uint8_t answer[TW_PROBE_SIZE] = {TW_PROBE_ANSWER};
-    memcpy(answer + 8, probe + 8, 8);
+    memcpy(answer + 8, probe.ptr + 8, 8);
     (void)tw_plane_send_own(plane, a->peer, TW_ESP_NEXT_PROBE, TW_ARRAY(answer), a->by_relay ? NULL : a->from);
-  } else if (probe[0] == TW_PROBE_ANSWER && !a->by_relay &&
-             tw_path_answered(&plane->peers[a->peer].path, probe + 8, a->from, plane->now_ms)) {
+  } else if (probe.ptr[0] == TW_PROBE_ANSWER && !a->by_relay &&
+             tw_path_answered(&plane->peers[a->peer].path, probe.ptr + 8, a->from, plane->now_ms)) {
     tw_plane_say_of(plane, TW_PLANE_MOVED, a->peer);
   }
 }
 
-/* Something of a peer's that was not sent before, whatever is in it. */
-static void heard(tw_plane *plane, const arrival *a) {
-  if (a->peer >= plane->config.peers) return;
-  tw_plane_peer *peer = &plane->peers[a->peer];
-  peer->heard_ms = plane->now_ms;
-  if (a->owner != TW_SAS_NETWORK && !a->by_relay) (void)tw_path_offer(&peer->path, TW_PATH_FROM_PEER, a->from);
+static void take_probe(tw_plane *plane, const tw_plane_arrival *a, tw_bytes probe) {
+  if (a->peer >= plane->config.peers || a->owner == TW_SAS_NETWORK) return;
+  if (probe.len >= TW_PROBE_SIZE && probe.len <= TW_PROBE_SIZE + TW_PROBE_TAIL) tw_plane_probed(plane, a, probe);
 }
 
-static void take_opened(tw_plane *plane, const arrival *a, uint8_t *packet, const tw_esp_opened *opened) {
+static void take_opened(tw_plane *plane, const tw_plane_arrival *a, uint8_t *packet, const tw_esp_opened *opened) {
   uint8_t *payload = packet + TW_ESP_HEADER;
   switch (opened->next_header) {
   case TW_ESP_NEXT_IPV4: take_inner(plane, a, 4, payload, opened->len); break;
   case TW_ESP_NEXT_IPV6: take_inner(plane, a, 6, payload, opened->len); break;
-  case TW_ESP_NEXT_PROBE:
-    if (a->peer < plane->config.peers) take_probe(plane, a, payload, opened->len);
-    break;
+  case TW_ESP_NEXT_PROBE: take_probe(plane, a, TW_BYTES(payload, opened->len)); break;
   default: break;
   }
 }
@@ -192,18 +177,18 @@ static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw
     const tw_plane_event event = {.kind = TW_PLANE_OPENED, .owner = sa->owner, .stamp = sa->stamp};
     sa->opened = tw_plane_say(plane, &event);
   }
-  const arrival a = {.owner = sa->owner,
+  const tw_plane_arrival a = {.owner = sa->owner,
                      .peer = peer_of(plane, sa),
                      .from = from,
                      .by_relay = tw_udp_address_equal(from, &plane->relay),
                      .tos = tos};
-  heard(plane, &a);
+  if (a.peer < plane->config.peers) tw_plane_heard(plane, &a);
   take_opened(plane, &a, packet, &opened);
   return true;
 }
 
 static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {
-  if (take_datagram(plane, packet, len, from, tos)) return;
+  if (tw_plane_is_stray(plane, packet, len, from, tos) || take_datagram(plane, packet, len, from, tos)) return;
   const tw_plane_label label = {.from = *from, .tos = tos};
   if (len <= TW_PLANE_WAIT_SIZE)
     tw_plane_wait(&plane->incoming, TW_BYTES(packet, len), &label, plane->now_ms, &plane->drops.unknown);
@@ -211,7 +196,7 @@ static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_
     plane->drops.unknown++;
 }
 
-enum { RECEIVES = 8 }; /* in one go, so that others have their turn */
+enum { RECEIVES = 8, STRAYS = 256 }; /* in one go, so that others have their turn */
 
 static void take_intake(tw_plane *plane) {
   tw_coalesce_begin(&plane->joined, plane->joins);
@@ -237,6 +222,24 @@ tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
   }
   tw_plane_leave(plane);
   return err;
+}
+
+void tw_plane_from_strays(tw_plane *plane, uint64_t now_ms) {
+  tw_strays *strays = plane->config.strays;
+  const unsigned index = plane->config.index;
+  tw_stray *stray = tw_strays_next(strays, index);
+  if (stray == NULL) return;
+  plane->now_ms = now_ms;
+  plane->checks = TW_PLANE_CHECKS;
+  tw_coalesce_begin(&plane->joined, plane->joins);
+  for (int i = 0; stray != NULL && i < STRAYS; i++) {
+    take_or_keep(plane, stray->datagram, stray->len, &stray->from, stray->tos);
+    write_joined(plane); /* its pieces are in the stray */
+    tw_strays_done(strays, index);
+    stray = tw_strays_next(strays, index);
+  }
+  if (stray != NULL) plane->roused |= UINT32_C(1) << index;
+  tw_plane_leave(plane);
 }
 
 void tw_plane_retry(tw_plane *plane, uint64_t now_ms) {

@@ -35,6 +35,15 @@ typedef struct tw_plane_room {
   size_t count;
 } tw_plane_room;
 
+/* One packet that has opened, with where it came from. */
+typedef struct tw_plane_arrival {
+  uint32_t owner; /* of the SA */
+  uint32_t peer;  /* who sent it; UINT32_MAX: a member that is none of our peers */
+  const tw_udp_address *from;
+  bool by_relay;
+  uint8_t tos;
+} tw_plane_arrival;
+
 /* Where a sealed packet goes, and whether it has the relay's header. */
 typedef struct tw_plane_way {
   tw_udp_address to;
@@ -57,10 +66,16 @@ typedef struct tw_plane_job {
   uint8_t tos;
 } tw_plane_job;
 
+typedef struct tw_plane_told {
+  uint64_t used_ms;
+  uint64_t heard_ms;
+} tw_plane_told;
+
 struct tw_plane {
   tw_plane_config config;
   tw_plane_peer *peers;
-  tw_plane_mtu *mtus; /* one for each peer, and one for the group */
+  tw_plane_told *told; /* what the first of several planes was told of each */
+  tw_plane_mtu *mtus;  /* one for each peer, and one for the group */
   tw_plane_drops drops;
   tw_udp_intake intake;
   tw_udp_batch batch;
@@ -95,7 +110,12 @@ struct tw_plane {
   tw_plane_event events[TW_PLANE_EVENTS];
   size_t event_first, event_count;
   bool delivering;
+  bool joined_others; /* and datagrams are passed on */
+  uint32_t roused;    /* for which planes there are strays: a bit for each */
 };
+
+/* Ways are looked after by the first one; others tell it what they notice. */
+static inline bool tw_plane_is_first(const tw_plane *plane) { return plane->config.index == 0; }
 
 /* ---- plane.c ---- */
 
@@ -111,6 +131,23 @@ void tw_plane_leave(tw_plane *plane);
 
 /* To the relay itself, when the plane is left: a token, a nonce or nothing. */
 void tw_plane_tell_relay(tw_plane *plane, tw_bytes what);
+
+/* ---- plane_others.c: several planes of one node ---- */
+
+/* There was a packet for a peer, or one from it. */
+void tw_plane_use_path(tw_plane *plane, uint32_t peer);
+/* Something of a peer's that was not sent before, under the owner's keys. */
+void tw_plane_heard(tw_plane *plane, const tw_plane_arrival *a);
+/* A probe, or its answer, that has opened. */
+void tw_plane_probed(tw_plane *plane, const tw_plane_arrival *a, tw_bytes probe);
+/* Nothing can be sent there. */
+void tw_plane_cannot_reach(tw_plane *plane, const tw_udp_address *to);
+/* Whether a datagram is another plane's, which has it then, or it is dropped. */
+bool tw_plane_is_stray(tw_plane *plane, const uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos);
+
+/* ---- plane_in.c ---- */
+
+void tw_plane_take_probe(tw_plane *plane, const tw_plane_arrival *a, tw_bytes probe);
 
 /* ---- plane_out.c ---- */
 
@@ -135,8 +172,9 @@ size_t tw_plane_flush(tw_plane *plane, const uint32_t *owner);
 
 /* ---- plane_sign.c: what goes to all, where it is signed ---- */
 
-/* The signature goes behind a packet of `len` bytes, before it is sealed. The length of both; 0: it cannot go. */
-size_t tw_plane_sign(tw_plane *plane, uint32_t owner, uint8_t next_header, uint8_t *packet, size_t len);
+/* The signature goes behind a packet of `len` bytes, before it is sealed. Errors: of the provider. */
+TW_MUST_USE tw_err tw_plane_sign(tw_plane *plane, const tw_packet_signer *signer, uint64_t number, uint8_t next_header,
+                                 uint8_t *packet, size_t len);
 /* Of a packet that has opened: its signature is cut off. Its number is not marked yet. TW_ERR_SENDER: it
  * is not signed; TW_ERR_LIMIT: there is no time for it now; TW_ERR_SIGNATURE, and what tw_verify may have. */
 TW_MUST_USE tw_err tw_plane_check(tw_plane *plane, const tw_sa_in *sa, const uint8_t *packet, tw_esp_opened *opened);

@@ -48,7 +48,7 @@ static void tell(tw_plane *plane, const uint8_t *packet, const tw_ip *ip, uint32
   if (tw_too_big_make(packet, ip, room > least ? room : least, TW_NO_BYTES, icmp, &len) != TW_OK) return;
   plane->told_ms = plane->now_ms;
   const tw_bytes bytes = TW_BYTES(icmp, len);
-  if (tw_tun_write(plane->config.tun, 0, NULL, &bytes, 1) != TW_OK) plane->drops.device++;
+  if (tw_tun_write(plane->config.tun, plane->config.index, NULL, &bytes, 1) != TW_OK) plane->drops.device++;
 }
 
 bool tw_plane_fits(tw_plane *plane, uint32_t owner, const tw_plane_way *way, const uint8_t *packet, const tw_ip *ip,

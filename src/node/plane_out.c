@@ -30,9 +30,7 @@ bool tw_plane_find_way(const tw_plane *plane, uint32_t owner, tw_plane_way *way)
 static void has_failed(tw_plane *plane, const tw_udp_slot *slot) {
   if (slot->apart != 0 || slot->error == EMSGSIZE) tw_plane_forget_mtu(plane, &slot->peer);
   if (slot->error == 0 || slot->error == EMSGSIZE || slot->error == ENOBUFS || slot->error == ENOMEM) return;
-  for (uint32_t i = 0; i < plane->config.peers; i++) {
-    if (tw_path_failed(&plane->peers[i].path, &slot->peer)) tw_plane_say_of(plane, TW_PLANE_MOVED, i);
-  }
+  tw_plane_cannot_reach(plane, &slot->peer);
 }
 
 void tw_plane_push(tw_plane *plane) {
@@ -74,11 +72,22 @@ void tw_plane_queue(tw_plane *plane, const tw_udp_address *to, uint8_t tos, tw_b
 /* What stands before the payload in a slot. */
 static size_t room_before(const tw_plane_way *way) { return (way->by_relay ? TW_RELAY_HEADER : 0) + TW_ESP_HEADER; }
 
-/* `slot` has the room before it, then `len` bytes. False: the SA is used up. */
-static bool seal_and_queue(tw_plane *plane, tw_esp_out *sa, const tw_plane_way *way, uint8_t *slot, uint8_t next_header,
-                           size_t len, uint8_t tos) {
+/* `packet` has the room before `*len` bytes, to which the signature comes, where there is a signer. */
+static tw_err seal(tw_plane *plane, tw_esp_out *sa, const tw_packet_signer *signer, uint8_t next_header,
+                   uint8_t *packet, size_t *len) {
+  const size_t all = *len + (signer == NULL ? 0 : TW_PACKET_SIGNATURE);
+  uint64_t number;
+  TW_TRY(tw_esp_take(sa, all, 0, &number));
+  if (signer != NULL) TW_TRY(tw_plane_sign(plane, signer, number, next_header, packet + TW_ESP_HEADER, *len));
+  *len = all;
+  return tw_esp_seal_numbered(sa, plane->config.index, number, next_header, packet, all, 0);
+}
+
+/* `slot` has the room before it, then `len` bytes. False: the SA is used up, or it could not be signed. */
+static bool seal_and_queue(tw_plane *plane, tw_esp_out *sa, const tw_packet_signer *signer, const tw_plane_way *way,
+                           uint8_t *slot, uint8_t next_header, size_t len, uint8_t tos) {
   uint8_t *packet = slot + room_before(way) - TW_ESP_HEADER;
-  if (tw_esp_seal(sa, next_header, packet, len, 0) != TW_OK) {
+  if (seal(plane, sa, signer, next_header, packet, &len) != TW_OK) {
     plane->drops.used_up++;
     plane->slot_count--;
     return false;
@@ -111,14 +120,12 @@ static bool go_on(tw_plane *plane, tw_plane_job *job) {
     plane->drops.no_path += job->split.count - job->split.index;
     return true;
   }
+  const tw_packet_signer *signer = tw_sas_signer(sas, job->owner, plane->config.index);
   while (job->split.index < job->split.count) {
     uint8_t *slot = tw_plane_take_slot(plane);
     if (slot == NULL) return false;
     const size_t len = tw_split_next(&job->split, slot + room_before(&way));
-    const size_t all = tw_plane_sign(plane, job->owner, job->next_header, slot + room_before(&way), len);
-    if (all == 0)
-      plane->slot_count--;
-    else if (seal_and_queue(plane, sa, &way, slot, job->next_header, all, job->tos))
+    if (seal_and_queue(plane, sa, signer, &way, slot, job->next_header, len, job->tos))
       count_sent(plane, job->owner, len);
   }
   if (tw_sas_is_low(sas, job->owner)) tw_plane_say_of(plane, TW_PLANE_NUMBERS, job->owner);
@@ -190,7 +197,7 @@ bool tw_plane_send_own(tw_plane *plane, uint32_t owner, uint8_t next_header, tw_
   uint8_t *slot = tw_plane_take_slot(plane);
   if (slot == NULL) return false;
   if (content.len > 0) memcpy(slot + room_before(&way), content.ptr, content.len);
-  (void)seal_and_queue(plane, sa, &way, slot, next_header, content.len, 0);
+  (void)seal_and_queue(plane, sa, NULL, &way, slot, next_header, content.len, 0);
   return true;
 }
 
@@ -262,7 +269,7 @@ static void route_packet(tw_plane *plane, const tw_offload *offload, size_t len)
     return;
   }
   const uint32_t owner = route.kind == TW_ROUTE_PEER ? route.peer : TW_SAS_NETWORK;
-  if (owner != TW_SAS_NETWORK && tw_path_used(&plane->peers[owner].path, plane->now_ms)) tw_plane_probe(plane, owner);
+  if (owner != TW_SAS_NETWORK) tw_plane_use_path(plane, owner);
   if (tw_sas_out(plane->config.sas, owner) == NULL || !tw_plane_find_way(plane, owner, &way)) {
     let_wait(plane, owner, offload, TW_BYTES(plane->large, len));
     return;
@@ -281,7 +288,7 @@ tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
   for (int i = 0; err == TW_OK && i < TUN_READS && !plane->blocked; i++) {
     tw_offload offload;
     size_t len;
-    err = tw_tun_read(plane->config.tun, 0, &offload, plane->large, &len);
+    err = tw_tun_read(plane->config.tun, plane->config.index, &offload, plane->large, &len);
     if (err != TW_OK || len == 0) break;
     route_packet(plane, &offload, len);
   }
@@ -292,7 +299,9 @@ tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms) {
   plane->now_ms = now_ms;
   const size_t sent = tw_plane_flush(plane, &owner);
-  if (nudge && sent == 0) tw_plane_nudge(plane, owner);
-  if (owner != TW_SAS_NETWORK && tw_path_is_due(&plane->peers[owner].path, now_ms)) tw_plane_probe(plane, owner);
+  if (tw_plane_is_first(plane)) {
+    if (nudge && sent == 0) tw_plane_nudge(plane, owner);
+    if (owner != TW_SAS_NETWORK && tw_path_is_due(&plane->peers[owner].path, now_ms)) tw_plane_probe(plane, owner);
+  }
   tw_plane_leave(plane);
 }

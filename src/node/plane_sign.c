@@ -1,16 +1,10 @@
 /* Signatures of packets to all. SPDX-License-Identifier: Apache-2.0 */
 #include "node/plane_internal.h"
 
-size_t tw_plane_sign(tw_plane *plane, uint32_t owner, uint8_t next_header, uint8_t *packet, size_t len) {
-  const tw_packet_signer *signer = tw_sas_signer(plane->config.sas, owner);
-  if (signer == NULL) return len;
-  const tw_packet_content content = {.number = tw_sas_out(plane->config.sas, owner)->next,
-                                     .next_header = next_header,
-                                     .packet = TW_BYTES(packet, len)};
-  if (tw_packet_sign(plane->config.env, signer, &content, &plane->signed_room, packet + len) == TW_OK)
-    return len + TW_PACKET_SIGNATURE;
-  plane->drops.used_up++;
-  return 0;
+tw_err tw_plane_sign(tw_plane *plane, const tw_packet_signer *signer, uint64_t number, uint8_t next_header,
+                     uint8_t *packet, size_t len) {
+  const tw_packet_content content = {.number = number, .next_header = next_header, .packet = TW_BYTES(packet, len)};
+  return tw_packet_sign(plane->config.env, signer, &content, &plane->signed_room, packet + len);
 }
 
 tw_err tw_plane_check(tw_plane *plane, const tw_sa_in *sa, const uint8_t *packet, tw_esp_opened *opened) {

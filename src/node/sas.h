@@ -15,9 +15,10 @@
  * Which numbers have come is written down in a good end (tw_sas_save_windows) alone. After a crash nobody knows, and
  * what was sent under these keys could come once more: they are not taken up again, and the owner needs fresh ones.
  *
- * Two threads may share the SAs: one that handles packets, and their owner's. The owner alone adds and removes SAs,
- * derives keys and waits for the disk; where the other one would notice, it has that done between two packets
- * (`between`). So the way of packets has no lock, and does not wait. Functions for it are marked: packets.
+ * Threads that handle packets may share the SAs with their owner's thread. The owner alone adds and removes SAs,
+ * derives keys and waits for the disk; where the others would notice, it has that done between two packets, while all
+ * of them rest (`between`). So the way of packets has no lock, and does not wait. Functions for it are marked: packets.
+ * All threads may send under one SA; what is received under one is one thread's, who it is has to follow from the SPI.
  */
 #define TW_SAS_NETWORK UINT32_MAX
 #define TW_SAS_BLOCK                                                                                                   \
@@ -33,11 +34,13 @@ typedef struct tw_sas_config {
   uint64_t grace_ms;        /* that old receiving SAs stay once the other side was seen on new ones */
   uint64_t rekey_packets;   /* of one sending SA, after which new keys are wanted; 0: the cipher's own limits alone */
   uint64_t rekey_bytes;
-  uint32_t owners; /* peers have numbers below this */
+  uint32_t owners;  /* peers have numbers below this */
+  unsigned threads; /* that handle packets, TW_ESP_THREADS_MAX at most; 0 is 1 */
   bool sign;       /* what goes under the network's keys is signed, and nothing else is taken (D23) */
   /** Keys to send under are there for the first time, or again: what waits for them can go. `nudge` as in port.h. */
   void (*ready)(void *ctx, uint32_t owner, bool nudge);
-  /** `act` is called where packets are handled, and has been when this returns. NULL: at once. */
+  /** `act` is called while no packet is handled, by one who may use `packet_env`, and has been when this returns. NULL:
+   * at once. */
   void (*between)(void *ctx, void (*act)(void *arg), void *arg);
   void *ctx;
 } tw_sas_config;
@@ -52,8 +55,8 @@ void tw_sas_set_time(tw_sas *sas, uint64_t now_ms);
 
 /** Packets: an SA to send under; NULL: none, or nothing to sign with. Borrowed until keys change. */
 tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner);
-/** Packets: what they are signed with; NULL: they are not. */
-const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner);
+/** Packets: what they are signed with by this one of the threads; NULL: they are not. */
+const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner, unsigned thread);
 /** Packets: whether the network's are signed. */
 bool tw_sas_signs(const tw_sas *sas);
 /** Packets, after sealing: whether so few reserved numbers are left that the owner should call tw_sas_used. */

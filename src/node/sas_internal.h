@@ -11,7 +11,7 @@ typedef struct tw_sa_out {
   tw_esp_out esp;
   uint64_t reserve_at_ms;     /* not before: the disk did not take the last one */
   bool stale;                 /* receiving keys of the owner could not be taken up */
-  tw_packet_signer signer;    /* of the network's alone */
+  tw_packet_signer *signers;  /* of the network's alone: one for each thread; NULL: none */
   uint8_t id[TW_SAS_MARK_ID]; /* of its mark in the store; the length 0: there is none */
   size_t id_len;
 } tw_sa_out;
@@ -30,6 +30,8 @@ struct tw_sas {
 };
 
 static inline const tw_alloc *tw_sas_alloc(const tw_sas *sas) { return tw_env_alloc(sas->config.env); }
+
+static inline unsigned tw_sas_threads(const tw_sas *sas) { return sas->config.threads > 1 ? sas->config.threads : 1; }
 
 static inline const tw_env *tw_sas_packet_env(const tw_sas *sas) {
   return sas->config.packet_env != NULL ? sas->config.packet_env : sas->config.env;

@@ -1,6 +1,7 @@
 /* SAs that packets are sent under. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/secret.h"
 #include "codec/reader.h"
 #include "codec/writer.h"
@@ -111,30 +112,57 @@ typedef struct making {
   tw_err err;
 } making;
 
-static void clear(tw_sa_out *out) {
+static void clear_signers(const tw_sas *sas, tw_sa_out *out) {
+  for (unsigned i = 0; out->signers != NULL && i < tw_sas_threads(sas); i++) tw_packet_signer_clear(&out->signers[i]);
+  tw_alloc_free(tw_env_alloc(tw_sas_packet_env(sas)), out->signers);
+  out->signers = NULL;
+}
+
+static void clear(const tw_sas *sas, tw_sa_out *out) {
   tw_esp_out_clear(&out->esp);
-  tw_packet_signer_clear(&out->signer);
+  clear_signers(sas, out);
+}
+
+/* A key signs on one thread alone. Without one that fits, there are none. */
+static tw_err make_signers(const making *m, const tw_env *env) {
+  tw_sa_out *out = m->out;
+  tw_err err = TW_OK;
+  out->signers = tw_alloc_array(tw_env_alloc(env), tw_sas_threads(m->sas), sizeof *out->signers);
+  if (out->signers == NULL) return TW_ERR_NO_MEMORY;
+  for (unsigned i = 0; err == TW_OK && i < tw_sas_threads(m->sas); i++)
+    err = tw_packet_signer_init(env, m->group, m->keys->spi, m->packet_key, &out->signers[i]);
+  if (err != TW_OK || out->signers[0].key == NULL) clear_signers(m->sas, out);
+  return err;
 }
 
 static void make(void *arg) {
   making *m = arg;
   const tw_env *env = tw_sas_packet_env(m->sas);
   m->err = tw_esp_out_init(env, m->keys, m->mark, &m->out->esp);
-  if (m->err == TW_OK && m->is_signed)
-    m->err = tw_packet_signer_init(env, m->group, m->keys->spi, m->packet_key, &m->out->signer);
-  if (m->err != TW_OK) clear(m->out);
+  if (m->err == TW_OK) m->err = tw_esp_out_share(env, m->keys, tw_sas_threads(m->sas), &m->out->esp);
+  if (m->err == TW_OK && m->is_signed) m->err = make_signers(m, env);
+  if (m->err != TW_OK) clear(m->sas, m->out);
 }
 
-static void clear_one(void *arg) { clear(arg); }
+typedef struct clearing {
+  const tw_sas *sas;
+  tw_sa_out *out;
+} clearing;
+
+static void clear_one(void *arg) {
+  const clearing *c = arg;
+  clear(c->sas, c->out);
+}
 
 typedef struct exchange {
+  const tw_sas *sas;
   tw_sa_out *at;
   const tw_sa_out *next;
 } exchange;
 
 static void put(void *arg) {
   const exchange *e = arg;
-  clear(e->at);
+  clear(e->sas, e->at);
   *e->at = *e->next;
 }
 
@@ -145,7 +173,7 @@ static tw_err make_out(making *m, const tw_sa_out *old) {
   if (m->err != TW_OK) return m->err;
   lower_limits(m->sas, &m->out->esp.limits);
   const tw_err err = reserve_first(m->sas, m->out, old);
-  if (err != TW_OK) tw_sas_between(m->sas, clear_one, m->out);
+  if (err != TW_OK) tw_sas_between(m->sas, clear_one, &(clearing){m->sas, m->out});
   return err;
 }
 
@@ -167,7 +195,7 @@ tw_err tw_sas_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context,
                 .out = &next};
     err = make_out(&m, at);
     /* Where there was none, the mark counts as in use, so that it is there when this is tried again. */
-    if (err == TW_OK || at->esp.aead == NULL) tw_sas_between(sas, put, &(exchange){at, &next});
+    if (err == TW_OK || at->esp.aead == NULL) tw_sas_between(sas, put, &(exchange){sas, at, &next});
   }
   tw_esp_keys_clear(&keys);
   if (err == TW_OK && sas->config.ready != NULL) sas->config.ready(sas->config.ctx, owner, nudge);
@@ -178,12 +206,12 @@ tw_err tw_sas_send(void *ctx, uint32_t owner, tw_group *group, tw_bytes context,
 void tw_sas_forget_out(tw_sas *sas, uint32_t owner) {
   tw_sa_out *out = tw_sas_out_of(sas, owner);
   if (out == NULL) return;
-  tw_sas_between(sas, clear_one, out);
+  tw_sas_between(sas, clear_one, &(clearing){sas, out});
   out->id_len = 0;
 }
 
 void tw_sas_clear_out(tw_sas *sas) {
-  for (uint32_t i = 0; sas->outs != NULL && i <= sas->config.owners; i++) clear(&sas->outs[i]);
+  for (uint32_t i = 0; sas->outs != NULL && i <= sas->config.owners; i++) clear(sas, &sas->outs[i]);
 }
 
 bool tw_sas_is_stale_out(const tw_sas *sas, tw_bytes id) {
@@ -199,12 +227,12 @@ bool tw_sas_is_stale_out(const tw_sas *sas, tw_bytes id) {
 tw_esp_out *tw_sas_out(tw_sas *sas, uint32_t owner) {
   tw_sa_out *out = tw_sas_out_of(sas, owner);
   if (out == NULL || out->esp.aead == NULL) return NULL;
-  return tw_sas_has_to_be_signed(sas, owner) && out->signer.key == NULL ? NULL : &out->esp;
+  return tw_sas_has_to_be_signed(sas, owner) && out->signers == NULL ? NULL : &out->esp;
 }
 
-const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner) {
+const tw_packet_signer *tw_sas_signer(tw_sas *sas, uint32_t owner, unsigned thread) {
   const tw_sa_out *out = tw_sas_out_of(sas, owner);
-  return out != NULL && out->signer.key != NULL ? &out->signer : NULL;
+  return out != NULL && out->signers != NULL ? &out->signers[thread] : NULL;
 }
 
 bool tw_sas_is_low(const tw_sas *sas, uint32_t owner) {

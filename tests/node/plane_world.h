@@ -224,6 +224,10 @@ static inline void kit_tell(void *ctx, const tw_plane_event *event) {
     break;
   case TW_PLANE_MOVED: n->events.moved[event->owner]++; break;
   case TW_PLANE_TOLD: kit_told(n, event); break;
+  case TW_PLANE_USED:
+  case TW_PLANE_HEARD:
+  case TW_PLANE_PROBED:
+  case TW_PLANE_FAILED: fail_msg("the only plane has nobody to tell of ways"); break;
   }
   if (then != NULL) then(n);
 }

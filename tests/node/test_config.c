@@ -25,6 +25,7 @@ static void the_least_file_has_sensible_defaults(void **state) {
   assert_null(config.interface.certificate);
   assert_int_equal(config.interface.mtu, 1400);
   assert_int_equal(config.interface.listen_port, 9420);
+  assert_int_equal(config.interface.packet_threads, 1);
   assert_string_equal(config.interface.state, "/var/lib/treewire/office");
   assert_int_equal(config.interface.routing, TW_NODE_ROUTES_AUTO);
   assert_int_equal(config.interface.metric, 0);
@@ -61,6 +62,7 @@ static void check_full_interface(const tw_node_interface *interface) {
   assert_string_equal(interface->crls[1], "/etc/treewire/two.pem");
   assert_int_equal(interface->mtu, 65520);
   assert_int_equal(interface->listen_port, 0);
+  assert_int_equal(interface->packet_threads, 16);
   assert_string_equal(interface->state, "/tmp/state");
   assert_int_equal(interface->routing, TW_NODE_ROUTES_TABLE);
   assert_int_equal(interface->table, 1000);
@@ -117,6 +119,7 @@ static void all_keys_are_taken(void **state) {
   tw_node_config config = {0};
   takes("[interface]\nAddress = 10.7.0.1/24, fd07::1/64\nAddress = 192.0.2.7\nCertificate = /keys/me.pem\n"
         "CertificateKey = keys/me.key\nCA = ca.pem\nCRL = one.pem\nCRL = two.pem\nMTU = 65520\nListenPort = 0\n"
+        "PacketThreads = 16\n"
         "State = /tmp/state\nTable = 1000\nMetric = 50\n"
         "[Relay]\nEndpoint = [2001:db8::1]:443\nName = Relay.Example.\n"
         "[Network]\nGroup = the office, d\303\251p\303\264t\nSuite = dhkemx25519_aes128gcm_sha256_ed25519\n"

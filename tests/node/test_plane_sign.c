@@ -82,7 +82,7 @@ static size_t write_inner(uint32_t from) {
 /* Behind `len` bytes of `inner`: by the key and for the origin of node `by`'s SA. */
 static void sign(uint32_t by, const tw_packet_origin *origin, uint64_t number, uint8_t next_header, size_t len) {
   tw_packet_room room = {0};
-  tw_packet_signer signer = *tw_sas_signer(world.nodes[by].sas, TW_SAS_NETWORK);
+  tw_packet_signer signer = *tw_sas_signer(world.nodes[by].sas, TW_SAS_NETWORK, 0);
   const tw_packet_content content = {.number = number, .next_header = next_header, .packet = TW_BYTES(inner, len)};
   if (origin != NULL) signer.origin = *origin;
   assert_int_equal(tw_packet_room_open(&world.test.env, &room), TW_OK);
@@ -91,7 +91,7 @@ static void sign(uint32_t by, const tw_packet_origin *origin, uint64_t number, u
 }
 
 static const tw_packet_origin *origin_of(uint32_t of) {
-  return &tw_sas_signer(world.nodes[of].sas, TW_SAS_NETWORK)->origin;
+  return &tw_sas_signer(world.nodes[of].sas, TW_SAS_NETWORK, 0)->origin;
 }
 
 static const tw_sa_in *receiving_from(uint32_t of) {
@@ -456,7 +456,7 @@ static void test_every_allocation_may_fail(void **state) {
     if (!world.test.alloc_failed) break;
     assert_int_equal(err, TW_ERR_NO_MEMORY);
     assert_null(tw_sas_out(n->sas, TW_SAS_NETWORK));
-    assert_null(tw_sas_signer(n->sas, TW_SAS_NETWORK));
+    assert_null(tw_sas_signer(n->sas, TW_SAS_NETWORK, 0));
   }
   tw_test_fail_alloc(&world.test, 0);
   kit_by_relay();
