@@ -230,6 +230,11 @@ static uint32_t peer_of(void *ctx, const tw_client_id *id) {
   return t->config.plane.peer_of(t->config.plane.ctx, id);
 }
 
+static void rouse(void *ctx, unsigned index) {
+  const tw_packet_thread *t = ctx;
+  t->config.plane.rouse(t->config.plane.ctx, index);
+}
+
 /* What comes of `run` before there is a thread waits for its start. */
 static void has_news(void *ctx) {
   tw_packet_thread *t = ctx;
@@ -280,6 +285,7 @@ tw_err tw_packet_thread_new(const tw_packet_thread_config *config, tw_packet_thr
   plane.tell = tell;
   plane.peer_of = peer_of;
   plane.has_news = has_news;
+  plane.rouse = rouse;
   plane.ctx = t;
   const tw_err err = tw_plane_new(&plane, &t->plane);
   if (err != TW_OK) {

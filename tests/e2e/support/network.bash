@@ -26,6 +26,7 @@ command -v busybox >/dev/null || netns_skip "there is no busybox here"
 perl -MJSON::PP -e 1 2>/dev/null || netns_skip "there is no perl with JSON here"
 nodes=(anna berta carla)
 suite=MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
+threads=${TREEWIRE_TEST_THREADS:-} # for packets, of each node; empty: the default
 export TREEWIRE_RUN=$work/run
 mkdir -p run state
 udp=$TREEWIRE_BUILD/tests/e2e_udp
@@ -45,6 +46,7 @@ configure() { # NAME [LINE_OF_NETWORK…]
   shift
   {
     printf '[Interface]\nAddress = 10.7.0.%s/24\nIdentity = %s.key\nState = state/%s\n' "${number[$name]}" "$name" "$name"
+    [ -z "$threads" ] || printf 'PacketThreads = %s\n' "$threads"
     printf '[Relay]\nEndpoint = 203.0.113.10\nPublicKey = %s\n' "$(cat relay.pub)"
     printf '[Network]\nGroup = test\nSuite = %s\n' "$suite"
     [ $# = 0 ] || printf '%s\n' "$@"
