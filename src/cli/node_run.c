@@ -333,9 +333,9 @@ static tw_err make_state_folder(const char *path, tw_report *report) {
 static unsigned wanted_threads(const running *r) {
   const unsigned given = r->profile->config.interface.packet_threads;
   if (given > 0) return given;
-  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-  if (processors < 1) return 1;
-  return processors > TW_NODE_PACKET_THREADS_MAX ? TW_NODE_PACKET_THREADS_MAX : (unsigned)processors;
+  cpu_set_t ours; /* where we are allowed to be, by a container for instance */
+  const int processors = sched_getaffinity(0, sizeof ours, &ours) == 0 ? CPU_COUNT(&ours) : 1;
+  return processors > TW_NODE_PACKET_THREADS_AUTO ? TW_NODE_PACKET_THREADS_AUTO : (unsigned)processors;
 }
 
 static tw_err open_udp(running *r, tw_report *report) {

@@ -113,7 +113,7 @@ tw_err tw_node_config_survey(const tw_env *env, const char *name, const char *pa
                              tw_node_config *config, tw_problems *problems) {
   tw_node_config made = {
       .alloc = env->alloc,
-      .interface = {.mtu = TW_NODE_MTU_DEFAULT, .listen_port = TW_NODE_PORT_DEFAULT, .packet_threads = TW_NODE_PACKET_THREADS_DEFAULT},
+      .interface = {.mtu = TW_NODE_MTU_DEFAULT, .listen_port = TW_NODE_PORT_DEFAULT},
       .network = {.suite = tw_suite_default(),
                   .rekey_after = TW_NODE_REKEY_AFTER_DEFAULT,
                   .rekey_bytes = TW_NODE_REKEY_BYTES_DEFAULT,

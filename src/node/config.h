@@ -29,7 +29,7 @@ enum {
   TW_NODE_REKEY_AFTER_DEFAULT = 3600, /* seconds */
   TW_NODE_GRACE_DEFAULT = 60,         /* seconds */
   TW_NODE_PACKET_THREADS_MAX = 16,
-  TW_NODE_PACKET_THREADS_DEFAULT = 1,
+  TW_NODE_PACKET_THREADS_AUTO = 4, /* at most, where the number is not given */
   TW_NODE_KEEPALIVE_DEFAULT = 25,     /* seconds: NATs forget UDP after 30 and more */
 };
 #define TW_NODE_REKEY_BYTES_DEFAULT (UINT64_C(64) << 30)
@@ -109,7 +109,7 @@ typedef struct tw_node_interface {
   size_t crl_count;
   uint32_t mtu;
   uint16_t listen_port;    /* UDP; 0: any free one */
-  uint16_t packet_threads; /* 0: as many as there are processors, TW_NODE_PACKET_THREADS_MAX at most */
+  uint16_t packet_threads; /* 0: as many as there are processors, TW_NODE_PACKET_THREADS_AUTO at most */
   char *state;
   tw_node_routing routing;
   uint32_t table; /* for TW_NODE_ROUTES_TABLE */

@@ -25,7 +25,7 @@ static void the_least_file_has_sensible_defaults(void **state) {
   assert_null(config.interface.certificate);
   assert_int_equal(config.interface.mtu, 1400);
   assert_int_equal(config.interface.listen_port, 9420);
-  assert_int_equal(config.interface.packet_threads, 1);
+  assert_int_equal(config.interface.packet_threads, 0);
   assert_string_equal(config.interface.state, "/var/lib/treewire/office");
   assert_int_equal(config.interface.routing, TW_NODE_ROUTES_AUTO);
   assert_int_equal(config.interface.metric, 0);

@@ -142,7 +142,6 @@ static void each_setting_is_told_alone(void **state) {
       {INTERFACE "MTU = 1401\n" RELAY NETWORK, TW_SETTING_MTU},
       {INTERFACE "ListenPort = 0\n" RELAY NETWORK, TW_SETTING_SOCKETS},
       {INTERFACE "PacketThreads = 2\n" RELAY NETWORK, TW_SETTING_SOCKETS},
-      {INTERFACE "PacketThreads = auto\n" RELAY NETWORK, TW_SETTING_SOCKETS},
       {INTERFACE "State = /s\n" RELAY NETWORK, TW_SETTING_STATE},
       {INTERFACE "Table = off\n" RELAY NETWORK, TW_SETTING_ROUTING},
       {INTERFACE "Table = 7\n" RELAY NETWORK, TW_SETTING_ROUTING},
