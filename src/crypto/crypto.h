@@ -100,7 +100,8 @@ TW_MUST_USE tw_err tw_aead_seal(const tw_env *env, const tw_suite *suite, tw_byt
 TW_MUST_USE tw_err tw_aead_open(const tw_env *env, const tw_suite *suite, tw_bytes key,
                                 const uint8_t nonce[TW_AEAD_NONCE], tw_bytes aad, tw_bytes ciphertext, uint8_t *out);
 
-/* An AEAD key set up once for many messages: the packet and record path. No allocation per message. */
+/* An AEAD key set up once for many messages: the packet and record path. No allocation per message. One thread at a
+ * time, which need not be that of its provider. */
 typedef struct tw_aead_key tw_aead_key;
 TW_MUST_USE tw_err tw_aead_key_new(const tw_env *env, const tw_suite *suite, tw_bytes key, tw_aead_key **out);
 void tw_aead_key_free(tw_aead_key *key);
