@@ -85,7 +85,9 @@ static void write_seeds(const tw_env *env) {
   TW_FUZZ_ASSERT(tw_enrolment_list_make(env, signer, &list, &b[5]) == TW_OK);
   write_seed("list", LIST, tw_buf_bytes(&b[5]));
   tw_buf_clear(&b[5]);
-  TW_FUZZ_ASSERT(tw_enrolment_request_make(env, signer, TW_ENROLMENT_JOIN, id, &b[5]) == TW_OK);
+  static const uint8_t answer_key[TW_KEM_PUBLIC_MAX];
+  const tw_bytes answer_public = TW_BYTES(answer_key, tw_suite_by_name(SUITE)->kem->public_size);
+  TW_FUZZ_ASSERT(tw_enrolment_request_make(env, signer, TW_ENROLMENT_JOIN, answer_public, id, &b[5]) == TW_OK);
   write_seed("request", REQUEST, tw_buf_bytes(&b[5]));
   const tw_mail mail = {.kind = TW_MAIL_ENROLMENT, .body = tw_buf_bytes(&b[5])};
   TW_FUZZ_ASSERT(tw_mail_encode(&mail, &b[7]) == TW_OK);

@@ -132,10 +132,12 @@ static tw_exit ask(const wanted *w, const tw_env *env, const tw_invitation *invi
   tw_err err = find_key(w, env, invitation->suite, &join.file, identity, &signer, &report);
   if (err == TW_OK) err = tw_fingerprint_of(env, invitation->suite, tw_signer_public_key(signer), &join.joiner.self);
   join.joiner.signer = signer;
+  if (err == TW_OK) err = tw_joiner_begin(&join.joiner);
   if (err == TW_OK) err = beside(&join.file, ".ca.pem", join.ca_path, ca, &report);
   join.identity = identity;
   join.ca = ca;
   code = err == TW_OK ? tw_join_run(&join) : tw_cli_report(TW_EXIT_LOCAL, &report);
+  tw_joiner_end(&join.joiner);
   tw_signer_free(signer);
   if (code != TW_EXIT_OK) return code;
   const bool in_folder = strncmp(join.file.path, TW_NODE_FOLDER "/", sizeof TW_NODE_FOLDER) == 0;

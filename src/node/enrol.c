@@ -144,6 +144,7 @@ static bool send_reply(tw_enrol *enrol, tw_enrol_invitation *invitation) {
   tw_buf mail = TW_BUF_INIT(enrol->alloc);
   const tw_err err = tw_enrol_reply_mail(enrol, invitation, &mail);
   bool sent = false;
+  invitation->outdated = false;
   if (err == TW_OK)
     sent = send(enrol, &invitation->guest, tw_buf_bytes(&mail), TW_ENROL_REPLY, invitation->id, sizeof invitation->id);
   else
@@ -158,7 +159,8 @@ static bool tell_invitation(tw_enrol *enrol, tw_enrol_invitation *invitation) {
   if (!invitation->told)
     return admit(enrol, &invitation->guest, invitation->until, true, TW_ENROL_ADMIT_GUEST, invitation->id,
                  sizeof invitation->id);
-  return invitation->enrolled && !invitation->answered && send_reply(enrol, invitation);
+  return invitation->enrolled && !invitation->answered && invitation->answer_key.len > 0 &&
+         send_reply(enrol, invitation);
 }
 
 static bool readmit(tw_enrol *enrol) {
@@ -287,7 +289,7 @@ static void done(tw_enrol *enrol, const tw_control_answer *answer, uint64_t now_
   case TW_ENROL_ADMIT_GUEST: guest_admitted(enrol, answer); break;
   case TW_ENROL_ADMIT_JOINER: joiner_admitted(enrol, answer, now_ms); break;
   case TW_ENROL_REPLY:
-    if (invitation != NULL) invitation->answered = true;
+    if (invitation != NULL) invitation->answered = !invitation->outdated;
     break;
   case TW_ENROL_REFUSE:
     tw_buf_clear(&enrol->refusals[0].mail);

@@ -32,9 +32,11 @@ typedef struct tw_enrol_invitation {
   uint8_t reply[TW_AEAD_KEY_MAX];
   bool enrolled;
   tw_fingerprint joiner; /* then: whose it is */
+  tw_buf answer_key;     /* and what the reply to it is sealed to; empty: it has to ask again */
   /* not saved */
   bool told;     /* the relay knows the guest, or once it is enrolled the joiner */
   bool answered; /* the reply is with the relay */
+  bool outdated; /* the reply that is on its way there is to an earlier request */
 } tw_enrol_invitation;
 
 /* A reply to somebody who is not let in. */
@@ -128,7 +130,7 @@ void tw_enrol_requested(tw_enrol *enrol, const tw_mail *mail, uint64_t now_ms);
 /* The whole mail with the reply to whom an invitation has let in. */
 TW_MUST_USE tw_err tw_enrol_reply_mail(const tw_enrol *enrol, const tw_enrol_invitation *invitation, tw_buf *mail);
 TW_MUST_USE tw_err tw_enrol_seal_reply(const tw_enrol *enrol, const tw_enrol_invitation *invitation,
-                                       const tw_enrolment_reply *reply, tw_buf *mail);
+                                       const tw_enrolment_reply *reply, tw_bytes answer_key, tw_buf *mail);
 
 /* ---- enrol_settings.c ---- */
 

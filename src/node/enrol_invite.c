@@ -26,6 +26,7 @@ static tw_enrol_invitation *find_open(const tw_enrol *enrol, tw_bytes name) {
 
 void tw_enrol_invitation_clear(tw_enrol_invitation *invitation) {
   tw_buf_clear(&invitation->addresses);
+  tw_buf_clear(&invitation->answer_key);
   tw_wipe(invitation, sizeof *invitation);
 }
 
@@ -157,7 +158,8 @@ static tw_err make(const tw_enrol *enrol, const tw_enrol_wish *wish, tw_enrol_in
   if (err == TW_OK) err = tw_invitation_keys_of(enrol->env, &invitation, &keys);
   if (err == TW_OK) err = tw_invitation_format(enrol->env, &invitation, token);
   if (err == TW_OK) {
-    *out = (tw_enrol_invitation){.until = wish->until, .guest = keys.guest, .addresses = TW_BUF_INIT(enrol->alloc)};
+    *out = (tw_enrol_invitation){.until = wish->until, .guest = keys.guest};
+    out->addresses = out->answer_key = TW_BUF_INIT(enrol->alloc);
     memcpy(out->id, keys.id, sizeof out->id);
     memcpy(out->name, wish->name.ptr, wish->name.len);
     memcpy(out->request, keys.request, sizeof out->request);
@@ -234,17 +236,21 @@ bool tw_enrol_withdraw(tw_enrol *enrol, tw_bytes name, uint64_t now_ms) {
 /* ---- replies ---- */
 
 tw_err tw_enrol_seal_reply(const tw_enrol *enrol, const tw_enrol_invitation *invitation,
-                           const tw_enrolment_reply *reply, tw_buf *out) {
+                           const tw_enrolment_reply *reply, tw_bytes answer_key, tw_buf *out) {
+  const tw_suite *suite = suite_of(enrol);
   tw_buf plain = TW_BUF_INIT(enrol->alloc);
+  tw_buf wrapped = TW_BUF_INIT(enrol->alloc);
   tw_buf sealed = TW_BUF_INIT(enrol->alloc);
   tw_err err = tw_enrolment_reply_make(enrol->env, enrol->config.signer, invitation->id, reply, &plain);
   if (err == TW_OK)
-    err = tw_enrolment_seal(enrol->env, suite_of(enrol), invitation->reply, invitation->id, tw_buf_bytes(&plain),
-                            &sealed);
+    err = tw_enrolment_wrap(enrol->env, suite, answer_key, invitation->id, tw_buf_bytes(&plain), &wrapped);
+  if (err == TW_OK)
+    err = tw_enrolment_seal(enrol->env, suite, invitation->reply, invitation->id, tw_buf_bytes(&wrapped), &sealed);
   tw_mail mail = {.kind = TW_MAIL_ENROLMENT, .body = tw_buf_bytes(&sealed)};
   memcpy(mail.ref, invitation->id, sizeof mail.ref);
   if (err == TW_OK) err = tw_mail_encode(&mail, out);
   tw_buf_clear(&sealed);
+  tw_buf_clear(&wrapped);
   tw_buf_clear(&plain);
   return err;
 }
@@ -253,21 +259,27 @@ tw_err tw_enrol_reply_mail(const tw_enrol *enrol, const tw_enrol_invitation *inv
   tw_buf settings = TW_BUF_INIT(enrol->alloc);
   tw_err err = tw_enrol_settings(enrol, invitation, &settings);
   const tw_enrolment_reply reply = {TW_ENROLMENT_IN, invitation->joiner, tw_buf_bytes(&settings)};
-  if (err == TW_OK) err = tw_enrol_seal_reply(enrol, invitation, &reply, mail);
+  if (err == TW_OK) err = tw_enrol_seal_reply(enrol, invitation, &reply, tw_buf_bytes(&invitation->answer_key), mail);
   tw_buf_clear(&settings);
   return err;
 }
 
-static void refuse(tw_enrol *enrol, const tw_enrol_invitation *invitation, const tw_fingerprint *joiner,
-                   tw_enrolment_status status, const char *words) {
+/* Who asks: its key, and what it wants the reply sealed to. */
+typedef struct asker {
+  tw_fingerprint key;
+  tw_bytes answer_key;
+} asker;
+
+static void refuse(tw_enrol *enrol, const tw_enrol_invitation *invitation, const asker *who, tw_enrolment_status status,
+                   const char *words) {
   char shown[TW_FINGERPRINT_TEXT];
-  tw_fingerprint_format(joiner, shown);
+  tw_fingerprint_format(&who->key, shown);
   tw_enrol_tell(enrol, "the invitation of %s was not for %s: %s", invitation->name, shown, words);
   if (enrol->refusal_count == TW_ENROL_REFUSALS) return; /* it asks again */
   tw_enrol_refusal *refusal = &enrol->refusals[enrol->refusal_count];
-  const tw_enrolment_reply reply = {status, *joiner, text_of(words)};
+  const tw_enrolment_reply reply = {status, who->key, text_of(words)};
   *refusal = (tw_enrol_refusal){.guest = invitation->guest, .mail = TW_BUF_INIT(enrol->alloc)};
-  if (tw_enrol_seal_reply(enrol, invitation, &reply, &refusal->mail) == TW_OK)
+  if (tw_enrol_seal_reply(enrol, invitation, &reply, who->answer_key, &refusal->mail) == TW_OK)
     enrol->refusal_count++;
   else
     tw_buf_clear(&refusal->mail);
@@ -289,8 +301,7 @@ static const char *why_not(const tw_enrol *enrol, const tw_enrol_invitation *inv
 }
 
 /* In one step: the invitation is used, and who has used it is on our list. */
-static tw_err enrol_joiner(tw_enrol *enrol, tw_enrol_invitation *invitation, const tw_fingerprint *key,
-                           uint64_t now_ms) {
+static tw_err enrol_joiner(tw_enrol *enrol, tw_enrol_invitation *invitation, const asker *who, uint64_t now_ms) {
   uint8_t id[TW_ENROL_ID_SIZE];
   tw_buf value = TW_BUF_INIT(enrol->alloc);
   tw_buf hosts = TW_BUF_INIT(enrol->alloc);
@@ -301,10 +312,11 @@ static tw_err enrol_joiner(tw_enrol *enrol, tw_enrol_invitation *invitation, con
     tw_write_enrolled_prefix(&w, &host);
   }
   tw_err err = tw_writer_end(&w);
-  const tw_enrolled node = {.name = text_of(invitation->name), .key = *key, .allowed = tw_buf_bytes(&hosts)};
+  if (err == TW_OK) err = tw_buf_assign(&invitation->answer_key, who->answer_key);
+  const tw_enrolled node = {.name = text_of(invitation->name), .key = who->key, .allowed = tw_buf_bytes(&hosts)};
   tw_enrol_put_id(TW_ENROL_INVITATION, invitation->id, sizeof invitation->id, id);
   invitation->enrolled = true;
-  invitation->joiner = *key;
+  invitation->joiner = who->key;
   if (err == TW_OK) err = tw_enrol_invitation_encode(enrol, invitation, &value);
   const tw_store_change used = {.kind = TW_STORE_NODE, .id = TW_ARRAY(id), .value = tw_buf_bytes(&value)};
   if (err == TW_OK) err = tw_enrol_change_list(enrol, &node, NULL, &used, 1, now_ms);
@@ -314,30 +326,44 @@ static tw_err enrol_joiner(tw_enrol *enrol, tw_enrol_invitation *invitation, con
   return err;
 }
 
-static void join(tw_enrol *enrol, tw_enrol_invitation *invitation, const tw_fingerprint *key, uint64_t now_ms) {
+/* It has not got the answer, or was begun anew: again, to the key that it has now. What cannot be kept is asked for
+ * again after the next start. */
+static void answer_again(const tw_enrol *enrol, tw_enrol_invitation *invitation, const asker *who) {
+  invitation->answered = false;
+  if (tw_bytes_equal(tw_buf_bytes(&invitation->answer_key), who->answer_key)) return;
+  invitation->outdated = true;
+  tw_err err = tw_buf_assign(&invitation->answer_key, who->answer_key);
+  if (err == TW_OK) err = save(enrol, invitation);
+  if (err != TW_OK) tw_enrol_tell(enrol, "what is to be answered could not be saved: %s", tw_err_text(err));
+}
+
+static void join(tw_enrol *enrol, tw_enrol_invitation *invitation, const asker *who, uint64_t now_ms) {
   char shown[TW_FINGERPRINT_TEXT];
-  if (invitation->enrolled && !tw_enrol_same(&invitation->joiner, key)) {
-    refuse(enrol, invitation, key, TW_ENROLMENT_USED, "another key has used it");
+  if (invitation->enrolled && !tw_enrol_same(&invitation->joiner, &who->key)) {
+    refuse(enrol, invitation, who, TW_ENROLMENT_USED, "another key has used it");
+    return;
+  }
+  if (invitation->enrolled) {
+    answer_again(enrol, invitation, who);
     return;
   }
   invitation->answered = false;
-  if (invitation->enrolled) return; /* it has not got the answer: again */
   if (now_ms / 1000 >= invitation->until) {
-    refuse(enrol, invitation, key, TW_ENROLMENT_OVER, "its time is over");
+    refuse(enrol, invitation, who, TW_ENROLMENT_OVER, "its time is over");
     return;
   }
-  const char *why = why_not(enrol, invitation, key);
+  const char *why = why_not(enrol, invitation, &who->key);
   if (why != NULL) {
-    refuse(enrol, invitation, key, TW_ENROLMENT_REFUSED, why);
+    refuse(enrol, invitation, who, TW_ENROLMENT_REFUSED, why);
     return;
   }
-  const tw_err err = enrol_joiner(enrol, invitation, key, now_ms);
+  const tw_err err = enrol_joiner(enrol, invitation, who, now_ms);
   if (err != TW_OK) {
     tw_enrol_tell(enrol, "%s could not be enrolled: %s", invitation->name, tw_err_text(err));
     return;
   }
   invitation->told = false; /* of the joiner */
-  tw_fingerprint_format(key, shown);
+  tw_fingerprint_format(&who->key, shown);
   tw_enrol_tell(enrol, "%s is enrolled, by the key %s", invitation->name, shown);
   tw_enrol_match_learned(enrol);
 }
@@ -345,17 +371,21 @@ static void join(tw_enrol *enrol, tw_enrol_invitation *invitation, const tw_fing
 void tw_enrol_requested(tw_enrol *enrol, const tw_mail *mail, uint64_t now_ms) {
   tw_enrol_invitation *invitation = tw_enrol_find(enrol, mail->ref);
   tw_buf plain = TW_BUF_INIT(enrol->alloc);
-  tw_enrolment_request request;
-  tw_fingerprint key;
+  tw_enrolment_request request = {.act = TW_ENROLMENT_DONE};
+  asker who;
   if (invitation == NULL) return; /* used and done with, or over */
   tw_err err = tw_enrolment_open(enrol->env, suite_of(enrol), invitation->request, invitation->id, mail->body, &plain);
   if (err == TW_OK)
-    err = tw_enrolment_request_read(enrol->env, suite_of(enrol), invitation->id, tw_buf_bytes(&plain), &request, &key);
+    err = tw_enrolment_request_read(enrol->env, suite_of(enrol), invitation->id, tw_buf_bytes(&plain), &request,
+                                    &who.key);
+  if (err == TW_OK && request.act == TW_ENROLMENT_JOIN)
+    err = tw_kem_check_public(enrol->env, suite_of(enrol), request.answer_key);
+  who.answer_key = request.answer_key;
   if (err != TW_OK)
     tw_enrol_tell(enrol, "a request to enrol %s is of no use: %s", invitation->name, tw_err_text(err));
   else if (request.act == TW_ENROLMENT_JOIN)
-    join(enrol, invitation, &key, now_ms);
-  else if (invitation->enrolled && tw_enrol_same(&invitation->joiner, &key))
+    join(enrol, invitation, &who, now_ms);
+  else if (invitation->enrolled && tw_enrol_same(&invitation->joiner, &who.key))
     tw_enrol_end(enrol, invitation, true);
   tw_buf_clear(&plain);
 }

@@ -3,7 +3,7 @@
 #include "node/enrol_internal.h"
 #include "node/ini.h"
 
-enum { VERSION = 1 };
+enum { VERSION_BEFORE = 1, VERSION = 2 };
 
 void tw_enrol_put_id(uint8_t kind, const uint8_t *bytes, size_t len, uint8_t *id) {
   id[0] = kind;
@@ -13,8 +13,8 @@ void tw_enrol_put_id(uint8_t kind, const uint8_t *bytes, size_t len, uint8_t *id
 /*
  * struct {
  *   uint8 version; opaque name<V>; Prefix addresses<V>; uint64 until; ClientId guest; opaque request_key<V>;
- *   opaque reply_key<V>; uint8 enrolled; select (enrolled) { case 1: ClientId joiner; };
- * } SavedInvitation, under 'i' and its id
+ *   opaque reply_key<V>; uint8 enrolled; select (enrolled) { case 1: ClientId joiner; opaque answer_key<V>; };
+ * } SavedInvitation, under 'i' and its id. Version 1 had no answer_key.
  */
 tw_err tw_enrol_invitation_encode(const tw_enrol *enrol, const tw_enrol_invitation *invitation, tw_buf *value) {
   const size_t key_size = enrol->config.config->network.suite->aead->key_size;
@@ -27,7 +27,10 @@ tw_err tw_enrol_invitation_encode(const tw_enrol *enrol, const tw_enrol_invitati
   tw_write_vector(&w, TW_BYTES(invitation->request, key_size));
   tw_write_vector(&w, TW_BYTES(invitation->reply, key_size));
   tw_write_u8(&w, invitation->enrolled);
-  if (invitation->enrolled) tw_control_write_client(&w, &invitation->joiner);
+  if (invitation->enrolled) {
+    tw_control_write_client(&w, &invitation->joiner);
+    tw_write_vector(&w, tw_buf_bytes(&invitation->answer_key));
+  }
   return tw_writer_end(&w);
 }
 
@@ -47,7 +50,8 @@ static void read_key(tw_reader *r, size_t size, uint8_t *out) {
 static tw_err decode_invitation(const tw_enrol *enrol, tw_bytes value, tw_enrol_invitation *out) {
   const size_t key_size = enrol->config.config->network.suite->aead->key_size;
   tw_reader r = tw_reader_of(value);
-  if (tw_read_u8(&r) != VERSION) return TW_ERR_UNSUPPORTED;
+  const uint8_t version = tw_read_u8(&r);
+  if (version != VERSION && version != VERSION_BEFORE) return TW_ERR_UNSUPPORTED;
   const tw_bytes name = tw_read_vector(&r);
   const tw_bytes addresses = tw_read_vector(&r);
   out->until = tw_read_u64(&r);
@@ -56,6 +60,7 @@ static tw_err decode_invitation(const tw_enrol *enrol, tw_bytes value, tw_enrol_
   read_key(&r, key_size, out->reply);
   out->enrolled = tw_read_present(&r);
   if (out->enrolled) read_client(&r, &out->joiner);
+  const tw_bytes answer_key = out->enrolled && version == VERSION ? tw_read_vector(&r) : TW_NO_BYTES;
   TW_TRY(tw_reader_end(&r));
   if (name.len > TW_ENROLMENT_NAME_MAX || !tw_ini_is_printable(name) || !tw_value_is_peer_name(name))
     return TW_ERR_ENCODING;
@@ -64,7 +69,8 @@ static tw_err decode_invitation(const tw_enrol *enrol, tw_bytes value, tw_enrol_
   tw_prefix prefix;
   while (tw_enrolled_prefix_next(&walk, &prefix)) continue;
   TW_TRY(tw_reader_end(&walk));
-  out->addresses = TW_BUF_INIT(enrol->alloc);
+  out->addresses = out->answer_key = TW_BUF_INIT(enrol->alloc);
+  TW_TRY(tw_buf_append(&out->answer_key, answer_key));
   return tw_buf_append(&out->addresses, addresses);
 }
 

@@ -5,11 +5,13 @@
 
 #include "codec/reader.h"
 #include "codec/writer.h"
+#include "mls/commit.h"
 #include "mls/label.h"
 #include "node/config_value.h"
 #include "node/ini.h"
 #include "node/mail.h"
 
+#define ANSWER_LABEL TW_LITERAL("treewire enrolment answer")
 #define PROOF_LABEL TW_LITERAL("treewire enrolment")
 #define REPLY_LABEL TW_LITERAL("treewire enrolment reply")
 #define LIST_LABEL TW_LITERAL("treewire enrolment list")
@@ -140,32 +142,82 @@ tw_err tw_enrolment_open(const tw_env *env, const tw_suite *suite, const uint8_t
   return TW_OK;
 }
 
+/* ---- the answer's key ---- */
+
+tw_err tw_enrolment_answer_key_make(const tw_env *env, const tw_suite *suite, tw_enrolment_answer_key *key) {
+  tw_enrolment_answer_key made = {.public_key = TW_BUF_INIT(tw_env_alloc(env))};
+  tw_err err = tw_buf_reserve(&made.public_key, suite->kem->public_size);
+  if (err == TW_OK) err = tw_kem_generate(env, suite, &made.private_key, made.public_key.ptr);
+  if (err != TW_OK) {
+    tw_enrolment_answer_key_clear(&made);
+    return err;
+  }
+  made.public_key.len = suite->kem->public_size;
+  *key = made;
+  return TW_OK;
+}
+
+void tw_enrolment_answer_key_clear(tw_enrolment_answer_key *key) {
+  tw_secret_clear(&key->private_key);
+  tw_buf_clear(&key->public_key);
+}
+
+/* HPKECiphertext of EncryptWithLabel(., "treewire enrolment answer", id, .), RFC 9420 section 5.1.3 */
+tw_err tw_enrolment_wrap(const tw_env *env, const tw_suite *suite, tw_bytes public_key,
+                         const uint8_t id[TW_INVITATION_ID], tw_bytes plaintext, tw_buf *out) {
+  tw_buf kem_output = TW_BUF_INIT(tw_env_alloc(env));
+  tw_buf ciphertext = TW_BUF_INIT(tw_env_alloc(env));
+  tw_err err = tw_encrypt_with_label(env, suite, public_key, ANSWER_LABEL, TW_BYTES(id, TW_INVITATION_ID), plaintext,
+                                     &kem_output, &ciphertext);
+  if (err == TW_OK) {
+    tw_writer w = tw_writer_to(out);
+    tw_write_hpke_ciphertext(&w, &(tw_hpke_ciphertext){tw_buf_bytes(&kem_output), tw_buf_bytes(&ciphertext)});
+    err = tw_writer_end(&w);
+  }
+  tw_buf_clear(&ciphertext);
+  tw_buf_clear(&kem_output);
+  return err;
+}
+
+tw_err tw_enrolment_unwrap(const tw_env *env, const tw_suite *suite, const tw_enrolment_answer_key *key,
+                           const uint8_t id[TW_INVITATION_ID], tw_bytes wrapped, tw_buf *plaintext) {
+  tw_reader r = tw_reader_of(wrapped);
+  const tw_hpke_ciphertext sealed = tw_read_hpke_ciphertext(&r);
+  TW_TRY(tw_reader_end(&r));
+  return tw_decrypt_with_label(env, suite, tw_secret_bytes(&key->private_key), tw_buf_bytes(&key->public_key),
+                               ANSWER_LABEL, TW_BYTES(id, TW_INVITATION_ID), sealed.kem_output, sealed.ciphertext,
+                               plaintext);
+}
+
 /* ---- the request ---- */
 
 /*
- * struct { uint8 act; opaque signature_key<V>; opaque proof<V>; } EnrolmentRequest. `proof` is
- * SignWithLabel(., "treewire enrolment", struct { opaque id[16]; uint8 act; opaque signature_key<V>; })
+ * struct { uint8 act; opaque signature_key<V>; opaque answer_key<V>; opaque proof<V>; } EnrolmentRequest. `proof` is
+ * SignWithLabel(., "treewire enrolment", struct { opaque id[16]; } and what is before it)
  */
-static tw_err write_proven(const uint8_t id[TW_INVITATION_ID], tw_enrolment_act act, tw_bytes key, tw_buf *out) {
+static tw_err write_proven(const uint8_t id[TW_INVITATION_ID], tw_enrolment_act act, tw_bytes key, tw_bytes answer_key,
+                           tw_buf *out) {
   tw_writer w = tw_writer_to(out);
   tw_write_fixed(&w, TW_BYTES(id, TW_INVITATION_ID));
   tw_write_u8(&w, (uint8_t)act);
   tw_write_vector(&w, key);
+  tw_write_vector(&w, answer_key);
   return tw_writer_end(&w);
 }
 
-tw_err tw_enrolment_request_make(const tw_env *env, tw_signer *signer, tw_enrolment_act act,
+tw_err tw_enrolment_request_make(const tw_env *env, tw_signer *signer, tw_enrolment_act act, tw_bytes answer_key,
                                  const uint8_t id[TW_INVITATION_ID], tw_buf *out) {
   const tw_bytes key = tw_signer_public_key(signer);
   tw_buf proven = TW_BUF_INIT(tw_env_alloc(env));
   tw_buf proof = TW_BUF_INIT(tw_env_alloc(env));
-  tw_err err = write_proven(id, act, key, &proven);
+  tw_err err = write_proven(id, act, key, answer_key, &proven);
   const tw_bytes part = tw_buf_bytes(&proven);
   if (err == TW_OK) err = tw_sign_with_label(env, signer, PROOF_LABEL, &part, 1, &proof);
   if (err == TW_OK) {
     tw_writer w = tw_writer_to(out);
     tw_write_u8(&w, (uint8_t)act);
     tw_write_vector(&w, key);
+    tw_write_vector(&w, answer_key);
     tw_write_vector(&w, tw_buf_bytes(&proof));
     err = tw_writer_end(&w);
   }
@@ -181,10 +233,12 @@ tw_err tw_enrolment_request_read(const tw_env *env, const tw_suite *suite, const
   if (act != TW_ENROLMENT_JOIN && act != TW_ENROLMENT_DONE) tw_reader_fail(&r, TW_ERR_ENCODING);
   tw_enrolment_request request = {.act = (tw_enrolment_act)act};
   request.signature_key = tw_read_vector(&r);
+  request.answer_key = tw_read_vector(&r);
   request.proof = tw_read_vector(&r);
   TW_TRY(tw_reader_end(&r));
+  if (request.answer_key.len != (act == TW_ENROLMENT_JOIN ? suite->kem->public_size : 0U)) return TW_ERR_ENCODING;
   tw_buf proven = TW_BUF_INIT(tw_env_alloc(env));
-  tw_err err = write_proven(id, request.act, request.signature_key, &proven);
+  tw_err err = write_proven(id, request.act, request.signature_key, request.answer_key, &proven);
   const tw_bytes part = tw_buf_bytes(&proven);
   if (err == TW_OK) err = tw_verify_with_label(env, suite, request.signature_key, PROOF_LABEL, &part, 1, request.proof);
   if (err == TW_OK) err = tw_fingerprint_of(env, suite, request.signature_key, key);

@@ -48,6 +48,29 @@ TW_MUST_USE tw_err tw_enrolment_seal(const tw_env *env, const tw_suite *suite, c
 TW_MUST_USE tw_err tw_enrolment_open(const tw_env *env, const tw_suite *suite, const uint8_t *key,
                                      const uint8_t id[TW_INVITATION_ID], tw_bytes sealed, tw_buf *plaintext);
 
+/* ---- the key that replies are sealed to besides ---- */
+
+/**
+ * Of one try to join, and kept nowhere: who has the token later, or what the inviter keeps of it, cannot read a reply
+ * that the relay has kept; and a reply to an earlier try does not open. Zero-initialised is none.
+ */
+typedef struct tw_enrolment_answer_key {
+  tw_secret private_key;
+  tw_buf public_key; /* of the suite's KEM */
+} tw_enrolment_answer_key;
+
+/** TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
+TW_MUST_USE tw_err tw_enrolment_answer_key_make(const tw_env *env, const tw_suite *suite,
+                                                tw_enrolment_answer_key *key);
+/** Wipes; also none. */
+void tw_enrolment_answer_key_clear(tw_enrolment_answer_key *key);
+/** Sealed to a public key, appended. TW_ERR_KEY: it is none; TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
+TW_MUST_USE tw_err tw_enrolment_wrap(const tw_env *env, const tw_suite *suite, tw_bytes public_key,
+                                     const uint8_t id[TW_INVITATION_ID], tw_bytes plaintext, tw_buf *out);
+/** Appended. TW_ERR_DECRYPT, or of the class malformed; TW_ERR_NO_MEMORY. */
+TW_MUST_USE tw_err tw_enrolment_unwrap(const tw_env *env, const tw_suite *suite, const tw_enrolment_answer_key *key,
+                                       const uint8_t id[TW_INVITATION_ID], tw_bytes wrapped, tw_buf *plaintext);
+
 /* ---- the request, from who joins ---- */
 
 /** The numbers are on the wire. */
@@ -60,12 +83,13 @@ typedef enum tw_enrolment_act {
 typedef struct tw_enrolment_request {
   tw_enrolment_act act;
   tw_bytes signature_key; /* the joiner's */
+  tw_bytes answer_key;    /* of JOIN: what the reply is sealed to; else empty */
   tw_bytes proof;
 } tw_enrolment_request;
 
-/** With `proof` made by the signer. TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
+/** With signature_key and `proof` made by the signer. TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
 TW_MUST_USE tw_err tw_enrolment_request_make(const tw_env *env, tw_signer *signer, tw_enrolment_act act,
-                                             const uint8_t id[TW_INVITATION_ID], tw_buf *out);
+                                             tw_bytes answer_key, const uint8_t id[TW_INVITATION_ID], tw_buf *out);
 /** Malformed errors; TW_ERR_KEY, TW_ERR_SIGNATURE: not by this key, for this invitation. `key` is its fingerprint. */
 TW_MUST_USE tw_err tw_enrolment_request_read(const tw_env *env, const tw_suite *suite,
                                              const uint8_t id[TW_INVITATION_ID], tw_bytes encoded,

@@ -12,12 +12,21 @@
 
 /* ---- mail ---- */
 
+tw_err tw_joiner_begin(tw_joiner *joiner) {
+  tw_joiner_end(joiner);
+  return tw_enrolment_answer_key_make(joiner->env, joiner->invitation->suite, &joiner->answer_key);
+}
+
+void tw_joiner_end(tw_joiner *joiner) { tw_enrolment_answer_key_clear(&joiner->answer_key); }
+
 tw_err tw_joiner_mail(const tw_joiner *joiner, tw_enrolment_act act, tw_buf *out) {
   const tw_env *env = joiner->env;
   const tw_invitation_keys *keys = joiner->keys;
+  const tw_bytes answer_key = act == TW_ENROLMENT_JOIN ? tw_buf_bytes(&joiner->answer_key.public_key) : TW_NO_BYTES;
   tw_buf plain = TW_BUF_INIT(tw_env_alloc(env));
   tw_buf sealed = TW_BUF_INIT(tw_env_alloc(env));
-  tw_err err = tw_enrolment_request_make(env, joiner->signer, act, keys->id, &plain);
+  if (act == TW_ENROLMENT_JOIN && answer_key.len == 0) return TW_ERR_STATE;
+  tw_err err = tw_enrolment_request_make(env, joiner->signer, act, answer_key, keys->id, &plain);
   if (err == TW_OK)
     err = tw_enrolment_seal(env, joiner->invitation->suite, keys->request, keys->id, tw_buf_bytes(&plain), &sealed);
   tw_mail mail = {.kind = TW_MAIL_ENROLMENT, .body = tw_buf_bytes(&sealed)};
@@ -36,7 +45,13 @@ tw_err tw_joiner_take(const tw_joiner *joiner, tw_bytes message, tw_buf *plain, 
   tw_buf_clear(plain);
   TW_TRY(tw_mail_decode(message, &mail));
   if (mail.kind != TW_MAIL_ENROLMENT || memcmp(mail.ref, keys->id, sizeof mail.ref) != 0) return TW_ERR_UNEXPECTED;
-  TW_TRY(tw_enrolment_open(joiner->env, invitation->suite, keys->reply, keys->id, mail.body, plain));
+  tw_buf wrapped = TW_BUF_INIT(tw_env_alloc(joiner->env));
+  tw_err err = tw_enrolment_open(joiner->env, invitation->suite, keys->reply, keys->id, mail.body, &wrapped);
+  if (err == TW_OK)
+    err = tw_enrolment_unwrap(joiner->env, invitation->suite, &joiner->answer_key, keys->id, tw_buf_bytes(&wrapped),
+                              plain);
+  tw_buf_clear(&wrapped);
+  if (err != TW_OK) return err;
   TW_TRY(tw_enrolment_reply_read(joiner->env, invitation->suite, &invitation->inviter, keys->id, tw_buf_bytes(plain),
                                  &read));
   if (memcmp(&read.joiner, &joiner->self, sizeof read.joiner) != 0) return TW_ERR_UNEXPECTED; /* to another key */

@@ -4,16 +4,22 @@
 
 #include "node/enrolment.h"
 
-/** Borrowed while it is used. */
+/** Borrowed while it is used, but for the answer's key: tw_joiner_begin and tw_joiner_end. */
 typedef struct tw_joiner {
   const tw_env *env;
   const tw_invitation *invitation;
   const tw_invitation_keys *keys;
   tw_signer *signer; /* of the key that is to be enrolled */
   tw_fingerprint self;
+  tw_enrolment_answer_key answer_key; /* of this try */
 } tw_joiner;
 
-/** What goes to the inviter, appended. TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
+/** What is asked from now on has an answer that nothing else opens than this. TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
+TW_MUST_USE tw_err tw_joiner_begin(tw_joiner *joiner);
+/** Also without a begin. */
+void tw_joiner_end(tw_joiner *joiner);
+
+/** What goes to the inviter, appended. TW_ERR_STATE: to join, without a begin; TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
 TW_MUST_USE tw_err tw_joiner_mail(const tw_joiner *joiner, tw_enrolment_act act, tw_buf *mail);
 /**
  * A message of the invitation's mailbox: the reply to us, a view into `plain`, which is replaced. Any other error than

@@ -314,13 +314,15 @@ static inline void enrol_invited(enrol_guest *g, const char *name, const char *a
   assert_int_equal(tw_invitation_keys_of(&world.test.env, &g->invitation, &g->keys), TW_OK);
   assert_memory_equal(g->keys.id, id, sizeof id);
   g->joiner = (tw_joiner){&world.test.env, &g->invitation, &g->keys, world.nodes[who].member.client.signer,
-                          world.nodes[who].id};
+                          world.nodes[who].id, {.public_key = {0}}};
+  assert_int_equal(tw_joiner_begin(&g->joiner), TW_OK);
   g->box.peer = (tw_delivery_peer){
       .id = g->keys.guest, .standing = TW_DELIVERY_GUEST, .inviter = g->invitation.inviter};
   tw_buf_clear(&token);
 }
 
 static inline void enrol_guest_clear(enrol_guest *g) {
+  tw_joiner_end(&g->joiner);
   tw_invitation_keys_clear(&g->keys);
   tw_invitation_clear(&g->invitation);
   tw_buf_clear(&g->plain);

@@ -200,7 +200,9 @@ static void what_is_forged_bent_or_for_another_invitation_is_ignored(void **stat
   assert_false(enrol_reply(&g));
   /* The proof is for the other one, as somebody would have it who has both tokens and dora's request. */
   assert_int_equal(
-      tw_enrolment_request_make(&world.test.env, other.joiner.signer, TW_ENROLMENT_JOIN, other.keys.id, &plain), TW_OK);
+      tw_enrolment_request_make(&world.test.env, other.joiner.signer, TW_ENROLMENT_JOIN,
+                                tw_buf_bytes(&other.joiner.answer_key.public_key), other.keys.id, &plain),
+      TW_OK);
   assert_int_equal(
       tw_enrolment_seal(&world.test.env, g.invitation.suite, g.keys.request, g.keys.id, tw_buf_bytes(&plain), &sealed),
       TW_OK);
@@ -266,6 +268,91 @@ static void a_restart_of_the_admin_at_any_moment_loses_nothing(void **state) {
     enrol_guest_clear(&g);
     enrol_end();
   }
+}
+
+static void begin_anew(enrol_guest *g) {
+  tw_joiner_end(&g->joiner);
+  assert_int_equal(tw_joiner_begin(&g->joiner), TW_OK);
+}
+
+/* Whatever has been done of the first try by then, its answer included, which nobody reads any more. */
+static void a_try_that_is_begun_anew_gets_an_answer_of_its_own(void **state) {
+  (void)state;
+  for (size_t moment = 0; moment < 12; moment++) {
+    enrol_guest g;
+    enrol_begin(50 + moment, 1u << ANNA);
+    enrol_invited(&g, "carla", "10.7.0.3/24", CARLA);
+    enrol_ask(&g, TW_ENROLMENT_JOIN);
+    if (moment > 0) calm();
+    for (size_t i = 1; i < moment; i++) (void)enrol_serve(&enrols[ANNA]);
+    const uint64_t version = moment == 0 ? 1 : version_at(ANNA);
+    begin_anew(&g);
+    assert_false(enrol_reply(&g));
+    enrol_ask(&g, TW_ENROLMENT_JOIN);
+    calm();
+    if (moment % 2 == 1) enrol_restart(&enrols[ANNA]);
+    enrol_calm();
+    assert_true(enrol_reply(&g));
+    assert_int_equal(g.status, TW_ENROLMENT_IN);
+    if (moment > 0) assert_int_equal(version_at(ANNA), version);
+    /* A third one that asks nobody has nothing to read. */
+    begin_anew(&g);
+    g.read = 0;
+    assert_false(enrol_reply(&g));
+    enrol_guest_clear(&g);
+    enrol_end();
+  }
+}
+
+/* Refusals, too, are for the try that asked. */
+static void a_refusal_is_for_one_try(void **state) {
+  (void)state;
+  enrol_guest g;
+  enrol_begin(65, 1u << ANNA);
+  enrol_invited(&g, "one", "10.7.0.8/24", BERTA);
+  enrol_ask(&g, TW_ENROLMENT_JOIN);
+  enrol_calm();
+  const tw_joiner first = g.joiner;
+  g.joiner.answer_key = (tw_enrolment_answer_key){.public_key = {0}};
+  assert_int_equal(tw_joiner_begin(&g.joiner), TW_OK);
+  assert_false(enrol_reply(&g));
+  tw_joiner_end(&g.joiner);
+  g.joiner = first;
+  g.read = 0;
+  assert_true(enrol_reply(&g));
+  assert_int_equal(g.status, TW_ENROLMENT_REFUSED);
+  enrol_guest_clear(&g);
+  enrol_end();
+}
+
+/* What was saved before there were such keys: who is enrolled has to ask once more. */
+static void an_invitation_of_an_older_store_answers_the_next_request(void **state) {
+  (void)state;
+  enrol_guest g;
+  bool found = false;
+  enrol_begin(66, 1u << ANNA);
+  enrol_invited(&g, "carla", "10.7.0.3/24", CARLA);
+  enrol_ask(&g, TW_ENROLMENT_JOIN);
+  calm();
+  for (size_t i = 0; i < VALUES_MAX; i++) {
+    kit_value *v = &enrols[ANNA].disk.store[i];
+    if (!v->used || v->id.ptr[0] != 'i') continue;
+    const size_t key = g.joiner.answer_key.public_key.len;
+    v->bytes.ptr[0] = 1;
+    v->bytes.len -= key + (key < 64 ? 1 : 2);
+    found = true;
+  }
+  assert_true(found);
+  enrol_restart(&enrols[ANNA]);
+  enrol_calm();
+  assert_false(enrol_reply(&g));
+  assert_int_equal(tw_enrol_look(enrols[ANNA].enrol, g.keys.id, NULL), TW_ENROL_ENROLLED);
+  enrol_ask(&g, TW_ENROLMENT_JOIN);
+  enrol_calm();
+  assert_true(enrol_reply(&g));
+  assert_int_equal(g.status, TW_ENROLMENT_IN);
+  enrol_guest_clear(&g);
+  enrol_end();
 }
 
 static void a_disk_that_fails_enrols_nobody_and_the_next_try_does(void **state) {
@@ -361,6 +448,9 @@ int main(void) {
       cmocka_unit_test(what_is_forged_bent_or_for_another_invitation_is_ignored),
       cmocka_unit_test(keys_that_are_nodes_already_are_refused),
       cmocka_unit_test(a_restart_of_the_admin_at_any_moment_loses_nothing),
+      cmocka_unit_test(a_try_that_is_begun_anew_gets_an_answer_of_its_own),
+      cmocka_unit_test(a_refusal_is_for_one_try),
+      cmocka_unit_test(an_invitation_of_an_older_store_answers_the_next_request),
       cmocka_unit_test(a_disk_that_fails_enrols_nobody_and_the_next_try_does),
       cmocka_unit_test(memory_that_fails_enrols_whole_or_not_at_all),
       cmocka_unit_test(what_the_store_damaged_is_refused),

@@ -13,6 +13,8 @@ static tw_fingerprint admin_id;
 static tw_fingerprint joiner_id;
 static tw_invitation invitation;
 static tw_invitation_keys keys;
+static tw_enrolment_answer_key answer_key;
+static tw_bytes answer_public;
 static const tw_joiner_names names = {"office", "office.key", "office.ca.pem"};
 
 static int set_up(void **state) {
@@ -26,11 +28,14 @@ static int set_up(void **state) {
   invitation = enrol_invitation(suite);
   invitation.inviter = admin_id;
   assert_int_equal(tw_invitation_keys_of(&test.env, &invitation, &keys), TW_OK);
+  assert_int_equal(tw_enrolment_answer_key_make(&test.env, suite, &answer_key), TW_OK);
+  answer_public = tw_buf_bytes(&answer_key.public_key);
   return 0;
 }
 
 static int tear_down(void **state) {
   (void)state;
+  tw_enrolment_answer_key_clear(&answer_key);
   tw_invitation_keys_clear(&keys);
   tw_signer_free(admin);
   tw_signer_free(joiner);
@@ -46,6 +51,13 @@ static tw_err read_request(tw_bytes encoded) {
   tw_enrolment_request request;
   tw_fingerprint key;
   return tw_enrolment_request_read(&test.env, suite, keys.id, encoded, &request, &key);
+}
+static tw_err unwrap(tw_bytes encoded) {
+  tw_buf plain = TW_BUF_INIT(test.env.alloc);
+  const tw_err err = tw_enrolment_unwrap(&test.env, suite, &answer_key, keys.id, encoded, &plain);
+  assert_int_equal(plain.len > 0, err == TW_OK);
+  tw_buf_clear(&plain);
+  return err;
 }
 static tw_err read_reply(tw_bytes encoded) {
   tw_enrolment_reply reply;
@@ -105,7 +117,7 @@ static void make_reply(tw_signer *by, const uint8_t id[TW_INVITATION_ID], tw_buf
 static void what_is_cut_or_bent_is_refused(void **state) {
   (void)state;
   tw_buf message = TW_BUF_INIT(test.env.alloc);
-  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, keys.id, &message), TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message), TW_OK);
   expect_whole_only(&message, read_request, true);
   tw_buf_clear(&message);
   make_reply(admin, keys.id, &message);
@@ -123,6 +135,9 @@ static void what_is_cut_or_bent_is_refused(void **state) {
   assert_int_equal(tw_enrolment_seal(&test.env, suite, keys.request, keys.id, TW_LITERAL("hello"), &message), TW_OK);
   expect_whole_only(&message, open_sealed, true);
   tw_buf_clear(&message);
+  assert_int_equal(tw_enrolment_wrap(&test.env, suite, answer_public, keys.id, TW_LITERAL("hello"), &message), TW_OK);
+  expect_whole_only(&message, unwrap, true);
+  tw_buf_clear(&message);
 }
 
 /* ---- what does not belong together ---- */
@@ -134,7 +149,7 @@ static void a_proof_is_of_one_key_for_one_invitation_and_one_act(void **state) {
   uint8_t id[TW_INVITATION_ID];
   tw_enrolment_request request;
   tw_fingerprint key;
-  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, keys.id, &message), TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message), TW_OK);
   assert_int_equal(tw_enrolment_request_read(&test.env, suite, keys.id, tw_buf_bytes(&message), &request, &key), TW_OK);
   assert_memory_equal(&key, &joiner_id, sizeof key);
   assert_int_equal(request.act, TW_ENROLMENT_JOIN);
@@ -143,12 +158,72 @@ static void a_proof_is_of_one_key_for_one_invitation_and_one_act(void **state) {
   assert_int_equal(tw_enrolment_request_read(&test.env, suite, id, tw_buf_bytes(&message), &request, &key),
                    TW_ERR_SIGNATURE);
   /* Another's key with our proof: whoever sees a public key cannot have it enrolled. */
-  assert_int_equal(tw_enrolment_request_make(&test.env, admin, TW_ENROLMENT_JOIN, keys.id, &other), TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&test.env, admin, TW_ENROLMENT_JOIN, answer_public, keys.id, &other), TW_OK);
   const size_t key_at = 2;
   memcpy(message.ptr + key_at, other.ptr + key_at, suite->signature->public_size);
   assert_int_equal(read_request(tw_buf_bytes(&message)), TW_ERR_SIGNATURE);
   tw_buf_clear(&other);
   tw_buf_clear(&message);
+}
+
+/* To join takes one, of the suite's size, and it is what the proof says; to be done takes none. */
+static void an_answers_key_comes_with_a_join_alone(void **state) {
+  (void)state;
+  tw_buf message = TW_BUF_INIT(test.env.alloc);
+  tw_enrolment_request request;
+  tw_fingerprint key;
+  const tw_bytes wrong[] = {TW_NO_BYTES, TW_BYTES(answer_public.ptr, answer_public.len - 1)};
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message),
+                   TW_OK);
+  assert_int_equal(tw_enrolment_request_read(&test.env, suite, keys.id, tw_buf_bytes(&message), &request, &key), TW_OK);
+  assert_true(tw_bytes_equal(request.answer_key, answer_public));
+  /* Another one under the same proof: whoever has the token and sees the request would read the reply. */
+  tw_enrolment_answer_key other = {.public_key = {0}};
+  assert_int_equal(tw_enrolment_answer_key_make(&test.env, suite, &other), TW_OK);
+  memcpy(message.ptr + (request.answer_key.ptr - message.ptr), other.public_key.ptr, other.public_key.len);
+  assert_int_equal(read_request(tw_buf_bytes(&message)), TW_ERR_SIGNATURE);
+  tw_enrolment_answer_key_clear(&other);
+  tw_buf_clear(&message);
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, wrong[i], keys.id, &message),
+                     TW_OK);
+    assert_int_equal(read_request(tw_buf_bytes(&message)), TW_ERR_ENCODING);
+    tw_buf_clear(&message);
+  }
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_DONE, answer_public, keys.id, &message),
+                   TW_OK);
+  assert_int_equal(read_request(tw_buf_bytes(&message)), TW_ERR_ENCODING);
+  tw_buf_clear(&message);
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_DONE, TW_NO_BYTES, keys.id, &message),
+                   TW_OK);
+  assert_int_equal(read_request(tw_buf_bytes(&message)), TW_OK);
+  tw_buf_clear(&message);
+}
+
+static void what_is_wrapped_is_for_one_key_and_one_invitation(void **state) {
+  (void)state;
+  tw_buf wrapped = TW_BUF_INIT(test.env.alloc);
+  tw_buf plain = TW_BUF_INIT(test.env.alloc);
+  tw_enrolment_answer_key other = {.public_key = {0}};
+  uint8_t id[TW_INVITATION_ID];
+  memcpy(id, keys.id, sizeof id);
+  id[3] ^= 1;
+  assert_int_equal(tw_enrolment_answer_key_make(&test.env, suite, &other), TW_OK);
+  assert_false(tw_bytes_equal(tw_buf_bytes(&other.public_key), answer_public));
+  assert_int_equal(tw_enrolment_wrap(&test.env, suite, answer_public, keys.id, TW_LITERAL("hello"), &wrapped), TW_OK);
+  assert_int_equal(tw_enrolment_unwrap(&test.env, suite, &other, keys.id, tw_buf_bytes(&wrapped), &plain),
+                   TW_ERR_DECRYPT);
+  assert_int_equal(tw_enrolment_unwrap(&test.env, suite, &answer_key, id, tw_buf_bytes(&wrapped), &plain),
+                   TW_ERR_DECRYPT);
+  assert_int_equal(plain.len, 0);
+  assert_int_equal(tw_enrolment_unwrap(&test.env, suite, &answer_key, keys.id, tw_buf_bytes(&wrapped), &plain), TW_OK);
+  assert_true(tw_bytes_equal(tw_buf_bytes(&plain), TW_LITERAL("hello")));
+  assert_int_equal(tw_enrolment_wrap(&test.env, suite, TW_NO_BYTES, keys.id, TW_LITERAL("hello"), &wrapped),
+                   TW_ERR_KEY);
+  tw_enrolment_answer_key_clear(&other);
+  tw_enrolment_answer_key_clear(&other);
+  tw_buf_clear(&plain);
+  tw_buf_clear(&wrapped);
 }
 
 static void a_reply_is_the_inviters_to_one_key(void **state) {
@@ -248,7 +323,7 @@ static void names_and_prefixes_that_no_file_could_have_are_refused(void **state)
 
 static void a_joiner_writes_a_configuration_that_means_the_settings(void **state) {
   (void)state;
-  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
+  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id, answer_key};
   tw_buf settings = TW_BUF_INIT(test.env.alloc);
   tw_buf text = TW_BUF_INIT(test.env.alloc);
   tw_buf ca = TW_BUF_INIT(test.env.alloc);
@@ -335,7 +410,7 @@ static void settings_have_an_admin_and_at_most_as_many_as_a_file(void **state) {
 /* The first form began with the length of a name, where the version is. */
 static void settings_of_another_version_are_refused_in_words(void **state) {
   (void)state;
-  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
+  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id, answer_key};
   tw_buf settings = {0};
   tw_buf text = {0};
   tw_buf ca = {0};
@@ -382,21 +457,33 @@ static void no_version_of_a_list_can_be_bent_in_a_reply(void **state) {
 
 static void a_joiner_takes_the_reply_to_its_own_key_alone(void **state) {
   (void)state;
-  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
-  const tw_joiner other = {&test.env, &invitation, &keys, admin, admin_id};
+  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id, answer_key};
+  const tw_joiner other = {&test.env, &invitation, &keys, admin, admin_id, answer_key};
   tw_buf plain = TW_BUF_INIT(test.env.alloc);
   tw_buf sealed = TW_BUF_INIT(test.env.alloc);
   tw_buf encoded = TW_BUF_INIT(test.env.alloc);
   tw_buf opened = TW_BUF_INIT(test.env.alloc);
   tw_enrolment_reply reply;
   make_reply(admin, keys.id, &plain);
-  assert_int_equal(tw_enrolment_seal(&test.env, suite, keys.reply, keys.id, tw_buf_bytes(&plain), &sealed), TW_OK);
+  tw_buf wrapped = TW_BUF_INIT(test.env.alloc);
+  assert_int_equal(tw_enrolment_wrap(&test.env, suite, answer_public, keys.id, tw_buf_bytes(&plain), &wrapped), TW_OK);
+  assert_int_equal(tw_enrolment_seal(&test.env, suite, keys.reply, keys.id, tw_buf_bytes(&wrapped), &sealed), TW_OK);
+  tw_buf_clear(&wrapped);
   tw_mail mail = {.kind = TW_MAIL_ENROLMENT, .body = tw_buf_bytes(&sealed)};
   memcpy(mail.ref, keys.id, sizeof mail.ref);
   assert_int_equal(tw_mail_encode(&mail, &encoded), TW_OK);
   assert_int_equal(tw_joiner_take(&who, tw_buf_bytes(&encoded), &opened, &reply), TW_OK);
   assert_int_equal(reply.status, TW_ENROLMENT_USED);
   assert_int_equal(tw_joiner_take(&other, tw_buf_bytes(&encoded), &opened, &reply), TW_ERR_UNEXPECTED);
+  /* With the key of another try it is none that opens, and without one there is nothing to ask for. */
+  tw_joiner again = {&test.env, &invitation, &keys, joiner, joiner_id, {.public_key = {0}}};
+  tw_buf asked = TW_BUF_INIT(test.env.alloc);
+  assert_int_equal(tw_joiner_mail(&again, TW_ENROLMENT_JOIN, &asked), TW_ERR_STATE);
+  assert_int_equal(asked.len, 0);
+  assert_int_equal(tw_joiner_begin(&again), TW_OK);
+  assert_int_equal(tw_joiner_begin(&again), TW_OK);
+  assert_int_equal(tw_joiner_take(&again, tw_buf_bytes(&encoded), &opened, &reply), TW_ERR_DECRYPT);
+  tw_joiner_end(&again);
   /* Its own request, that the relay gives back, is no reply. */
   encoded.len = 0;
   assert_int_equal(tw_joiner_mail(&who, TW_ENROLMENT_JOIN, &encoded), TW_OK);
@@ -410,7 +497,7 @@ static void a_joiner_takes_the_reply_to_its_own_key_alone(void **state) {
 }
 
 static tw_err do_all(const tw_buf *settings) {
-  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id};
+  const tw_joiner who = {&test.env, &invitation, &keys, joiner, joiner_id, answer_key};
   tw_buf parts[5] = {TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc),
                      TW_BUF_INIT(test.env.alloc), TW_BUF_INIT(test.env.alloc)};
   const tw_enrolment_reply reply = {TW_ENROLMENT_IN, joiner_id, tw_buf_bytes(settings)};
@@ -418,6 +505,14 @@ static tw_err do_all(const tw_buf *settings) {
   tw_err err = tw_joiner_mail(&who, TW_ENROLMENT_JOIN, &parts[0]);
   if (err == TW_OK) err = tw_enrolment_reply_make(&test.env, admin, keys.id, &reply, &parts[1]);
   if (err == TW_OK) err = read_reply(tw_buf_bytes(&parts[1]));
+  tw_buf wrapped = TW_BUF_INIT(test.env.alloc);
+  if (err == TW_OK)
+    err = tw_enrolment_wrap(&test.env, suite, answer_public, keys.id, tw_buf_bytes(&parts[1]), &wrapped);
+  if (err == TW_OK) err = unwrap(tw_buf_bytes(&wrapped));
+  tw_buf_clear(&wrapped);
+  tw_joiner again = {&test.env, &invitation, &keys, joiner, joiner_id, {.public_key = {0}}};
+  if (err == TW_OK) err = tw_joiner_begin(&again);
+  tw_joiner_end(&again);
   if (err == TW_OK) err = tw_enrolment_list_make(&test.env, admin, &list, &parts[2]);
   if (err == TW_OK) err = read_list(tw_buf_bytes(&parts[2]));
   if (err == TW_OK) err = tw_joiner_config(&who, tw_buf_bytes(settings), &names, &parts[3], &parts[4], NULL);
@@ -444,6 +539,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_cut_or_bent_is_refused),
       cmocka_unit_test(a_proof_is_of_one_key_for_one_invitation_and_one_act),
+      cmocka_unit_test(an_answers_key_comes_with_a_join_alone),
+      cmocka_unit_test(what_is_wrapped_is_for_one_key_and_one_invitation),
       cmocka_unit_test(a_reply_is_the_inviters_to_one_key),
       cmocka_unit_test(a_sealed_message_opens_by_its_key_and_id_alone),
       cmocka_unit_test(a_list_says_who_and_by_whom),
