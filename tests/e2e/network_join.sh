@@ -99,8 +99,13 @@ says run.err "no answer from the node that has invited"
 [ "$(stat -c %a carla.key)" = 600 ] || die "carla's key can be read by others"
 cp carla.key kept.key
 start_on anna anna "$TREEWIRE" up --foreground --verbose ./anna.conf
+# What is answered to the first try nobody reads any more; the second one gets the settings of its own time.
+until_true 20 grep -q "carla is enrolled" anna.err || die "anna has not read the first request"
+sed -i 's/^Groups = 239.1.2.3, broadcast/Groups = 239.1.2.3, 239.4.5.6, broadcast/' anna.conf
+run 0 anna sync ./anna.conf
 join 0 "$token" carla
 says run.err "now: treewire up"
+grep -q '^Groups = 239.4.5.6/32' carla.conf || { cat carla.conf; die "carla has the settings of before"; }
 cmp -s carla.key kept.key || die "another key"
 grep -q "10.7.0.3/24" carla.conf || die "no address in carla.conf"
 grep -qE '^ListsAfter = sha256:[0-9a-f]{64} [1-9][0-9]*$' carla.conf || { cat carla.conf; die "carla is not told which list she begins with"; }
