@@ -7,8 +7,8 @@
 
 /**
  * Make the device of the configuration, with `queues` of them where the kernel can do that, else with one; with its
- * addresses, MTU and the routes to its peers, and bring it up. It goes with the process. TW_ERR_STATE with a report that
- * says what to do.
+ * addresses, MTU and the routes to its peers, and bring it up. It goes with the process. TW_ERR_STATE with a report
+ * that says what to do.
  */
 TW_MUST_USE tw_err tw_node_device_open(const tw_node_config *config, unsigned queues, bool no_offload, tw_tun *tun,
                                        tw_report *report);

@@ -165,7 +165,8 @@ static const char *needs_restart(const tw_node_profile *old, const tw_node_profi
   if (tw_config_diff_make(NULL, &old->config, &new->config, &diff) != TW_OK)
     what = "out of memory";
   else if ((diff.settings & TW_SETTINGS_AT_START) != 0)
-    what = "Identity, ListenPort, PacketThreads, State, Group or Suite has changed: that takes `treewire down` and `up`";
+    what =
+        "Identity, ListenPort, PacketThreads, State, Group or Suite has changed: that takes `treewire down` and `up`";
   else if (memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) != 0)
     what = "this node has another key: that takes `treewire down` and `up`";
   else if (old->config.interface.mtu != new->config.interface.mtu)

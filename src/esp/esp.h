@@ -21,7 +21,7 @@ enum {
   TW_ESP_PACKET_MAX = 65504, /* the most that fits into UDP over IPv4 and is a multiple of TW_ESP_ALIGN */
   TW_ESP_PAYLOAD_MAX = TW_ESP_PACKET_MAX - TW_ESP_HEADER - TW_ESP_TRAILER - TW_ESP_ICV
 };
-enum { TW_ESP_SPI_MIN = 256 }; /* 0 is never on the wire, 1 … 255 are reserved, section 2.1 */
+enum { TW_ESP_SPI_MIN = 256 };    /* 0 is never on the wire, 1 … 255 are reserved, section 2.1 */
 enum { TW_ESP_THREADS_MAX = 16 }; /* that seal under one SA */
 
 /* Next Header: the IP protocol number of the payload. Others are the caller's to know. */

@@ -30,7 +30,7 @@ enum {
   TW_NODE_GRACE_DEFAULT = 60,         /* seconds */
   TW_NODE_PACKET_THREADS_MAX = 16,
   TW_NODE_PACKET_THREADS_AUTO = 4, /* at most, where the number is not given */
-  TW_NODE_KEEPALIVE_DEFAULT = 25,     /* seconds: NATs forget UDP after 30 and more */
+  TW_NODE_KEEPALIVE_DEFAULT = 25,  /* seconds: NATs forget UDP after 30 and more */
 };
 #define TW_NODE_REKEY_BYTES_DEFAULT (UINT64_C(64) << 30)
 #define TW_NODE_REKEY_PACKETS_DEFAULT (UINT64_C(1) << 30)

@@ -164,8 +164,8 @@ static const tw_ini_key keys[] = {
     {"PreDown", TW_INI_MANY, NO_HOOKS},
     {"PostDown", TW_INI_MANY, NO_HOOKS},
 };
-static const tw_config_setter setters[] = {set_address, set_identity, set_certificate, set_certificate_key,
-                                           set_ca,      set_crl,      set_mtu,         set_listen_port, set_packet_threads,
-                                           set_state,   set_table,    set_metric};
+static const tw_config_setter setters[] = {set_address, set_identity, set_certificate, set_certificate_key, set_ca,
+                                           set_crl,     set_mtu,      set_listen_port, set_packet_threads,  set_state,
+                                           set_table,   set_metric};
 const tw_config_section tw_config_interface_section = {{"Interface", false, keys, sizeof keys / sizeof keys[0]},
                                                        setters};

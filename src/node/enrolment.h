@@ -60,8 +60,7 @@ typedef struct tw_enrolment_answer_key {
 } tw_enrolment_answer_key;
 
 /** TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */
-TW_MUST_USE tw_err tw_enrolment_answer_key_make(const tw_env *env, const tw_suite *suite,
-                                                tw_enrolment_answer_key *key);
+TW_MUST_USE tw_err tw_enrolment_answer_key_make(const tw_env *env, const tw_suite *suite, tw_enrolment_answer_key *key);
 /** Wipes; also none. */
 void tw_enrolment_answer_key_clear(tw_enrolment_answer_key *key);
 /** Sealed to a public key, appended. TW_ERR_KEY: it is none; TW_ERR_NO_MEMORY, TW_ERR_RANDOM. */

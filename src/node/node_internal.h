@@ -58,7 +58,7 @@ struct tw_node {
   bool network_changed; /* and `enrol` has not been told */
   bool follows;         /* the network's group, when it was told last */
   tw_enrol *enrol;
-  tw_env packet_env;         /* with a provider of its own, which packets use */
+  tw_env packet_env;          /* with a provider of its own, which packets use */
   tw_packet_threads *packets; /* with the planes */
   tw_node_told told;
   tw_plane_drops seen_drops; /* of the planes, when they were looked at last */

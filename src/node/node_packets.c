@@ -272,7 +272,9 @@ static void forget(tw_plane *plane, uint64_t now_ms, void *arg) {
   tw_plane_forget_peer(plane, *peer);
 }
 
-void tw_node_forget_packets_of(tw_node *node, uint32_t peer) { tw_packet_threads_run_all(node->packets, forget, &peer); }
+void tw_node_forget_packets_of(tw_node *node, uint32_t peer) {
+  tw_packet_threads_run_all(node->packets, forget, &peer);
+}
 
 static void follow(tw_plane *plane, uint64_t now_ms, void *arg) {
   const tw_node_told *told = arg;

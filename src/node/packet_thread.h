@@ -54,7 +54,8 @@ void tw_packet_thread_run(tw_packet_thread *thread, void (*act)(tw_plane *plane,
                           void *arg);
 /** The same for what needs no plane: tw_sas_config.between. */
 void tw_packet_thread_between(tw_packet_thread *thread, void (*act)(void *arg), void *arg);
-/** It rests when this returns, until tw_packet_thread_go_on: neither `run` nor `stop` meanwhile. By the node's thread. */
+/** It rests when this returns, until tw_packet_thread_go_on: neither `run` nor `stop` meanwhile. By the node's thread.
+ */
 void tw_packet_thread_rest(tw_packet_thread *thread);
 void tw_packet_thread_go_on(tw_packet_thread *thread);
 /** By any thread, between start and stop: another one has passed on datagrams to it. */

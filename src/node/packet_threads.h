@@ -11,9 +11,9 @@
  *                     │           │           │
  *                  queue 0     queue 1     queue 2       of one device: by flow, the kernel sees to that
  *
- * Each has a thread, a loop and a provider of its own. Sending SAs are common to all (tw_esp_out_share), a receiving one
- * is that plane's to which its SPI leads. The first plane looks after ways, and hears from here what the others notice;
- * they hear where packets go.
+ * Each has a thread, a loop and a provider of its own. Sending SAs are common to all (tw_esp_out_share), a receiving
+ * one is that plane's to which its SPI leads. The first plane looks after ways, and hears from here what the others
+ * notice; they hear where packets go.
  */
 enum { TW_PACKET_THREADS_MAX = 16 };
 
@@ -27,21 +27,20 @@ typedef struct tw_packet_threads_config {
 } tw_packet_threads_config;
 
 /** Nothing moves yet. TW_ERR_NO_MEMORY, TW_ERR_UNSUPPORTED (a provider). */
-TW_MUST_USE tw_err tw_packet_threads_new(const tw_packet_threads_config *config, tw_packet_threads **threads);
+TW_MUST_USE tw_err tw_packet_threads_new(const tw_packet_threads_config *config, tw_packet_threads **all);
 /** They begin to work. TW_ERR_STATE with a report: they do not all, and have to be stopped all the same. */
-TW_MUST_USE tw_err tw_packet_threads_start(tw_packet_threads *threads, tw_report *report);
+TW_MUST_USE tw_err tw_packet_threads_start(tw_packet_threads *all, tw_report *report);
 /** As tw_packet_thread_stop, of all. */
-bool tw_packet_threads_stop(tw_packet_threads *threads, void (*stopped)(void *ctx), void *ctx);
+bool tw_packet_threads_stop(tw_packet_threads *all, void (*stopped)(void *ctx), void *ctx);
 /** NULL is fine. Not between stop and `stopped`. */
-void tw_packet_threads_free(tw_packet_threads *threads);
+void tw_packet_threads_free(tw_packet_threads *all);
 
 /** tw_packet_thread_run on the first one, which looks after ways. */
-void tw_packet_threads_run(tw_packet_threads *threads, void (*act)(tw_plane *plane, uint64_t now_ms, void *arg),
-                           void *arg);
+void tw_packet_threads_run(tw_packet_threads *all, void (*act)(tw_plane *plane, uint64_t now_ms, void *arg), void *arg);
 /** On each of them, one after the other, the first one first. */
-void tw_packet_threads_run_all(tw_packet_threads *threads, void (*act)(tw_plane *plane, uint64_t now_ms, void *arg),
+void tw_packet_threads_run_all(tw_packet_threads *all, void (*act)(tw_plane *plane, uint64_t now_ms, void *arg),
                                void *arg);
 /** tw_sas_config.between: on the first one, while the others rest. */
-void tw_packet_threads_between(tw_packet_threads *threads, void (*act)(void *arg), void *arg);
+void tw_packet_threads_between(tw_packet_threads *all, void (*act)(void *arg), void *arg);
 
 #endif

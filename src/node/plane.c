@@ -27,8 +27,8 @@ static tw_err allocate(tw_plane *plane) {
   plane->large = tw_alloc_array(alloc, 1, TW_TUN_PACKET_MAX);
   plane->outgoing.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->outgoing.list);
   plane->incoming.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->incoming.list);
-  if (plane->peers == NULL || plane->mtus == NULL || plane->told == NULL || plane->slots == NULL || plane->large == NULL ||
-      plane->outgoing.list == NULL || plane->incoming.list == NULL)
+  if (plane->peers == NULL || plane->mtus == NULL || plane->told == NULL || plane->slots == NULL ||
+      plane->large == NULL || plane->outgoing.list == NULL || plane->incoming.list == NULL)
     return TW_ERR_NO_MEMORY;
   if (tw_sas_signs(plane->config.sas)) TW_TRY(tw_packet_room_open(plane->config.env, &plane->signed_room));
   TW_TRY(tw_udp_intake_open(&plane->intake, alloc, TW_PLANE_INTAKE, TW_UDP_SLOT_SIZE));

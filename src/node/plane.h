@@ -83,10 +83,10 @@ typedef enum tw_plane_event_kind {
   TW_PLANE_MOVED,   /* the way to a peer has changed */
   TW_PLANE_TOLD,    /* another node tells something in a probe */
   /* For the first plane, by another one. */
-  TW_PLANE_USED,    /* there are packets for a peer, or from it */
-  TW_PLANE_HEARD,   /* something of a peer's has come */
-  TW_PLANE_PROBED,  /* a probe or its answer has */
-  TW_PLANE_FAILED   /* an address cannot be reached */
+  TW_PLANE_USED,   /* there are packets for a peer, or from it */
+  TW_PLANE_HEARD,  /* something of a peer's has come */
+  TW_PLANE_PROBED, /* a probe or its answer has */
+  TW_PLANE_FAILED  /* an address cannot be reached */
 } tw_plane_event_kind;
 
 typedef struct tw_plane_event {

@@ -12,7 +12,8 @@ static void write_joined(tw_plane *plane) {
   for (size_t i = 0; i < plane->joined.count; i++) {
     tw_offload offload;
     size_t count = tw_coalesce_take(&plane->joined, i, &offload, plane->pieces);
-    if (tw_tun_write(plane->config.tun, plane->config.index, &offload, plane->pieces, count) != TW_OK) plane->drops.device++;
+    if (tw_tun_write(plane->config.tun, plane->config.index, &offload, plane->pieces, count) != TW_OK)
+      plane->drops.device++;
   }
   tw_coalesce_begin(&plane->joined, plane->joins);
 }
@@ -178,10 +179,10 @@ static bool take_datagram(tw_plane *plane, uint8_t *packet, size_t len, const tw
     sa->opened = tw_plane_say(plane, &event);
   }
   const tw_plane_arrival a = {.owner = sa->owner,
-                     .peer = peer_of(plane, sa),
-                     .from = from,
-                     .by_relay = tw_udp_address_equal(from, &plane->relay),
-                     .tos = tos};
+                              .peer = peer_of(plane, sa),
+                              .from = from,
+                              .by_relay = tw_udp_address_equal(from, &plane->relay),
+                              .tos = tos};
   if (a.peer < plane->config.peers) tw_plane_heard(plane, &a);
   take_opened(plane, &a, packet, &opened);
   return true;

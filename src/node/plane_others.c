@@ -19,8 +19,7 @@ void tw_plane_use_path(tw_plane *plane, uint32_t peer) {
 }
 
 static tw_plane_event event_of(tw_plane_event_kind kind, const tw_plane_arrival *a) {
-  return (tw_plane_event){
-      .kind = kind, .owner = a->owner, .peer = a->peer, .from = *a->from, .by_relay = a->by_relay};
+  return (tw_plane_event){.kind = kind, .owner = a->owner, .peer = a->peer, .from = *a->from, .by_relay = a->by_relay};
 }
 
 void tw_plane_heard(tw_plane *plane, const tw_plane_arrival *a) {

@@ -36,7 +36,7 @@ typedef struct tw_sas_config {
   uint64_t rekey_bytes;
   uint32_t owners;  /* peers have numbers below this */
   unsigned threads; /* that handle packets, TW_ESP_THREADS_MAX at most; 0 is 1 */
-  bool sign;       /* what goes under the network's keys is signed, and nothing else is taken (D23) */
+  bool sign;        /* what goes under the network's keys is signed, and nothing else is taken (D23) */
   /** Keys to send under are there for the first time, or again: what waits for them can go. `nudge` as in port.h. */
   void (*ready)(void *ctx, uint32_t owner, bool nudge);
   /** `act` is called while no packet is handled, by one who may use `packet_env`, and has been when this returns. NULL:

@@ -24,7 +24,9 @@ struct tw_strays {
 };
 
 static uint64_t load(const uint64_t *count) { return __atomic_load_n(count, __ATOMIC_ACQUIRE); }
-static void store(uint64_t *count, uint64_t value) { __atomic_store_n(count, value, __ATOMIC_RELEASE); }
+static void store(uint64_t *count, uint64_t value) { /* NOLINT(readability-non-const-parameter): it is written */
+  __atomic_store_n(count, value, __ATOMIC_RELEASE);
+}
 
 static ring *ring_of(const tw_strays *strays, unsigned by, unsigned to) {
   return &strays->rings[by * strays->threads + to];

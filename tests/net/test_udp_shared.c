@@ -157,9 +157,12 @@ static void there_is_a_least_and_a_most(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(each_gets_what_is_its_by_the_first_word), cmocka_unit_test(what_is_shorter_is_the_first_ones),
-      cmocka_unit_test(both_families_are_shared_out),            cmocka_unit_test(a_port_that_is_taken_is_told),
-      cmocka_unit_test(a_system_that_cannot_has_one_for_all),    cmocka_unit_test(there_is_a_least_and_a_most),
+      cmocka_unit_test(each_gets_what_is_its_by_the_first_word),
+      cmocka_unit_test(what_is_shorter_is_the_first_ones),
+      cmocka_unit_test(both_families_are_shared_out),
+      cmocka_unit_test(a_port_that_is_taken_is_told),
+      cmocka_unit_test(a_system_that_cannot_has_one_for_all),
+      cmocka_unit_test(there_is_a_least_and_a_most),
   };
   (void)tw_test_netns_enter(); /* the loopback device of others does as well */
   return cmocka_run_group_tests_name("udp shared", tests, NULL, NULL);

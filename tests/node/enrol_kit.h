@@ -313,7 +313,7 @@ static inline void enrol_invited(enrol_guest *g, const char *name, const char *a
   assert_int_equal(tw_invitation_parse(&world.test.env, tw_buf_bytes(&token), &g->invitation, &report), TW_OK);
   assert_int_equal(tw_invitation_keys_of(&world.test.env, &g->invitation, &g->keys), TW_OK);
   assert_memory_equal(g->keys.id, id, sizeof id);
-  g->joiner = (tw_joiner){&world.test.env, &g->invitation, &g->keys, world.nodes[who].member.client.signer,
+  g->joiner = (tw_joiner){&world.test.env,     &g->invitation,     &g->keys, world.nodes[who].member.client.signer,
                           world.nodes[who].id, {.public_key = {0}}};
   assert_int_equal(tw_joiner_begin(&g->joiner), TW_OK);
   g->box.peer = (tw_delivery_peer){

@@ -199,10 +199,9 @@ static void what_is_forged_bent_or_for_another_invitation_is_ignored(void **stat
   enrol_calm();
   assert_false(enrol_reply(&g));
   /* The proof is for the other one, as somebody would have it who has both tokens and dora's request. */
-  assert_int_equal(
-      tw_enrolment_request_make(&world.test.env, other.joiner.signer, TW_ENROLMENT_JOIN,
-                                tw_buf_bytes(&other.joiner.answer_key.public_key), other.keys.id, &plain),
-      TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&world.test.env, other.joiner.signer, TW_ENROLMENT_JOIN,
+                                             tw_buf_bytes(&other.joiner.answer_key.public_key), other.keys.id, &plain),
+                   TW_OK);
   assert_int_equal(
       tw_enrolment_seal(&world.test.env, g.invitation.suite, g.keys.request, g.keys.id, tw_buf_bytes(&plain), &sealed),
       TW_OK);

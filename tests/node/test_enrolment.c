@@ -117,7 +117,8 @@ static void make_reply(tw_signer *by, const uint8_t id[TW_INVITATION_ID], tw_buf
 static void what_is_cut_or_bent_is_refused(void **state) {
   (void)state;
   tw_buf message = TW_BUF_INIT(test.env.alloc);
-  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message), TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message),
+                   TW_OK);
   expect_whole_only(&message, read_request, true);
   tw_buf_clear(&message);
   make_reply(admin, keys.id, &message);
@@ -149,7 +150,8 @@ static void a_proof_is_of_one_key_for_one_invitation_and_one_act(void **state) {
   uint8_t id[TW_INVITATION_ID];
   tw_enrolment_request request;
   tw_fingerprint key;
-  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message), TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&test.env, joiner, TW_ENROLMENT_JOIN, answer_public, keys.id, &message),
+                   TW_OK);
   assert_int_equal(tw_enrolment_request_read(&test.env, suite, keys.id, tw_buf_bytes(&message), &request, &key), TW_OK);
   assert_memory_equal(&key, &joiner_id, sizeof key);
   assert_int_equal(request.act, TW_ENROLMENT_JOIN);
@@ -158,7 +160,8 @@ static void a_proof_is_of_one_key_for_one_invitation_and_one_act(void **state) {
   assert_int_equal(tw_enrolment_request_read(&test.env, suite, id, tw_buf_bytes(&message), &request, &key),
                    TW_ERR_SIGNATURE);
   /* Another's key with our proof: whoever sees a public key cannot have it enrolled. */
-  assert_int_equal(tw_enrolment_request_make(&test.env, admin, TW_ENROLMENT_JOIN, answer_public, keys.id, &other), TW_OK);
+  assert_int_equal(tw_enrolment_request_make(&test.env, admin, TW_ENROLMENT_JOIN, answer_public, keys.id, &other),
+                   TW_OK);
   const size_t key_at = 2;
   memcpy(message.ptr + key_at, other.ptr + key_at, suite->signature->public_size);
   assert_int_equal(read_request(tw_buf_bytes(&message)), TW_ERR_SIGNATURE);
