@@ -197,7 +197,7 @@ static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_
     plane->drops.unknown++;
 }
 
-enum { RECEIVES = 8, STRAYS = 256 }; /* in one go, so that others have their turn */
+enum { RECEIVES = 8 }; /* in one go, so that others have their turn */
 
 static void take_intake(tw_plane *plane) {
   tw_coalesce_begin(&plane->joined, plane->joins);
@@ -228,18 +228,21 @@ tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
 void tw_plane_from_strays(tw_plane *plane, uint64_t now_ms) {
   tw_strays *strays = plane->config.strays;
   const unsigned index = plane->config.index;
-  tw_stray *stray = tw_strays_next(strays, index);
-  if (stray == NULL) return;
+  size_t waiting = tw_strays_waiting(strays, index);
+  if (waiting == 0) return;
   plane->now_ms = now_ms;
   plane->checks = TW_PLANE_CHECKS;
-  tw_coalesce_begin(&plane->joined, plane->joins);
-  for (int i = 0; stray != NULL && i < STRAYS; i++) {
-    take_or_keep(plane, stray->datagram, stray->len, &stray->from, stray->tos);
-    write_joined(plane); /* its pieces are in the stray */
-    tw_strays_done(strays, index);
-    stray = tw_strays_next(strays, index);
+  for (unsigned round = 0; waiting > 0 && round < plane->config.count; round++) {
+    tw_coalesce_begin(&plane->joined, plane->joins);
+    for (size_t i = 0; i < waiting; i++) {
+      tw_stray *stray = tw_strays_at(strays, index, i);
+      take_or_keep(plane, stray->datagram, stray->len, &stray->from, stray->tos);
+    }
+    write_joined(plane); /* its pieces are in the strays */
+    tw_strays_done(strays, index, waiting);
+    waiting = tw_strays_waiting(strays, index);
   }
-  if (stray != NULL) plane->roused |= UINT32_C(1) << index;
+  if (waiting > 0) plane->roused |= UINT32_C(1) << index;
   tw_plane_leave(plane);
 }
 

@@ -82,16 +82,22 @@ bool tw_strays_put(tw_strays *strays, unsigned by, unsigned to, tw_bytes datagra
   return true;
 }
 
-tw_stray *tw_strays_next(tw_strays *strays, unsigned to) {
+size_t tw_strays_waiting(tw_strays *strays, unsigned to) {
   for (unsigned i = 0; i < strays->threads; i++) {
-    ring *r = ring_of(strays, strays->turn[to], to);
-    if (load(&r->put) != r->taken) return &r->strays[r->taken % TW_STRAYS_RING];
     strays->turn[to] = (strays->turn[to] + 1) % strays->threads;
+    const ring *r = ring_of(strays, strays->turn[to], to);
+    const uint64_t waiting = load(&r->put) - r->taken;
+    if (waiting > 0) return (size_t)waiting;
   }
-  return NULL;
+  return 0;
 }
 
-void tw_strays_done(tw_strays *strays, unsigned to) {
+tw_stray *tw_strays_at(tw_strays *strays, unsigned to, size_t n) {
   ring *r = ring_of(strays, strays->turn[to], to);
-  store(&r->taken, r->taken + 1);
+  return &r->strays[(r->taken + n) % TW_STRAYS_RING];
+}
+
+void tw_strays_done(tw_strays *strays, unsigned to, size_t count) {
+  ring *r = ring_of(strays, strays->turn[to], to);
+  store(&r->taken, r->taken + count);
 }

@@ -29,9 +29,11 @@ void tw_strays_free(tw_strays *strays);
 /** By the thread `by`: copied, for `to`. False: there is no room, or it is too large. */
 bool tw_strays_put(tw_strays *strays, unsigned by, unsigned to, tw_bytes datagram, const tw_udp_address *from,
                    uint8_t tos);
-/** By the thread `to`: the oldest from one of the others, and the same until tw_strays_done; NULL: there is none. */
-tw_stray *tw_strays_next(tw_strays *strays, unsigned to);
-/** What tw_strays_next gave last is not used any more. */
-void tw_strays_done(tw_strays *strays, unsigned to);
+/** By the thread `to`: how many there are from one of the others, of whom each has its turn; 0: there are none. */
+size_t tw_strays_waiting(tw_strays *strays, unsigned to);
+/** The n-th of these, the oldest first; n is below what tw_strays_waiting gave last. */
+tw_stray *tw_strays_at(tw_strays *strays, unsigned to, size_t n);
+/** The first `count` of these are not used any more. */
+void tw_strays_done(tw_strays *strays, unsigned to, size_t count);
 
 #endif
