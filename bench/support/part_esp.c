@@ -1,5 +1,6 @@
 /* ESP packets against EVP alone. SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "bench.h"
@@ -95,6 +96,71 @@ static void measure(const tw_env *env, const tw_suite *suite) {
   tw_esp_in_clear(&work.receiver);
 }
 
+/* ---- several threads ---- */
+
+enum { SEALERS = 2, TURNS = 9, AT_ONCE = 64 };
+static const double turn_seconds = 0.1;
+
+/* One thread's work; its packets per second. */
+typedef struct sealer {
+  tw_esp_out *sa;
+  unsigned index; /* among those of this SA */
+  double rate;
+  uint8_t packet[DATAGRAM + TW_ESP_OVERHEAD_MAX];
+} sealer;
+
+static void *seal_on(void *arg) {
+  sealer *s = arg;
+  uint64_t count = 0;
+  const double begin = bench_wall_seconds();
+  double now = begin;
+  for (; now < begin + turn_seconds; now = bench_wall_seconds(), count += AT_ONCE) {
+    for (int i = 0; i < AT_ONCE; i++) {
+      uint64_t number;
+      BENCH_OK(tw_esp_take(s->sa, DATAGRAM, 0, &number));
+      BENCH_OK(tw_esp_seal_numbered(s->sa, s->index, number, TW_ESP_NEXT_IPV4, s->packet, DATAGRAM, 0));
+    }
+  }
+  s->rate = (double)count / (now - begin);
+  return NULL;
+}
+
+static double rate_of(sealer *sealers, unsigned count) {
+  pthread_t threads[SEALERS];
+  double rate = 0;
+  for (unsigned i = 0; i < count; i++) BENCH_TRUE(pthread_create(&threads[i], NULL, seal_on, &sealers[i]) == 0);
+  for (unsigned i = 0; i < count; i++) BENCH_TRUE(pthread_join(threads[i], NULL) == 0);
+  for (unsigned i = 0; i < count; i++) rate += sealers[i].rate;
+  return rate;
+}
+
+/* By wall clock, and on a machine with other work as that lets them. */
+static void measure_threads(const tw_env *env, const tw_suite *suite) {
+  static sealer apart[SEALERS], together[SEALERS];
+  const tw_esp_keys keys = {.suite = suite, .spi = 0x12345678, .key = {1, 2, 3}, .salt = {4, 5, 6, 7}};
+  tw_esp_out sas[SEALERS + 1] = {{0}};
+  double one[TURNS], own[TURNS], common[TURNS];
+  for (unsigned i = 0; i <= SEALERS; i++) {
+    BENCH_OK(tw_esp_out_init(env, &keys, TW_ESP_MARK_FRESH, &sas[i]));
+    BENCH_OK(tw_esp_out_share(env, &keys, i == SEALERS ? SEALERS : 1, &sas[i]));
+    BENCH_OK(tw_esp_out_extend(&sas[i], tw_esp_out_reserve(&sas[i], UINT64_MAX)));
+    if (i == SEALERS) continue;
+    apart[i].sa = &sas[i];
+    together[i].sa = &sas[SEALERS];
+    together[i].index = i;
+  }
+  for (unsigned i = 0; i < TURNS; i++) {
+    const double alone = rate_of(apart, 1);
+    own[i] = rate_of(apart, SEALERS);
+    common[i] = rate_of(together, SEALERS) / own[i];
+    one[i] = own[i] / alone;
+  }
+  bench_row("seal, two threads with an SA each / one thread, AES-256-GCM", bench_median(one, TURNS), "x", BENCH_INFO,
+            0);
+  bench_row("seal, two threads under one SA / with an SA each", bench_median(common, TURNS), "x", BENCH_INFO, 0);
+  for (unsigned i = 0; i <= SEALERS; i++) tw_esp_out_clear(&sas[i]);
+}
+
 void bench_part_esp(void) {
   tw_env env = {0};
   bench_title("ESP packets of 1,400 bytes, in place: speed against EVP alone of the same bytes");
@@ -102,5 +168,6 @@ void bench_part_esp(void) {
   measure(&env, tw_suite_default());
   measure(&env, tw_suite_at(0));
   measure(&env, tw_suite_at(2));
+  measure_threads(&env, tw_suite_default());
   tw_provider_free(env.provider);
 }
