@@ -7,67 +7,31 @@
 #   berta 203.0.113.2  ─┤
 #   carla 203.0.113.3  ─┘
 #
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash disable=SC2154
-. "$(dirname "$0")/support/netns.bash"
-command -v busybox >/dev/null || netns_skip "there is no busybox here"
-export TREEWIRE_RUN=$work/run
-udp=$TREEWIRE_BUILD/tests/e2e_udp
-mkdir -p run state
-suite=MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
-declare -A number=([anna]=1 [berta]=2 [carla]=3)
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2119
+. "$(dirname "$0")/support/network.bash"
+
 hosts relay anna berta carla
 switch hub relay:eth0 anna:eth0 berta:eth0 carla:eth0
-address relay:eth0 203.0.113.10/24
-for name in anna berta carla; do address "$name:eth0" "203.0.113.${number[$name]}/24"; done
-for name in relay anna berta; do
-  "$TREEWIRE" genkey --suite "$suite" >"$name.key"
-  "$TREEWIRE" pubkey <"$name.key" >"$name.pub"
-done
-for name in anna berta; do echo "$(cat "$name.pub") $name"; done >relay.peers
-
-for name in anna berta; do
-  {
-    printf '[Interface]\nAddress = 10.7.0.%s/24\nIdentity = %s.key\nState = %s/state/%s\n' "${number[$name]}" "$name" "$work" "$name"
-    printf '[Relay]\nEndpoint = 203.0.113.10\nPublicKey = %s\n' "$(cat relay.pub)"
-    printf '[Network]\nGroup = office\nSuite = %s\nAdmins = %s\n' "$suite" "$(cat anna.pub)"
-    printf '[Multicast]\nGroups = 239.1.2.3, broadcast\n'
-    for peer in anna berta; do
-      printf '[Peer]\nName = %s\nPublicKey = %s\nAllowedIPs = 10.7.0.%s/32\n' "$peer" "$(cat "$peer.pub")" "${number[$peer]}"
-    done
-  } >"$name.conf"
-done
-
-run() { # STATUS HOST VERB…: what it says is in out and run.err
-  local wanted=$1 host=$2 got=0
-  shift 2
-  on "$host" timeout 60 "$TREEWIRE" "$@" >out 2>run.err </dev/null || got=$?
-  [ "$got" = "$wanted" ] || { cat out run.err; die "treewire $*: exit $got, not $wanted"; }
-}
-up() { start_on "$1" "$1" "$TREEWIRE" up --foreground --verbose "./$1.conf"; } # NAME
-stands() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null && grep -qE -- "$2" "$1.status"; } # NAME PATTERN
-reaches() { on "$1" busybox ping -c 1 -W 1 "10.7.0.${number[$2]}" >/dev/null; }
-members() { # HOW_MANY NAME…
-  local wanted=$1 name
-  shift
-  for name; do until_true 40 stands "$name" "network .*: member, .*, $wanted members" || { cat "$name.status" "$name.err"; die "$name is not in a network of $wanted"; }; done
-}
-start_relay() { start_on relay relay "$TREEWIRE" relay --key relay.key --peers relay.peers --state state/relay --events relay.ev "$@"; wait_event relay.ev listening; }
+addresses
+nodes=(anna berta) # carla comes later
+make_keys
+for name in "${nodes[@]}"; do configure "$name" "Admins = $(cat anna.pub)" "[Multicast]" "Groups = 239.1.2.3, broadcast"; done
 invite() { run 0 anna invite ./anna.conf "$@"; cat out; } # PEER ADDRESS…
 join() { run "$1" carla join "$2" --config "./$3.conf" --wait "${4:-30}"; } # STATUS TOKEN NAME [SECONDS]
 
 # The relay's operator has to allow it, and only Admins may.
-start_relay
+relay_up
 up anna
 up berta
-members 2 anna berta
+members anna berta 2
 run 2 anna invite ./anna.conf carla 10.7.0.3/24
 says run.err "its operator has to allow it"
 run 2 berta invite ./berta.conf carla 10.7.0.3/24
 says run.err "none of the network's Admins"
 finish relay
-: >relay.ev
-start_relay --invites 8
-members 2 anna berta
+relay_options=(--invites 8)
+relay_up
+members anna berta 2
 until_true 20 stands anna "relay .*, up" || die "anna does not find the relay again"
 
 # What cannot be had.
@@ -98,7 +62,7 @@ join 3 "$token" carla 2
 says run.err "no answer from the node that has invited"
 [ "$(stat -c %a carla.key)" = 600 ] || die "carla's key can be read by others"
 cp carla.key kept.key
-start_on anna anna "$TREEWIRE" up --foreground --verbose ./anna.conf
+up anna
 # What is answered to the first try nobody reads any more; the second one gets the settings of its own time.
 until_true 20 grep -q "carla is enrolled" anna.err || die "anna has not read the first request"
 sed -i 's/^Groups = 239.1.2.3, broadcast/Groups = 239.1.2.3, 239.4.5.6, broadcast/' anna.conf
@@ -121,7 +85,8 @@ says run.err "the relay refuses"
 
 # Everybody learns of it, by anna's signature; all talk to all, and multicast comes to all.
 up carla
-members 3 anna berta carla
+nodes+=(carla)
+members anna berta carla 3
 until_true 20 stands berta "by enrolment" || { cat berta.status berta.err; die "berta has not learned of carla"; }
 until_true 20 reaches carla anna || die "carla does not reach anna"
 until_true 20 reaches carla berta || die "carla does not reach berta"
@@ -137,13 +102,13 @@ for name in berta carla; do until_true 20 says_it "$name" || die "$name hears no
 
 # A removal takes it off the list, at the relay and over restarts.
 run 0 anna remove ./anna.conf carla
-members 2 anna berta
+members anna berta 2
 until_true 20 grep -q '"closed".*"clients":2' relay.ev || { tail -3 relay.ev; die "the relay keeps carla"; }
 if reaches carla anna; then die "carla still reaches anna"; fi
 if reaches carla berta; then die "carla still reaches berta"; fi
 run 0 anna down ./anna.conf
-start_on anna anna "$TREEWIRE" up --foreground --verbose ./anna.conf
-members 2 anna berta
+up anna
+members anna berta 2
 if stands berta "peer carla"; then die "berta still has carla"; fi
 if stands anna "peer carla"; then die "anna still has carla"; fi
 echo "all of it holds"

@@ -13,16 +13,15 @@
 # Gates themselves are 203.0.113.21 to .26. Inside: 10.7.0.1 to .8 in this order, and fd07::7 and fd07::8. `open` and `six`
 # reach the relay by IPv6, the others by IPv4.
 #
-# shellcheck source-path=SCRIPTDIR source=support/netns.bash disable=SC2154
-. "$(dirname "$0")/support/netns.bash"
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2154,SC2034
+. "$(dirname "$0")/support/network.bash"
 ! sanitized || netns_skip "its times are too short for a program under sanitizers"
-for tool in busybox curl; do command -v "$tool" >/dev/null || netns_skip "there is no $tool here"; done
+command -v curl >/dev/null || netns_skip "there is no curl here"
 [ -e /proc/net/if_inet6 ] || netns_skip "there is no IPv6 here"
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-export LC_ALL=C TREEWIRE_RUN=$work/run
-suite=MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
+export LC_ALL=C
 nodes=(full some port same each both open six)
-declare -A number=([full]=1 [some]=2 [port]=3 [same]=4 [each]=5 [both]=6 [open]=7 [six]=8)
+number=([full]=1 [some]=2 [port]=3 [same]=4 [each]=5 [both]=6 [open]=7 [six]=8)
 declare -A kind=([full]=full-cone [some]=restricted-cone [port]=port-restricted-cone [same]=port-restricted-cone
   [each]=symmetric [both]=symmetric)
 
@@ -49,15 +48,9 @@ build() {
 
 inside_of() { case $1 in open | six) echo "10.7.0.${number[$1]}/32, fd07::${number[$1]}/128" ;; *) echo "10.7.0.${number[$1]}/32" ;; esac; }
 
-configure() {
+configure_all() {
   local name other relay
-  umask 077
-  mkdir -p state run
-  for name in relay "${nodes[@]}"; do
-    "$TREEWIRE" genkey --suite "$suite" >"$name.key"
-    "$TREEWIRE" pubkey <"$name.key" >"$name.pub"
-  done
-  for name in "${nodes[@]}"; do echo "$(cat "$name.pub") $name"; done >relay.peers
+  make_keys
   for name in "${nodes[@]}"; do
     relay=203.0.113.10
     case $name in open | six) relay='[2001:db8::10]' ;; esac
@@ -79,13 +72,11 @@ start_relay() {
   start_on relayd relay "$TREEWIRE" relay --key relay.key --peers relay.peers --state state/relay --events relay.ev
   wait_event relay.ev listening
 }
-up() { start_on "$1" "$1" "$TREEWIRE" up --foreground --verbose "./$1.conf"; } # NAME
 
 # ---- questions -----------------------------------------------------------------------------------------------------
 
 status_text() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null; }                       # NAME
 of_peer() { sed -n "/^peer $2\$/,/^\$/s/^  $3  *//p" "$1.status"; }                                        # NAME PEER FIELD
-stands() { status_text "$1" && grep -qE -- "$2" "$1.status"; }                                           # NAME PATTERN
 goes() { status_text "$1" && of_peer "$1" "$2" way | grep -q -- "$3"; }                                  # NAME PEER WORD
 goes_straight() { goes "$1" "$2" straight && goes "$2" "$1" straight; }                                  # NAME PEER
 goes_by_relay() { goes "$1" "$2" 'by relay' && goes "$2" "$1" 'by relay'; }                              # NAME PEER
@@ -257,7 +248,7 @@ relay_that_goes_away() {
 }
 epoch_beyond() { status_text "$1" && [ "$(sed -nE 's/.*network .*epoch ([0-9]+),.*/\1/p' "$1.status")" -gt "$2" ]; }
 
-make_run() { build; configure; start_relay; echo "$SECONDS s: built"; }
+make_run() { build; configure_all; start_relay; echo "$SECONDS s: built"; }
 
 make_run
 nats_of_each_kind

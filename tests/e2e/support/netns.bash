@@ -34,6 +34,7 @@ netns_skip() {
   exit 77
 }
 
+[ -z "${netns_is_here:-}" ] || return 0 # sourced a second time
 if [ -z "${NETNS_INSIDE:-}" ]; then
   for netns_tool in ip unshare nsenter setpriv; do
     command -v "$netns_tool" >/dev/null || netns_skip "there is no $netns_tool here"
@@ -50,6 +51,7 @@ if [ -z "${NETNS_INSIDE:-}" ]; then
 fi
 # Not for the script's own children: they may be tests, too.
 unset NETNS_INSIDE
+netns_is_here=1
 
 # Another /run, in which the namespaces are, and whatever programs put there for each other.
 netns_prepare() {

@@ -61,9 +61,10 @@ addresses() {
   for name in relay "${nodes[@]}"; do address "$name:eth0" "203.0.113.${number[$name]}/24"; done
 }
 
-relay_up() { # the options of a program that runs it: none
+relay_options=() # more of them
+relay_up() { # a program that runs it, with its options: none
   : >relay.ev
-  start_on relay relay "$@" "$TREEWIRE" relay --key relay.key --peers relay.peers --state state/relay --events relay.ev --verbose
+  start_on relay relay "$@" "$TREEWIRE" relay --key relay.key --peers relay.peers --state state/relay --events relay.ev --verbose "${relay_options[@]}"
   wait_event relay.ev listening
 }
 up() { start_on "$1" "$1" "$TREEWIRE" up --foreground --verbose "./$1.conf"; } # NAME
