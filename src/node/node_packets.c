@@ -130,19 +130,9 @@ void tw_node_between(void *ctx, void (*act)(void *arg), void *arg) {
     tw_packet_threads_between(node->packets, act, arg);
 }
 
-typedef struct readiness {
-  uint32_t owner;
-  bool nudge;
-} readiness;
-
-static void send_on(tw_plane *plane, uint64_t now_ms, void *arg) {
-  const readiness *r = arg;
-  tw_plane_ready(plane, r->owner, r->nudge, now_ms);
-}
-
 void tw_node_keys_ready(void *ctx, uint32_t owner, bool nudge) {
   const tw_node *node = ctx;
-  if (node->packets != NULL) tw_packet_threads_run_all(node->packets, send_on, &(readiness){owner, nudge});
+  if (node->packets != NULL) tw_packet_threads_ready(node->packets, owner, nudge);
 }
 
 static void add_drops(tw_plane_drops *to, const tw_plane_drops *more) {

@@ -34,6 +34,20 @@ void tw_packet_threads_run_all(tw_packet_threads *all, void (*act)(tw_plane *pla
   for (unsigned i = 0; i < all->config.count; i++) tw_packet_thread_run(all->places[i].thread, act, arg);
 }
 
+typedef struct readiness {
+  uint32_t owner;
+  bool nudge;
+} readiness;
+
+static void send_on(tw_plane *plane, uint64_t now_ms, void *arg) {
+  const readiness *r = arg;
+  tw_plane_ready(plane, r->owner, r->nudge, now_ms);
+}
+
+void tw_packet_threads_ready(tw_packet_threads *all, uint32_t owner, bool nudge) {
+  tw_packet_threads_run_all(all, send_on, &(readiness){owner, nudge});
+}
+
 void tw_packet_threads_between(tw_packet_threads *all, void (*act)(void *arg), void *arg) {
   for (unsigned i = 1; i < all->config.count; i++) tw_packet_thread_rest(all->places[i].thread);
   tw_packet_thread_between(all->places[0].thread, act, arg);

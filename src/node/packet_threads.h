@@ -40,6 +40,8 @@ void tw_packet_threads_run(tw_packet_threads *all, void (*act)(tw_plane *plane, 
 /** On each of them, one after the other, the first one first. */
 void tw_packet_threads_run_all(tw_packet_threads *all, void (*act)(tw_plane *plane, uint64_t now_ms, void *arg),
                                void *arg);
+/** tw_plane_ready on each of them: for tw_sas_config.ready. */
+void tw_packet_threads_ready(tw_packet_threads *all, uint32_t owner, bool nudge);
 /** tw_sas_config.between: on the first one, while the others rest. */
 void tw_packet_threads_between(tw_packet_threads *all, void (*act)(void *arg), void *arg);
 
