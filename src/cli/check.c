@@ -169,8 +169,10 @@ static tw_err summarise(check *c) {
   tw_fingerprint_format(&c->identity.fingerprint, fingerprint);
   TW_TRY(tw_text_append(&c->summary, "%s (%s)\n  address    ", c->config.name, c->config.source));
   TW_TRY(say_prefixes(c, &interface->addresses, ""));
-  TW_TRY(tw_text_append(&c->summary, "; MTU %u; UDP port %u\n", (unsigned)interface->mtu,
-                        (unsigned)interface->listen_port));
+  char threads[8] = "auto";
+  if (interface->packet_threads > 0) (void)snprintf(threads, sizeof threads, "%u", (unsigned)interface->packet_threads);
+  TW_TRY(tw_text_append(&c->summary, "; MTU %u; UDP port %u; packet threads %s\n", (unsigned)interface->mtu,
+                        (unsigned)interface->listen_port, threads));
   TW_TRY(
       tw_text_append(&c->summary, "  identity   %s\n  suite      %s\n", fingerprint, tw_suite_name(c->identity.suite)));
   TW_TRY(tw_text_append(&c->summary, "  state      %.900s\n", interface->state));
