@@ -29,6 +29,10 @@ void *tw_alloc_array(const tw_alloc *alloc, size_t count, size_t size) {
   return tw_alloc_zero(alloc, count * size);
 }
 
+void *tw_alloc_room(const tw_alloc *alloc, size_t count, size_t size) {
+  return tw_alloc_resize_array(alloc, NULL, count, size);
+}
+
 void *tw_alloc_resize_array(const tw_alloc *alloc, void *ptr, size_t count, size_t size) {
   if (size != 0 && count > SIZE_MAX / size) return NULL;
   const size_t total = count * size;

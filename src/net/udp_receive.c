@@ -31,7 +31,7 @@ tw_err tw_udp_intake_open(tw_udp_intake *intake, const tw_alloc *alloc, size_t s
   memory->messages = tw_alloc_array(alloc, slots, sizeof *memory->messages);
   memory->parts = tw_alloc_array(alloc, slots, sizeof *memory->parts);
   memory->controls = tw_alloc_array(alloc, slots, sizeof *memory->controls);
-  memory->bytes = tw_alloc_array(alloc, slots, slot_size);
+  memory->bytes = tw_alloc_room(alloc, slots, slot_size);
   if (intake->slots == NULL || memory->messages == NULL || memory->parts == NULL || memory->controls == NULL ||
       memory->bytes == NULL) {
     tw_udp_intake_close(intake);

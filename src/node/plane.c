@@ -17,19 +17,27 @@ static unsigned joins_of(const tw_tun *tun) {
   return joins;
 }
 
+static tw_err open_room(const tw_alloc *alloc, tw_plane_room *room) {
+  room->list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *room->list);
+  room->bytes = tw_alloc_room(alloc, TW_PLANE_WAITING, TW_PLANE_WAIT_SIZE);
+  if (room->list == NULL || room->bytes == NULL) return TW_ERR_NO_MEMORY;
+  for (size_t i = 0; i < TW_PLANE_WAITING; i++) room->list[i].data = room->bytes + i * TW_PLANE_WAIT_SIZE;
+  return TW_OK;
+}
+
 static tw_err allocate(tw_plane *plane) {
   const tw_alloc *alloc = tw_env_alloc(plane->config.env);
   const size_t owners = (size_t)plane->config.peers + 1;
   plane->peers = tw_alloc_array(alloc, owners, sizeof *plane->peers);
   plane->mtus = tw_alloc_array(alloc, owners, sizeof *plane->mtus);
   plane->told = tw_alloc_array(alloc, owners, sizeof *plane->told);
-  plane->slots = tw_alloc_array(alloc, TW_PLANE_SLOTS, plane->slot_size);
-  plane->large = tw_alloc_array(alloc, 1, TW_TUN_PACKET_MAX);
-  plane->outgoing.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->outgoing.list);
-  plane->incoming.list = tw_alloc_array(alloc, TW_PLANE_WAITING, sizeof *plane->incoming.list);
+  plane->slots = tw_alloc_room(alloc, TW_PLANE_SLOTS, plane->slot_size);
+  plane->large = tw_alloc_room(alloc, 1, TW_TUN_PACKET_MAX);
   if (plane->peers == NULL || plane->mtus == NULL || plane->told == NULL || plane->slots == NULL ||
-      plane->large == NULL || plane->outgoing.list == NULL || plane->incoming.list == NULL)
+      plane->large == NULL)
     return TW_ERR_NO_MEMORY;
+  TW_TRY(open_room(alloc, &plane->outgoing));
+  TW_TRY(open_room(alloc, &plane->incoming));
   if (tw_sas_signs(plane->config.sas)) TW_TRY(tw_packet_room_open(plane->config.env, &plane->signed_room));
   TW_TRY(tw_udp_intake_open(&plane->intake, alloc, TW_PLANE_INTAKE, TW_UDP_SLOT_SIZE));
   return tw_udp_batch_open(&plane->batch, alloc, TW_PLANE_SLOTS);
@@ -54,7 +62,8 @@ tw_err tw_plane_new(const tw_plane_config *config, tw_plane **out) {
 }
 
 static void free_room(const tw_alloc *alloc, tw_plane_room *room) {
-  if (room->list != NULL) tw_wipe(room->list, TW_PLANE_WAITING * sizeof *room->list);
+  if (room->bytes != NULL) tw_wipe(room->bytes, (size_t)TW_PLANE_WAITING * TW_PLANE_WAIT_SIZE);
+  tw_alloc_free(alloc, room->bytes);
   tw_alloc_free(alloc, room->list);
 }
 

@@ -26,11 +26,12 @@ typedef struct tw_plane_waiter {
   tw_plane_label label;
   size_t len; /* 0: free */
   uint64_t since_ms;
-  uint8_t data[TW_PLANE_WAIT_SIZE];
+  uint8_t *data; /* TW_PLANE_WAIT_SIZE of the room's bytes */
 } tw_plane_waiter;
 
 typedef struct tw_plane_room {
   tw_plane_waiter *list; /* TW_PLANE_WAITING */
+  uint8_t *bytes;        /* their data */
   size_t next;           /* to be overwritten where all are in use */
   size_t count;
 } tw_plane_room;

@@ -50,7 +50,7 @@ tw_err tw_strays_new(const tw_alloc *alloc, unsigned threads, size_t size, tw_st
   *strays = (tw_strays){.alloc = alloc, .threads = threads, .size = size};
   strays->turn = tw_alloc_array(alloc, threads, sizeof *strays->turn);
   strays->memory = tw_alloc_zero(alloc, (size_t)threads * threads * sizeof(ring) + 63);
-  strays->datagrams = tw_alloc_array(alloc, all_datagrams(strays), size);
+  strays->datagrams = tw_alloc_room(alloc, all_datagrams(strays), size);
   if (strays->turn == NULL || strays->memory == NULL || strays->datagrams == NULL) {
     tw_strays_free(strays);
     return TW_ERR_NO_MEMORY;
