@@ -23,6 +23,7 @@ enum {
 };
 enum { TW_ESP_SPI_MIN = 256 };    /* 0 is never on the wire, 1 … 255 are reserved, section 2.1 */
 enum { TW_ESP_THREADS_MAX = 16 }; /* that seal under one SA */
+enum { TW_ESP_PLACES = 16 };      /* so many values have the last bits of SPIs, see tw_esp_keys_derive */
 
 /* Next Header: the IP protocol number of the payload. Others are the caller's to know. */
 enum tw_esp_next_header {

@@ -108,8 +108,9 @@ tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report) 
 
 /* Where there are not four bytes, the load ends the program, with 0. */
 static bool steer(const tw_udp *first, unsigned count) {
-  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
-                               BPF_STMT(BPF_RET | BPF_A, 0)};
+  struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 3),
+                               BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TW_UDP_SHARE_MAX - 1),
+                               BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count), BPF_STMT(BPF_RET | BPF_A, 0)};
   const struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
   return first->calls->set_option(first->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program) == 0;
 }

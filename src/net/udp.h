@@ -91,8 +91,8 @@ typedef struct tw_udp {
 TW_MUST_USE tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_report *report);
 /**
  * `count` (1 … TW_UDP_SHARE_MAX, else TW_ERR_ARGUMENT) sockets at one address, for a thread each: the kernel gives a
- * datagram to the one whose place is the rest of its first 32 bits, in network order, divided by `count`; a shorter one
- * to the first. Datagrams that are coalesced (UDP_GRO) come to where the first of them belongs. `*opened` 1: this
+ * datagram to the one whose place is the rest of its fourth byte's last four bits, divided by `count` (as ESP's SPIs
+ * want it, esp/keys.h); one of less than four bytes to the first. Datagrams that are coalesced (UDP_GRO) come to where the first of them belongs. `*opened` 1: this
  * system cannot do that, and there is one socket for all; why is in the report. Errors as tw_udp_open, none is open
  * then. All are closed together.
  */

@@ -5,7 +5,7 @@
 #include "node/packet_thread.h"
 
 /*
- *                  socket 0    socket 1    socket 2      at one address: by SPI % 3 (tw_udp_open_shared)
+ *                  socket 0    socket 1    socket 2      at one address: by SPI % 16 % 3 (tw_udp_open_shared)
  *                     │           │           │
  *                  plane 0 ◄──►plane 1 ◄──►plane 2       strays.h
  *                     │           │           │

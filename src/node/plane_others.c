@@ -1,7 +1,6 @@
 /* Several planes of one node: what one of them tells the first, and passes on. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "codec/reader.h"
 #include "node/plane_internal.h"
 
 /* Each peer is told of so often at most; ways have more patience than that. */
@@ -91,8 +90,7 @@ void tw_plane_join(tw_plane *plane, bool joined) { plane->joined_others = joined
 
 /* As the sockets have it (tw_udp_open_shared). */
 static unsigned index_of(const tw_plane *plane, const uint8_t *packet, size_t len) {
-  tw_reader r = tw_reader_of(TW_BYTES(packet, len));
-  return len < 4 ? 0 : tw_read_u32(&r) % plane->config.count;
+  return len < 4 ? 0 : packet[3] % TW_ESP_PLACES % plane->config.count;
 }
 
 bool tw_plane_is_stray(tw_plane *plane, const uint8_t *packet, size_t len, const tw_udp_address *from, uint8_t tos) {

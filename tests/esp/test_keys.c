@@ -61,9 +61,12 @@ static void spi_key_and_salt_are_the_exporter_s_in_this_order(void **state) {
     assert_int_equal(tw_group_export(alice.group, TW_LITERAL("treewire esp"), TW_ARRAY(context), raw, len), TW_OK);
     derive(&bob, 1, 0x0203, &keys);
     assert_ptr_equal(keys.suite, alice.client.suite);
+    const tw_bytes id = tw_group_id(alice.group);
+    const uint8_t last = (uint8_t)((raw[3] & 0xf0) | ((id.ptr[id.len - 1] + 1 + 0x0203) & 0x0f));
     const uint8_t spi[] = {(uint8_t)(keys.spi >> 24), (uint8_t)(keys.spi >> 16), (uint8_t)(keys.spi >> 8),
                            (uint8_t)keys.spi};
-    assert_memory_equal(raw, spi, 4);
+    assert_memory_equal(raw, spi, 3);
+    assert_int_equal(spi[3], last);
     tw_test_same(TW_BYTES(keys.key, key_size), TW_BYTES(raw + 4, key_size));
     tw_test_same(TW_ARRAY(keys.salt), TW_BYTES(raw + 4 + key_size, TW_ESP_SALT));
     part();
@@ -87,6 +90,31 @@ static void each_leaf_lane_and_epoch_has_keys_of_its_own(void **state) {
   assert_false(same(&keys, &other) || keys.spi == other.spi);
   derive(&bob, 0, 0, &keys);
   assert_true(same(&keys, &other));
+  part();
+}
+
+/* So that all that somebody sends comes to one thread of a receiver, whatever the epoch; different members', to
+ * several. */
+static void the_end_of_an_spi_is_the_senders_in_all_epochs(void **state) {
+  (void)state;
+  meet(1);
+  tw_test_member *const others[] = {&bob};
+  const tw_commit_options options = {0};
+  uint32_t ends[2];
+  for (uint32_t leaf = 0; leaf < 2; leaf++) {
+    derive(&alice, leaf, 0, &keys);
+    ends[leaf] = keys.spi % TW_ESP_PLACES;
+  }
+  assert_int_equal(ends[1], (ends[0] + 1) % TW_ESP_PLACES);
+  for (unsigned epoch = 0; epoch < 20; epoch++) {
+    const uint32_t before = keys.spi;
+    tw_test_commit(&alice, &options, others, 1, NULL);
+    for (uint32_t leaf = 0; leaf < 2; leaf++) {
+      derive(epoch % 2 == 0 ? &alice : &bob, leaf, 0, &keys);
+      assert_int_equal(keys.spi % TW_ESP_PLACES, ends[leaf]);
+    }
+    assert_int_not_equal(keys.spi, before);
+  }
   part();
 }
 
@@ -182,6 +210,7 @@ int main(void) {
       cmocka_unit_test(each_leaf_lane_and_epoch_has_keys_of_its_own),
       cmocka_unit_test(packets_go_from_member_to_member),
       cmocka_unit_test(an_spi_below_256_is_derived_again),
+      cmocka_unit_test(the_end_of_an_spi_is_the_senders_in_all_epochs),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
