@@ -86,7 +86,7 @@ typedef struct tw_sa_in {
 tw_sa_in *tw_sas_in(tw_sas *sas, uint32_t spi);
 /**
  * Packets: the next one with the same SPI; NULL: there is none. SPIs come from exporters, and nobody chooses them: two
- * groups may have the same, and a member who tries 2^32 epochs may bring it about.
+ * groups may have the same, and a member who tries 2^28 epochs may bring it about.
  */
 tw_sa_in *tw_sas_in_next(const tw_sa_in *sa);
 /** How many there are of an owner. */

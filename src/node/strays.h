@@ -9,7 +9,7 @@
  * other. What finds a full ring is dropped.
  *
  * The kernel shares datagrams out as they should be, but those that it has joined go to one thread together: what comes
- * from the relay for one SA behind what comes for another, and packets from both sides of a renewal of keys.
+ * from the relay from one sender behind what comes from another.
  */
 enum { TW_STRAYS_RING = 256 }; /* datagrams; a power of two */
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # label: slow
 # A private network whose nodes handle packets on different numbers of threads, with keys that are renewed every second:
-# many flows at once, straight and by the relay, and to all, of which nothing is lost and nothing comes twice.
+# many flows at once, straight and by the relay, and to all, of which nothing is lost, nothing comes twice, and no packet
+# passes another.
 #
 #   relay 203.0.113.10 ─┐
 #   anna  203.0.113.1  ─┤ (4 threads)
@@ -69,7 +70,7 @@ expect 0 to_all
 sleep 0.5
 whole() { # NAME
   finish "$1"
-  [ "$(flow_of "$1" got) $(flow_of "$1" twice) $(flow_of "$1" damaged)" = "$((seconds * rate)) 0 0" ] ||
+  [ "$(flow_of "$1" got) $(flow_of "$1" twice) $(flow_of "$1" late) $(flow_of "$1" damaged)" = "$((seconds * rate)) 0 0 0" ] ||
     { show_status; die "$1: $(cat "$1.out")"; }
 }
 for flow in "${flows[@]}"; do
