@@ -92,9 +92,9 @@ TW_MUST_USE tw_err tw_udp_open(tw_udp *udp, const tw_udp_config *config, tw_repo
 /**
  * `count` (1 … TW_UDP_SHARE_MAX, else TW_ERR_ARGUMENT) sockets at one address, for a thread each: the kernel gives a
  * datagram to the one whose place is the rest of its fourth byte's last four bits, divided by `count` (as ESP's SPIs
- * want it, esp/keys.h); one of less than four bytes to the first. Datagrams that are coalesced (UDP_GRO) come to where the first of them belongs. `*opened` 1: this
- * system cannot do that, and there is one socket for all; why is in the report. Errors as tw_udp_open, none is open
- * then. All are closed together.
+ * want it, esp/keys.h); one of less than four bytes to the first. Datagrams that are coalesced (UDP_GRO) come to where
+ * the first of them belongs. `*opened` 1: this system cannot do that, and there is one socket for all; why is in the
+ * report. Errors as tw_udp_open, none is open then. All are closed together.
  */
 TW_MUST_USE tw_err tw_udp_open_shared(tw_udp *sockets, unsigned count, const tw_udp_config *config, unsigned *opened,
                                       tw_report *report);

@@ -24,7 +24,8 @@
  *
  * A node may have several planes, one for each thread: each has its own queue of the device and its own socket at the
  * common address. A datagram belongs to the plane whose index is the rest of its SPI's last four bits divided by their
- * number, which is the same for all that a sender sends; where it arrives elsewhere, it is passed on (strays.h). The first one looks after ways: what others notice of peers they tell
+ * number, which is the same for all that a sender sends; where it arrives elsewhere, it is passed on (strays.h). The
+ * first one looks after ways: what others notice of peers they tell
  * (`tell`), for tw_plane_take_over; and they know the ways that they are given (tw_plane_set_way).
  *
  * What does not fit into a packet of the way's MTU, as the system knows it, goes out in fragments of the outer packet,

@@ -71,7 +71,7 @@ static void what_is_put_in_comes_out_whole_and_in_order(void **state) {
 static void what_has_no_room_is_refused(void **state) {
   (void)state;
   assert_false(put(0, 1, 1, SIZE + 1));
-  for (uint16_t i = 0; i < TW_STRAYS_RING; i++) assert_true(put(0, 1, i, 10));
+  for (unsigned i = 0; i < TW_STRAYS_RING; i++) assert_true(put(0, 1, (uint16_t)i, 10));
   assert_false(put(0, 1, 999, 10));
   assert_true(put(2, 1, 5, 10)); /* rings are the pairs' own */
   assert_true(put(0, 2, 6, 10));
