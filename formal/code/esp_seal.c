@@ -12,9 +12,11 @@
  * Options: -eva -eva-slevel 300 -eva-slevel-function main:1,seal_one:1 -eva-split-return full
  * Options: -metrics -metrics-eva-cover
  * Reaches: 100 tw_esp_seal tw_esp_size inner_size is_reserved put_trailer make_nonce make_aad whole_blocks
- * tw_aead_key_seal Reaches: 100 tw_esp_out_is_used_up tw_esp_out_reserve tw_esp_out_extend tw_esp_out_wants_rekey
- * end_of Mutant: src/esp/esp.c | if (len > TW_ESP_PAYLOAD_MAX | if (len > SIZE_MAX Mutant: src/esp/esp.c | least >
- * TW_ESP_PAYLOAD_MAX) return | least > SIZE_MAX) return Mutant: src/esp/esp.c | inner[inner_len - 1] = next_header; | ;
+ * Reaches: 100 tw_aead_key_seal
+ * Reaches: 100 tw_esp_out_is_used_up tw_esp_out_reserve tw_esp_out_extend tw_esp_out_wants_rekey end_of
+ * Mutant: src/esp/esp.c | if (len > TW_ESP_PAYLOAD_MAX | if (len > SIZE_MAX
+ * Mutant: src/esp/esp.c | least > TW_ESP_PAYLOAD_MAX) return | least > SIZE_MAX) return
+ * Mutant: src/esp/esp.c | inner[inner_len - 1] = next_header; | ;
  * Mutant: src/esp/esp.c | static void put_trailer ... i < pad_len; | i + 1 < pad_len;
  * Mutant: src/esp/esp.c | if (filled > len) | if (filled > len + 1)
  * Mutant: src/esp/esp.c | tw_esp_size(len, least) - TW_ESP_HEADER - TW_ESP_ICV; | tw_esp_size(len, least) - TW_ESP_ICV;
