@@ -38,23 +38,10 @@ static void told_epoch(tw_node *node, tw_bytes tail) {
   tw_network_compare(node->network, epoch, theirs, tw_node_now(node));
 }
 
-typedef struct way {
-  uint32_t peer;
-  bool is_direct;
-} way;
-
-static void read_way(tw_plane *plane, uint64_t now_ms, void *arg) {
-  way *w = arg;
-  (void)now_ms;
-  w->is_direct = tw_plane_peer_of(plane, w->peer)->path.is_direct;
-}
-
-static void moved(tw_node *node, uint32_t peer) {
+static void moved(tw_node *node, const tw_plane_event *event) {
   char room[TW_FINGERPRINT_TEXT];
-  way w = {.peer = peer};
-  tw_packet_threads_run(node->packets, read_way, &w);
-  tw_node_tell(node, TW_NODE_DETAIL, "%s: packets go %s", tw_node_name_of(node, peer, room),
-               w.is_direct ? "straight" : "by the relay");
+  tw_node_tell(node, TW_NODE_DETAIL, "%s: packets go %s", tw_node_name_of(node, event->owner, room),
+               event->from.any.sa_family != 0 ? "straight" : "by the relay");
 }
 
 static void tell(void *ctx, const tw_plane_event *event) {
@@ -67,7 +54,7 @@ static void tell(void *ctx, const tw_plane_event *event) {
     break;
   case TW_PLANE_REKEY: rekey_wanted(node, event->owner); break;
   case TW_PLANE_NUMBERS: (void)!tw_sas_used(node->sas, event->owner); break; /* what cannot be sealed is counted */
-  case TW_PLANE_MOVED: moved(node, event->owner); break;
+  case TW_PLANE_MOVED: moved(node, event); break;
   case TW_PLANE_TOLD: told_epoch(node, TW_BYTES(event->tail, event->len)); break;
   case TW_PLANE_USED:
   case TW_PLANE_HEARD:

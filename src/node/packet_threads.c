@@ -56,54 +56,57 @@ void tw_packet_threads_between(tw_packet_threads *all, void (*act)(void *arg), v
 
 /* ---- what they tell ---- */
 
+_Static_assert((int)TW_PACKET_THREADS_MAX <= (int)TW_ESP_THREADS_MAX &&
+                   (int)TW_PACKET_THREADS_MAX <= (int)TW_UDP_SHARE_MAX &&
+                   (int)TW_PACKET_THREADS_MAX <= (int)TW_TUN_QUEUES_MAX,
+               "each has a key, a socket and a queue");
+_Static_assert((int)TW_UDP_SHARE_MAX == (int)TW_ESP_PLACES, "sockets and planes share packets out alike");
+
 static void take_over(tw_plane *plane, uint64_t now_ms, void *arg) { tw_plane_take_over(plane, arg, now_ms); }
 
 typedef struct way {
   uint32_t peer;
-  bool is_direct;
-  tw_udp_address to;
+  tw_udp_address to; /* family 0: by the relay */
 } way;
 
 static void read_way(tw_plane *plane, uint64_t now_ms, void *arg) {
   way *w = arg;
   (void)now_ms;
   const tw_path *path = &tw_plane_peer_of(plane, w->peer)->path;
-  w->is_direct = path->is_direct;
-  w->to = path->direct;
+  if (path->is_direct) w->to = path->direct;
 }
 
 static void set_way(tw_plane *plane, uint64_t now_ms, void *arg) {
   const way *w = arg;
   (void)now_ms;
-  tw_plane_set_way(plane, w->peer, w->is_direct ? &w->to : NULL);
+  tw_plane_set_way(plane, w->peer, w->to.any.sa_family != 0 ? &w->to : NULL);
 }
 
-static void share_way(tw_packet_threads *all, uint32_t peer) {
-  way w = {.peer = peer};
+/* The first one has it, and the event has it then, too. */
+static void share_way(tw_packet_threads *all, tw_plane_event *moved) {
+  way w = {.peer = moved->owner};
   tw_packet_threads_run(all, read_way, &w);
   for (unsigned i = 1; i < all->config.count; i++) tw_packet_thread_run(all->places[i].thread, set_way, &w);
+  moved->from = w.to;
 }
 
 static void tell(void *ctx, const tw_plane_event *event) {
   const place *at = ctx;
   const tw_plane_config *plane = &at->threads->config.thread.plane;
-  tw_plane_event copy;
+  tw_plane_event told = *event;
   switch (event->kind) {
   case TW_PLANE_USED:
   case TW_PLANE_HEARD:
   case TW_PLANE_PROBED:
-  case TW_PLANE_FAILED:
-    copy = *event;
-    tw_packet_threads_run(at->threads, take_over, &copy);
-    return;
-  case TW_PLANE_MOVED: share_way(at->threads, event->owner); break;
+  case TW_PLANE_FAILED: tw_packet_threads_run(at->threads, take_over, &told); return;
+  case TW_PLANE_MOVED: share_way(at->threads, &told); break;
   case TW_PLANE_WANT:
   case TW_PLANE_OPENED:
   case TW_PLANE_REKEY:
   case TW_PLANE_NUMBERS:
   case TW_PLANE_TOLD: break;
   }
-  plane->tell(plane->ctx, event);
+  plane->tell(plane->ctx, &told);
 }
 
 static uint32_t peer_of(void *ctx, const tw_client_id *id) {

@@ -93,11 +93,12 @@ typedef enum tw_plane_event_kind {
 typedef struct tw_plane_event {
   tw_plane_event_kind kind;
   uint32_t owner;
-  uint64_t stamp;      /* OPENED: of the SA */
-  uint32_t peer;       /* HEARD, PROBED: who sent it */
-  tw_udp_address from; /* HEARD, PROBED, FAILED */
-  bool by_relay;       /* HEARD, PROBED */
-  size_t len;          /* TOLD, PROBED */
+  uint64_t stamp; /* OPENED: of the SA */
+  uint32_t peer;  /* HEARD, PROBED: who sent it */
+  tw_udp_address
+      from;      /* HEARD, PROBED, FAILED; MOVED, by packet_threads.h: where packets go now, family 0: the relay */
+  bool by_relay; /* HEARD, PROBED */
+  size_t len;    /* TOLD, PROBED */
   uint8_t tail[TW_PROBE_SIZE + TW_PROBE_TAIL];
 } tw_plane_event;
 

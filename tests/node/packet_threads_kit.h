@@ -193,6 +193,23 @@ static inline void know_relay(tw_plane *plane, uint64_t now_ms, void *arg) {
   for (uint32_t k = 0; k < NODES; k++) tw_plane_peer_of(plane, k)->path.relay_number = k + 1;
 }
 
+/* Both have the network's keys, and know the relay. */
+static inline void make_network_by_relay(void) {
+  kit_make_network();
+  for (uint32_t i = 0; i < BOTH; i++) {
+    kit_node *n = sides[i].node;
+    (void)kit_take_keys(n, TW_SAS_NETWORK, n->network.group);
+    kit_send_under(n, TW_SAS_NETWORK, n->network.group, false);
+    tw_packet_threads_run_all(sides[i].threads, know_relay, &sides[i]);
+  }
+}
+
+static inline packet_spec packet_to_all(void) {
+  packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 100);
+  spec.to = 255;
+  return spec;
+}
+
 /* What comes is told, and `meanwhile` done again and again, until it is so. */
 #define WAIT_FOR(meanwhile, what)                                                                                      \
   do {                                                                                                                 \

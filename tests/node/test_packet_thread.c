@@ -69,17 +69,10 @@ static void test_no_packet_is_lost_while_keys_change(void **state) {
 static void test_signatures_of_packets_and_of_commits_do_not_meet(void **state) {
   (void)state;
   enum { PACKETS = 60 };
-  kit_make_network();
+  make_network_by_relay();
   kit_make_pair(0, 1);
-  for (uint32_t i = 0; i < BOTH; i++) {
-    kit_node *n = sides[i].node;
-    (void)kit_take_keys(n, TW_SAS_NETWORK, n->network.group);
-    kit_send_under(n, TW_SAS_NETWORK, n->network.group, false);
-    tw_packet_threads_run(sides[i].threads, know_relay, &sides[i]);
-  }
   start_both();
-  packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 100);
-  spec.to = 255; /* to all */
+  const packet_spec spec = packet_to_all();
   for (uint32_t i = 0; i < PACKETS; i++) {
     kit_put(0, &spec);
     kit_next_epoch(0, 1);

@@ -226,16 +226,9 @@ static void test_the_first_one_hears_of_what_others_hear(void **state) {
 static void test_each_thread_signs_and_checks(void **state) {
   (void)state;
   enum { PACKETS = 60 };
-  kit_make_network();
-  for (uint32_t i = 0; i < BOTH; i++) {
-    kit_node *n = sides[i].node;
-    (void)kit_take_keys(n, TW_SAS_NETWORK, n->network.group);
-    kit_send_under(n, TW_SAS_NETWORK, n->network.group, false);
-    tw_packet_threads_run_all(sides[i].threads, know_relay, &sides[i]);
-  }
+  make_network_by_relay();
   start_both();
-  packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 100);
-  spec.to = 255; /* to all */
+  const packet_spec spec = packet_to_all();
   for (uint32_t i = 0; i < PACKETS; i++) send_by(i % THREADS_MAX, &spec);
   WAIT_FOR((void)kit_run_relay(), received(1) >= PACKETS);
   assert_int_equal(received(1), PACKETS);
