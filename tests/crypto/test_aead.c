@@ -1,5 +1,6 @@
 /* AEAD: one message, and keys for many. SPDX-License-Identifier: Apache-2.0 */
 #include <openssl/err.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "crypto/suites.h"
@@ -106,6 +107,50 @@ static void every_length_opens_again(void **state) {
     tw_aead_key_free(key);
   }
   tw_aead_key_free(NULL);
+  tw_test_env_clear(&test);
+}
+
+/*
+ * A kept key may be another library's than the one that seals a single message (crypto/ipsec_mb): the same comes out
+ * for all lengths, wherever the bytes lie, and nothing is written beside them.
+ */
+static void kept_keys_compute_what_single_messages_do(void **state) {
+  (void)state;
+  enum { EVERY = 400, MOST = 17000, STEP = 83, BESIDE = 64, PLACE = BESIDE + MOST + TW_AEAD_TAG + BESIDE };
+  static uint8_t plain[MOST];
+  static uint8_t once[MOST + TW_AEAD_TAG];
+  static uint8_t place[PLACE];
+  tw_test_env test;
+  tw_test_env_init(&test, 1);
+  fill(plain, sizeof plain);
+  for (size_t a = 0; a < 3; a++) {
+    const tw_suite *suite = suite_with(aeads[a]);
+    tw_aead_key *key = NULL;
+    assert_int_equal(tw_aead_key_new(&test.env, suite, key_of(suite), &key), TW_OK);
+    for (size_t len = 0; len <= MOST; len += len < EVERY ? 1 : STEP) {
+      const tw_bytes aad = TW_BYTES(plain, len % 41);
+      uint8_t n[TW_AEAD_NONCE];
+      for (size_t i = 0; i < sizeof n; i++) n[i] = (uint8_t)(len * (i + 1));
+      uint8_t *at = place + BESIDE + len % 64; /* of a cache line */
+      if (at + len + TW_AEAD_TAG + BESIDE > place + PLACE) at = place + BESIDE;
+      assert_int_equal(tw_aead_seal(&test.env, suite, key_of(suite), n, aad, TW_BYTES(plain, len), once), TW_OK);
+      memset(at - BESIDE, 0x5a, len + TW_AEAD_TAG + 2 * BESIDE);
+      memcpy(at, plain, len);
+      assert_int_equal(tw_aead_key_seal(key, n, aad, TW_BYTES(at, len), at), TW_OK);
+      assert_memory_equal(at, once, len + TW_AEAD_TAG);
+      assert_int_equal(tw_aead_key_open(key, n, aad, TW_BYTES(at, len + TW_AEAD_TAG), at), TW_OK);
+      assert_memory_equal(at, plain, len);
+      for (size_t i = 0; i < BESIDE; i++) {
+        assert_int_equal(at[-1 - (ptrdiff_t)i], 0x5a);
+        assert_int_equal(at[len + TW_AEAD_TAG + i], 0x5a);
+      }
+      memcpy(at, once, len + TW_AEAD_TAG);
+      at[len % (len + TW_AEAD_TAG)] ^= (uint8_t)(1U << len % 8);
+      assert_int_equal(tw_aead_key_open(key, n, aad, TW_BYTES(at, len + TW_AEAD_TAG), at), TW_ERR_DECRYPT);
+      for (size_t i = 0; i < len; i++) assert_int_equal(at[i], 0);
+    }
+    tw_aead_key_free(key);
+  }
   tw_test_env_clear(&test);
 }
 
@@ -235,6 +280,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_with_known_answers),
       cmocka_unit_test(every_length_opens_again),
+      cmocka_unit_test(kept_keys_compute_what_single_messages_do),
       cmocka_unit_test(every_flipped_bit_is_refused),
       cmocka_unit_test(keys_of_wrong_length_are_the_callers_mistake),
       cmocka_unit_test(a_key_that_has_rested_is_the_same),

@@ -56,6 +56,11 @@ static void sealing_does_not_look_at_key_or_plaintext(void **state) {
                                   TW_ARRAY(text), sealed),
                      TW_OK);
     tw_test_reveal(sealed, sizeof(sealed));
+    tw_aead_key *kept = NULL;
+    assert_int_equal(tw_aead_key_new(&test.env, suite, TW_BYTES(key, suite->aead->key_size), &kept), TW_OK);
+    assert_int_equal(tw_aead_key_seal(kept, nonce, TW_NO_BYTES, TW_ARRAY(text), sealed), TW_OK);
+    tw_test_reveal(sealed, sizeof(sealed));
+    tw_aead_key_free(kept);
   }
   tw_test_env_clear(&test);
 }

@@ -8,8 +8,10 @@
 typedef struct ossl_aead_key {
   tw_aead_key head;
   tw_alloc alloc;
-  EVP_CIPHER_CTX *ctx; /* NULL: the key rests */
+  EVP_CIPHER_CTX *ctx;     /* this or the next one; both NULL: the key rests */
+  tw_ipsec_mb_key *mb_key; /* of `mb` */
   const EVP_CIPHER *cipher;
+  const tw_ipsec_mb *mb; /* NULL: for EVP */
   size_t raw_len;
   uint8_t raw[TW_AEAD_KEY_MAX];
 } ossl_aead_key;
@@ -92,15 +94,58 @@ tw_err tw_ossl_aead_open(tw_provider *provider, const tw_aead *aead, tw_bytes ke
   return open_end(ok, ciphertext, out);
 }
 
+/* Whether `key` seals and opens `text` as libcrypto does under `raw`. */
+static bool agrees(tw_ossl *ossl, const tw_aead *aead, tw_bytes raw, tw_ipsec_mb_key *key, tw_bytes text) {
+  enum { MOST = 400 };
+  static const uint8_t nonce[TW_AEAD_NONCE] = {0xfe, 0xed};
+  const tw_bytes aad = TW_BYTES(text.ptr, 12);
+  uint8_t evp[MOST + TW_AEAD_TAG];
+  uint8_t other[MOST + TW_AEAD_TAG];
+  if (text.len > MOST) return false;
+  const bool sealed = EVP_CipherInit_ex2(ossl->cipher, cipher_of(ossl, aead), raw.ptr, nonce, 1, NULL) == 1 &&
+                      seal(ossl->cipher, aad, text, evp);
+  (void)EVP_CIPHER_CTX_reset(ossl->cipher);
+  if (!sealed) return false;
+  tw_ipsec_mb_seal(key, nonce, aad, text, other);
+  const tw_bytes all = TW_BYTES(other, text.len + TW_AEAD_TAG);
+  return memcmp(evp, other, all.len) == 0 && tw_ipsec_mb_open(key, nonce, aad, all, other) &&
+         memcmp(other, text.ptr, text.len) == 0;
+}
+
+/* It is taken only if it computes the same: of two ends with one wrong cipher nobody would notice. */
+tw_err tw_ossl_find_ipsec_mb(tw_ossl *ossl) {
+  static const tw_aead *const aeads[] = {&tw_aead_aes128gcm, &tw_aead_aes256gcm};
+  uint8_t text[333]; /* whole vectors of each size, and a rest */
+  for (size_t i = 0; i < sizeof text; i++) text[i] = (uint8_t)(i * 5);
+  TW_TRY(tw_ipsec_mb_new(&ossl->alloc, &ossl->mb));
+  for (size_t i = 0; i < 2 && ossl->mb != NULL; i++) {
+    const tw_bytes raw = TW_BYTES(text, aeads[i]->key_size);
+    tw_ipsec_mb_key *key = tw_ipsec_mb_key_new(ossl->mb, &ossl->alloc, raw);
+    if (key == NULL) return TW_ERR_NO_MEMORY; /* the provider's end frees the rest */
+    if (!agrees(ossl, aeads[i], raw, key, TW_ARRAY(text))) {
+      tw_ipsec_mb_free(&ossl->alloc, ossl->mb);
+      ossl->mb = NULL;
+    }
+    tw_ipsec_mb_key_free(&ossl->alloc, key);
+  }
+  return TW_OK;
+}
+
 void tw_ossl_aead_key_rest(tw_aead_key *key) {
   ossl_aead_key *own = (ossl_aead_key *)(void *)key;
   EVP_CIPHER_CTX_free(own->ctx); /* wipes */
   own->ctx = NULL;
+  tw_ipsec_mb_key_free(&own->alloc, own->mb_key);
+  own->mb_key = NULL;
 }
 
 tw_err tw_ossl_aead_key_wake(tw_aead_key *key) {
   ossl_aead_key *own = (ossl_aead_key *)(void *)key;
-  if (own->ctx != NULL) return TW_OK;
+  if (own->ctx != NULL || own->mb_key != NULL) return TW_OK;
+  if (own->mb != NULL) {
+    own->mb_key = tw_ipsec_mb_key_new(own->mb, &own->alloc, TW_BYTES(own->raw, own->raw_len));
+    return own->mb_key != NULL ? TW_OK : TW_ERR_NO_MEMORY;
+  }
   tw_ossl_begin();
   own->ctx = EVP_CIPHER_CTX_new();
   const bool ok = own->ctx != NULL && EVP_CipherInit_ex2(own->ctx, own->cipher, own->raw, NULL, 1, NULL) == 1;
@@ -116,6 +161,7 @@ tw_err tw_ossl_aead_key_new(tw_provider *provider, const tw_alloc *alloc, const 
   made->head.ops = provider->ops;
   made->alloc = *alloc;
   made->cipher = cipher_of(ossl, aead);
+  made->mb = aead->id == tw_aead_chacha20poly1305.id ? NULL : ossl->mb;
   made->raw_len = key.len;
   memcpy(made->raw, key.ptr, key.len);
   const tw_err err = tw_ossl_aead_key_wake(&made->head);
@@ -149,19 +195,33 @@ static void forget_reports(void) {
 
 tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
   TW_TRY(tw_ossl_aead_key_wake(key));
-  EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
+  const ossl_aead_key *own = (const ossl_aead_key *)(const void *)key;
+  if (own->mb_key != NULL) {
+    tw_ipsec_mb_seal(own->mb_key, nonce, aad, plaintext, out);
+    return TW_OK;
+  }
+  EVP_CIPHER_CTX *ctx = own->ctx;
   if (EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL) == 1 && seal(ctx, aad, plaintext, out)) return TW_OK;
   forget_reports();
   tw_wipe(out, plaintext.len + TW_AEAD_TAG);
   return TW_ERR_INTERNAL;
 }
 
+static bool evp_open(EVP_CIPHER_CTX *ctx, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {
+  const bool ok = EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 0, NULL) == 1 && decrypt(ctx, aad, ciphertext, out);
+  if (ok) return is_genuine(ctx);
+  forget_reports();
+  return false;
+}
+
 tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {
   TW_TRY(tw_ossl_aead_key_wake(key));
-  EVP_CIPHER_CTX *ctx = ((ossl_aead_key *)(void *)key)->ctx;
-  const bool ok = EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 0, NULL) == 1 && decrypt(ctx, aad, ciphertext, out);
-  if (ok && is_genuine(ctx)) return TW_OK;
-  if (!ok) forget_reports();
+  const ossl_aead_key *own = (const ossl_aead_key *)(const void *)key;
+  if (own->mb_key != NULL) {
+    if (tw_ipsec_mb_open(own->mb_key, nonce, aad, ciphertext, out)) return TW_OK;
+  } else if (evp_open(own->ctx, nonce, aad, ciphertext, out)) {
+    return TW_OK;
+  }
   if (ciphertext.len > TW_AEAD_TAG) tw_wipe(out, ciphertext.len - TW_AEAD_TAG);
   return TW_ERR_DECRYPT;
 }

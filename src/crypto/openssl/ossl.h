@@ -8,6 +8,7 @@
 #include <openssl/provider.h>
 
 #include "crypto/group.h"
+#include "crypto/ipsec_mb/ipsec_mb.h"
 
 /* Key types of which EVP_PKEYs are made. */
 typedef enum tw_ossl_type {
@@ -35,6 +36,7 @@ typedef struct tw_ossl {
   EVP_MD_CTX *md;
   EVP_CIPHER *ciphers[3];                   /* by HPKE AEAD id - 1 */
   EVP_CIPHER_CTX *cipher;                   /* scratch, without a key between calls */
+  tw_ipsec_mb *mb;                          /* for kept keys of AES-GCM; NULL: by libcrypto, as the rest */
   EVP_PKEY_CTX *makers[TW_OSSL_TYPES];      /* set up for EVP_PKEY_fromdata */
   EVP_SIGNATURE *signatures[TW_OSSL_TYPES]; /* from TW_OSSL_FIRST_SIGNATURE on; EC is ECDSA */
   EC_GROUP *curves[TW_OSSL_CURVES];         /* P-256, P-384, P-521 */
@@ -70,6 +72,8 @@ tw_err tw_ossl_hmac(tw_provider *provider, const tw_hmac_key *key, const tw_byte
 tw_err tw_ossl_sha3_256(tw_provider *provider, const tw_bytes *parts, size_t count, uint8_t *out);
 tw_err tw_ossl_shake256(tw_provider *provider, const tw_bytes *parts, size_t count, uint8_t *out, size_t len);
 /* aead.c */
+/* Sets `mb`. TW_ERR_NO_MEMORY. Between begin and end. */
+TW_MUST_USE tw_err tw_ossl_find_ipsec_mb(tw_ossl *ossl);
 tw_err tw_ossl_aead_seal(tw_provider *provider, const tw_aead *aead, tw_bytes key, const uint8_t *nonce, tw_bytes aad,
                          tw_bytes plaintext, uint8_t *out);
 tw_err tw_ossl_aead_open(tw_provider *provider, const tw_aead *aead, tw_bytes key, const uint8_t *nonce, tw_bytes aad,

@@ -48,6 +48,7 @@ static void ossl_free(tw_provider *provider) {
     EVP_SIGNATURE_free(ossl->signatures[i]);
     EVP_PKEY_CTX_free(ossl->makers[i]);
   }
+  tw_ipsec_mb_free(&ossl->alloc, ossl->mb);
   EVP_CIPHER_CTX_free(ossl->cipher);
   for (size_t i = 0; i < 3; i++) EVP_CIPHER_free(ossl->ciphers[i]);
   EVP_MD_CTX_free(ossl->md);
@@ -141,7 +142,8 @@ tw_err tw_provider_openssl_new(const tw_alloc *alloc, tw_provider **provider) {
   ossl->head.ops = &ops;
   ossl->alloc = *alloc;
   tw_ossl_begin();
-  tw_err err = tw_ossl_end(fetch(ossl), TW_ERR_UNSUPPORTED);
+  tw_err err = fetch(ossl) ? tw_ossl_find_ipsec_mb(ossl) : TW_ERR_UNSUPPORTED;
+  err = tw_ossl_end(err == TW_OK, err);
   if (err == TW_OK) err = tw_provider_ready(&ossl->head, &ops);
   if (err != TW_OK) {
     ossl_free(&ossl->head);
