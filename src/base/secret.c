@@ -28,7 +28,13 @@ void tw_secret_clear(tw_secret *secret) {
 
 bool tw_secret_equal(tw_bytes a, tw_bytes b) {
   if (a.len != b.len) return false;
-  unsigned difference = 0;
-  for (size_t i = 0; i < a.len; i++) difference |= (unsigned)(a.ptr[i] ^ b.ptr[i]);
+  uint64_t difference = 0;
+  size_t at = 0;
+  for (uint64_t one, two; at + sizeof one <= a.len; at += sizeof one) { /* tags are compared for each packet */
+    memcpy(&one, a.ptr + at, sizeof one);
+    memcpy(&two, b.ptr + at, sizeof two);
+    difference |= one ^ two;
+  }
+  for (; at < a.len; at++) difference |= (uint64_t)(a.ptr[at] ^ b.ptr[at]);
   return difference == 0;
 }

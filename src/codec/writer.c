@@ -19,10 +19,6 @@ static void put_uint(uint8_t *out, uint64_t value, size_t len) {
   for (size_t i = 0; i < len; i++) out[i] = (uint8_t)(value >> (8 * (len - 1 - i)));
 }
 
-void tw_put_u16(uint8_t *out, uint16_t value) { put_uint(out, value, 2); }
-void tw_put_u32(uint8_t *out, uint32_t value) { put_uint(out, value, 4); }
-void tw_put_u64(uint8_t *out, uint64_t value) { put_uint(out, value, 8); }
-
 size_t tw_varint_size(size_t value) {
   if (value < (1u << 6)) return 1;
   return value < (1u << 14) ? 2 : 4;

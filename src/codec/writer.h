@@ -42,10 +42,21 @@ TW_MUST_USE tw_err tw_writer_end(tw_writer *w);
 /** Bytes that the varint encoding of `value` takes: 1, 2 or 4. */
 size_t tw_varint_size(size_t value);
 
-/** One field for encoding without a buffer: writes big-endian into `out`. */
-void tw_put_u16(uint8_t *out, uint16_t value);
-void tw_put_u32(uint8_t *out, uint32_t value);
-void tw_put_u64(uint8_t *out, uint64_t value);
+/** One field for encoding without a buffer: writes big-endian into `out`. Inline: they stand in loops over packets. */
+static inline void tw_put_u16(uint8_t *out, uint16_t value) {
+  out[0] = (uint8_t)(value >> 8);
+  out[1] = (uint8_t)value;
+}
+static inline void tw_put_u32(uint8_t *out, uint32_t value) {
+  out[0] = (uint8_t)(value >> 24);
+  out[1] = (uint8_t)(value >> 16);
+  out[2] = (uint8_t)(value >> 8);
+  out[3] = (uint8_t)value;
+}
+static inline void tw_put_u64(uint8_t *out, uint64_t value) {
+  tw_put_u32(out, (uint32_t)(value >> 32));
+  tw_put_u32(out + 4, (uint32_t)value);
+}
 /** The varint of `value` <= 2^30 - 1 into `out` (4 bytes of room); returns its size. */
 size_t tw_put_varint(uint8_t *out, size_t value);
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "packet/fields.h"
+
 /*
  * RFC 1071 section 2: the sum may be taken in words of any size and in the machine's byte order, as long as carries go
  * round to the other end; only the result is swapped. Two sums in turns, so that additions need not wait for each
@@ -165,7 +167,8 @@ uint32_t tw_sum_copy(uint8_t *to, const uint8_t *from, size_t len) {
  * struct { opaque source[N], destination[N]; uint32 length; uint24 zero = 0; uint8 next_header; }, N = 16, RFC 8200
  */
 uint32_t tw_sum_pseudo(tw_bytes source, tw_bytes destination, uint8_t protocol, uint32_t length) {
-  const uint64_t sum = (uint64_t)tw_sum(source.ptr, source.len) + tw_sum(destination.ptr, destination.len) + protocol +
-                       (length >> 16) + (length & 0xffff);
+  uint64_t sum = (uint64_t)protocol + (length >> 16) + (length & 0xffff);
+  for (size_t at = 0; at < source.len; at += 4)
+    sum += (uint64_t)tw_field_u32(source.ptr + at) + tw_field_u32(destination.ptr + at);
   return tw_sum_fold(sum);
 }

@@ -131,6 +131,8 @@ tw_err tw_ossl_find_ipsec_mb(tw_ossl *ossl) {
   return TW_OK;
 }
 
+static bool rests(const ossl_aead_key *key) { return key->mb_key == NULL && key->ctx == NULL; }
+
 void tw_ossl_aead_key_rest(tw_aead_key *key) {
   ossl_aead_key *own = (ossl_aead_key *)(void *)key;
   EVP_CIPHER_CTX_free(own->ctx); /* wipes */
@@ -141,7 +143,7 @@ void tw_ossl_aead_key_rest(tw_aead_key *key) {
 
 tw_err tw_ossl_aead_key_wake(tw_aead_key *key) {
   ossl_aead_key *own = (ossl_aead_key *)(void *)key;
-  if (own->ctx != NULL || own->mb_key != NULL) return TW_OK;
+  if (!rests(own)) return TW_OK;
   if (own->mb != NULL) {
     own->mb_key = tw_ipsec_mb_key_new(own->mb, &own->alloc, TW_BYTES(own->raw, own->raw_len));
     return own->mb_key != NULL ? TW_OK : TW_ERR_NO_MEMORY;
@@ -194,8 +196,8 @@ static void forget_reports(void) {
 }
 
 tw_err tw_ossl_aead_key_seal(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes plaintext, uint8_t *out) {
-  TW_TRY(tw_ossl_aead_key_wake(key));
   const ossl_aead_key *own = (const ossl_aead_key *)(const void *)key;
+  if (rests(own)) TW_TRY(tw_ossl_aead_key_wake(key));
   if (own->mb_key != NULL) {
     tw_ipsec_mb_seal(own->mb_key, nonce, aad, plaintext, out);
     return TW_OK;
@@ -215,8 +217,8 @@ static bool evp_open(EVP_CIPHER_CTX *ctx, const uint8_t *nonce, tw_bytes aad, tw
 }
 
 tw_err tw_ossl_aead_key_open(tw_aead_key *key, const uint8_t *nonce, tw_bytes aad, tw_bytes ciphertext, uint8_t *out) {
-  TW_TRY(tw_ossl_aead_key_wake(key));
   const ossl_aead_key *own = (const ossl_aead_key *)(const void *)key;
+  if (rests(own)) TW_TRY(tw_ossl_aead_key_wake(key));
   if (own->mb_key != NULL) {
     if (tw_ipsec_mb_open(own->mb_key, nonce, aad, ciphertext, out)) return TW_OK;
   } else if (evp_open(own->ctx, nonce, aad, ciphertext, out)) {
