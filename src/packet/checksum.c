@@ -61,57 +61,53 @@ static inline uint32_t number_of(accumulator a, accumulator b) {
 
 /*
  * With vectors, where the processor has AVX2: halves of the words are added apart, in lanes of 64 bits, so that nothing
- * carries. `to` is NULL, or where the blocks are copied to. Of fewer blocks than WIDE_LEAST a call would not be worth
- * it.
+ * carries. Whole blocks alone, as many bytes as are returned; of fewer than two a call would not be worth it.
  */
-enum { BLOCK = 64, WIDE_LEAST = 2 };
-
 #if defined(__x86_64__) && defined(__GNUC__)
+enum { BLOCK = 64, BLOCKS_LEAST = 2 };
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
-static inline bool is_wide(void) { return __builtin_cpu_supports("avx2") != 0; }
-
-__attribute__((target("avx2"))) static uint64_t sum_blocks(uint8_t *to, const uint8_t *from, size_t count) {
+__attribute__((target("avx2"))) static uint64_t sum_blocks(uint8_t *to, const uint8_t *from, size_t count,
+                                                           bool copies) {
   const lanes lower = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
   lanes low = {0};
   lanes high = {0};
-  for (; count > 0; count--, from += BLOCK) {
+  for (size_t i = 0; i < count; i++, from += BLOCK) {
     lanes one;
     lanes two;
     memcpy(&one, from, sizeof one);
     memcpy(&two, from + sizeof one, sizeof two);
     low += (one & lower) + (two & lower);
     high += (one >> 32) + (two >> 32);
-    if (to == NULL) continue;
-    memcpy(to, &one, sizeof one);
-    memcpy(to + sizeof one, &two, sizeof two);
-    to += BLOCK;
+    if (!copies) continue;
+    memcpy(to + i * BLOCK, &one, sizeof one);
+    memcpy(to + i * BLOCK + sizeof one, &two, sizeof two);
   }
   low += high;
   return low[0] + low[1] + low[2] + low[3];
 }
-#else
-static inline bool is_wide(void) { return false; }
 
-static uint64_t sum_blocks(uint8_t *to, const uint8_t *from, size_t count) {
+static inline size_t sum_wide(accumulator *sum, uint8_t *to, const uint8_t *from, size_t len, bool copies) {
+  if (len < BLOCKS_LEAST * BLOCK || !__builtin_cpu_supports("avx2")) return 0;
+  add(sum, sum_blocks(to, from, len / BLOCK, copies));
+  return len - len % BLOCK;
+}
+#else
+static inline size_t sum_wide(accumulator *sum, uint8_t *to, const uint8_t *from, size_t len, bool copies) {
+  (void)sum;
   (void)to;
   (void)from;
-  (void)count;
+  (void)len;
+  (void)copies;
   return 0;
 }
 #endif
 
-/* How many bytes of `len` are summed by blocks. */
-static inline size_t wide_part(size_t len) {
-  return len >= WIDE_LEAST * BLOCK && is_wide() ? len & ~(size_t)(BLOCK - 1) : 0;
-}
-
 uint32_t tw_sum(const uint8_t *ptr, size_t len) {
   accumulator a = {0};
   accumulator b = {0};
-  const size_t wide = wide_part(len);
+  const size_t wide = sum_wide(&a, NULL, ptr, len, false);
   if (wide > 0) {
-    a.sum = sum_blocks(NULL, ptr, wide / BLOCK);
     ptr += wide;
     len -= wide;
   }
@@ -139,9 +135,8 @@ static inline uint64_t copy_word(uint8_t *to, const uint8_t *from) {
 uint32_t tw_sum_copy(uint8_t *to, const uint8_t *from, size_t len) {
   accumulator a = {0};
   accumulator b = {0};
-  const size_t wide = wide_part(len);
+  const size_t wide = sum_wide(&a, to, from, len, true);
   if (wide > 0) {
-    a.sum = sum_blocks(to, from, wide / BLOCK);
     to += wide;
     from += wide;
     len -= wide;
