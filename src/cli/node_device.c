@@ -93,13 +93,9 @@ static tw_err set_up(tw_netdev *netdev, const tw_node_config *config, const tw_t
 
 tw_err tw_node_device_open(const tw_node_config *config, unsigned queues, bool no_offload, tw_tun *tun,
                            tw_report *report) {
-  tw_tun_config wanted = {.name = config->name, .queues = queues, .no_offload = no_offload};
+  const tw_tun_config wanted = {.name = config->name, .queues = queues, .no_offload = no_offload};
   tw_netdev netdev = {0};
-  if (tw_tun_open(tun, &wanted, report) != TW_OK) {
-    if (queues <= 1) return TW_ERR_STATE;
-    wanted.queues = 1; /* a kernel that has no IFF_MULTI_QUEUE, or what is wrong is wrong with one as well */
-    TW_TRY(tw_tun_open(tun, &wanted, report));
-  }
+  TW_TRY(tw_tun_open(tun, &wanted, report));
   tw_err err = tw_netdev_open(&netdev, NULL, report);
   if (err == TW_OK) err = set_up(&netdev, config, tun, report);
   tw_netdev_close(&netdev);

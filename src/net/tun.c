@@ -75,13 +75,13 @@ static tw_err attach_failed(int error, const char *name, tw_report *report) {
 }
 
 /* Further queues name the device that the first one has made, which may exist then. */
-static tw_err add_queue(tw_tun *tun, const tw_tun_config *config, const tw_tun_calls *calls, tw_report *report) {
+static tw_err add_queue(tw_tun *tun, bool many, const tw_tun_calls *calls, tw_report *report) {
   const bool first = tun->queue_count == 0;
   const int fd = calls->open(device);
   if (fd < 0) return open_failed(errno, report);
   struct ifreq request = {0};
   int flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (first ? IFF_TUN_EXCL : 0);
-  if (config->queues > 1) flags |= IFF_MULTI_QUEUE;
+  if (many) flags |= IFF_MULTI_QUEUE;
   request.ifr_flags = (short)flags;
   memcpy(request.ifr_name, tun->name, sizeof tun->name);
   if (calls->control(fd, TUNSETIFF, &request) != 0) {
@@ -92,6 +92,17 @@ static tw_err add_queue(tw_tun *tun, const tw_tun_config *config, const tw_tun_c
   memcpy(tun->name, request.ifr_name, sizeof tun->name);
   tun->name[TW_TUN_NAME_MAX] = '\0';
   tun->queues[tun->queue_count++] = fd;
+  return TW_OK;
+}
+
+/* All or none. */
+static tw_err add_queues(tw_tun *tun, unsigned count, const tw_tun_calls *calls, tw_report *report) {
+  while (tun->queue_count < count) {
+    const tw_err err = add_queue(tun, count > 1, calls, report);
+    if (err == TW_OK) continue;
+    tw_tun_close(tun);
+    return err;
+  }
   return TW_OK;
 }
 
@@ -123,13 +134,9 @@ tw_err tw_tun_open(tw_tun *tun, const tw_tun_config *config, tw_report *report) 
     return tw_report_fail(report, TW_ERR_ARGUMENT, "a TUN device has at most %d queues here", TW_TUN_QUEUES_MAX);
   const char *name = named ? config->name : default_name;
   memcpy(tun->name, name, strlen(name));
-  const unsigned queues = config->queues > 1 ? config->queues : 1;
-  while (tun->queue_count < queues) {
-    const tw_err err = add_queue(tun, config, calls, report);
-    if (err != TW_OK) {
-      tw_tun_close(tun);
-      return err;
-    }
+  if (config->queues <= 1 || add_queues(tun, config->queues, calls, report) != TW_OK) {
+    memcpy(tun->name, name, strlen(name) + 1);
+    TW_TRY(add_queues(tun, 1, calls, report)); /* what is wrong with many is said again, if it is wrong with one, too */
   }
   if (!config->no_offload) tun->offloads = set_offloads(tun, calls);
   return TW_OK;

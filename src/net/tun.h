@@ -33,7 +33,7 @@ typedef struct tw_tun_calls {
 
 typedef struct tw_tun_config {
   const char *name;          /* NULL or empty: "treewire0" or the next that is free */
-  unsigned queues;           /* 0 or 1: one; more: one for each core, flows spread over them by the kernel */
+  unsigned queues;           /* 0 or 1: one; more: flows are spread over them by the kernel */
   bool no_offload;           /* packets as they are on a wire alone */
   const tw_tun_calls *calls; /* NULL: the system's */
 } tw_tun_config;
@@ -48,7 +48,7 @@ typedef struct tw_tun {
 
 /**
  * A new device, which goes when it is closed, with all addresses and routes of it. It has no address and is down: see
- * netdev.h. Non-blocking. Offloads that the kernel does not know are off.
+ * netdev.h. Non-blocking. Offloads that the kernel does not know are off; where it has no several queues there is one.
  * TW_ERR_ARGUMENT (name, queues) or TW_ERR_STATE, with a report that says what to do: no /dev/net/tun, no
  * CAP_NET_ADMIN, the name is taken.
  */

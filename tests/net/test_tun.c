@@ -287,10 +287,12 @@ static void several_queues_share_the_flows(void **state) {
 
 /* ---- what the kernel knows less of ---- */
 
-static struct {
+static struct fake {
   unsigned long refused_flags; /* TUNSETOFFLOAD with one of these does not work */
+  short refused_kind;          /* TUNSETIFF with one of these does not work */
   int open_error, attach_error;
-  unsigned attach_from; /* the queue from which on attaching fails */
+  unsigned attach_from;  /* the queue from which on attaching fails */
+  unsigned attach_until; /* and before which it does; 0: for good */
   unsigned attached;
 } fake;
 
@@ -301,8 +303,14 @@ static int fake_open(const char *path) {
 }
 
 static int fake_control(int fd, unsigned long request, void *argument) {
-  if (request == TUNSETIFF && fake.attach_error != 0 && fake.attached++ >= fake.attach_from) {
+  const bool attaches = request == TUNSETIFF && fake.attach_error != 0;
+  const unsigned number = attaches ? fake.attached++ : 0;
+  if (attaches && number >= fake.attach_from && (fake.attach_until == 0 || number < fake.attach_until)) {
     errno = fake.attach_error;
+    return -1;
+  }
+  if (request == TUNSETIFF && (((const struct ifreq *)argument)->ifr_flags & fake.refused_kind) != 0) {
+    errno = EINVAL;
     return -1;
   }
   if (request == TUNSETOFFLOAD && ((unsigned long)(uintptr_t)argument & fake.refused_flags) != 0) {
@@ -332,6 +340,25 @@ static void offloads_that_the_kernel_does_not_know_are_left_out(void **state) {
     a_stream_passes(&w, AF_INET, STREAM / 8);
     datagrams_pass(&w, AF_INET, 40, 1000);
     assert_int_equal(w.kinds & 1U << TW_OFFLOAD_UDP, 0);
+    close_world(&w);
+  }
+}
+
+/* Without IFF_MULTI_QUEUE, or with it and no more than one that attaches. */
+static void where_there_are_not_several_queues_there_is_one(void **state) {
+  (void)state;
+  static world w;
+  for (unsigned attached = 0; attached < 3; attached++) {
+    memset(&fake, 0, sizeof fake);
+    if (attached == 0) fake.refused_kind = IFF_MULTI_QUEUE;
+    if (attached > 0)
+      fake = (struct fake){.attach_error = EINVAL, .attach_from = attached, .attach_until = attached + 1};
+    open_world(&w, &(tw_tun_config){.name = attached == 2 ? "one" : NULL, .queues = 3, .calls = &fakes});
+    assert_int_equal(w.tun.queue_count, 1);
+    assert_string_equal(w.tun.name, attached == 2 ? "one" : "treewire0");
+    assert_int_equal(w.tun.offloads & TW_TUN_OFFLOAD_CHECKSUM, TW_TUN_OFFLOAD_CHECKSUM);
+    a_stream_passes(&w, AF_INET, STREAM / 8);
+    datagrams_pass(&w, AF_INET6, 40, 1000);
     close_world(&w);
   }
 }
@@ -439,6 +466,7 @@ int main(void) {
       cmocka_unit_test(udp_and_tcp_pass_without_offloads),
       cmocka_unit_test(a_packet_is_written_from_many_pieces),
       cmocka_unit_test(several_queues_share_the_flows),
+      cmocka_unit_test(where_there_are_not_several_queues_there_is_one),
       cmocka_unit_test(offloads_that_the_kernel_does_not_know_are_left_out),
       cmocka_unit_test(a_report_says_what_to_do),
       cmocka_unit_test(a_name_that_is_taken_is_not_shared),
