@@ -266,6 +266,7 @@ tw_provider *bench_trace_provider(void) {
       .x509_public_key = trace_x509,
   };
   BENCH_OK(tw_provider_ready(&made->head, &ops));
+  made->head.aes_gcm = tw_env_aes_gcm(&(tw_env){.provider = made->inner});
   return &made->head;
 }
 

@@ -199,6 +199,7 @@ json_t *tw_node_status_json(tw_node *node, const tw_node_config *config, const t
   put(object, "device", json_string(tun->name));
   put_number(object, "mtu", config->interface.mtu);
   put_number(object, "packet_threads", tun->queue_count);
+  put(object, "aes_gcm", json_string(status.aes_gcm));
   put(object, "relay", relay_json(config, &status));
   put(object, "network", network_json(config, &status.network, status.signs, now_ms));
   json_t *peers = json_array();

@@ -183,5 +183,7 @@ TW_MUST_USE tw_err tw_x509_public_key(const tw_env *env, const tw_suite *suite, 
 const tw_limits *tw_env_limits(const tw_env *env);
 const tw_code_points *tw_env_code_points(const tw_env *env);
 const tw_alloc *tw_env_alloc(const tw_env *env);
+/* Whose AES-GCM it is that a tw_aead_key seals and opens with, for people: "libcrypto", "libipsec-mb". */
+const char *tw_env_aes_gcm(const tw_env *env);
 
 #endif

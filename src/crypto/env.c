@@ -35,6 +35,8 @@ const tw_alloc *tw_env_alloc(const tw_env *env) {
   return env != NULL && env->alloc != NULL ? env->alloc : &tw_alloc_default;
 }
 
+const char *tw_env_aes_gcm(const tw_env *env) { return env->provider->aes_gcm; }
+
 tw_err tw_random(const tw_env *env, uint8_t *out, size_t len) {
   if (len == 0) return TW_OK;
   const tw_err err = env->random != NULL ? env->random(env->random_ctx, out, len)

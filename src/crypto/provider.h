@@ -83,6 +83,7 @@ typedef struct tw_provider_ops {
  */
 struct tw_provider {
   const tw_provider_ops *ops;
+  const char *aes_gcm;                        /* tw_env_aes_gcm */
   tw_hmac_key empty_key[TW_HASHES];           /* HMAC with an empty key, by tw_hash.id */
   uint8_t empty_hash[TW_HASHES][TW_HASH_MAX]; /* of no bytes: exporters without a context ask for it each time */
   uint8_t hpke_suite_id[10];                  /* of psk_id_hash below; of the suite used last */

@@ -330,6 +330,7 @@ void tw_node_get_status(tw_node *node, tw_node_status *status) {
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,
                              .signs = tw_sas_signs(node->sas),
+                             .aes_gcm = tw_env_aes_gcm(&node->packet_env),
                              .drops = &node->seen_drops};
   tw_network_get_status(node->network, &status->network);
 }

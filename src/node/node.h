@@ -75,6 +75,7 @@ typedef struct tw_node_status {
   tw_udp_address seen_at; /* where the relay sees us; family 0: not known */
   uint64_t mail_read;     /* number of the last mailbox entry */
   bool signs;             /* what goes to all, and takes nothing else */
+  const char *aes_gcm;    /* of packets: tw_env_aes_gcm */
   tw_network_status network;
   const tw_plane_drops *drops;
 } tw_node_status;

@@ -32,6 +32,11 @@ for name in "${nodes[@]}"; do
   [ "$(running "$name")" = "${wanted[$name]}" ] || die "$name has $(running "$name") threads for packets"
   ip -n "$name" link set dev "$name" txqueuelen 10000 # a busy machine is none of our losses
 done
+# By libipsec-mb where it was built with that, and the processor has what it takes.
+aes_gcm=libcrypto
+has() { grep -m 1 '^flags' /proc/cpuinfo | grep -qw "$1"; } # FLAG
+if ldd "$TREEWIRE" | grep -q libIPSec_MB && has aes && has pclmulqdq && has avx2; then aes_gcm=libipsec-mb; fi
+[ "$(status_field anna '$s->{aes_gcm}')" = "$aes_gcm" ] || die "packets are not sealed by $aes_gcm"
 all_hear
 pings anna berta 3
 pings anna carla 3

@@ -145,6 +145,7 @@ tw_err tw_provider_openssl_new(const tw_alloc *alloc, tw_provider **provider) {
   tw_err err = fetch(ossl) ? tw_ossl_find_ipsec_mb(ossl) : TW_ERR_UNSUPPORTED;
   err = tw_ossl_end(err == TW_OK, err);
   if (err == TW_OK) err = tw_provider_ready(&ossl->head, &ops);
+  ossl->head.aes_gcm = ossl->mb != NULL ? "libipsec-mb" : "libcrypto";
   if (err != TW_OK) {
     ossl_free(&ossl->head);
     return err;
