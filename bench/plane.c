@@ -308,28 +308,27 @@ static size_t write_packet(uint8_t *out, size_t payload, size_t n) {
   const size_t len = 20 + transport + payload;
   memset(out, 0, len);
   out[0] = 0x45;
-  tw_field_set_u16(out + TW_IP4_LENGTH, (uint16_t)len);
-  tw_field_set_u16(out + TW_IP4_FRAGMENT, TW_IP4_DF);
+  tw_put_u16(out + TW_IP4_LENGTH, (uint16_t)len);
+  tw_put_u16(out + TW_IP4_FRAGMENT, TW_IP4_DF);
   out[TW_IP4_TTL] = 64;
   out[TW_IP4_PROTOCOL] = now_of.tcp ? TW_IP_TCP : TW_IP_UDP;
   const uint8_t addresses[8] = {10, 0, 0, 1, now_of.to_all ? 239 : 10, 0, 0, 2};
   memcpy(out + TW_IP4_SOURCE, addresses, 8);
-  tw_field_set_u16(out + TW_IP4_CHECKSUM, tw_checksum(tw_sum(out, 20)));
+  tw_put_u16(out + TW_IP4_CHECKSUM, tw_checksum(tw_sum(out, 20)));
   uint8_t *t = out + 20;
-  tw_field_set_u16(t, (uint16_t)(1000 + n)); /* of flows of their own, where they are not one */
-  tw_field_set_u16(t + 2, 443);
+  tw_put_u16(t, (uint16_t)(1000 + n)); /* of flows of their own, where they are not one */
+  tw_put_u16(t + 2, 443);
   if (now_of.tcp) {
     t[12] = 0x50;
     t[13] = TW_TCP_ACK;
   } else {
-    tw_field_set_u16(t + 4, (uint16_t)(len - 20));
+    tw_put_u16(t + 4, (uint16_t)(len - 20));
   }
   for (size_t i = 0; i < payload; i++) t[transport + i] = (uint8_t)(i * 7);
   const uint32_t pseudo = tw_sum_pseudo(TW_BYTES(out + TW_IP4_SOURCE, 4), TW_BYTES(out + TW_IP4_DESTINATION, 4),
                                         out[TW_IP4_PROTOCOL], (uint32_t)(len - 20));
   uint8_t *checksum = t + (now_of.tcp ? TW_TCP_CHECKSUM : TW_UDP_CHECKSUM);
-  tw_field_set_u16(checksum,
-                   now_of.large ? (uint16_t)pseudo : tw_checksum_not_zero((uint64_t)pseudo + tw_sum(t, len - 20)));
+  tw_put_u16(checksum, now_of.large ? (uint16_t)pseudo : tw_checksum_not_zero((uint64_t)pseudo + tw_sum(t, len - 20)));
   return len;
 }
 

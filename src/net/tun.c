@@ -96,7 +96,8 @@ static tw_err add_queue(tw_tun *tun, bool many, const tw_tun_calls *calls, tw_re
 }
 
 /* All or none. */
-static tw_err add_queues(tw_tun *tun, unsigned count, const tw_tun_calls *calls, tw_report *report) {
+static tw_err add_queues(tw_tun *tun, const char *name, unsigned count, const tw_tun_calls *calls, tw_report *report) {
+  memcpy(tun->name, name, strlen(name) + 1);
   while (tun->queue_count < count) {
     const tw_err err = add_queue(tun, count > 1, calls, report);
     if (err == TW_OK) continue;
@@ -133,11 +134,9 @@ tw_err tw_tun_open(tw_tun *tun, const tw_tun_config *config, tw_report *report) 
   if (config->queues > TW_TUN_QUEUES_MAX)
     return tw_report_fail(report, TW_ERR_ARGUMENT, "a TUN device has at most %d queues here", TW_TUN_QUEUES_MAX);
   const char *name = named ? config->name : default_name;
-  memcpy(tun->name, name, strlen(name));
-  if (config->queues <= 1 || add_queues(tun, config->queues, calls, report) != TW_OK) {
-    memcpy(tun->name, name, strlen(name) + 1);
-    TW_TRY(add_queues(tun, 1, calls, report)); /* what is wrong with many is said again, if it is wrong with one, too */
-  }
+  /* What is wrong with many is said again, if it is wrong with one, too. */
+  if (config->queues <= 1 || add_queues(tun, name, config->queues, calls, report) != TW_OK)
+    TW_TRY(add_queues(tun, name, 1, calls, report));
   if (!config->no_offload) tun->offloads = set_offloads(tun, calls);
   return TW_OK;
 }

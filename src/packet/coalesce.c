@@ -219,13 +219,13 @@ tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip) {
 static void rewrite_ip(const tw_coalesced *from) {
   uint8_t *packet = from->packet;
   if (from->version == 6) {
-    tw_field_set_u16(packet + TW_IP6_LENGTH, (uint16_t)(from->len - TW_IP6_HEADER));
+    tw_put_u16(packet + TW_IP6_LENGTH, (uint16_t)(from->len - TW_IP6_HEADER));
     return;
   }
   const uint16_t before = tw_field_u16(packet + TW_IP4_LENGTH);
   const uint16_t checksum = tw_field_u16(packet + TW_IP4_CHECKSUM);
-  tw_field_set_u16(packet + TW_IP4_LENGTH, (uint16_t)from->len);
-  tw_field_set_u16(packet + TW_IP4_CHECKSUM, tw_checksum_update(checksum, before, (uint16_t)from->len));
+  tw_put_u16(packet + TW_IP4_LENGTH, (uint16_t)from->len);
+  tw_put_u16(packet + TW_IP4_CHECKSUM, tw_checksum_update(checksum, before, (uint16_t)from->len));
 }
 
 static void rewrite_transport(const tw_coalesced *from) {
@@ -237,10 +237,10 @@ static void rewrite_transport(const tw_coalesced *from) {
                                         len);
   if (from->protocol == TW_IP_TCP) {
     transport[TW_TCP_FLAGS + 1] |= from->end;
-    tw_field_set_u16(transport + TW_TCP_CHECKSUM, (uint16_t)pseudo);
+    tw_put_u16(transport + TW_TCP_CHECKSUM, (uint16_t)pseudo);
   } else {
-    tw_field_set_u16(transport + TW_UDP_LENGTH, len);
-    tw_field_set_u16(transport + TW_UDP_CHECKSUM, (uint16_t)pseudo);
+    tw_put_u16(transport + TW_UDP_LENGTH, len);
+    tw_put_u16(transport + TW_UDP_CHECKSUM, (uint16_t)pseudo);
   }
 }
 

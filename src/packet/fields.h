@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "codec/writer.h" /* tw_put_u16, tw_put_u32 */
+
 /* RFC 791 section 3.1 */
 enum {
   TW_IP4_TOS = 1,
@@ -46,21 +48,11 @@ enum {
 /* RFC 768 */
 enum { TW_UDP_LENGTH = 4, TW_UDP_CHECKSUM = 6, TW_UDP_HEADER = 8 };
 
-/* Inline and not codec's: they stand in loops over packets. */
+/* Inline, and without a reader: they stand in loops over packets. They are written by tw_put_u16 and tw_put_u32. */
 static inline uint16_t tw_field_u16(const uint8_t *at) { return (uint16_t)((unsigned)at[0] << 8 | at[1]); }
 
 static inline uint32_t tw_field_u32(const uint8_t *at) {
   return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static inline void tw_field_set_u16(uint8_t *at, uint16_t value) {
-  at[0] = (uint8_t)(value >> 8);
-  at[1] = (uint8_t)value;
-}
-
-static inline void tw_field_set_u32(uint8_t *at, uint32_t value) {
-  tw_field_set_u16(at, (uint16_t)(value >> 16));
-  tw_field_set_u16(at + 2, (uint16_t)value);
 }
 
 /* The TCP header's length with options, of `len` bytes at `tcp`; 0: it has none that fits. */

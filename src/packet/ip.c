@@ -165,10 +165,10 @@ static void set_traffic_class(uint8_t *packet, tw_ip *ip, unsigned value) {
   if (ip->version == 4) {
     const uint16_t after = (uint16_t)((before & 0xff00) | value);
     const uint16_t checksum = tw_field_u16(packet + TW_IP4_CHECKSUM);
-    tw_field_set_u16(packet, after);
-    tw_field_set_u16(packet + TW_IP4_CHECKSUM, tw_checksum_update(checksum, before, after));
+    tw_put_u16(packet, after);
+    tw_put_u16(packet + TW_IP4_CHECKSUM, tw_checksum_update(checksum, before, after));
   } else {
-    tw_field_set_u16(packet, (uint16_t)((before & 0xf00f) | value << 4));
+    tw_put_u16(packet, (uint16_t)((before & 0xf00f) | value << 4));
   }
   ip->traffic_class = (uint8_t)value;
 }

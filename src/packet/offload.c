@@ -29,6 +29,6 @@ tw_err tw_offload_finish(uint8_t *packet, size_t len, const tw_offload *offload)
   if ((offload->flags & TW_OFFLOAD_NEEDS_CSUM) == 0) return TW_OK;
   const uint32_t sum = tw_sum(packet + offload->csum_start, len - offload->csum_start);
   /* 0xffff is as good as 0 for all protocols, and for UDP the only way to say it. */
-  tw_field_set_u16(packet + offload->csum_start + offload->csum_offset, tw_checksum_not_zero(sum));
+  tw_put_u16(packet + offload->csum_start + offload->csum_offset, tw_checksum_not_zero(sum));
   return TW_OK;
 }

@@ -124,13 +124,13 @@ tw_err tw_split_begin(tw_split *split, const uint8_t *packet, const tw_ip *ip, c
 
 static void set_ip(const tw_split *split, uint8_t *out, uint32_t len) {
   if (split->version == 6) {
-    tw_field_set_u16(out + TW_IP6_LENGTH, (uint16_t)(len - TW_IP6_HEADER));
+    tw_put_u16(out + TW_IP6_LENGTH, (uint16_t)(len - TW_IP6_HEADER));
     return;
   }
   const uint16_t id = (uint16_t)(tw_field_u16(split->packet + TW_IP4_ID) + split->index);
-  tw_field_set_u16(out + TW_IP4_LENGTH, (uint16_t)len);
-  tw_field_set_u16(out + TW_IP4_ID, id);
-  tw_field_set_u16(out + TW_IP4_CHECKSUM, tw_checksum((uint64_t)split->ip_sum + len + id));
+  tw_put_u16(out + TW_IP4_LENGTH, (uint16_t)len);
+  tw_put_u16(out + TW_IP4_ID, id);
+  tw_put_u16(out + TW_IP4_CHECKSUM, tw_checksum((uint64_t)split->ip_sum + len + id));
 }
 
 /* `sum` is of the payload. */
@@ -140,15 +140,15 @@ static void set_tcp(const tw_split *split, uint8_t *tcp, uint32_t len, uint64_t 
   if (split->index > 0) flags &= (uint16_t)~TW_TCP_CWR;
   if (split->index + 1 < split->count) flags &= (uint16_t) ~(TW_TCP_FIN | TW_TCP_PSH);
   sum += (uint64_t)split->protocol_sum + len + (sequence >> 16) + (sequence & 0xffff) + flags;
-  tw_field_set_u32(tcp + TW_TCP_SEQUENCE, sequence);
-  tw_field_set_u16(tcp + TW_TCP_FLAGS, flags);
-  tw_field_set_u16(tcp + TW_TCP_CHECKSUM, tw_checksum(sum));
+  tw_put_u32(tcp + TW_TCP_SEQUENCE, sequence);
+  tw_put_u16(tcp + TW_TCP_FLAGS, flags);
+  tw_put_u16(tcp + TW_TCP_CHECKSUM, tw_checksum(sum));
 }
 
 static void set_udp(const tw_split *split, uint8_t *udp, uint32_t len, uint64_t sum) {
   sum += (uint64_t)split->protocol_sum + len + len; /* in the pseudo header and in the header */
-  tw_field_set_u16(udp + TW_UDP_LENGTH, (uint16_t)len);
-  tw_field_set_u16(udp + TW_UDP_CHECKSUM, split->checksum ? tw_checksum_not_zero(sum) : 0);
+  tw_put_u16(udp + TW_UDP_LENGTH, (uint16_t)len);
+  tw_put_u16(udp + TW_UDP_CHECKSUM, split->checksum ? tw_checksum_not_zero(sum) : 0);
 }
 
 size_t tw_split_next(tw_split *split, uint8_t *out) {

@@ -54,19 +54,19 @@ static void put_ip4(uint8_t *out, size_t len, tw_bytes from, tw_bytes to) {
   memset(out, 0, TW_IP4_HEADER);
   out[0] = 0x45;
   out[TW_IP4_TOS] = INTERNET_CONTROL;
-  tw_field_set_u16(out + TW_IP4_LENGTH, (uint16_t)len);
-  tw_field_set_u16(out + TW_IP4_FRAGMENT, TW_IP4_DF);
+  tw_put_u16(out + TW_IP4_LENGTH, (uint16_t)len);
+  tw_put_u16(out + TW_IP4_FRAGMENT, TW_IP4_DF);
   out[TW_IP4_TTL] = TTL;
   out[TW_IP4_PROTOCOL] = TW_IP_ICMP;
   memcpy(out + TW_IP4_SOURCE, from.ptr, 4);
   memcpy(out + TW_IP4_DESTINATION, to.ptr, 4);
-  tw_field_set_u16(out + TW_IP4_CHECKSUM, tw_checksum(tw_sum(out, TW_IP4_HEADER)));
+  tw_put_u16(out + TW_IP4_CHECKSUM, tw_checksum(tw_sum(out, TW_IP4_HEADER)));
 }
 
 static void put_ip6(uint8_t *out, size_t len, tw_bytes from, tw_bytes to) {
   memset(out, 0, TW_IP6_HEADER);
   out[0] = 0x60;
-  tw_field_set_u16(out + TW_IP6_LENGTH, (uint16_t)(len - TW_IP6_HEADER));
+  tw_put_u16(out + TW_IP6_LENGTH, (uint16_t)(len - TW_IP6_HEADER));
   out[TW_IP6_NEXT] = TW_IP_ICMP6;
   out[TW_IP6_HOPS] = TTL;
   memcpy(out + TW_IP6_SOURCE, from.ptr, 16);
@@ -97,14 +97,14 @@ tw_err tw_too_big_make(const uint8_t *packet, const tw_ip *ip, uint32_t mtu, tw_
     put_ip4(out, size, from, ip->source);
     icmp[0] = ICMP_UNREACHABLE;
     icmp[1] = ICMP_FRAGMENTATION_NEEDED;
-    tw_field_set_u16(icmp + ICMP_NEXT_HOP_MTU, (uint16_t)(mtu < 0xffff ? mtu : 0xffff));
+    tw_put_u16(icmp + ICMP_NEXT_HOP_MTU, (uint16_t)(mtu < 0xffff ? mtu : 0xffff));
   } else {
     put_ip6(out, size, from, ip->source);
     icmp[0] = ICMP6_TOO_BIG;
-    tw_field_set_u32(icmp + ICMP6_MTU, mtu);
+    tw_put_u32(icmp + ICMP6_MTU, mtu);
     sum = tw_sum_pseudo(from, ip->source, TW_IP_ICMP6, (uint32_t)(size - header));
   }
-  tw_field_set_u16(icmp + ICMP_CHECKSUM, tw_checksum(sum + tw_sum(icmp, size - header)));
+  tw_put_u16(icmp + ICMP_CHECKSUM, tw_checksum(sum + tw_sum(icmp, size - header)));
   *len = size;
   return TW_OK;
 }
@@ -141,11 +141,11 @@ bool tw_mss_lower(uint8_t *packet, const tw_ip *ip, uint32_t mtu) {
   const uint16_t before = tw_field_u16(tcp + at);
   if (before <= mtu - headers) return false;
   const uint16_t after = (uint16_t)(mtu - headers);
-  tw_field_set_u16(tcp + at, after);
+  tw_put_u16(tcp + at, after);
   /* At an odd offset the bytes count the other way round: RFC 1071 section 2 B. */
   const bool odd = at % 2 != 0;
   const uint16_t checksum = tw_field_u16(tcp + TW_TCP_CHECKSUM);
-  tw_field_set_u16(tcp + TW_TCP_CHECKSUM,
-                   tw_checksum_update(checksum, odd ? swapped(before) : before, odd ? swapped(after) : after));
+  tw_put_u16(tcp + TW_TCP_CHECKSUM,
+             tw_checksum_update(checksum, odd ? swapped(before) : before, odd ? swapped(after) : after));
   return true;
 }
