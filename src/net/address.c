@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/address.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,6 +98,14 @@ tw_err tw_address_parse(const char *text, tw_address_rule rule, uint16_t default
   memcpy(result.host, found.host, found.host_len);
   *address = result;
   return TW_OK;
+}
+
+struct addrinfo *tw_address_in_figures(const char *host, uint16_t port, int type) {
+  const struct addrinfo hints = {.ai_socktype = type, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+  struct addrinfo *list = NULL;
+  char service[8];
+  (void)snprintf(service, sizeof service, "%u", (unsigned)port);
+  return getaddrinfo(host, service, &hints, &list) == 0 ? list : NULL;
 }
 
 void tw_address_format(const tw_address *address, char *out) {

@@ -31,6 +31,15 @@ typedef enum tw_address_rule {
 TW_MUST_USE tw_err tw_address_parse(const char *text, tw_address_rule rule, uint16_t default_port, tw_address *address,
                                     tw_report *report);
 
+struct addrinfo;
+
+/**
+ * The socket addresses of a host that is given in figures, with this port, for sockets of this type (SOCK_...): no
+ * name is looked up, and no file read. The caller's, to be freed by freeaddrinfo; NULL for a name, and where there is
+ * no memory.
+ */
+struct addrinfo *tw_address_in_figures(const char *host, uint16_t port, int type);
+
 /** "host:port", with brackets around an IPv6 address, "*:port" for any. `out` has room for TW_ADDRESS_TEXT. */
 void tw_address_format(const tw_address *address, char *out);
 

@@ -15,7 +15,7 @@ struct tw_dial {
   uv_timer_t timer;
   tw_watch watch;
   tw_address address;
-  struct addrinfo *list; /* from the resolver */
+  struct addrinfo *list; /* from the resolver, or the address was in figures */
   const struct addrinfo *next;
   uint64_t timeout_ms;
   int fd;
@@ -23,6 +23,7 @@ struct tw_dial {
   tw_dial_done done; /* NULL once it was called or is not wanted */
   void *ctx;
   unsigned in_use; /* by libuv: it may not be freed before that is 0 */
+  bool is_resolving;
   bool ended;
 };
 
@@ -40,7 +41,7 @@ static void end(tw_dial *dial) {
   if (dial->ended) return;
   dial->ended = true;
   dial->done = NULL;
-  (void)uv_cancel((uv_req_t *)&dial->resolver); /* fails where it is not waiting: its callback comes then anyway */
+  if (dial->is_resolving) (void)uv_cancel((uv_req_t *)&dial->resolver); /* on_resolved comes in any case */
   tw_watch_close(&dial->watch, on_watch_closed);
   if (dial->fd >= 0) (void)close(dial->fd);
   uv_close((uv_handle_t *)&dial->timer, on_timer_closed);
@@ -133,6 +134,7 @@ static void try_next(tw_dial *dial) {
 
 static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *list) {
   tw_dial *dial = resolver->data;
+  dial->is_resolving = false;
   if (status == 0) dial->list = list;
   if (!dial->ended && status != 0)
     fail(dial, uv_strerror(status));
@@ -141,6 +143,26 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
     try_next(dial);
   }
   release(dial);
+}
+
+static void on_begin(uv_timer_t *timer) { try_next(timer->data); }
+
+/* A name is looked up in a thread of libuv's, and the first one brings four of them: not for an address in figures. */
+static bool begin(tw_dial *dial) {
+  const tw_address *at = &dial->address;
+  dial->next = dial->list = tw_address_in_figures(at->host, at->port, SOCK_STREAM);
+  if (dial->list == NULL) {
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char port[8];
+    (void)snprintf(port, sizeof port, "%u", (unsigned)at->port);
+    if (uv_getaddrinfo(dial->loop, &dial->resolver, on_resolved, at->host, port, &hints) != 0) return false;
+    dial->is_resolving = true;
+    dial->in_use++;
+  }
+  (void)uv_timer_init(dial->loop, &dial->timer);
+  dial->in_use++;
+  if (dial->list != NULL) (void)uv_timer_start(&dial->timer, on_begin, 0, 0); /* `done` comes from the loop */
+  return true;
 }
 
 tw_err tw_dial_start(uv_loop_t *loop, const tw_address *address, uint64_t timeout_ms, tw_dial_done done, void *ctx,
@@ -155,15 +177,10 @@ tw_err tw_dial_start(uv_loop_t *loop, const tw_address *address, uint64_t timeou
   made->fd = -1;
   made->resolver.data = made;
   made->timer.data = made;
-  char port[8];
-  (void)snprintf(port, sizeof port, "%u", (unsigned)address->port);
-  const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-  if (uv_getaddrinfo(loop, &made->resolver, on_resolved, made->address.host, port, &hints) != 0) {
+  if (!begin(made)) {
     tw_alloc_free(NULL, made);
     return TW_ERR_NO_MEMORY;
   }
-  (void)uv_timer_init(loop, &made->timer);
-  made->in_use = 2; /* resolver and timer */
   *dial = made;
   return TW_OK;
 }

@@ -17,22 +17,33 @@ static void take(tw_node *node, uint32_t peer, const struct addrinfo *found) {
   tw_node_note_whereabouts(node, &where, 1);
 }
 
+/* What was found for a peer, which is freed; NULL: nothing. */
+static void found_for(tw_node *node, uint32_t peer, struct addrinfo *found) {
+  node->peers[peer].look_up_ms = tw_node_now(node) + (found != NULL ? AGAIN_MS : FAILED_MS);
+  if (found == NULL) return;
+  take(node, peer, found);
+  freeaddrinfo(found);
+}
+
 static void on_found(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
   tw_node *node = request->data;
   node->is_resolving = false;
   node->open_handles--;
-  if (!node->closing) {
-    const uint32_t peer = node->resolving_peer;
-    node->peers[peer].look_up_ms = tw_node_now(node) + (status == 0 ? AGAIN_MS : FAILED_MS);
-    if (status == 0) take(node, peer, found);
-  }
-  if (status == 0) uv_freeaddrinfo(found);
+  if (!node->closing)
+    found_for(node, node->resolving_peer, status == 0 ? found : NULL);
+  else if (status == 0)
+    freeaddrinfo(found);
   tw_node_after(node);
 }
 
 /* False: it could not be asked. */
 static bool look_up(tw_node *node, uint32_t peer) {
   const tw_node_endpoint *endpoint = &node->setup.config->peers[peer].endpoint;
+  struct addrinfo *in_figures = tw_address_in_figures(endpoint->host, endpoint->port, SOCK_DGRAM);
+  if (in_figures != NULL) {
+    found_for(node, peer, in_figures);
+    return true;
+  }
   const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
   char port[8];
   (void)snprintf(port, sizeof port, "%u", (unsigned)endpoint->port);

@@ -1,7 +1,11 @@
 /* Addresses as people write them. SPDX-License-Identifier: Apache-2.0 */
 #include "support/tw_cmocka.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/address.h"
 
@@ -89,6 +93,32 @@ static void a_host_name_has_a_longest_length(void **state) {
   assert_int_equal(tw_address_parse(text, TW_ADDRESS_REMOTE, 0, &address, NULL), TW_ERR_ARGUMENT);
 }
 
+/* With the port, and of one type; names are not asked for, one of this machine neither. */
+static void an_address_in_figures_needs_no_looking_up(void **state) {
+  (void)state;
+  struct addrinfo *list = tw_address_in_figures("192.0.2.7", 9420, SOCK_DGRAM);
+  assert_non_null(list);
+  assert_null(list->ai_next);
+  assert_int_equal(list->ai_family, AF_INET);
+  assert_int_equal(list->ai_socktype, SOCK_DGRAM);
+  const struct sockaddr_in *four = (const void *)list->ai_addr;
+  assert_int_equal(ntohl(four->sin_addr.s_addr), 0xc0000207);
+  assert_int_equal(ntohs(four->sin_port), 9420);
+  freeaddrinfo(list);
+  list = tw_address_in_figures("2001:db8::7", 65535, SOCK_STREAM);
+  assert_non_null(list);
+  assert_null(list->ai_next);
+  assert_int_equal(list->ai_family, AF_INET6);
+  const struct sockaddr_in6 *six = (const void *)list->ai_addr;
+  assert_int_equal(six->sin6_addr.s6_addr[15], 7);
+  assert_int_equal(ntohs(six->sin6_port), 65535);
+  freeaddrinfo(list);
+  static const char *const others[] = {"localhost",    "",     "a.example", "192.0.2.256", "192.0.2.7.",
+                                       "2001:db8:::7", "[::1]"};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+    assert_null(tw_address_in_figures(others[i], 9420, SOCK_STREAM));
+}
+
 static void numbers_have_bounds(void **state) {
   (void)state;
   uint64_t number = 5;
@@ -117,6 +147,7 @@ int main(void) {
       cmocka_unit_test(addresses_are_read),
       cmocka_unit_test(what_is_no_address_is_refused_and_quoted),
       cmocka_unit_test(a_host_name_has_a_longest_length),
+      cmocka_unit_test(an_address_in_figures_needs_no_looking_up),
       cmocka_unit_test(numbers_have_bounds),
       cmocka_unit_test(a_report_shows_no_control_characters),
   };
