@@ -11,7 +11,7 @@
  * Options: -eva -eva-slevel 300 -eva-slevel-function main:1,is_padding:1 -eva-split-return full
  * Options: -metrics -metrics-eva-cover
  * Reaches: 100 tw_esp_open tw_esp_open_unmarked open_sealed tw_esp_peek number_of take_trailer is_padding
- * Reaches: 100 make_nonce make_aad get_u32
+ * Reaches: 100 make_nonce make_aad tw_get_u32
  * Reaches: 50 tw_aead_key_open
  * Reaches: 100 tw_esp_window_infer tw_esp_window_check tw_esp_window_mark advance is_too_old
  * Mutant: src/esp/esp.c | if (packet.len < TW_ESP_PACKET_MIN) return TW_ERR_TRUNCATED; | ;

@@ -47,4 +47,10 @@ TW_MUST_USE tw_err tw_reader_end(const tw_reader *r);
 /** The bytes consumed since `start`, a former value of r->ptr. */
 tw_bytes tw_reader_since(const tw_reader *r, const uint8_t *start);
 
+/** One field, big-endian, where the caller knows that it is there. Inline: they stand in loops over packets. */
+static inline uint16_t tw_get_u16(const uint8_t *in) { return (uint16_t)((unsigned)in[0] << 8 | in[1]); }
+static inline uint32_t tw_get_u32(const uint8_t *in) {
+  return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
+}
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "codec/reader.h"
 #include "codec/writer.h"
 
 enum { AES_BLOCK = 16, AAD = 12 };
@@ -17,10 +18,6 @@ static void make_nonce(const uint8_t salt[TW_ESP_SALT], uint64_t number, uint8_t
 static void make_aad(uint32_t spi, uint64_t number, uint8_t aad[AAD]) {
   tw_put_u32(aad, spi);
   tw_put_u64(aad + 4, number);
-}
-
-static uint32_t get_u32(const uint8_t *in) {
-  return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
 }
 
 /* ---- sealing ---- */
@@ -80,7 +77,7 @@ tw_err tw_esp_seal(tw_esp_out *out, uint8_t next_header, uint8_t *packet, size_t
 tw_err tw_esp_peek(tw_bytes packet, uint32_t *spi) {
   if (packet.len < TW_ESP_PACKET_MIN) return TW_ERR_TRUNCATED;
   if (packet.len > TW_ESP_PACKET_MAX || packet.len % TW_ESP_ALIGN != 0) return TW_ERR_ENCODING;
-  const uint32_t found = get_u32(packet.ptr);
+  const uint32_t found = tw_get_u32(packet.ptr);
   if (found < TW_ESP_SPI_MIN) return TW_ERR_ENCODING;
   *spi = found;
   return TW_OK;
@@ -88,7 +85,7 @@ tw_err tw_esp_peek(tw_bytes packet, uint32_t *spi) {
 
 /* Which number the packet claims to have: one that may be opened. */
 static tw_err number_of(const tw_esp_in *in, const uint8_t *packet, uint64_t *number) {
-  TW_TRY(tw_esp_window_infer(&in->window, get_u32(packet + 4), number));
+  TW_TRY(tw_esp_window_infer(&in->window, tw_get_u32(packet + 4), number));
   /* No sender goes as far: it is one of the past, too old for the window. */
   if (*number > in->limits.packets) return TW_ERR_OLD_GENERATION;
   return tw_esp_window_check(&in->window, *number);

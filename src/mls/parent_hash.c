@@ -37,9 +37,9 @@ static tw_err remaining(const tw_tree_node *node, tw_bytes without, tw_buf *out)
   out->len = 0;
   TW_TRY(tw_buf_reserve(out, all.len));
   for (size_t i = 0; i < all.len; i += 4) {
-    const uint32_t leaf = tw_be32(all.ptr + i);
-    while (skip < without.len && tw_be32(without.ptr + skip) < leaf) skip += 4;
-    if (skip < without.len && tw_be32(without.ptr + skip) == leaf) continue;
+    const uint32_t leaf = tw_get_u32(all.ptr + i);
+    while (skip < without.len && tw_get_u32(without.ptr + skip) < leaf) skip += 4;
+    if (skip < without.len && tw_get_u32(without.ptr + skip) == leaf) continue;
     TW_TRY(tw_buf_append(out, TW_BYTES(all.ptr + i, 4)));
   }
   return TW_OK;

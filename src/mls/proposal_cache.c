@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "codec/reader.h"
 #include "mls/label.h"
 
 void tw_update_keys_free(const tw_env *env, tw_update_keys *keys) {
@@ -38,11 +39,7 @@ tw_err tw_proposal_reference(const tw_env *env, const tw_suite *suite, uint16_t 
 }
 
 /* A reference is a hash already: its first bytes choose the slot where the search begins. `cap` is a power of two. */
-static uint32_t first_slot(const uint8_t *reference, uint32_t cap) {
-  const uint32_t start = (uint32_t)reference[0] << 24 | (uint32_t)reference[1] << 16 | (uint32_t)reference[2] << 8 |
-                         reference[3];
-  return start & (2 * cap - 1);
-}
+static uint32_t first_slot(const uint8_t *reference, uint32_t cap) { return tw_get_u32(reference) & (2 * cap - 1); }
 
 static void index_item(uint32_t *slots, uint32_t cap, const uint8_t *reference, uint32_t position) {
   uint32_t slot = first_slot(reference, cap);

@@ -88,9 +88,9 @@ static tw_err read_leaf(tree_builder *b, tw_reader *r) {
 static tw_err check_unmerged(tw_bytes list, uint32_t first, uint32_t level) {
   if (list.len % 4 != 0) return TW_ERR_ENCODING;
   for (size_t i = 0; i < list.len; i += 4) {
-    const uint32_t leaf = tw_be32(list.ptr + i);
+    const uint32_t leaf = tw_get_u32(list.ptr + i);
     if (leaf < first || leaf - first >= 1u << level) return TW_ERR_TREE;
-    if (i > 0 && leaf <= tw_be32(list.ptr + i - 4)) return TW_ERR_TREE;
+    if (i > 0 && leaf <= tw_get_u32(list.ptr + i - 4)) return TW_ERR_TREE;
   }
   return TW_OK;
 }

@@ -58,7 +58,7 @@ uint32_t tw_leaves_below(tw_bytes leaves, uint32_t leaf) {
   size_t high = leaves.len / 4;
   while (low < high) {
     const size_t middle = low + (high - low) / 2;
-    if (tw_be32(leaves.ptr + 4 * middle) < leaf) {
+    if (tw_get_u32(leaves.ptr + 4 * middle) < leaf) {
       low = middle + 1;
     } else {
       high = middle;
@@ -69,7 +69,7 @@ uint32_t tw_leaves_below(tw_bytes leaves, uint32_t leaf) {
 
 bool tw_leaves_have(tw_bytes leaves, uint32_t leaf) {
   const size_t at = tw_leaves_below(leaves, leaf);
-  return at < leaves.len / 4 && tw_be32(leaves.ptr + 4 * at) == leaf;
+  return at < leaves.len / 4 && tw_get_u32(leaves.ptr + 4 * at) == leaf;
 }
 
 tw_bytes tw_leaves_within(tw_bytes leaves, uint32_t first, uint32_t level) {

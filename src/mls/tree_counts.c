@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "codec/reader.h"
 
 typedef struct count_entry {
   uint32_t key; /* kind in the upper half, value in the lower */
@@ -66,7 +67,7 @@ uint32_t tw_tree_counts_credentials_outside(const tw_tree_counts *counts, tw_byt
   /* Many types in use against a long list: one bit per value keeps it linear. */
   uint8_t listed[65536 / 8] = {0};
   for (size_t i = 0; i + 1 < credentials.len; i += 2) {
-    const uint32_t value = (uint32_t)credentials.ptr[i] << 8 | credentials.ptr[i + 1];
+    const uint32_t value = tw_get_u16(credentials.ptr + i);
     listed[value / 8] |= (uint8_t)(1u << value % 8);
   }
   for (uint32_t i = first; i < counts->size; i++) {
@@ -111,7 +112,7 @@ static void sort_keys(uint32_t *keys, size_t size) {
 
 static void append_list(key_list *list, uint32_t kind, tw_bytes values) {
   for (size_t i = 0; i + 1 < values.len; i += 2) {
-    list->keys[list->size++] = key_of(kind, (uint16_t)(values.ptr[i] << 8 | values.ptr[i + 1]));
+    list->keys[list->size++] = key_of(kind, tw_get_u16(values.ptr + i));
   }
 }
 

@@ -166,7 +166,7 @@ void tw_resolution_start(tw_resolution_walk *walk, const tw_tree_node *node, uin
 
 bool tw_resolution_next(const tw_tree *tree, tw_resolution_walk *walk, tw_resolved *out) {
   if (walk->unmerged.len > 0) {
-    const uint32_t leaf = tw_be32(walk->unmerged.ptr);
+    const uint32_t leaf = tw_get_u32(walk->unmerged.ptr);
     walk->unmerged = TW_BYTES(walk->unmerged.ptr + 4, walk->unmerged.len - 4);
     const tw_leaf_node *view = tw_tree_leaf(tree, leaf);
     *out = (tw_resolved){2 * leaf, view != NULL ? view->encryption_key : TW_NO_BYTES};

@@ -2,6 +2,7 @@
 #ifndef TW_MLS_TREE_NODE_H
 #define TW_MLS_TREE_NODE_H
 
+#include "codec/reader.h" /* tw_get_u32 */
 #include "mls/key_index.h"
 #include "mls/tree.h"
 #include "mls/tree_counts.h"
@@ -77,9 +78,6 @@ struct tw_tree {
 
 static inline uint32_t tw_node_resolution(const tw_tree_node *node) { return node != NULL ? node->resolution : 0; }
 static inline uint32_t tw_node_members(const tw_tree_node *node) { return node != NULL ? node->members : 0; }
-static inline uint32_t tw_be32(const uint8_t *in) {
-  return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
-}
 static inline tw_bytes tw_node_unmerged(const tw_tree_node *node) {
   return node->unmerged_count > 0 ? TW_BYTES(node->unmerged->bytes, (size_t)node->unmerged_count * 4) : TW_NO_BYTES;
 }

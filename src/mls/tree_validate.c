@@ -19,7 +19,7 @@ static tw_err check_unmerged_leaf(const tw_tree_node *parent, uint32_t leaf) {
 static tw_err check_parent_content(const tw_tree *tree, const tw_tree_node *node, uint32_t index) {
   const tw_parent_content *parent = node->parent;
   const tw_bytes unmerged = tw_node_unmerged(node);
-  for (size_t i = 0; i < unmerged.len; i += 4) TW_TRY(check_unmerged_leaf(node, tw_be32(unmerged.ptr + i)));
+  for (size_t i = 0; i < unmerged.len; i += 4) TW_TRY(check_unmerged_leaf(node, tw_get_u32(unmerged.ptr + i)));
   if (tw_tree_key_used(tree, TW_KEY_ENCRYPTION, parent->key, index)) return TW_ERR_KEY_REUSED;
   if (parent->parent_hash.len != 0 && parent->parent_hash.len != tree->suite->hash->size) return TW_ERR_TREE;
   return tw_kem_check_public(tree->env, tree->suite, parent->key);

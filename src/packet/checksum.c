@@ -56,7 +56,7 @@ static inline uint32_t number_of(accumulator a, accumulator b) {
   const uint16_t word = tw_sum_fold((uint64_t)tw_sum_fold(a.sum) + a.carry + b.carry);
   uint8_t bytes[2];
   memcpy(bytes, &word, sizeof bytes);
-  return (uint32_t)bytes[0] << 8 | bytes[1];
+  return tw_get_u16(bytes);
 }
 
 /*
@@ -164,6 +164,6 @@ uint32_t tw_sum_copy(uint8_t *to, const uint8_t *from, size_t len) {
 uint32_t tw_sum_pseudo(tw_bytes source, tw_bytes destination, uint8_t protocol, uint32_t length) {
   uint64_t sum = (uint64_t)protocol + (length >> 16) + (length & 0xffff);
   for (size_t at = 0; at < source.len; at += 4)
-    sum += (uint64_t)tw_field_u32(source.ptr + at) + tw_field_u32(destination.ptr + at);
+    sum += (uint64_t)tw_get_u32(source.ptr + at) + tw_get_u32(destination.ptr + at);
   return tw_sum_fold(sum);
 }

@@ -33,7 +33,7 @@ static uint64_t mix(uint64_t hash, const uint8_t *at) {
 
 /* Who finds collisions gains nothing: flows are compared, and TW_COALESCE_FLOWS are all that there are. */
 static uint32_t hash_of(const uint8_t *packet, const tw_ip *ip) {
-  uint64_t hash = tw_field_u32(packet + ip->transport) ^ (uint64_t)ip->protocol << 32;
+  uint64_t hash = tw_get_u32(packet + ip->transport) ^ (uint64_t)ip->protocol << 32;
   for (size_t at = 0; at < 2 * ip->source.len; at += 8) hash = mix(hash, ip->source.ptr + at);
   return (uint32_t)(hash >> 32);
 }
@@ -84,7 +84,7 @@ static kind judge_udp(candidate *c, const uint8_t *udp, uint32_t len) {
   if (len < TW_UDP_HEADER) return BARRIER;
   c->header = c->ip->transport + TW_UDP_HEADER;
   c->payload = len - TW_UDP_HEADER;
-  c->first = c->payload > 0 && tw_field_u16(udp + TW_UDP_LENGTH) == len && tw_field_u16(udp + TW_UDP_CHECKSUM) != 0;
+  c->first = c->payload > 0 && tw_get_u16(udp + TW_UDP_LENGTH) == len && tw_get_u16(udp + TW_UDP_CHECKSUM) != 0;
   c->more = c->first;
   return CANDIDATE;
 }
@@ -112,19 +112,18 @@ static bool ip_continues(const tw_coalesced *to, const candidate *c) {
   if (to->version == 6) /* version, traffic class, flow label; hop limit */
     return memcmp(a, b, 4) == 0 && a[TW_IP6_HOPS] == b[TW_IP6_HOPS];
   if (a[TW_IP4_TOS] != b[TW_IP4_TOS] || a[TW_IP4_TTL] != b[TW_IP4_TTL]) return false;
-  const uint16_t fragment = tw_field_u16(a + TW_IP4_FRAGMENT);
-  if (fragment != tw_field_u16(b + TW_IP4_FRAGMENT)) return false;
-  return (fragment & TW_IP4_DF) != 0 ||
-         tw_field_u16(b + TW_IP4_ID) == (uint16_t)(tw_field_u16(a + TW_IP4_ID) + to->count);
+  const uint16_t fragment = tw_get_u16(a + TW_IP4_FRAGMENT);
+  if (fragment != tw_get_u16(b + TW_IP4_FRAGMENT)) return false;
+  return (fragment & TW_IP4_DF) != 0 || tw_get_u16(b + TW_IP4_ID) == (uint16_t)(tw_get_u16(a + TW_IP4_ID) + to->count);
 }
 
 static bool tcp_continues(const tw_coalesced *to, const candidate *c) {
   const uint8_t *a = to->packet + to->transport;
   const uint8_t *b = c->packet + c->ip->transport;
-  const uint32_t expected = tw_field_u32(a + TW_TCP_SEQUENCE) + (to->len - to->header);
+  const uint32_t expected = tw_get_u32(a + TW_TCP_SEQUENCE) + (to->len - to->header);
   /* The data offset is one of the flags: options have the same length. */
-  const unsigned flags = (unsigned)tw_field_u16(a + TW_TCP_FLAGS) ^ tw_field_u16(b + TW_TCP_FLAGS);
-  return tw_field_u32(b + TW_TCP_SEQUENCE) == expected &&
+  const unsigned flags = (unsigned)tw_get_u16(a + TW_TCP_FLAGS) ^ tw_get_u16(b + TW_TCP_FLAGS);
+  return tw_get_u32(b + TW_TCP_SEQUENCE) == expected &&
          (flags & ~(unsigned)(TW_TCP_FIN | TW_TCP_PSH | TW_TCP_CWR)) == 0 &&
          memcmp(a + TW_TCP_ACKNOWLEDGMENT, b + TW_TCP_ACKNOWLEDGMENT, 4) == 0 &&
          memcmp(a + TW_TCP_WINDOW, b + TW_TCP_WINDOW, 2) == 0 && memcmp(a + TW_TCP_URGENT, b + TW_TCP_URGENT, 2) == 0 &&
@@ -222,8 +221,8 @@ static void rewrite_ip(const tw_coalesced *from) {
     tw_put_u16(packet + TW_IP6_LENGTH, (uint16_t)(from->len - TW_IP6_HEADER));
     return;
   }
-  const uint16_t before = tw_field_u16(packet + TW_IP4_LENGTH);
-  const uint16_t checksum = tw_field_u16(packet + TW_IP4_CHECKSUM);
+  const uint16_t before = tw_get_u16(packet + TW_IP4_LENGTH);
+  const uint16_t checksum = tw_get_u16(packet + TW_IP4_CHECKSUM);
   tw_put_u16(packet + TW_IP4_LENGTH, (uint16_t)from->len);
   tw_put_u16(packet + TW_IP4_CHECKSUM, tw_checksum_update(checksum, before, (uint16_t)from->len));
 }

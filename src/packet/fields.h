@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "codec/reader.h" /* tw_get_u16, tw_get_u32 */
 #include "codec/writer.h" /* tw_put_u16, tw_put_u32 */
 
 /* RFC 791 section 3.1 */
@@ -47,13 +48,6 @@ enum {
 
 /* RFC 768 */
 enum { TW_UDP_LENGTH = 4, TW_UDP_CHECKSUM = 6, TW_UDP_HEADER = 8 };
-
-/* Inline, and without a reader: they stand in loops over packets. They are written by tw_put_u16 and tw_put_u32. */
-static inline uint16_t tw_field_u16(const uint8_t *at) { return (uint16_t)((unsigned)at[0] << 8 | at[1]); }
-
-static inline uint32_t tw_field_u32(const uint8_t *at) {
-  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
 
 /* The TCP header's length with options, of `len` bytes at `tcp`; 0: it has none that fits. */
 static inline uint32_t tw_tcp_header_len(const uint8_t *tcp, uint32_t len) {

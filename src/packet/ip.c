@@ -29,18 +29,18 @@ static tw_ip_part part_of(uint32_t offset, bool more) {
   return more ? TW_IP_FIRST_FRAGMENT : TW_IP_WHOLE;
 }
 
-static bool is_limited_broadcast(const uint8_t *address) { return tw_field_u32(address) == 0xffffffff; }
+static bool is_limited_broadcast(const uint8_t *address) { return tw_get_u32(address) == 0xffffffff; }
 static bool is_multicast4(const uint8_t *address) { return (address[0] & 0xf0) == 0xe0; }
 
 static tw_err parse4(tw_bytes packet, tw_ip *ip) {
   if (packet.len < TW_IP4_HEADER) return TW_ERR_TRUNCATED;
   const uint8_t *p = packet.ptr;
   const uint16_t header = (uint16_t)((p[0] & 0x0f) * 4);
-  const uint16_t len = tw_field_u16(p + TW_IP4_LENGTH);
+  const uint16_t len = tw_get_u16(p + TW_IP4_LENGTH);
   if (header < TW_IP4_HEADER || len < header) return TW_ERR_ENCODING;
   if (len > packet.len) return TW_ERR_TRUNCATED;
 
-  const uint16_t fragment = tw_field_u16(p + TW_IP4_FRAGMENT);
+  const uint16_t fragment = tw_get_u16(p + TW_IP4_FRAGMENT);
   const uint32_t offset = (uint32_t)(fragment & TW_IP4_OFFSET) * 8;
   const bool more = (fragment & TW_IP4_MF) != 0;
   if (!fragment_fits(header, offset, (uint32_t)len - header, more)) return TW_ERR_ENCODING;
@@ -87,7 +87,7 @@ static uint32_t extension_size(uint8_t type, const uint8_t *extension) {
 
 /* struct { uint8 next_header, reserved; uint16 offset_and_more; uint32 identification; }, RFC 8200 section 4.5 */
 static tw_err parse_fragment6(const uint8_t *extension, uint32_t data, tw_ip_part *part) {
-  const uint16_t field = tw_field_u16(extension + 2);
+  const uint16_t field = tw_get_u16(extension + 2);
   const uint32_t offset = field & 0xfff8;
   const bool more = (field & 1) != 0;
   if (!fragment_fits(0, offset, data, more)) return TW_ERR_ENCODING;
@@ -124,13 +124,13 @@ static tw_err walk_extensions(const uint8_t *packet, tw_ip *ip) {
 static tw_err parse6(tw_bytes packet, tw_ip *ip) {
   if (packet.len < TW_IP6_HEADER) return TW_ERR_TRUNCATED;
   const uint8_t *p = packet.ptr;
-  const uint32_t len = TW_IP6_HEADER + (uint32_t)tw_field_u16(p + TW_IP6_LENGTH);
+  const uint32_t len = TW_IP6_HEADER + (uint32_t)tw_get_u16(p + TW_IP6_LENGTH);
   if (len > packet.len) return TW_ERR_TRUNCATED;
   if (p[TW_IP6_SOURCE] == 0xff) return TW_ERR_ENCODING; /* RFC 4291 section 2.7 */
   tw_ip found = {
       .len = len,
       .version = 6,
-      .traffic_class = (uint8_t)(tw_field_u16(p) >> 4),
+      .traffic_class = (uint8_t)(tw_get_u16(p) >> 4),
       .multicast = p[TW_IP6_DESTINATION] == 0xff,
       .source = TW_BYTES(p + TW_IP6_SOURCE, 16),
       .destination = TW_BYTES(p + TW_IP6_DESTINATION, 16),
@@ -156,15 +156,15 @@ bool tw_ip_header_is_intact(const uint8_t *packet, const tw_ip *ip) {
 bool tw_ip_is_broadcast_of(const tw_ip *ip, const uint8_t network[4], unsigned prefix) {
   if (ip->version != 4 || prefix > 30) return false; /* RFC 3021 section 2.1: 31 has none */
   const uint32_t host = 0xffffffff >> prefix;
-  const uint32_t destination = tw_field_u32(ip->destination.ptr);
-  return (destination | host) == (tw_field_u32(network) | host) && (destination & host) == host;
+  const uint32_t destination = tw_get_u32(ip->destination.ptr);
+  return (destination | host) == (tw_get_u32(network) | host) && (destination & host) == host;
 }
 
 static void set_traffic_class(uint8_t *packet, tw_ip *ip, unsigned value) {
-  const uint16_t before = tw_field_u16(packet);
+  const uint16_t before = tw_get_u16(packet);
   if (ip->version == 4) {
     const uint16_t after = (uint16_t)((before & 0xff00) | value);
-    const uint16_t checksum = tw_field_u16(packet + TW_IP4_CHECKSUM);
+    const uint16_t checksum = tw_get_u16(packet + TW_IP4_CHECKSUM);
     tw_put_u16(packet, after);
     tw_put_u16(packet + TW_IP4_CHECKSUM, tw_checksum_update(checksum, before, after));
   } else {

@@ -38,7 +38,7 @@ static tw_err check_tcp(const tw_split *split, const uint8_t *tcp, uint32_t len,
 static tw_err check_udp(const tw_split *split, const uint8_t *udp, uint32_t len, uint32_t *header) {
   *header = TW_UDP_HEADER;
   if (len < TW_UDP_HEADER) return TW_ERR_TRUNCATED;
-  if (tw_field_u16(udp + TW_UDP_LENGTH) != len) return TW_ERR_ENCODING;
+  if (tw_get_u16(udp + TW_UDP_LENGTH) != len) return TW_ERR_ENCODING;
   if (split->size == 0 || (len - TW_UDP_HEADER + split->size - 1) / split->size > TW_SPLIT_UDP_SEGMENTS_MAX)
     return TW_ERR_ENCODING;
   return TW_OK;
@@ -72,11 +72,11 @@ static void sum_headers(tw_split *split, const tw_ip *ip) {
   const uint8_t *packet = split->packet;
   const uint8_t *transport = packet + ip->transport;
   const uint16_t len = (uint16_t)(ip->len - ip->transport);
-  const uint16_t checksum = tw_field_u16(transport + checksum_at(ip->protocol));
+  const uint16_t checksum = tw_get_u16(transport + checksum_at(ip->protocol));
   if (ip->version == 4) {
-    const uint64_t sum = (uint64_t)tw_sum(packet, ip->transport) + tw_sum_minus(tw_field_u16(packet + TW_IP4_LENGTH)) +
-                         tw_sum_minus(tw_field_u16(packet + TW_IP4_ID)) +
-                         tw_sum_minus(tw_field_u16(packet + TW_IP4_CHECKSUM));
+    const uint64_t sum = (uint64_t)tw_sum(packet, ip->transport) + tw_sum_minus(tw_get_u16(packet + TW_IP4_LENGTH)) +
+                         tw_sum_minus(tw_get_u16(packet + TW_IP4_ID)) +
+                         tw_sum_minus(tw_get_u16(packet + TW_IP4_CHECKSUM));
     split->ip_sum = tw_sum_fold(sum);
   }
   uint64_t sum = tw_sum(transport, split->header - ip->transport);
@@ -85,9 +85,9 @@ static void sum_headers(tw_split *split, const tw_ip *ip) {
   else
     sum += (uint64_t)tw_sum_minus(checksum) + tw_sum_pseudo(ip->source, ip->destination, ip->protocol, 0);
   if (ip->protocol == TW_IP_TCP) {
-    sum += (uint64_t)tw_sum_minus(tw_field_u16(transport + TW_TCP_SEQUENCE)) +
-           tw_sum_minus(tw_field_u16(transport + TW_TCP_SEQUENCE + 2)) +
-           tw_sum_minus(tw_field_u16(transport + TW_TCP_FLAGS));
+    sum += (uint64_t)tw_sum_minus(tw_get_u16(transport + TW_TCP_SEQUENCE)) +
+           tw_sum_minus(tw_get_u16(transport + TW_TCP_SEQUENCE + 2)) +
+           tw_sum_minus(tw_get_u16(transport + TW_TCP_FLAGS));
   } else {
     sum += tw_sum_minus(len);
     split->checksum = checksum != 0 || (split->offload.flags & TW_OFFLOAD_NEEDS_CSUM) != 0 || ip->version == 6;
@@ -127,7 +127,7 @@ static void set_ip(const tw_split *split, uint8_t *out, uint32_t len) {
     tw_put_u16(out + TW_IP6_LENGTH, (uint16_t)(len - TW_IP6_HEADER));
     return;
   }
-  const uint16_t id = (uint16_t)(tw_field_u16(split->packet + TW_IP4_ID) + split->index);
+  const uint16_t id = (uint16_t)(tw_get_u16(split->packet + TW_IP4_ID) + split->index);
   tw_put_u16(out + TW_IP4_LENGTH, (uint16_t)len);
   tw_put_u16(out + TW_IP4_ID, id);
   tw_put_u16(out + TW_IP4_CHECKSUM, tw_checksum((uint64_t)split->ip_sum + len + id));
@@ -135,8 +135,8 @@ static void set_ip(const tw_split *split, uint8_t *out, uint32_t len) {
 
 /* `sum` is of the payload. */
 static void set_tcp(const tw_split *split, uint8_t *tcp, uint32_t len, uint64_t sum) {
-  const uint32_t sequence = tw_field_u32(tcp + TW_TCP_SEQUENCE) + split->index * split->size;
-  uint16_t flags = tw_field_u16(tcp + TW_TCP_FLAGS);
+  const uint32_t sequence = tw_get_u32(tcp + TW_TCP_SEQUENCE) + split->index * split->size;
+  uint16_t flags = tw_get_u16(tcp + TW_TCP_FLAGS);
   if (split->index > 0) flags &= (uint16_t)~TW_TCP_CWR;
   if (split->index + 1 < split->count) flags &= (uint16_t) ~(TW_TCP_FIN | TW_TCP_PSH);
   sum += (uint64_t)split->protocol_sum + len + (sequence >> 16) + (sequence & 0xffff) + flags;

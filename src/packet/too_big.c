@@ -47,7 +47,7 @@ static bool is_one_host(tw_bytes address) {
 static bool may_have_error(const uint8_t *packet, const tw_ip *ip) {
   if (ip->part == TW_IP_LATER_FRAGMENT || is_icmp_error(packet, ip) || !is_one_host(ip->source)) return false;
   if (ip->version == 6) return true;
-  return is_one_host(ip->destination) && (tw_field_u16(packet + TW_IP4_FRAGMENT) & TW_IP4_DF) != 0;
+  return is_one_host(ip->destination) && (tw_get_u16(packet + TW_IP4_FRAGMENT) & TW_IP4_DF) != 0;
 }
 
 static void put_ip4(uint8_t *out, size_t len, tw_bytes from, tw_bytes to) {
@@ -138,13 +138,13 @@ bool tw_mss_lower(uint8_t *packet, const tw_ip *ip, uint32_t mtu) {
   const uint32_t at = find_mss(tcp, header);
   const uint32_t headers = (ip->version == 4 ? TW_IP4_HEADER : TW_IP6_HEADER) + (uint32_t)TW_TCP_HEADER;
   if (at == 0 || mtu <= headers) return false;
-  const uint16_t before = tw_field_u16(tcp + at);
+  const uint16_t before = tw_get_u16(tcp + at);
   if (before <= mtu - headers) return false;
   const uint16_t after = (uint16_t)(mtu - headers);
   tw_put_u16(tcp + at, after);
   /* At an odd offset the bytes count the other way round: RFC 1071 section 2 B. */
   const bool odd = at % 2 != 0;
-  const uint16_t checksum = tw_field_u16(tcp + TW_TCP_CHECKSUM);
+  const uint16_t checksum = tw_get_u16(tcp + TW_TCP_CHECKSUM);
   tw_put_u16(tcp + TW_TCP_CHECKSUM,
              tw_checksum_update(checksum, odd ? swapped(before) : before, odd ? swapped(after) : after));
   return true;

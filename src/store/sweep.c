@@ -1,6 +1,7 @@
 /* What SQLite leaves in pages besides their content. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "codec/reader.h"
 #include "store/store_internal.h"
 
 /*
@@ -20,15 +21,13 @@
  */
 enum { FILE_HEADER = 100, LEAF_HEADER = 8, INTERIOR_HEADER = 12, PAGE_MAX = 65536 };
 
-static size_t get_u16(const uint8_t *at) { return (size_t)at[0] << 8 | at[1]; }
-
 /* The unallocated space of a page. False where it has none, or is not of a tree. */
 static bool gap_of(const uint8_t *page, size_t size, bool first, size_t *from, size_t *to) {
   const size_t at = first ? FILE_HEADER : 0;
   const uint8_t type = page[at];
   if (type != 2 && type != 5 && type != 10 && type != 13) return false;
-  const size_t content = get_u16(page + at + 5);
-  *from = at + (type >= 10 ? LEAF_HEADER : INTERIOR_HEADER) + 2 * get_u16(page + at + 3);
+  const size_t content = tw_get_u16(page + at + 5);
+  *from = at + (type >= 10 ? LEAF_HEADER : INTERIOR_HEADER) + 2 * tw_get_u16(page + at + 3);
   *to = content == 0 ? PAGE_MAX : content;
   return *from < *to && *to <= size;
 }
@@ -64,7 +63,7 @@ static int sweep_logged(sqlite3_file *db, sqlite3_file *log, size_t frames, uint
     uint8_t head[4];
     result = log->pMethods->xRead(log, head, sizeof head, TW_STORE_LOG_AT(i, size));
     if (result != SQLITE_OK) break;
-    const sqlite3_int64 number = (sqlite3_int64)(get_u16(head) << 16 | get_u16(head + 2));
+    const sqlite3_int64 number = tw_get_u32(head);
     if (number >= 1 && number <= bytes / size) result = sweep_page(db, number, page, size, changed);
   }
   return result;
