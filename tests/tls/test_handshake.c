@@ -1,32 +1,9 @@
 /* Whole handshakes of TLS+MLS over records. SPDX-License-Identifier: Apache-2.0 */
-#include "tw_cmocka.h"
+#include "tls/tls_kit.h"
 
 #include <string.h>
 
-#include "support/tw_test_tls.h"
 #include "tls/client_hello.h"
-#include "tls/encrypted_extensions.h"
-#include "tls/machine.h"
-
-static tw_test_tls both;
-static tw_test_tls_side *const alice = &both.alice;
-static tw_test_tls_side *const bob = &both.bob;
-
-static void start(uint16_t suite_id) {
-  tw_test_env env;
-  tw_test_env_init(&env, 1);
-  const tw_suite *suite = tw_suite_by_id(&env.env, suite_id);
-  tw_test_env_clear(&env);
-  assert_non_null(suite);
-  tw_test_tls_init(&both, suite);
-}
-
-static int teardown(void **state) {
-  (void)state;
-  tw_test_tls_clear(&both);
-  both.tamper = NULL;
-  return 0;
-}
 
 static void same_epoch(void) {
   const tw_group *a = tw_pair_group(tw_tls_pair(alice->tls));
@@ -178,6 +155,16 @@ static void a_small_record_size_limit_holds_from_the_first_protected_record(void
   assert_int_equal(bob->records, 2 + 2);
 }
 
+static void compatibility_records_are_where_they_should_be(void **state) {
+  (void)state;
+  start(1);
+  tw_test_tls_establish(&both);
+  assert_int_equal(alice->ccs_sent, 1);
+  assert_int_equal(bob->ccs_sent, 1);
+  assert_int_equal(alice->ccs_dropped, 1);
+  assert_int_equal(bob->ccs_dropped, 1);
+}
+
 /* D13: until the client's Finished, the server knows nothing of it. */
 static void the_server_waits_for_finished(void **state) {
   (void)state;
@@ -197,6 +184,49 @@ static void the_server_waits_for_finished(void **state) {
   tw_pair_get_status(tw_tls_pair(bob->tls), &status);
   assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
   assert_int_equal(status.state, TW_PAIR_STEADY);
+}
+
+static void steps_come_before_messages(void **state) {
+  (void)state;
+  start(1);
+  tw_test_tls_open(&both);
+  assert_int_equal(tw_tls_client_start(alice->tls, TW_NO_BYTES), TW_OK);
+  assert_int_equal(tw_tls_client_start(alice->tls, TW_NO_BYTES), TW_ERR_STATE);
+  assert_int_equal(tw_tls_client_start(bob->tls, TW_NO_BYTES), TW_ERR_STATE);
+  assert_int_equal(tw_tls_receive(alice->tls, TW_TLS_PLAIN, TW_NO_BYTES, true, both.now_ms), TW_ERR_STATE);
+  tw_test_tls_run(&both);
+  tw_test_tls_steps(alice);
+  tw_test_tls_run(&both);
+  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
+}
+
+static void bad_configs_are_refused(void **state) {
+  (void)state;
+  start(1);
+  const tw_bytes names[] = {TW_LITERAL("a.example"), TW_LITERAL("b.example")};
+  const tw_bytes bad_names[] = {TW_LITERAL("a b")};
+  const tw_bytes empty[] = {TW_NO_BYTES};
+  const tw_tls_config good = alice->config;
+  tw_tls_config bad[8];
+  for (size_t i = 0; i < 8; i++) bad[i] = good;
+  bad[0].clients = NULL;
+  bad[1].client_count = 0;
+  bad[2].server_names = names;
+  bad[2].server_name_count = 2;
+  bad[3].server_names = bad_names;
+  bad[3].server_name_count = 1;
+  bad[4].protocols = empty;
+  bad[4].protocol_count = 1;
+  bad[5].record_size_limit = 63;
+  bad[6].record_size_limit = 16386;
+  bad[7].retry = true;
+  tw_tls *tls = NULL;
+  for (size_t i = 0; i < 8; i++) {
+    assert_int_equal(tw_tls_client_new(&bad[i], both.now_ms, &tls), TW_ERR_ARGUMENT);
+    if (i != 2) assert_int_equal(tw_tls_server_new(&bad[i], &tls), TW_ERR_ARGUMENT);
+  }
+  assert_null(tls);
+  tw_tls_free(NULL);
 }
 
 static void take(tw_test_tls_side *side, tw_tls_result *result) {
@@ -305,251 +335,6 @@ static void two_hellos_have_nothing_fresh_in_common(void **state) {
   tw_buf_clear(&first);
 }
 
-/* ---- HelloRetryRequest ---- */
-
-static void set_retry(void) {
-  bob->config.retry = true;
-  bob->config.cookie_key = TW_LITERAL("0123456789abcdef0123456789abcdef");
-  bob->config.cookie_context = TW_LITERAL("192.0.2.1");
-}
-
-static void a_retry_is_answered_with_the_cookie(void **state) {
-  (void)state;
-  for (unsigned i = 0; i < 2; i++) {
-    start(i == 0 ? 1 : 0xf102);
-    set_retry();
-    tw_test_tls_establish(&both);
-    tw_test_tls_talk(&both);
-    assert_int_equal(alice->messages, 3);
-    assert_int_equal(bob->messages, 4);
-    tw_tls_info info;
-    tw_tls_get_info(alice->tls, &info);
-    assert_true(info.retried);
-    tw_tls_get_info(bob->tls, &info);
-    assert_true(info.retried);
-    assert_int_equal(alice->ccs_sent, 1);
-    assert_int_equal(bob->ccs_sent, 1);
-    if (i == 0) tw_test_tls_clear(&both);
-  }
-}
-
-/* The cookie has all that the server needs: another tw_tls goes on with it. */
-static void another_server_goes_on_from_a_cookie(void **state) {
-  (void)state;
-  start(1);
-  set_retry();
-  tw_test_tls_open(&both);
-  assert_int_equal(tw_tls_client_start(alice->tls, TW_NO_BYTES), TW_OK);
-  tw_test_tls_steps(alice);
-  tw_test_tls_give(bob, tw_buf_bytes(&alice->wire));
-  alice->wire.len = 0;
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_WAIT_CLIENT_HELLO_2);
-  tw_tls_free(bob->tls);
-  bob->config.retry = false;
-  assert_int_equal(tw_tls_server_new(&bob->config, &bob->tls), TW_OK);
-  tw_test_tls_give(alice, tw_buf_bytes(&bob->wire));
-  bob->wire.len = 0;
-  /* Without state it sees the change_cipher_spec first, and has to drop it (section 4.2.2). */
-  tw_test_tls_give(bob, TW_BYTES(alice->wire.ptr + 6, alice->wire.len - 6));
-  alice->wire.len = 0;
-  tw_test_tls_run(&both);
-  assert_int_equal(tw_tls_state_of(alice->tls), TW_TLS_DONE);
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
-}
-
-static void compatibility_records_are_where_they_should_be(void **state) {
-  (void)state;
-  start(1);
-  tw_test_tls_establish(&both);
-  assert_int_equal(alice->ccs_sent, 1);
-  assert_int_equal(bob->ccs_sent, 1);
-  assert_int_equal(alice->ccs_dropped, 1);
-  assert_int_equal(bob->ccs_dropped, 1);
-}
-
-/* ---- peers without MLS (D12) ---- */
-
-static void forget_extension(void *ctx, const tw_test_tls_side *from, size_t index, tw_buf *message) {
-  (void)ctx;
-  if (from == bob && index == 0) tw_test_tls_remove_extension(message, 0xff4d);
-}
-
-static void make_external(void) {
-  tw_buf hello = {0};
-  tw_tls *maker = NULL;
-  tw_tls_config config = alice->config;
-  tw_tls_step step;
-  assert_int_equal(tw_tls_client_new(&config, both.now_ms, &maker), TW_OK);
-  assert_int_equal(tw_tls_client_start(maker, TW_NO_BYTES), TW_OK);
-  assert_true(tw_tls_next_step(maker, &step));
-  assert_int_equal(tw_buf_assign(&hello, step.message), TW_OK);
-  tw_test_tls_set_extension(&hello, 0xff4d, tw_tls_client_extension(alice->tls));
-  assert_int_equal(tw_buf_assign(&alice->external, tw_buf_bytes(&hello)), TW_OK);
-  tw_buf_clear(&hello);
-  tw_tls_free(maker);
-}
-
-static void a_hello_made_elsewhere_is_as_good(void **state) {
-  (void)state;
-  start(1);
-  tw_test_tls_open(&both);
-  make_external();
-  tw_test_tls_run(&both);
-  assert_int_equal(tw_tls_state_of(alice->tls), TW_TLS_DONE);
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
-  tw_test_tls_talk(&both);
-}
-
-static tw_buf retry_cookie;
-
-static void note_cookie(void *ctx, const tw_test_tls_side *from, size_t index, tw_buf *message) {
-  (void)ctx;
-  if (from != bob || index != 0) return;
-  const tw_bytes data = tw_test_tls_extension(tw_buf_bytes(message), TW_TLS_EXT_COOKIE);
-  assert_int_equal(tw_buf_assign(&retry_cookie, data), TW_OK);
-}
-
-static void a_second_hello_made_elsewhere_is_taken(void **state) {
-  (void)state;
-  start(1);
-  set_retry();
-  both.tamper = note_cookie;
-  tw_test_tls_open(&both);
-  make_external();
-  tw_test_tls_run(&both);
-  assert_true(alice->hello_wanted);
-  assert_int_equal(tw_tls_state_of(alice->tls), TW_TLS_WAIT_SECOND_HELLO);
-  /* Without the cookie, with another one: nothing has happened. */
-  assert_int_equal(tw_tls_client_start(alice->tls, tw_buf_bytes(&alice->external)), TW_ERR_FORBIDDEN);
-  tw_buf second = {0};
-  assert_int_equal(tw_buf_append(&second, tw_buf_bytes(&alice->external)), TW_OK);
-  tw_test_tls_add_extension(&second, TW_TLS_EXT_COOKIE, TW_LITERAL("\0\1x"));
-  assert_int_equal(tw_tls_client_start(alice->tls, tw_buf_bytes(&second)), TW_ERR_FORBIDDEN);
-  tw_test_tls_set_extension(&second, TW_TLS_EXT_COOKIE, tw_buf_bytes(&retry_cookie));
-  tw_test_tls_set_extension(&second, TW_TLS_EXT_PADDING, TW_LITERAL("\0\0\0"));
-  assert_int_equal(tw_tls_client_start(alice->tls, tw_buf_bytes(&second)), TW_OK);
-  tw_buf record = {0};
-  assert_int_equal(tw_buf_reserve(&record, 5), TW_OK);
-  record.len = 5;
-  tw_record_put_plain_header(record.ptr, TW_RECORD_HANDSHAKE, second.len);
-  assert_int_equal(tw_buf_append(&record, tw_buf_bytes(&second)), TW_OK);
-  tw_test_tls_give(bob, tw_buf_bytes(&record));
-  tw_test_tls_run(&both);
-  assert_int_equal(tw_tls_state_of(alice->tls), TW_TLS_DONE);
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
-  tw_buf_clear(&second);
-  tw_buf_clear(&record);
-  tw_buf_clear(&retry_cookie);
-}
-
-static void a_server_without_mls_ends_it(void **state) {
-  (void)state;
-  start(1);
-  both.tamper = forget_extension;
-  tw_test_tls_open(&both);
-  tw_test_tls_run(&both);
-  assert_int_equal(alice->err, TW_ERR_UNSUPPORTED);
-  assert_int_equal(alice->alert_sent, TW_ALERT_HANDSHAKE_FAILURE);
-  assert_int_equal(bob->alert_received, TW_ALERT_HANDSHAKE_FAILURE); /* unprotected, and yet it is taken */
-  tw_test_tls_close(&both);
-  /* To accept it, somebody else has to be able to go on. */
-  alice->config.accept_standard = true;
-  tw_test_tls_open(&both);
-  tw_test_tls_run(&both);
-  assert_int_equal(alice->alert_sent, TW_ALERT_HANDSHAKE_FAILURE);
-  tw_test_tls_close(&both);
-  tw_test_tls_open(&both);
-  make_external();
-  tw_test_tls_run(&both);
-  assert_int_equal(alice->err, TW_OK);
-  assert_int_equal(tw_tls_state_of(alice->tls), TW_TLS_STANDARD);
-  tw_buf_clear(&alice->external);
-}
-
-static void forget_offer(void *ctx, const tw_test_tls_side *from, size_t index, tw_buf *message) {
-  (void)ctx;
-  if (from == alice && index == 0) tw_test_tls_remove_extension(message, 0xff4d);
-}
-
-static void a_client_without_mls_is_for_somebody_else(void **state) {
-  (void)state;
-  start(1);
-  both.tamper = forget_offer;
-  tw_test_tls_open(&both);
-  tw_test_tls_run(&both);
-  assert_int_equal(bob->err, TW_OK);
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_STANDARD);
-  assert_int_equal(bob->messages, 0);
-}
-
-static void unusable_hellos_from_elsewhere_are_the_callers_mistake(void **state) {
-  (void)state;
-  start(1);
-  tw_test_tls_open(&both);
-  make_external();
-  tw_buf hello = {0};
-  for (unsigned i = 0; i < 7; i++) {
-    assert_int_equal(tw_buf_assign(&hello, tw_buf_bytes(&alice->external)), TW_OK);
-    switch (i) {
-    case 0: tw_test_tls_remove_extension(&hello, 0xff4d); break;
-    case 1: tw_test_tls_set_extension(&hello, 0xff4d, TW_LITERAL("x")); break;
-    case 2: tw_test_tls_add_extension(&hello, TW_TLS_EXT_EARLY_DATA, TW_NO_BYTES); break;
-    case 3: tw_test_tls_set_extension(&hello, TW_TLS_EXT_SUPPORTED_VERSIONS, TW_LITERAL("\2\3\3")); break;
-    case 4: hello.ptr[0] = TW_TLS_SERVER_HELLO; break;
-    case 5: tw_test_tls_add_extension(&hello, TW_TLS_EXT_COOKIE, TW_LITERAL("\0\1x")); break;
-    default: hello.len--; break;
-    }
-    assert_int_equal(tw_tls_client_start(alice->tls, tw_buf_bytes(&hello)), TW_ERR_ARGUMENT);
-    assert_int_equal(tw_tls_state_of(alice->tls), TW_TLS_START);
-  }
-  tw_buf_clear(&hello);
-  tw_test_tls_run(&both);
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
-}
-
-static void steps_come_before_messages(void **state) {
-  (void)state;
-  start(1);
-  tw_test_tls_open(&both);
-  assert_int_equal(tw_tls_client_start(alice->tls, TW_NO_BYTES), TW_OK);
-  assert_int_equal(tw_tls_client_start(alice->tls, TW_NO_BYTES), TW_ERR_STATE);
-  assert_int_equal(tw_tls_client_start(bob->tls, TW_NO_BYTES), TW_ERR_STATE);
-  assert_int_equal(tw_tls_receive(alice->tls, TW_TLS_PLAIN, TW_NO_BYTES, true, both.now_ms), TW_ERR_STATE);
-  tw_test_tls_run(&both);
-  tw_test_tls_steps(alice);
-  tw_test_tls_run(&both);
-  assert_int_equal(tw_tls_state_of(bob->tls), TW_TLS_DONE);
-}
-
-static void bad_configs_are_refused(void **state) {
-  (void)state;
-  start(1);
-  const tw_bytes names[] = {TW_LITERAL("a.example"), TW_LITERAL("b.example")};
-  const tw_bytes bad_names[] = {TW_LITERAL("a b")};
-  const tw_bytes empty[] = {TW_NO_BYTES};
-  const tw_tls_config good = alice->config;
-  tw_tls_config bad[8];
-  for (size_t i = 0; i < 8; i++) bad[i] = good;
-  bad[0].clients = NULL;
-  bad[1].client_count = 0;
-  bad[2].server_names = names;
-  bad[2].server_name_count = 2;
-  bad[3].server_names = bad_names;
-  bad[3].server_name_count = 1;
-  bad[4].protocols = empty;
-  bad[4].protocol_count = 1;
-  bad[5].record_size_limit = 63;
-  bad[6].record_size_limit = 16386;
-  bad[7].retry = true;
-  tw_tls *tls = NULL;
-  for (size_t i = 0; i < 8; i++) {
-    assert_int_equal(tw_tls_client_new(&bad[i], both.now_ms, &tls), TW_ERR_ARGUMENT);
-    if (i != 2) assert_int_equal(tw_tls_server_new(&bad[i], &tls), TW_ERR_ARGUMENT);
-  }
-  assert_null(tls);
-  tw_tls_free(NULL);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(every_suite_shakes_hands, teardown),
@@ -562,14 +347,7 @@ int main(void) {
       cmocka_unit_test_teardown(updates_give_new_secrets_to_both, teardown),
       cmocka_unit_test_teardown(our_hello_looks_ordinary, teardown),
       cmocka_unit_test_teardown(two_hellos_have_nothing_fresh_in_common, teardown),
-      cmocka_unit_test_teardown(a_retry_is_answered_with_the_cookie, teardown),
-      cmocka_unit_test_teardown(another_server_goes_on_from_a_cookie, teardown),
       cmocka_unit_test_teardown(compatibility_records_are_where_they_should_be, teardown),
-      cmocka_unit_test_teardown(a_hello_made_elsewhere_is_as_good, teardown),
-      cmocka_unit_test_teardown(a_second_hello_made_elsewhere_is_taken, teardown),
-      cmocka_unit_test_teardown(a_server_without_mls_ends_it, teardown),
-      cmocka_unit_test_teardown(a_client_without_mls_is_for_somebody_else, teardown),
-      cmocka_unit_test_teardown(unusable_hellos_from_elsewhere_are_the_callers_mistake, teardown),
       cmocka_unit_test_teardown(steps_come_before_messages, teardown),
       cmocka_unit_test_teardown(bad_configs_are_refused, teardown),
   };
