@@ -28,7 +28,6 @@ static inline void assert_same_traffic(void) {
 /* The keys of early data: the asking side's when it asked, and the answering side's. */
 typedef struct early_keys {
   uint8_t of_asker[32];
-  bool taken;
 } early_keys;
 
 /* ---- steps ---- */

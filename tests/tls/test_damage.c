@@ -1,15 +1,10 @@
 /* Damaged, replayed and misused messages of TLS+MLS: nobody is fooled. SPDX-License-Identifier: Apache-2.0 */
-#include "tw_cmocka.h"
+#include "tls/tls_kit.h"
 
 #include <string.h>
 
 #include "codec/writer.h"
-#include "support/tw_test_tls.h"
 #include "tls/envelope.h"
-
-static tw_test_tls both;
-static tw_test_tls_side *const alice = &both.alice;
-static tw_test_tls_side *const bob = &both.bob;
 
 /* test_every_bit.c has all of them, here it is one in each byte. */
 #ifndef EVERY_BIT
@@ -21,12 +16,6 @@ enum { MLS = 0xff4d, BAD_RECORD_MAC = 20 };
 static int setup(void **state) {
   (void)state;
   tw_test_tls_init(&both, tw_suite_by_name("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"));
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  tw_test_tls_clear(&both);
   return 0;
 }
 
