@@ -250,6 +250,8 @@ bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound) {
   return false;
 }
 
+bool tw_forward_has_bound(const tw_forward *forward) { return forward->telling_first != NULL; }
+
 /* ---- statistics ---- */
 
 bool tw_forward_client(const tw_forward *forward, uint32_t client, uint64_t now_us, tw_forward_client_stats *stats) {

@@ -212,6 +212,8 @@ typedef struct tw_forward_bound {
 } tw_forward_bound;
 /** The next one, the oldest first; twice the same address if it was bound twice in between is told once. */
 bool tw_forward_next_bound(tw_forward *forward, tw_forward_bound *bound);
+/** Whether there may be one. */
+bool tw_forward_has_bound(const tw_forward *forward);
 
 /**
  * One message to send: with `segment` not 0 as datagrams of this size, the last one may be shorter (UDP_SEGMENT).

@@ -6,8 +6,8 @@
 #include "base/alloc.h"
 #include "crypto/crypto.h"
 #include "net/wire.h"
+#include "relay/packets.h"
 #include "relay/presence.h"
-#include "relay/udp.h"
 
 enum {
   CLIENTS_MAX = 65536,
@@ -25,9 +25,8 @@ struct tw_relay {
   tw_relay_config config;
   tw_relay_store *store;
   tw_delivery *delivery;
-  tw_forward *forward;
   tw_control_server *server;
-  tw_relay_udp *udp;
+  tw_relay_packets *packets;
   uv_timer_t sweeper;
   uv_timer_t away_timer;
   tw_presences clients;
@@ -46,10 +45,9 @@ static tw_control_address address_of(const tw_forward_address *address) {
 
 static void on_locate(void *ctx, tw_control_location *location) {
   const tw_relay *relay = ctx;
-  tw_forward_client_stats stats;
+  tw_forward_address address;
   location->online = tw_presences_find_here(&relay->clients, location->number) != NULL;
-  if (tw_forward_client(relay->forward, location->number, tw_relay_udp_now(), &stats) && stats.bound)
-    location->address = address_of(&stats.address);
+  if (tw_relay_packets_find(relay->packets, location->number, &address)) location->address = address_of(&address);
 }
 
 static void tell_moved(tw_relay *relay, const client *c) {
@@ -72,8 +70,7 @@ static void on_answer(void *ctx, uint64_t tag, const tw_control_answer *answer) 
   if (!tw_presence_answered(c)) return;
   if (answer->to == TW_CONTROL_BIND && answer->status == TW_CONTROL_DONE) {
     tw_control_binding *binding = &bound.body.bind;
-    if (tw_forward_grant(relay->forward, c->number, NULL, tw_relay_udp_now(), &binding->session, binding->token) !=
-        TW_OK)
+    if (tw_relay_packets_grant(relay->packets, c->number, &binding->session, binding->token) != TW_OK)
       refuse(&bound, "the relay has no room for this now");
   }
   tw_control_caller_answer(c->caller, &bound);
@@ -99,13 +96,11 @@ static void on_moved(void *ctx, uint32_t watcher, const tw_fingerprint *who, con
 /* What has no room is tried again when a member binds. */
 static void on_members(void *ctx, uint32_t group, const uint32_t *numbers, size_t count) {
   const tw_relay *relay = ctx;
-  const uint32_t number = group | TW_FORWARD_GROUP_BIT;
-  if (count == 0 || tw_forward_group_set(relay->forward, number, numbers, (uint32_t)count) != TW_OK)
-    tw_forward_group_remove(relay->forward, number);
+  tw_relay_packets_set_members(relay->packets, group | TW_FORWARD_GROUP_BIT, numbers, count);
 }
 
 static void stop_packets(tw_relay *relay, client *c) {
-  tw_forward_remove(relay->forward, c->number);
+  tw_relay_packets_remove(relay->packets, c->number);
   tell_moved(relay, c);
   tw_presence_forget(c);
 }
@@ -126,7 +121,7 @@ static void on_dismissed(void *ctx, const tw_fingerprint *who) {
 
 static bool has_member(void *ctx, uint32_t group, uint32_t number) {
   const tw_relay *relay = ctx;
-  return tw_forward_group_lists(relay->forward, group | TW_FORWARD_GROUP_BIT, number);
+  return tw_relay_packets_lists(relay->packets, group | TW_FORWARD_GROUP_BIT, number);
 }
 
 static void on_failed(void *ctx, tw_err err, const char *words) {
@@ -235,15 +230,12 @@ static void on_sweeper(uv_timer_t *timer) {
 
 /* ---- packets ---- */
 
-static void on_received(void *ctx) {
+static void on_bound(void *ctx, const tw_forward_bound *bound) {
   tw_relay *relay = ctx;
-  tw_forward_bound bound;
-  while (tw_forward_next_bound(relay->forward, &bound)) {
-    const client *c = tw_presences_find(&relay->clients, bound.client);
-    const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound.session, address_of(&bound.address)}};
-    push(relay, bound.client, &what);
-    if (c != NULL && bound.moved) tell_moved(relay, c);
-  }
+  const client *c = tw_presences_find(&relay->clients, bound->client);
+  const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound->session, address_of(&bound->address)}};
+  push(relay, bound->client, &what);
+  if (c != NULL && bound->moved) tell_moved(relay, c);
 }
 
 static void on_broke(void *ctx, int why) { break_down(ctx, strerror(why)); }
@@ -254,7 +246,7 @@ static void free_relay(tw_relay *relay) {
   tw_presences_clear(&relay->clients);
   tw_delivery_free(relay->delivery);
   tw_relay_store_close(relay->store);
-  tw_forward_free(relay->forward);
+  tw_relay_packets_free(relay->packets);
   if (relay->config.freed != NULL) relay->config.freed(relay->config.ctx);
   tw_alloc_free(NULL, relay);
 }
@@ -273,7 +265,7 @@ void tw_relay_close(tw_relay *relay, bool at_once) {
   relay->broken = true; /* nobody is told any more */
   tw_control_server_close(server, at_once);
   flush(relay); /* what nobody waits for any more has to come to its end, too */
-  tw_relay_udp_close(relay->udp, on_part_freed);
+  tw_relay_packets_stop(relay->packets, on_part_freed);
   uv_close((uv_handle_t *)&relay->sweeper, on_timer_closed);
   uv_close((uv_handle_t *)&relay->away_timer, on_timer_closed);
 }
@@ -294,7 +286,6 @@ static tw_err open_services(tw_relay *relay, tw_report *report) {
                                                   .dismissed = on_dismissed,
                                                   .failed = on_failed}};
   tw_err err = tw_delivery_new(&delivery, &relay->delivery);
-  if (err == TW_OK) err = tw_forward_new(config->env, &config->forward, &relay->forward);
   if (err == TW_OK)
     err = tw_random(config->env, (uint8_t *)relay->clients.by_number.seed, sizeof relay->clients.by_number.seed);
   return err == TW_OK ? TW_OK : tw_report_fail(report, err, "%s", tw_err_text(err));
@@ -302,15 +293,15 @@ static tw_err open_services(tw_relay *relay, tw_report *report) {
 
 static tw_err listen_at(tw_relay *relay, const tw_address *at, tw_report *report) {
   const tw_relay_config *config = &relay->config;
-  const tw_relay_udp_config udp = {.loop = config->loop,
-                                   .forward = relay->forward,
-                                   .slots = config->forward.slots,
-                                   .at = *at,
-                                   .no_offload = config->no_offload,
-                                   .received = on_received,
-                                   .broke = on_broke,
-                                   .ctx = relay};
-  TW_TRY(tw_relay_udp_open(&udp, &relay->udp, report));
+  const tw_relay_packets_config packets = {.loop = config->loop,
+                                           .env = config->env,
+                                           .forward = config->forward,
+                                           .at = *at,
+                                           .no_offload = config->no_offload,
+                                           .bound = on_bound,
+                                           .broke = on_broke,
+                                           .ctx = relay};
+  TW_TRY(tw_relay_packets_start(&packets, &relay->packets, report));
   tw_control_server_config server = {.loop = config->loop,
                                      .listen_at = *at,
                                      .channel = config->channel,
@@ -324,11 +315,11 @@ static tw_err listen_at(tw_relay *relay, const tw_address *at, tw_report *report
                                      .fell_short = on_short,
                                      .freed = on_part_freed,
                                      .ctx = relay};
-  server.listen_at.port = tw_relay_udp_port(relay->udp);
+  server.listen_at.port = tw_relay_packets_port(relay->packets);
   const tw_err err = tw_control_server_start(&server, &relay->server, report);
   if (err == TW_OK) return TW_OK;
-  tw_relay_udp_close(relay->udp, NULL);
-  relay->udp = NULL;
+  tw_relay_packets_stop(relay->packets, NULL);
+  relay->packets = NULL;
   return err;
 }
 
@@ -371,7 +362,7 @@ tw_err tw_relay_start(const tw_relay_config *config, tw_relay **relay, tw_report
   return TW_OK;
 }
 
-uint16_t tw_relay_port(const tw_relay *relay) { return tw_relay_udp_port(relay->udp); }
+uint16_t tw_relay_port(const tw_relay *relay) { return tw_relay_packets_port(relay->packets); }
 bool tw_relay_address(const tw_relay *relay, int index, char *out) {
   return tw_control_server_address(relay->server, index, out);
 }
@@ -395,4 +386,6 @@ tw_err tw_relay_admitted(tw_relay *relay, const tw_fingerprint *id, uint32_t ind
 size_t tw_relay_count(const tw_relay *relay) {
   return relay->server == NULL ? 0 : tw_control_server_count(relay->server);
 }
-void tw_relay_totals(const tw_relay *relay, tw_forward_totals *totals) { tw_forward_total(relay->forward, totals); }
+void tw_relay_totals(const tw_relay *relay, tw_forward_totals *totals) {
+  tw_relay_packets_total(relay->packets, totals);
+}

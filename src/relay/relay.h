@@ -9,7 +9,8 @@
 /*
  *   TCP ── net/control_server ── requests ──► delivery ── one flush for a turn of the loop ──► answers, pushes
  *                                               │ members of groups, bind
- *   UDP ── relay/udp ── datagrams ─────────► forward ── bound addresses ──► `bound`, `moved`
+ *                                               ▼
+ *   UDP ── relay/packets, a thread: udp ◄──► forward ── bound addresses ──► `bound`, `moved`
  *
  * A client whose connection has ended keeps its UDP address for `away_ms`, so that packets go on over a short loss.
  */

@@ -52,6 +52,7 @@ static void on_ready(void *ctx, bool readable, bool writable) {
     }
     if (udp->blocked == NULL) tw_relay_udp_send(udp, ROUND_BYTES, now_us);
     if (!more && (udp->blocked != NULL || !tw_forward_waiting(udp->config.forward))) break;
+    if (udp->config.is_wanted != NULL && udp->config.is_wanted(udp->config.ctx)) break;
   }
   want(udp);
 }

@@ -22,6 +22,8 @@ typedef struct tw_relay_udp_config {
   bool no_offload;     /* neither UDP_GRO nor UDP_SEGMENT */
   /** After each round in which something was received: what has bound an address waits in forward. */
   void (*received)(void *ctx);
+  /** Whether somebody waits for the loop, so that rounds end for now. NULL: nobody ever. */
+  bool (*is_wanted)(void *ctx);
   /** A socket is of no use any more, for errno `why`. */
   void (*broke)(void *ctx, int why);
   void *ctx;

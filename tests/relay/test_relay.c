@@ -137,6 +137,32 @@ static void packets_go_to_who_has_answered_the_challenge(void **state) {
   tear_down(&w, &a, &b);
 }
 
+/* Nobody runs the relay's loop: so it is while a disk is slow, or many connect. */
+static void packets_do_not_wait_for_the_relays_loop(void **state) {
+  (void)state;
+  whole w;
+  whole_client a;
+  whole_client b;
+  uint8_t packet[WHOLE_PACKET];
+  set_up(&w, &a, &b);
+  client_binds(&a);
+  client_binds(&b);
+  const uint32_t number = client_locates(&a, &b).number;
+  for (int i = 0; i < 100; i++) {
+    client_sends_packet(&a, number, "a packet");
+    assert_int_equal(poll(&(struct pollfd){.fd = b.fd, .events = POLLIN}, 1, WHOLE_PATIENCE_MS), 1);
+    assert_int_equal(recv(b.fd, packet, sizeof packet, MSG_DONTWAIT), strlen("a packet"));
+  }
+  /* And what is asked meanwhile is seen between two rounds of them. */
+  tw_forward_totals totals;
+  for (int i = 0; i < 100; i++) {
+    client_sends_packet(&a, number, "a packet");
+    tw_relay_totals(w.relay, &totals);
+    assert_in_range(totals.in.packets, 100, 101 + i);
+  }
+  tear_down(&w, &a, &b);
+}
+
 static bool has_ipv6(void) {
   const struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -351,6 +377,7 @@ int main(void) {
       cmocka_unit_test(packages_and_messages_pass_and_mail_is_told),
       cmocka_unit_test(of_two_commits_in_one_batch_one_is_taken),
       cmocka_unit_test(packets_go_to_who_has_answered_the_challenge),
+      cmocka_unit_test(packets_do_not_wait_for_the_relays_loop),
       cmocka_unit_test(both_families_meet_with_and_without_offloads),
       cmocka_unit_test(who_moves_binds_anew_and_others_are_told),
       cmocka_unit_test(who_is_away_keeps_its_address_for_a_while),
