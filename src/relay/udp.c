@@ -126,7 +126,7 @@ static tw_err open_all(tw_relay_udp *udp, tw_report *report) {
 
 tw_err tw_relay_udp_open(const tw_relay_udp_config *config, tw_relay_udp **udp, tw_report *report) {
   tw_relay_udp *made = tw_alloc_zero(NULL, sizeof *made);
-  if (made != NULL) made->slots = tw_alloc_array(NULL, config->slots, TW_UDP_SLOT_SIZE);
+  if (made != NULL) made->slots = tw_alloc_room(NULL, config->slots, TW_UDP_SLOT_SIZE);
   if (made == NULL || made->slots == NULL) {
     tw_alloc_free(NULL, made);
     return tw_report_fail(report, TW_ERR_NO_MEMORY, "out of memory");
