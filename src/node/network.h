@@ -39,6 +39,8 @@ typedef struct tw_network_roster {
   /** Somebody else, who wants in and has this credential, the key of which is its own: from then on the roster has it.
    * NULL: never. */
   bool (*admits)(void *ctx, const tw_client_id *id, const tw_credential *credential);
+  /** Whether somebody whom it wants may be added with this credential, the key of which is its own. NULL: with any. */
+  bool (*accepts)(void *ctx, const tw_client_id *id, const tw_credential *credential);
 } tw_network_roster;
 
 /** Borrowed as long as the network is; copied itself. */

@@ -155,9 +155,15 @@ void tw_network_stop_gathering(tw_network *network) {
   network->gathering = false;
 }
 
+static bool is_good_for(const tw_network *network, const tw_client_id *owner, const tw_credential *credential) {
+  const tw_network_roster *roster = &network->config.roster;
+  if (!tw_network_wants(network, owner))
+    return roster->admits != NULL && roster->admits(roster->ctx, owner, credential);
+  return roster->accepts == NULL || roster->accepts(roster->ctx, owner, credential);
+}
+
 /* Whose key package it is, and that its leaf is made for this network. */
 static tw_err check_package(const tw_network *network, const tw_client_id *owner, tw_bytes message, uint64_t now_ms) {
-  const tw_network_roster *roster = &network->config.roster;
   tw_key_package_info info;
   tw_client_id id;
   tw_bytes binding;
@@ -167,8 +173,7 @@ static tw_err check_package(const tw_network *network, const tw_client_id *owner
   if (memcmp(&id, owner, sizeof id) != 0) return TW_ERR_CREDENTIAL;
   TW_TRY(tw_channel_binding_check(network->env, info.leaf_extensions, TW_LITERAL(TW_NETWORK_LABEL), &binding, NULL));
   if (!tw_bytes_equal(binding, tw_buf_bytes(&network->binding))) return TW_ERR_BINDING;
-  if (tw_network_wants(network, owner)) return TW_OK;
-  return roster->admits != NULL && roster->admits(roster->ctx, owner, &info.credential) ? TW_OK : TW_ERR_CREDENTIAL;
+  return is_good_for(network, owner, &info.credential) ? TW_OK : TW_ERR_CREDENTIAL;
 }
 
 static bool drop_stranger(tw_network *network, const tw_client_id *id) {

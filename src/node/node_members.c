@@ -290,12 +290,46 @@ static bool admits(void *ctx, const tw_client_id *id, const tw_credential *crede
   return wants(node, id) || meet(node, id, credential, tw_node_now(node) / 1000) == TW_OK;
 }
 
+/* Somebody who is known by a certificate. NULL: not, or by something else. */
+static const tw_learned_peer *find_certified(const tw_node *node, const tw_client_id *id) {
+  const tw_learned_peer *newcomer = find_newcomer(node, id);
+  const tw_learned_peer *known = newcomer != NULL ? newcomer : tw_learned_find(node->setup.learned, id);
+  return known != NULL && known->peer.origin == TW_NODE_FROM_CERTIFICATE ? known : NULL;
+}
+
+/* That was good when it was learned, and has not ended. */
+static bool is_known_one(const tw_learned_peer *known, tw_bytes certificates, uint64_t now_s) {
+  return now_s <= known->not_after && tw_bytes_equal(tw_buf_bytes(&known->certificates), certificates);
+}
+
+/*
+ * Others may have nothing but this credential to know it by: with a bad one they would refuse the commit that adds it.
+ * Where we lack the means to judge (a CRL), the one that we know it by will do.
+ */
+static bool accepts(void *ctx, const tw_client_id *id, const tw_credential *credential) {
+  tw_node *node = ctx;
+  const uint64_t now_s = tw_node_now(node) / 1000;
+  const tw_learned_peer *known = find_certified(node, id);
+  tw_report why = {""};
+  tw_learned_peer seen = {0};
+  if (known == NULL) return true;
+  if (credential->type != X509_CREDENTIAL) return refuse(node, id, "its key package has no certificate") == TW_OK;
+  const tw_bytes certificates = credential->identity;
+  const tw_err err = tw_certified_judge(&node->setup.certified, node->setup.config, id, certificates, now_s, &seen,
+                                        &why);
+  if (err == TW_OK) tw_learned_peer_clear(node->setup.config->alloc, &seen);
+  if (err == TW_OK || (err == TW_ERR_CREDENTIAL && is_known_one(known, certificates, now_s))) return true;
+  return refuse(node, id, why.text) == TW_OK;
+}
+
 tw_network_roster tw_node_roster(tw_node *node) {
+  const bool judges = node->setup.certified.trust != NULL;
   return (tw_network_roster){.ctx = node,
                              .wants = wants,
                              .next_wanted = next_wanted,
                              .is_admin = is_admin,
-                             .admits = node->setup.certified.trust != NULL ? admits : NULL};
+                             .admits = judges ? admits : NULL,
+                             .accepts = judges ? accepts : NULL};
 }
 
 /* ---- keeping them ---- */

@@ -89,7 +89,8 @@ static uint64_t kit_rekey_after_ms = 600000;
 static uint32_t kit_signers = (1u << 0 | 1u << 2 | 1u << 3); /* of a world that begins: a bit for each node */
 /* A bit for each node whose credential is good enough to be let in; 0: nobody is asked about credentials. */
 static uint32_t kit_credible;
-static uint32_t kit_judged; /* how often that was asked */
+static uint32_t kit_judged;  /* how often that was asked */
+static uint32_t kit_refused; /* whose credentials are not accepted, though they are wanted; 0: that is not asked */
 
 static inline uint32_t roll(uint32_t n) {
   world.dice = world.dice * 6364136223846793005u + 1442695040888963407u;
@@ -285,6 +286,14 @@ static inline bool kit_admits(void *ctx, const tw_client_id *id, const tw_creden
     n->wanted |= 1u << i;
     return true;
   }
+  return false;
+}
+
+static inline bool kit_accepts(void *ctx, const tw_client_id *id, const tw_credential *credential) {
+  (void)ctx;
+  assert_int_not_equal(credential->identity.len, 0);
+  for (uint32_t i = 0; i < NODES; i++)
+    if (memcmp(&world.nodes[i].id, id, sizeof *id) == 0) return (kit_refused >> i & 1) == 0;
   return false;
 }
 

@@ -56,6 +56,23 @@ static void who_has_got_a_good_one_meanwhile_comes_in(void **state) {
   end_strange();
 }
 
+/* Wanted by 0 and 1, with a credential by which others would refuse it. */
+static void who_is_wanted_comes_in_with_an_accepted_credential_alone(void **state) {
+  (void)state;
+  kit_refused = 0x04;
+  begin_strange(9, 0, 0x10);
+  world.nodes[0].wanted = world.nodes[1].wanted = 0x07;
+  const uint64_t epoch = status_of(0).epoch;
+  connect(&world.nodes[2]);
+  live(120000);
+  assert_true(agree(0x03));
+  assert_int_equal(status_of(0).epoch, epoch);
+  kit_refused = 0x10;
+  expect_agreement(0x07, 300000, "with another credential");
+  end_strange();
+  kit_refused = 0;
+}
+
 static void only_who_may_add_looks_at_strangers(void **state) {
   (void)state;
   begin_strange(4, 0x02, 0x04);
@@ -170,6 +187,7 @@ int main(void) {
       cmocka_unit_test(a_stranger_with_a_good_credential_comes_in),
       cmocka_unit_test(a_stranger_without_one_stays_out_however_often_it_asks),
       cmocka_unit_test(who_has_got_a_good_one_meanwhile_comes_in),
+      cmocka_unit_test(who_is_wanted_comes_in_with_an_accepted_credential_alone),
       cmocka_unit_test(only_who_may_add_looks_at_strangers),
       cmocka_unit_test(a_key_package_of_somebody_else_lets_nobody_in),
       cmocka_unit_test(strangers_who_are_made_up_cost_little),

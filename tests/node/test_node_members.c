@@ -320,6 +320,61 @@ static void a_crl_that_is_out_of_date_ends_nobody(void **state) {
   assert_int_equal(meets(8), TW_ERR_CREDENTIAL);
 }
 
+/* With the certificates of w.chain, or with none. */
+static bool is_accepted(uint8_t byte, bool bare) {
+  const tw_fingerprint id = key_of(byte);
+  const tw_credential credential = {.type = bare ? 1 : 2, .identity = bare ? TW_LITERAL("b") : tw_buf_bytes(&w.chain)};
+  const tw_network_roster roster = tw_node_roster(&w.node);
+  assert_true(roster.wants(roster.ctx, &id));
+  return roster.accepts(roster.ctx, &id, &credential);
+}
+
+/* Others may know it by nothing else. */
+static void who_was_learned_is_added_with_a_good_certificate_alone(void **state) {
+  (void)state;
+  configure(CERTIFIED);
+  make(&w.root, &good);
+  assert_int_equal(meets(7), TW_OK);
+  tw_buf known = {0};
+  assert_int_equal(tw_buf_assign(&known, tw_buf_bytes(&w.chain)), TW_OK);
+  for (int turn = 0; turn < 2; turn++) { /* a newcomer, then kept */
+    make(&w.root, &good);
+    assert_true(is_accepted(7, false));
+    assert_false(is_accepted(7, true));
+    make(&w.other, &good);
+    assert_false(is_accepted(7, false));
+    assert_non_null(strstr(w.last_words, "is not let in"));
+    tw_node_learn_members(&w.node);
+    assert_int_equal(w.learned.count, 1);
+    configure(CERTIFIED);
+  }
+  make(&w.root, &good);
+  trust_root(42);
+  assert_false(is_accepted(7, false));
+  trust_root_until(43, TW_TEST_DAY);
+  assert_true(is_accepted(7, false));
+  w.node.wall_offset_ms += UINT64_C(2000) * TW_TEST_DAY; /* the CRL is out of date: what is known may come in */
+  assert_false(is_accepted(7, false));
+  assert_int_equal(tw_buf_assign(&w.chain, tw_buf_bytes(&known)), TW_OK);
+  assert_true(is_accepted(7, false));
+  w.node.wall_offset_ms += UINT64_C(4000) * TW_TEST_DAY; /* so is the certificate */
+  assert_false(is_accepted(7, false));
+  w.node.setup.certified.trust = NULL;
+  assert_null(tw_node_roster(&w.node).accepts);
+  tw_buf_clear(&known);
+}
+
+static void who_is_known_otherwise_is_added_with_any_credential(void **state) {
+  (void)state;
+  configure(IN_CA NETWORK PEER("07") "AllowedIPs = 10.7.0.2/32\n");
+  const tw_network_roster roster = tw_node_roster(&w.node);
+  tw_client_id id;
+  size_t place = 0;
+  assert_true(roster.next_wanted(roster.ctx, &place, &id));
+  const tw_credential bare = {.type = 1, .identity = TW_LITERAL("b")};
+  assert_true(roster.accepts(roster.ctx, &id, &bare));
+}
+
 static void who_is_not_admitted_any_more_is_forgotten(void **state) {
   (void)state;
   learn_one();
@@ -376,6 +431,8 @@ int main(void) {
       TEST(what_cannot_be_kept_is_tried_again),
       TEST(who_has_expired_or_was_revoked_is_forgotten),
       TEST(a_crl_that_is_out_of_date_ends_nobody),
+      TEST(who_was_learned_is_added_with_a_good_certificate_alone),
+      TEST(who_is_known_otherwise_is_added_with_any_credential),
       TEST(who_is_not_admitted_any_more_is_forgotten),
       TEST(other_subnets_give_other_addresses),
       TEST(peers_by_enrolment_have_no_certificate_to_be_looked_at),
