@@ -101,4 +101,9 @@ tw_err tw_reader_end(const tw_reader *r);
                                               : \result.len == 0; */
 tw_bytes tw_reader_since(const tw_reader *r, const uint8_t *start);
 
+/*@ requires \valid_read(in + (0 .. 1)); assigns \nothing; */
+static inline uint16_t tw_get_u16(const uint8_t *in);
+/*@ requires \valid_read(in + (0 .. 3)); assigns \nothing; */
+static inline uint32_t tw_get_u32(const uint8_t *in);
+
 #endif
