@@ -103,7 +103,6 @@ typedef struct request {
 static void act_on_plane(void *arg) {
   const request *r = arg;
   r->act(r->thread->plane, now_of(r->thread), r->arg);
-  watch_plane(r->thread);
 }
 
 void tw_packet_thread_run(tw_packet_thread *t, plane_act act, void *arg) {

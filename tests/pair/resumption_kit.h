@@ -17,10 +17,20 @@ static inline void export(const tw_group *group, tw_bytes context, uint8_t out[3
   assert_int_equal(tw_group_export(group, TW_LITERAL("traffic"), context, out, 32), TW_OK);
 }
 
+static inline void export_traffic(uint8_t of_initiator[32], uint8_t of_responder[32]) {
+  export(tw_pair_traffic_group(t.initiator), tw_pair_context(t.initiator), of_initiator);
+  export(tw_pair_traffic_group(t.responder), tw_pair_context(t.responder), of_responder);
+}
+
+static inline void assert_other_traffic(void) {
+  uint8_t of_a[32], of_b[32];
+  export_traffic(of_a, of_b);
+  assert_memory_not_equal(of_a, of_b, sizeof of_a);
+}
+
 static inline void assert_same_traffic(void) {
   uint8_t of_a[32], of_b[32];
-  export(tw_pair_traffic_group(t.initiator), tw_pair_context(t.initiator), of_a);
-  export(tw_pair_traffic_group(t.responder), tw_pair_context(t.responder), of_b);
+  export_traffic(of_a, of_b);
   assert_memory_equal(of_a, of_b, sizeof of_a);
   assert_int_equal(tw_pair_context(t.initiator).len, TW_PAIR_CONTEXT_MAX);
 }
