@@ -124,5 +124,5 @@ checks 0 cert.conf
 says check.err "warning: me.example.pem: by CA it is not good"
 who=''
 conf cert.conf Certificate=old.example.pem CertificateKey=old.example.key
-has_expired() { timeout 20 "$TREEWIRE" check cert.conf 2>&1 >out | grep -q "warning: old.example.pem: our certificate has expired"; }
+has_expired() { [[ $(timeout 20 "$TREEWIRE" check cert.conf 2>&1 >out) = *"warning: old.example.pem: our certificate has expired"* ]]; }
 until_true 20 has_expired || die "no word about a certificate that has expired"

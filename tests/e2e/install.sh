@@ -32,7 +32,7 @@ says "pkg-config, shared" "$work/shared"
 
 read -ra flags < <(pkg-config --static --cflags --libs treewire | sed "s|-ltreewire|$libdir/libtreewire.a|")
 cc -std=c11 -Wall -Wextra -Wpedantic -Werror -o "$work/static" "$consumer/main.c" "${flags[@]}"
-if readelf -d "$work/static" | grep -q libtreewire; then echo "the static one needs libtreewire.so"; exit 1; fi
+if [[ $(readelf -d "$work/static") = *libtreewire* ]]; then echo "the static one needs libtreewire.so"; exit 1; fi
 says "pkg-config, static" "$work/static"
 
 # Every public header stands alone, in C and in C++.

@@ -37,7 +37,7 @@ fi
 
 lives() { # FILE: whether any process is left in the victim's namespaces, or of those that it started
   local pid
-  { stat -Lc %i /proc/[0-9]*/ns/net 2>/dev/null || true; } | grep -qxFf "$1.spaces" && return 0
+  grep -qxFf "$1.spaces" <<<"$(stat -Lc %i /proc/[0-9]*/ns/net 2>/dev/null)" && return 0
   while read -r pid; do is_gone "$pid" || return 0; done <"$1.pids"
   return 1
 }
@@ -198,7 +198,7 @@ impairs_as_it_is_told() {
     die "not all is accounted for: $(cat left.end right.end)"
   is_captured
 }
-no_carrier() { ip -n "$1" link show eth0 | grep -q NO-CARRIER; }
+no_carrier() { [[ $(ip -n "$1" link show eth0) = *NO-CARRIER* ]]; }
 has_counted() { [ "$(counter "$1" "$2" "$3")" -ge "$4" ]; } # NAME FIELD END AT_LEAST
 
 is_captured() {

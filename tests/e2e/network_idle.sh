@@ -37,9 +37,9 @@ until_true 60 says 'tct(ka){3}tct' || { cat letters; die "no three keepalives be
 finish relay
 letters
 so_far=$(wc -c <letters)
-goes_on() { letters && tail -c "+$so_far" letters | grep -qE "$1"; } # PATTERN
+goes_on() { letters && grep -qE "$1" <<<"$(tail -c "+$so_far" letters)"; } # PATTERN
 until_true 60 goes_on 'k' || { cat letters; die "no keepalives while there is no relay"; }
-! tail -c "+$so_far" letters | grep -q 'a' || { cat letters; die "answered by nobody"; }
+[[ $(tail -c "+$so_far" letters) != *a* ]] || { cat letters; die "answered by nobody"; }
 relay_up
 until_true 60 goes_on 'tct(ka){3}tct' || { cat letters; die "not bound any more"; }
 pings anna berta

@@ -77,7 +77,7 @@ start_relay() {
 
 status_text() { on "$1" "$TREEWIRE" status "./$1.conf" >"$1.status" 2>/dev/null; }                       # NAME
 of_peer() { sed -n "/^peer $2\$/,/^\$/s/^  $3  *//p" "$1.status"; }                                        # NAME PEER FIELD
-goes() { status_text "$1" && of_peer "$1" "$2" way | grep -q -- "$3"; }                                  # NAME PEER WORD
+goes() { status_text "$1" && [[ $(of_peer "$1" "$2" way) = *$3* ]]; }                                     # NAME PEER WORD
 goes_straight() { goes "$1" "$2" straight && goes "$2" "$1" straight; }                                  # NAME PEER
 goes_by_relay() { goes "$1" "$2" 'by relay' && goes "$2" "$1" 'by relay'; }                              # NAME PEER
 epoch_of() { status_text "$1" && of_peer "$1" "$2" pair | sed -E 's/.*epoch ([0-9]+);.*/\1/'; }          # NAME PEER

@@ -34,8 +34,9 @@ for name in "${nodes[@]}"; do
 done
 # By libipsec-mb where it was built with that, and the processor has what it takes.
 aes_gcm=libcrypto
-has() { grep -m 1 '^flags' /proc/cpuinfo | grep -qw "$1"; } # FLAG
-if ldd "$TREEWIRE" | grep -q libIPSec_MB && has aes && has pclmulqdq && has avx2; then aes_gcm=libipsec-mb; fi
+has() { [[ " $flags " = *" $1 "* ]]; } # FLAG
+flags=$(grep -m 1 '^flags' /proc/cpuinfo) || true
+if [[ $(ldd "$TREEWIRE") = *libIPSec_MB* ]] && has aes && has pclmulqdq && has avx2; then aes_gcm=libipsec-mb; fi
 [ "$(status_field anna '$s->{aes_gcm}')" = "$aes_gcm" ] || die "packets are not sealed by $aes_gcm"
 all_hear
 pings anna berta 3

@@ -82,7 +82,7 @@ events() { grep "\"event\":\"$2\"" "$1" || true; }
 port_of() { # FILE: where it listens
   wait_event "$1" listening
   local line
-  line=$(events "$1" listening | head -n 1)
+  line=$(events "$1" listening | sed -n 1p)
   line=$(field "$line" address)
   echo "${line##*:}"
 }

@@ -250,7 +250,7 @@ tell() { # NAME ORDER…
   so_far=$(grep -cE '^(done|refused)' "$name.out") || true
   echo "$*" >"$name.orders"
   until_true 10 answers "$name" "$so_far" || die "$name does not answer: $*"
-  if tail -n 1 "$name.out" | grep -q '^refused'; then die "$name: $(tail -n 1 "$name.out")"; fi
+  if [[ $(tail -n 1 "$name.out") = refused* ]]; then die "$name: $(tail -n 1 "$name.out")"; fi
 }
 
 counter() { # NAME FIELD [END]
