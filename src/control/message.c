@@ -116,6 +116,22 @@ void tw_control_write_welcome(tw_writer *w, const tw_control_welcome *welcome) {
   tw_write_vector(w, welcome->welcome);
 }
 
+/* struct { opaque welcome<V>; opaque ratchet_tree<V>; } */
+tw_err tw_control_welcomed_decode(tw_bytes message, tw_control_welcomed *out) {
+  tw_reader r = tw_reader_of(message);
+  tw_control_welcomed welcomed;
+  welcomed.welcome = tw_control_read_message(&r);
+  welcomed.tree = tw_control_read_tree(&r);
+  TW_TRY(tw_reader_end(&r));
+  *out = welcomed;
+  return TW_OK;
+}
+
+void tw_control_write_welcomed(tw_writer *w, const tw_control_welcomed *welcomed) {
+  tw_write_vector(w, welcomed->welcome);
+  tw_write_vector(w, welcomed->tree);
+}
+
 /* struct { uint64 number; uint8 kind; ClientId from; opaque group_id<V>; uint64 epoch; opaque message<V>; } Entry */
 bool tw_control_entry_next(tw_reader *walk, tw_control_entry *out) {
   if (!tw_reader_more(walk)) return false;

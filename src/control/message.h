@@ -86,11 +86,17 @@ typedef struct tw_control_address {
   uint16_t port;  /* not 0 */
 } tw_control_address;
 
-/** One of the `welcomes` of a commit: it is the same for all whom the commit adds, and as long as the tree. */
+/** One of the `welcomes` of a commit: it is the same for all whom the commit adds. */
 typedef struct tw_control_welcome {
   tw_bytes to; /* ClientIds, one at least: tw_control_client_next */
   tw_bytes welcome;
 } tw_control_welcome;
+
+/** The message of an entry of kind welcome: the relay has the tree, so that who commits need not send it with each. */
+typedef struct tw_control_welcomed {
+  tw_bytes welcome;
+  tw_bytes tree; /* the ratchet_tree of the entry's epoch; may be empty: it is in the Welcome */
+} tw_control_welcomed;
 
 /** One entry of a mailbox. */
 typedef struct tw_control_entry {
@@ -280,6 +286,9 @@ bool tw_control_client_next(tw_reader *walk, tw_client_id *out);
 bool tw_control_welcome_next(tw_reader *walk, tw_control_welcome *out);
 bool tw_control_entry_next(tw_reader *walk, tw_control_entry *out);
 bool tw_control_location_next(tw_reader *walk, tw_control_location *out);
+
+TW_MUST_USE tw_err tw_control_welcomed_decode(tw_bytes message, tw_control_welcomed *out);
+void tw_control_write_welcomed(tw_writer *w, const tw_control_welcomed *welcomed);
 
 /** How many are in a list of ClientIds. */
 static inline size_t tw_control_client_count(tw_bytes list) { return list.len / TW_FINGERPRINT_SIZE; }

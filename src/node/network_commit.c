@@ -247,6 +247,7 @@ static tw_err commit(tw_network *network, tw_bytes proposals, size_t adds, uint6
   const tw_commit_options options = {.proposals = proposals,
                                      .without_collected = true,
                                      .names_key_packages = adds > 0,
+                                     .tree_outside = true, /* the relay gives it to whom we add */
                                      .client = renewed ? &network->client : NULL};
   tw_commit_result made = {0};
   tw_secret packet_key = {0};

@@ -148,7 +148,7 @@ struct tw_network {
   uint64_t sending_epoch;
   tw_network_held held[TW_NETWORK_HELD_MAX];
   size_t held_count;
-  tw_buf welcome; /* into a group whose members we did not all want: again when the roster is another one */
+  tw_buf welcome; /* with its tree, into a group whose members we did not all want: again when the roster is another one */
 
   uint64_t connected_ms; /* since when */
   uint32_t generation;   /* of the connection: answers to an earlier one's requests do not count */
@@ -285,8 +285,8 @@ void tw_network_stocked(tw_network *network, const tw_control_answer *answer, ui
 void tw_network_published(tw_network *network, const tw_control_answer *answer, uint64_t now_ms);
 /* What is kept of a key package: `key_package` borrows from it. */
 TW_MUST_USE tw_err tw_network_read_package(tw_bytes kept, tw_bytes *key_package, tw_secret *packet_key);
-/* A Welcome. */
-void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms);
+/* The message of an entry of kind welcome. */
+void tw_network_welcomed(tw_network *network, tw_bytes message, uint64_t now_ms);
 /* Once more the one that was refused for its members. */
 void tw_network_try_welcome(tw_network *network, uint64_t now_ms);
 

@@ -48,14 +48,17 @@ static tw_err check(const tw_network *network, const tw_network_epoch *next) {
   return TW_OK;
 }
 
-static tw_err join(tw_network *network, tw_bytes welcome, tw_stock_use *use, uint64_t now_ms) {
-  static const tw_join_options options = {.wants_to_be_named = true};
+static tw_err join(tw_network *network, tw_bytes message, tw_stock_use *use, uint64_t now_ms) {
+  tw_control_welcomed welcomed;
+  TW_TRY(tw_control_welcomed_decode(message, &welcomed));
+  const tw_join_options options = {.wants_to_be_named = true, .ratchet_tree = welcomed.tree};
   tw_key_package *key_package = NULL;
   tw_group *group = NULL;
   tw_network_epoch next = {0};
   tw_secret packet_key = {0};
-  tw_err err = find_package(network, welcome, use, &key_package, &packet_key);
-  if (err == TW_OK) err = tw_group_join(&network->client, key_package, welcome, &options, now_ms / 1000, &group);
+  tw_err err = find_package(network, welcomed.welcome, use, &key_package, &packet_key);
+  if (err == TW_OK)
+    err = tw_group_join(&network->client, key_package, welcomed.welcome, &options, now_ms / 1000, &group);
   if (err == TW_OK) err = tw_network_epoch_of(network, group, &next);
   if (err == TW_OK) err = check(network, &next);
   /* A last resort joins more than one epoch of the group, but each of them once. */
@@ -74,10 +77,10 @@ static tw_err join(tw_network *network, tw_bytes welcome, tw_stock_use *use, uin
 static bool may_change(const tw_network *network) { return network->epoch.group == NULL || network->awaits_another; }
 
 /* What cannot be kept is not missed for long: we put ourselves back. */
-static void keep_welcome(tw_network *network, tw_bytes welcome) {
+static void keep_welcome(tw_network *network, tw_bytes message) {
   const tw_node_port *port = network->config.port;
-  const tw_store_change kept = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_WELCOME_ID, .value = welcome};
-  if (tw_buf_assign(&network->welcome, welcome) == TW_OK) (void)!port->save(port->ctx, &kept, 1);
+  const tw_store_change kept = {.kind = TW_STORE_GROUP, .id = TW_NETWORK_WELCOME_ID, .value = message};
+  if (tw_buf_assign(&network->welcome, message) == TW_OK) (void)!port->save(port->ctx, &kept, 1);
 }
 
 static void forget_welcome(tw_network *network) {
@@ -98,9 +101,9 @@ void tw_network_try_welcome(tw_network *network, uint64_t now_ms) {
 
 /* ---- what comes ---- */
 
-void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms) {
+void tw_network_welcomed(tw_network *network, tw_bytes message, uint64_t now_ms) {
   tw_stock_use use = {0};
-  const tw_err err = join(network, welcome, &use, now_ms);
+  const tw_err err = join(network, message, &use, now_ms);
   if (err == TW_OK) {
     tw_stock_taken(&network->packages, &use);
     if (network->welcome.len > 0) forget_welcome(network);
@@ -112,7 +115,7 @@ void tw_network_welcomed(tw_network *network, tw_bytes welcome, uint64_t now_ms)
     tw_network_look_around(network, now_ms);
   } else if (err != TW_ERR_STATE && err != TW_ERR_OLD_EPOCH) {
     if (err == TW_ERR_CREDENTIAL || tw_err_class_of(err) == TW_CLASS_FORBIDDEN) network->refused++;
-    if (err == TW_ERR_CREDENTIAL && may_change(network)) keep_welcome(network, welcome);
+    if (err == TW_ERR_CREDENTIAL && may_change(network)) keep_welcome(network, message);
     tw_network_tell(network,
                     err == TW_ERR_CREDENTIAL ? "a Welcome is refused: there are members that are not wanted here"
                                              : "a Welcome is of no use",

@@ -218,7 +218,7 @@ static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members
 }
 
 /* One that has no mailbox, or no room in it, is refused. */
-static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, tw_bytes welcome, tw_relay_welcome *out,
+static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, tw_bytes message, tw_relay_welcome *out,
                             bool *placed) {
   tw_delivery *d = asking->delivery;
   tw_relay_client client;
@@ -226,23 +226,46 @@ static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, 
   *placed = false;
   TW_TRY(d->store->ops->find(d->store, to, &client, &found));
   if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "a Welcome for no client of this relay");
-  if (!tw_delivery_has_room(d, &client, welcome.len, 1)) /* the commit itself may come before it */
+  if (!tw_delivery_has_room(d, &client, message.len, 1)) /* the commit itself may come before it */
     return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the mailbox of a Welcome's receiver is full");
-  *out = (tw_relay_welcome){.to = client.number, .message = welcome};
+  *out = (tw_relay_welcome){.to = client.number, .message = message};
   *placed = true;
   return TW_OK;
 }
 
+/*
+ * What the receivers of Welcomes get, each Welcome with the tree that it leads to, one behind the other. TW_ERR_LIMIT:
+ * all together they are longer than one message may be, which a commit with one Welcome for all whom it adds is far
+ * from.
+ */
+static tw_err write_welcomes(const tw_delivery *d, tw_bytes welcomes, tw_bytes tree, tw_buf *out) {
+  tw_reader walk = tw_reader_of(welcomes);
+  tw_control_welcome one;
+  while (tw_control_welcome_next(&walk, &one)) {
+    const tw_control_welcomed welcomed = {.welcome = one.welcome, .tree = tree};
+    tw_writer w = tw_writer_to(out);
+    tw_control_write_welcomed(&w, &welcomed);
+    TW_TRY(tw_writer_end(&w));
+    if (out->len > d->limits.message_bytes) return TW_ERR_LIMIT;
+  }
+  return TW_OK;
+}
+
 /* Whether each receiver has a mailbox with room: else refused. */
-static tw_err place_welcomes(tw_delivery_asking *asking, tw_relay_welcome *out, bool *placed) {
+static tw_err place_welcomes(tw_delivery_asking *asking, tw_bytes messages, tw_relay_welcome *out, bool *placed) {
   tw_reader walk = tw_reader_of(asking->request->body.group_commit.welcomes);
+  tw_reader written = tw_reader_of(messages);
   tw_control_welcome one;
   *placed = true;
   while (tw_control_welcome_next(&walk, &one)) {
+    const uint8_t *start = written.ptr;
+    (void)tw_read_vector(&written);
+    (void)tw_read_vector(&written);
+    const tw_bytes message = tw_reader_since(&written, start);
     tw_reader receivers = tw_reader_of(one.to);
     tw_client_id to;
     while (tw_control_client_next(&receivers, &to)) {
-      TW_TRY(place_welcome(asking, &to, one.welcome, out++, placed));
+      TW_TRY(place_welcome(asking, &to, message, out++, placed));
       if (!*placed) return TW_OK;
     }
   }
@@ -322,11 +345,14 @@ static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *
   if (!welcomes_are_valid(d, request->welcomes, members.len, &count))
     return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members");
   if (count > d->limits.members) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes");
+  tw_buf messages = TW_BUF_INIT(tw_env_alloc(d->env));
   tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
-  if (welcomes == NULL) return TW_ERR_NO_MEMORY;
-  tw_err err = place_welcomes(asking, welcomes, &valid);
+  tw_err err = welcomes == NULL ? TW_ERR_NO_MEMORY : write_welcomes(d, request->welcomes, tree, &messages);
+  if (err == TW_OK) err = place_welcomes(asking, tw_buf_bytes(&messages), welcomes, &valid);
   if (err == TW_OK && valid) err = apply_commit(asking, group, hash, tree, welcomes, count);
+  if (err == TW_ERR_LIMIT) err = tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes for their tree");
   tw_alloc_free(tw_env_alloc(d->env), welcomes);
+  tw_buf_clear(&messages);
   return err;
 }
 

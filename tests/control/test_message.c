@@ -256,6 +256,34 @@ static void lists_come_out_as_they_went_in(void **state) {
   tw_buf_clear(&list);
 }
 
+static void a_welcome_has_its_tree_or_none(void **state) {
+  (void)state;
+  tw_buf message = {0};
+  const tw_bytes trees[] = {TW_NO_BYTES, TW_LITERAL("tree")};
+  for (size_t i = 0; i < 2; i++) {
+    tw_control_welcomed read = {.welcome = TW_LITERAL("untouched")};
+    message.len = 0;
+    tw_writer w = tw_writer_to(&message);
+    tw_control_write_welcomed(&w, &(tw_control_welcomed){TW_LITERAL("welcome"), trees[i]});
+    assert_int_equal(tw_writer_end(&w), TW_OK);
+    for (size_t len = 0; len < message.len; len++)
+      assert_int_equal(tw_control_welcomed_decode(TW_BYTES(message.ptr, len), &read), TW_ERR_TRUNCATED);
+    assert_true(tw_bytes_equal(read.welcome, TW_LITERAL("untouched")));
+    assert_int_equal(tw_control_welcomed_decode(tw_buf_bytes(&message), &read), TW_OK);
+    assert_true(tw_bytes_equal(read.welcome, TW_LITERAL("welcome")));
+    assert_true(tw_bytes_equal(read.tree, trees[i]));
+    assert_int_equal(tw_buf_append(&message, TW_LITERAL("x")), TW_OK);
+    assert_int_equal(tw_control_welcomed_decode(tw_buf_bytes(&message), &read), TW_ERR_TRAILING);
+  }
+  message.len = 0;
+  tw_writer w = tw_writer_to(&message);
+  tw_control_write_welcomed(&w, &(tw_control_welcomed){TW_NO_BYTES, TW_LITERAL("tree")});
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+  tw_control_welcomed read;
+  assert_int_equal(tw_control_welcomed_decode(tw_buf_bytes(&message), &read), TW_ERR_ENCODING);
+  tw_buf_clear(&message);
+}
+
 static void addresses_are_the_same_by_what_is_in_use(void **state) {
   (void)state;
   tw_control_address a = {.family = 4, .ip = {1, 2, 3, 4, 5}, .port = 9};
@@ -305,6 +333,7 @@ int main(void) {
       cmocka_unit_test(the_longest_message_fits_request_and_answer_and_no_longer_one),
       cmocka_unit_test(what_is_no_patch_is_not_read_as_one),
       cmocka_unit_test(lists_come_out_as_they_went_in),
+      cmocka_unit_test(a_welcome_has_its_tree_or_none),
       cmocka_unit_test(addresses_are_the_same_by_what_is_in_use),
       cmocka_unit_test(a_failing_allocation_leaves_the_buffer_as_it_was),
   };

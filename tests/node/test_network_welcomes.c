@@ -9,8 +9,17 @@ typedef struct forged {
   const char *label;
   const char *name;
   bool names;
-  uint32_t also; /* another member; NODES: none */
+  uint32_t also;    /* another member; NODES: none */
+  bool tree_inside; /* the Welcome's GroupInfo */
 } forged;
+
+/* As the relay hands it out: with the tree. */
+static void write_welcomed(tw_bytes welcome, tw_bytes tree, tw_buf *out) {
+  out->len = 0;
+  tw_writer w = tw_writer_to(out);
+  tw_control_write_welcomed(&w, &(tw_control_welcomed){welcome, tree});
+  assert_int_equal(tw_writer_end(&w), TW_OK);
+}
 
 static void forge_welcome(const forged *f, tw_bytes package, tw_buf *welcome) {
   const uint16_t component = tw_code_points_default.channel_binding_component;
@@ -20,6 +29,7 @@ static void forge_welcome(const forged *f, tw_bytes package, tw_buf *welcome) {
   tw_buf extensions = {0};
   tw_buf id = {0};
   tw_buf proposals = {0};
+  tw_buf tree = {0};
   tw_group *group = NULL;
   tw_commit_result made = {0};
   assert_int_equal(tw_channel_binding_encode(&binding, &data), TW_OK);
@@ -35,12 +45,15 @@ static void forge_welcome(const forged *f, tw_bytes package, tw_buf *welcome) {
     assert_int_equal(tw_propose_add(&proposals, tw_buf_bytes(&other)), TW_OK);
     tw_buf_clear(&other);
   }
-  const tw_commit_options options = {.proposals = tw_buf_bytes(&proposals), .names_key_packages = f->names};
+  const tw_commit_options options = {
+      .proposals = tw_buf_bytes(&proposals), .names_key_packages = f->names, .tree_outside = !f->tree_inside};
   assert_int_equal(tw_group_commit(group, &options, world.now_ms / 1000, &made), TW_OK);
-  assert_int_equal(tw_buf_assign(welcome, tw_buf_bytes(&made.welcome)), TW_OK);
+  if (!f->tree_inside) assert_int_equal(tw_group_ratchet_tree(made.next, &tree), TW_OK);
+  write_welcomed(tw_buf_bytes(&made.welcome), tw_buf_bytes(&tree), welcome);
   tw_commit_result_clear(&made);
   tw_group_free(group);
   tw_buf_clear(&proposals);
+  tw_buf_clear(&tree);
   tw_buf_clear(&id);
   tw_buf_clear(&extensions);
   tw_buf_clear(&data);
@@ -70,7 +83,7 @@ static tw_buf begin_waiting(uint64_t seed) {
   return package;
 }
 
-static const forged good = {TW_NETWORK_LABEL, "test.example", true, NODES};
+static const forged good = {TW_NETWORK_LABEL, "test.example", true, NODES, false};
 
 static void a_welcome_is_taken_once(void **state) {
   (void)state;
@@ -178,10 +191,10 @@ static void a_welcome_that_was_kept_back_does_not_come_later(void **state) {
 static void welcomes_that_are_refused(void **state) {
   (void)state;
   static const forged bad[] = {
-      {TW_NETWORK_LABEL, "test.example", false, NODES},   /* does not name our key package */
-      {TW_NETWORK_LABEL, "another.example", true, NODES}, /* of another network */
-      {"treewire pair", "test.example", true, NODES},     /* of another protocol */
-      {TW_NETWORK_LABEL, "test.example", true, 3},        /* with somebody who is not wanted */
+      {TW_NETWORK_LABEL, "test.example", false, NODES, false},   /* does not name our key package */
+      {TW_NETWORK_LABEL, "another.example", true, NODES, false}, /* of another network */
+      {"treewire pair", "test.example", true, NODES, false},     /* of another protocol */
+      {TW_NETWORK_LABEL, "test.example", true, 3, false},        /* with somebody who is not wanted */
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     tw_buf welcome = {0};
@@ -226,9 +239,50 @@ static void a_welcome_that_is_damaged_or_somebody_elses_is_ignored(void **state)
   end_world();
 }
 
+static void a_tree_that_is_not_the_welcomes_is_refused(void **state) {
+  (void)state;
+  tw_buf welcome = {0};
+  tw_buf another = {0};
+  tw_buf bad = {0};
+  tw_control_welcomed right;
+  tw_control_welcomed wrong;
+  tw_buf package = begin_waiting(31);
+  forge_welcome(&good, tw_buf_bytes(&package), &welcome);
+  forge_welcome(&good, tw_buf_bytes(&package), &another); /* of a group with the same members */
+  assert_int_equal(tw_control_welcomed_decode(tw_buf_bytes(&welcome), &right), TW_OK);
+  assert_int_equal(tw_control_welcomed_decode(tw_buf_bytes(&another), &wrong), TW_OK);
+  const tw_bytes trees[] = {TW_NO_BYTES, wrong.tree, TW_BYTES(right.tree.ptr, right.tree.len - 1), right.welcome};
+  for (size_t i = 0; i < sizeof trees / sizeof trees[0]; i++) {
+    write_welcomed(right.welcome, trees[i], &bad);
+    give_welcome(4, tw_buf_bytes(&bad));
+    assert_false(status_of(4).there);
+    assert_int_equal(world.nodes[4].key_count, 0);
+  }
+  give_welcome(4, tw_buf_bytes(&welcome)); /* the key package has not gone with these */
+  assert_true(status_of(4).there);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  tw_buf_clear(&another);
+  tw_buf_clear(&bad);
+  end_world();
+}
+
+static void a_welcome_may_have_the_tree_in_it(void **state) {
+  (void)state;
+  static const forged inside = {TW_NETWORK_LABEL, "test.example", true, NODES, .tree_inside = true};
+  tw_buf welcome = {0};
+  tw_buf package = begin_waiting(32);
+  forge_welcome(&inside, tw_buf_bytes(&package), &welcome);
+  give_welcome(4, tw_buf_bytes(&welcome));
+  assert_true(status_of(4).there);
+  tw_buf_clear(&package);
+  tw_buf_clear(&welcome);
+  end_world();
+}
+
 /* ---- one that was refused for its members ---- */
 
-static const forged with_another = {TW_NETWORK_LABEL, "test.example", true, 3};
+static const forged with_another = {TW_NETWORK_LABEL, "test.example", true, 3, false};
 
 static bool is_kept(void) { return kit_find_value(&world.nodes[4], TW_STORE_GROUP, TW_LITERAL("welcome")) != NULL; }
 
@@ -341,6 +395,8 @@ int main(void) {
       cmocka_unit_test(a_welcome_that_was_kept_back_does_not_come_later),
       cmocka_unit_test(welcomes_that_are_refused),
       cmocka_unit_test(a_welcome_that_is_damaged_or_somebody_elses_is_ignored),
+      cmocka_unit_test(a_tree_that_is_not_the_welcomes_is_refused),
+      cmocka_unit_test(a_welcome_may_have_the_tree_in_it),
       cmocka_unit_test(it_is_taken_once_they_are_wanted),
       cmocka_unit_test(so_it_is_over_restarts),
       cmocka_unit_test(without_a_disk_it_is_in_memory_alone),

@@ -15,7 +15,12 @@ static inline const char *mail_of(relay_kit *k, unsigned peer, char out[512]) {
   out[0] = '\0';
   for (tw_control_entry entry; tw_control_entry_next(&walk, &entry);) {
     tw_mls_message message;
-    assert_int_equal(tw_mls_message_decode(&k->at.test.env, entry.message, &message), TW_OK);
+    tw_control_welcomed welcomed = {.welcome = entry.message};
+    if (entry.kind == TW_CONTROL_KIND_WELCOME) {
+      assert_int_equal(tw_control_welcomed_decode(entry.message, &welcomed), TW_OK);
+      tw_test_same(welcomed.tree, relay_tree(k, entry.epoch));
+    }
+    assert_int_equal(tw_mls_message_decode(&k->at.test.env, welcomed.welcome, &message), TW_OK);
     const tw_bytes text = message.wire_format == TW_WIRE_PRIVATE_MESSAGE ? message.u.private_message.ciphertext
                           : message.wire_format == TW_WIRE_WELCOME
                               ? message.u.welcome.encrypted_group_info

@@ -280,6 +280,32 @@ static void welcomes_are_for_members_with_a_mailbox(void **state) {
   assert_string_equal(mail_of(k, 9, text), "2:8:b");
 }
 
+/* Each Welcome is kept with the tree, so that many small ones would be many trees. */
+static void welcomes_with_their_trees_are_one_message_long(void **state) {
+  relay_kit *k = *state;
+  char text[512];
+  tw_buf welcomes = {0};
+  open_three(k);
+  tw_control_request request = relay_commit_of(k, GROUP, 7, "a", relay_ids(k, 0, 1, 2, 3, 4, -1));
+  const size_t each = relay_welcome(k, "w").len + relay_tree(k, 8).len + 1 + 2; /* the lengths of both */
+  k->limits.message_bytes = (uint32_t)(2 * each);
+  assert_true(request.body.group_commit.group_info.len + relay_tree(k, 8).len <= k->limits.message_bytes);
+  relay_reopen(k);
+  for (unsigned to = 3; to <= 4; to++) assert_int_equal(tw_buf_append(&welcomes, relay_welcome_to(k, to, "w")), TW_OK);
+  request.body.group_commit.welcomes = tw_buf_bytes(&welcomes);
+  k->limits.message_bytes--;
+  relay_reopen(k);
+  relay_expects(k, 0, &request, TW_CONTROL_FULL);
+  assert_string_equal(mail_of(k, 3, text), "");
+  assert_string_equal(mail_of(k, 1, text), "");
+  k->limits.message_bytes++;
+  relay_reopen(k);
+  relay_expects(k, 0, &request, TW_CONTROL_DONE);
+  assert_string_equal(mail_of(k, 3, text), "4:8:w");
+  assert_string_equal(mail_of(k, 4, text), "4:8:w");
+  tw_buf_clear(&welcomes);
+}
+
 static void messages_go_to_the_members_of_now(void **state) {
   relay_kit *k = *state;
   char text[512];
@@ -410,6 +436,7 @@ int main(void) {
       RELAY_BOTH(an_external_commit_is_a_members_resync_and_nobody_elses),
       RELAY_BOTH(what_is_no_commit_is_refused),
       RELAY_BOTH(welcomes_are_for_members_with_a_mailbox),
+      RELAY_BOTH(welcomes_with_their_trees_are_one_message_long),
       RELAY_BOTH(messages_go_to_the_members_of_now),
       RELAY_BOTH(a_full_mailbox_does_not_hold_up_a_group),
       RELAY_BOTH(wanting_in_is_told_to_the_members),
