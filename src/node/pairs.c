@@ -166,6 +166,16 @@ void tw_pairs_take(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   peer->take_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
 }
 
+void tw_pairs_took(tw_pairs_peer *peer, bool useful, uint64_t now_ms) {
+  if (useful) {
+    peer->take_wait_ms = 0;
+    return;
+  }
+  if (peer->take_wait_ms == 0) peer->take_wait_ms = TW_PAIRS_TAKE_AGAIN_MS;
+  if (peer->take_wait_ms < TW_PAIRS_TAKE_LATEST_MS) peer->take_wait_ms *= 2;
+  peer->take_at_ms = now_ms + peer->take_wait_ms;
+}
+
 static void ask_stock(tw_pairs *pairs) {
   if (pairs->stocking) return;
   const tw_control_request request = {.type = TW_CONTROL_STOCK, .body.stock = TW_CONTROL_POOL_PAIR};

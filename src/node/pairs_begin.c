@@ -55,6 +55,18 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
 }
 
 /*
+ * Whether what we send goes on under the keys of the pair before. The peer gets our answer by mail, and as long as that
+ * does not come, for whatever reason, those are the keys that it has; with the answer it nudges us to the new ones. A
+ * peer that never had keys of ours is sent to at once (D18).
+ */
+static bool goes_on_under(const tw_pairs_peer *old, bool responds) {
+  tw_pair_status status;
+  if (!responds || old->pair == NULL) return false;
+  tw_pair_get_status(old->pair, &status);
+  return old->send_later || status.state != TW_PAIR_UNCONFIRMED;
+}
+
+/*
  * `pair` in the place of what the peer had: saved together with `more`, and without the old one. Then its keys are put
  * to use and its message goes out. On error the peer has what it had, and `pair` is freed.
  */
@@ -63,14 +75,16 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   tw_pairs_peer old = *peer;
   tw_store_change changes[2];
   size_t count = 0;
+  const bool responds = message.len > 0;
   put_pair(peer, pair, now_ms);
+  peer->send_later = goes_on_under(&old, responds);
   if (more != NULL) changes[count++] = *more;
   if (old.pair != NULL) {
     changes[count++] = (tw_store_change){
         .kind = TW_STORE_SESSION, .id = tw_group_id(tw_pair_group(old.pair)), .remove = true};
   }
   tw_err err = tw_buf_append(&peer->context, tw_pair_context(pair));
-  if (err == TW_OK && message.len > 0) err = tw_pairs_keep(peer, ref, message);
+  if (err == TW_OK && responds) err = tw_pairs_keep(peer, ref, message);
   if (err == TW_OK) err = tw_pairs_save(pairs, peer, changes, count);
   if (err != TW_OK) {
     tw_buf_clear(&peer->context);
@@ -85,8 +99,8 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   tw_buf_clear(&old.early);
   peer->in_flight = false;
   err = tw_pairs_take_keys(pairs, peer);
-  const bool nudge = message.len == 0; /* the responder has a packet to send */
-  if (err == TW_OK) err = tw_pairs_send_under(pairs, peer, nudge);
+  /* The responder has a packet to send. */
+  if (err == TW_OK && !peer->send_later) err = tw_pairs_send_under(pairs, peer, !responds);
   tw_pairs_schedule(pairs, peer, now_ms);
   tw_pairs_flush(pairs, peer);
   return err;
@@ -111,6 +125,7 @@ void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hell
   }
   tw_buf_clear(&message);
   tw_pairs_tell(pairs, peer->number, err == TW_OK ? "a pair is begun" : "its client_hello is of no use", err);
+  tw_pairs_took(peer, err == TW_OK, now_ms);
 }
 
 /*

@@ -11,6 +11,8 @@ enum { TW_PAIRS_HELLOS = 8, TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
 #define TW_PAIRS_TAG (UINT64_C(1) << 56)
 #define TW_PAIRS_REPEAT_MAX_MS (UINT64_C(24) * 3600 * 1000)
 #define TW_PAIRS_TAKE_AGAIN_MS UINT64_C(5000)
+/* What the relay hands out is thousands of bytes: if it is of no use, it is asked for ever less often, but so often. */
+#define TW_PAIRS_TAKE_LATEST_MS (UINT64_C(10) * 60 * 1000)
 #define TW_PAIRS_STOCK_MS (UINT64_C(3600) * 1000)
 /* Two that begin at once know of it after so long. */
 #define TW_PAIRS_CROSSING_MS UINT64_C(60000)
@@ -37,13 +39,15 @@ typedef struct tw_pairs_peer {
   tw_buf early;   /* an update that came before a packet has shown that the peer has the epoch it is of; empty: none */
   uint64_t stamp; /* of the keys that the peer should be using, or begin to use */
   uint64_t next_stamp; /* of our outstanding update's */
-  bool send_later;     /* answered a resumption: ours go under the new keys once the peer's do (D5) */
+  bool send_later;     /* ours go under the new keys once the peer's do: a resumption was answered (D5), or a pair begun
+                          anew */
   bool reverting;      /* it could not be saved: what it was before has to be loaded */
   bool taking;         /* a client_hello of the peer's was asked for */
   bool wanted;         /* there is traffic */
   uint64_t take_at_ms; /* not before */
-  uint64_t send_at_ms; /* the relay was full */
-  uint64_t made_ms;    /* when the pair began */
+  uint64_t take_wait_ms; /* what came last was of no use; 0: it was */
+  uint64_t send_at_ms;   /* the relay was full */
+  uint64_t made_ms;      /* when the pair began */
   uint64_t rekey_at_ms;
   uint64_t yields_until_ms; /* it is the peer's turn to renew */
   uint64_t repeat_at_ms;    /* UINT64_MAX: nothing is waited for */
@@ -75,6 +79,8 @@ void tw_pairs_peer_reset(tw_pairs_peer *peer);
 void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer);
 /* Ask for a client_hello of the peer's, unless that was a moment ago. */
 void tw_pairs_take(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
+/* What came of that: if it was of no use, the next is not asked for before long. */
+void tw_pairs_took(tw_pairs_peer *peer, bool useful, uint64_t now_ms);
 void tw_pairs_tell(const tw_pairs *pairs, uint32_t number, const char *what, tw_err err);
 
 /* ---- pairs_begin.c: how a pair begins ---- */

@@ -201,6 +201,12 @@ static inline void forget(void *ctx, uint32_t peer) {
 
 /* ---- the relay ---- */
 
+/* How it lies, where a test wants that: with a client_hello that somebody has asked for, and with a letter, which is
+ * delivered after it unless it returns false. */
+static void (*lie_with_hello)(node *asker, node *owner, tw_buf *held);
+static bool (*lie_with_letter)(node *to, const letter *l);
+static size_t takes; /* how often client_hellos were asked for */
+
 static inline node *by_id(const tw_client_id *id) {
   for (size_t i = 0; i < NODES; i++) {
     if (memcmp(&nodes[i].id, id, sizeof *id) == 0) return &nodes[i];
@@ -251,6 +257,9 @@ static inline void serve(node *n, bool lost) {
     other = by_id(&asked.body.take.owner);
     assert_non_null(other);
     take_from(other, &answer, &held);
+    takes++;
+    if (lie_with_hello != NULL && held.len > 0) lie_with_hello(n, other, &held);
+    if (held.len > 0) answer.body.take.key_package = tw_buf_bytes(&held);
     break;
   case TW_CONTROL_SEND:
     other = by_id(&asked.body.send.to);
@@ -270,7 +279,8 @@ static inline void deliver(node *n) {
   if (n->letters == 0) return;
   letter l = n->mailbox[0];
   memmove(n->mailbox, n->mailbox + 1, --n->letters * sizeof l);
-  tw_pairs_mail(n->pairs, &l.from, tw_buf_bytes(&l.message), now_ms);
+  if (lie_with_letter == NULL || lie_with_letter(n, &l))
+    tw_pairs_mail(n->pairs, &l.from, tw_buf_bytes(&l.message), now_ms);
   tw_buf_clear(&l.message);
 }
 
@@ -346,6 +356,9 @@ static inline void begin(uint64_t seed) {
   tw_test_env_init(&test, seed);
   dice = seed * 77 + 1;
   now_ms = UINT64_C(1800000000000);
+  lie_with_hello = NULL;
+  lie_with_letter = NULL;
+  takes = 0;
   memset(nodes, 0, sizeof nodes);
   for (uint32_t i = 0; i < NODES; i++) {
     static const char *const names[NODES] = {"anna", "berta", "carla"};
