@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "net/loop_thread.h"
+#include "support/tw_test_no_threads.h"
 
 enum { TICK_MS = 1, CALLS = 2000, PATIENCE_MS = 20000 /* only a test that fails comes to this */ };
 
@@ -199,6 +200,22 @@ static void what_cannot_be_opened_is_told_and_closed(void **state) {
   world_clear(&w);
 }
 
+static void without_a_thread_nothing_is_left_open(void **state) {
+  (void)state;
+  world w;
+  world_init(&w);
+  tw_test_threads_left = 0;
+  assert_int_equal(tw_loop_thread_start(&w.thread), UV_EAGAIN);
+  tw_test_threads_left = UINT_MAX;
+  assert_false(w.is_open);
+  tw_loop_thread_run(&w.thread, look, &w);
+  assert_true(pthread_equal(w.seen, pthread_self()));
+  assert_ptr_equal(tw_loop_thread_loop(&w.thread), &w.loop);
+  stop(&w);
+  assert_int_equal(w.news, 0);
+  world_clear(&w);
+}
+
 static void what_never_began_ends_at_once(void **state) {
   (void)state;
   world w;
@@ -216,6 +233,7 @@ int main(void) {
       cmocka_unit_test(news_come_in_the_owners_loop),
       cmocka_unit_test(a_call_of_anybodys_is_heard),
       cmocka_unit_test(what_cannot_be_opened_is_told_and_closed),
+      cmocka_unit_test(without_a_thread_nothing_is_left_open),
       cmocka_unit_test(what_never_began_ends_at_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Packets of a node on several threads. SPDX-License-Identifier: Apache-2.0 */
 #include "packet_threads_kit.h"
+#include "support/tw_test_no_threads.h"
 
 /* ---- what planes say of themselves ---- */
 
@@ -294,6 +295,21 @@ static void test_what_cannot_begin_ends(void **state) {
   s->node->tun.queues[THREADS_MAX - 1] = fd;
 }
 
+/* The third of three. */
+static void test_those_that_have_begun_end_with_one_that_cannot(void **state) {
+  (void)state;
+  tw_report report = {""};
+  side *s = &sides[0];
+  tw_test_threads_left = THREADS_MAX - 1;
+  assert_int_equal(tw_packet_threads_start(s->threads, &report), TW_ERR_STATE);
+  assert_int_equal(tw_test_threads_left, 0);
+  tw_test_threads_left = UINT_MAX;
+  assert_non_null(strstr(report.text, uv_strerror(UV_EAGAIN)));
+  assert_true(tw_packet_threads_stop(s->threads, stopped, s));
+  (void)uv_run(&loop, UV_RUN_DEFAULT);
+  assert_true(s->stopped);
+}
+
 /* While they pass on to each other. */
 static void test_they_end_in_the_middle_of_it(void **state) {
   (void)state;
@@ -347,6 +363,7 @@ int main(void) {
       TEST(test_between_packets_all_rest),
       TEST(test_devices_that_are_gone_are_told_once),
       TEST(test_what_cannot_begin_ends),
+      TEST(test_those_that_have_begun_end_with_one_that_cannot),
       TEST(test_they_end_in_the_middle_of_it),
       TEST(test_without_memory_there_are_none),
   };

@@ -1,4 +1,5 @@
 /* The whole relay: what clients do by it over TCP and UDP, and what is left after it has ended. SPDX-License-Identifier: Apache-2.0 */
+#include "support/tw_test_no_threads.h"
 #include "whole_kit.h"
 
 #define GROUP TW_LITERAL("group")
@@ -372,6 +373,24 @@ static void one_state_has_one_relay(void **state) {
   whole_clear(&w);
 }
 
+static void without_a_thread_for_packets_it_does_not_start(void **state) {
+  (void)state;
+  whole w;
+  tw_report report = {""};
+  whole_init(&w, 1);
+  tw_relay_config config = w.config;
+  tw_relay *none = NULL;
+  config.listen_at = (tw_address){.host = "127.0.0.1"};
+  assert_int_equal(tw_relay_store_memory(&w.at.test.env, &config.store, &report), TW_OK);
+  tw_test_threads_left = 0;
+  assert_int_equal(tw_relay_start(&config, &none, &report), TW_ERR_STATE);
+  tw_test_threads_left = UINT_MAX;
+  assert_null(none);
+  assert_non_null(strstr(report.text, uv_strerror(UV_EAGAIN)));
+  whole_start(&w);
+  whole_clear(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(packages_and_messages_pass_and_mail_is_told),
@@ -385,6 +404,7 @@ int main(void) {
       cmocka_unit_test(a_relay_that_was_started_again_goes_on),
       cmocka_unit_test(more_clients_than_allowed_are_refused),
       cmocka_unit_test(one_state_has_one_relay),
+      cmocka_unit_test(without_a_thread_for_packets_it_does_not_start),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
