@@ -13,8 +13,14 @@ static void live(uint64_t ms) {
   }
 }
 
+static size_t bent_at;
+
 /* Node 0 has a packet for node 1 for an hour, and no keys to send it under; after that the relay does its duty. */
-static void expect_no_pair_for_an_hour(void) {
+static void expect_no_pair_for_an_hour(uint64_t seed, void (*lie)(node *asker, node *owner, tw_buf *held)) {
+  begin(seed);
+  calm();
+  bent_at = 0;
+  lie_with_hello = lie;
   const size_t before = takes;
   live(UINT64_C(3600) * 1000);
   assert_int_equal(nodes[0].sending[1].stamp, 0);
@@ -25,6 +31,7 @@ static void expect_no_pair_for_an_hour(void) {
   assert_in_range(takes - before, 6, 20); /* ever less often, but so often */
   lie_with_hello = NULL;
   expect_understanding("by the truth");
+  end();
 }
 
 static void give_another_ones(node *asker, node *owner, tw_buf *held) {
@@ -34,11 +41,7 @@ static void give_another_ones(node *asker, node *owner, tw_buf *held) {
 
 static void another_ones_client_hello_begins_nothing(void **state) {
   (void)state;
-  begin(40);
-  calm();
-  lie_with_hello = give_another_ones;
-  expect_no_pair_for_an_hour();
-  end();
+  expect_no_pair_for_an_hour(40, give_another_ones);
 }
 
 static void give_the_askers_own(node *asker, node *owner, tw_buf *held) {
@@ -48,14 +51,8 @@ static void give_the_askers_own(node *asker, node *owner, tw_buf *held) {
 
 static void ones_own_client_hello_begins_nothing(void **state) {
   (void)state;
-  begin(41);
-  calm();
-  lie_with_hello = give_the_askers_own;
-  expect_no_pair_for_an_hour();
-  end();
+  expect_no_pair_for_an_hour(41, give_the_askers_own);
 }
-
-static size_t bent_at;
 
 static void give_it_bent(node *asker, node *owner, tw_buf *held) {
   (void)asker;
@@ -66,12 +63,7 @@ static void give_it_bent(node *asker, node *owner, tw_buf *held) {
 
 static void damaged_client_hellos_begin_nothing(void **state) {
   (void)state;
-  begin(42);
-  calm();
-  bent_at = 0;
-  lie_with_hello = give_it_bent;
-  expect_no_pair_for_an_hour();
-  end();
+  expect_no_pair_for_an_hour(42, give_it_bent);
 }
 
 static void give_it_cut(node *asker, node *owner, tw_buf *held) {
@@ -82,12 +74,7 @@ static void give_it_cut(node *asker, node *owner, tw_buf *held) {
 
 static void cut_client_hellos_begin_nothing(void **state) {
   (void)state;
-  begin(43);
-  calm();
-  bent_at = 0;
-  lie_with_hello = give_it_cut;
-  expect_no_pair_for_an_hour();
-  end();
+  expect_no_pair_for_an_hour(43, give_it_cut);
 }
 
 /* The first one that the relay has given out for each, again and again. */
@@ -187,14 +174,7 @@ static void expect_renewals_without_loss(uint64_t seed, bool (*lie)(node *to, co
   for (unsigned i = 0; i < rounds; i++) {
     node *a = &nodes[roll(2)];
     tw_pairs_rekey(a->pairs, 1 - a->index, now_ms);
-    for (int k = 0; k < 12; k++) {
-      if (roll(2))
-        serve(&nodes[roll(2)], false);
-      else
-        deliver(&nodes[roll(2)]);
-      assert_true(packet(&nodes[0], &nodes[1]));
-      assert_true(packet(&nodes[1], &nodes[0]));
-    }
+    go_on_without_loss();
     calm();
     assert_true(status_of(0, 1).pair.epoch > epoch); /* none is brought back, and none is lost */
     epoch = status_of(0, 1).pair.epoch;
