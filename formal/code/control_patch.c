@@ -10,9 +10,9 @@
  *
  * What is not reached of put_together is that memory runs out in it: all of it was reserved, so it cannot.
  *
- * Assumed: no block is used after it was freed (base_buf.c proves that of the buffer). Where a length is not one that
- * the blob has, blocks of more than 64 bytes are longer than asked for: that `out` keeps to its capacity is checked
- * then. Other sizes are not analysed, nor is tw_control_patch_make.
+ * Assumed: no block is used after it was freed (base_buf.c proves that of the buffer). Where a length is more than the
+ * blob has, blocks of more than 64 bytes are longer than asked for: that `out` keeps to its capacity is checked then.
+ * Other sizes are not analysed, nor is tw_control_patch_make.
  *
  * Sources: src/control/patch.c src/codec/reader.c src/codec/writer.c src/crypto/kdf.c src/crypto/suites.c
  * Sources: src/base/buf.c src/base/alloc.c src/base/secret.c
@@ -39,6 +39,8 @@
 
 enum { HEAD = TW_CONTROL_PATCH_HASH + 1, PART = 9 }; /* where `parts` begins, and the least bytes of one of them */
 
+extern uint8_t long_blob[(size_t)1 << 31];
+
 /* Where the blocks of an allocator lie. Those out of `exact` end where it ends. */
 typedef struct room {
   uint8_t exact[2][(size_t)1 << 31];
@@ -46,7 +48,7 @@ typedef struct room {
   size_t given;
 } room;
 
-/* Whether the patch has a length that is none of `before`: Eva knows no single size then of a block for it. */
+/* Whether a length in the patch is more than `before` has: then Eva knows no single size of a block for what comes. */
 static bool is_long;
 
 static void *resize(void *ctx, void *ptr, size_t size) {
@@ -144,7 +146,6 @@ static void apply_any(size_t before_len, size_t from, size_t to) {
 /* A patch of one part with these sizes, whatever else is in it. */
 static void apply_one(size_t before_len, uint32_t length, size_t put_len) {
   static uint8_t memory[TW_CONTROL_PATCH_HASH + 4 + 2 * 4 + 4 + (1 << 14)];
-  extern uint8_t blob[(size_t)1 << 31];
   const size_t parts_len = 2 * 4 + tw_varint_size(put_len) + put_len;
   const size_t size = TW_CONTROL_PATCH_HASH + tw_varint_size(parts_len) + parts_len;
   uint8_t *patch = AT_EITHER_END(memory, size);
@@ -155,7 +156,7 @@ static void apply_one(size_t before_len, uint32_t length, size_t put_len) {
   (void)tw_put_varint(part + 8, put_len);
   is_long = length > before_len;
   (void)tw_control_patch_check(TW_BYTES(patch, size));
-  apply(TW_BYTES(AT_EITHER_END(blob, before_len), before_len), TW_BYTES(patch, size));
+  apply(TW_BYTES(AT_EITHER_END(long_blob, before_len), before_len), TW_BYTES(patch, size));
 }
 
 static void apply_long(void) {
