@@ -18,7 +18,8 @@ enum { TW_CONTROL_PATCH_HASH = 32 };
 /**
  * Append the patch that makes `after` of `before`; in time and memory proportional to both. Bytes that stand in both,
  * at whatever place, are copied where 31 or more of them are in a row, fewer where they are at the place that follows
- * from the copy before. Errors: TW_ERR_NO_MEMORY; TW_ERR_LIMIT: one of them, or the patch, would have 2^30 bytes or more. Those of the hash.
+ * from the copy before. Errors: TW_ERR_NO_MEMORY; TW_ERR_LIMIT: one of them, or the patch, would have 2^30 bytes or
+ * more. Those of the hash.
  */
 TW_MUST_USE tw_err tw_control_patch_make(const tw_env *env, tw_bytes before, tw_bytes after, tw_buf *out);
 
