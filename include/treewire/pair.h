@@ -77,6 +77,12 @@ typedef struct tw_pair_config {
   tw_bytes label;
   /** That protocol's own parameters of this side, signed with the leaf; up to TW_PAIR_PARAMETERS_MAX bytes. Copied. */
   tw_bytes parameters;
+  /**
+   * Messages come one by one, such as from a mailbox, and not on connections: two requests never cross on one, and a
+   * context does not say so. Both sides have to have the same. The caller then takes a resumption_response only if it
+   * answers the last request, see tw_pair_early_context.
+   */
+  bool by_mail;
 } tw_pair_config;
 
 /** What a received message has done. */

@@ -343,7 +343,7 @@ void tw_enrol_relay_lost(tw_enrol *enrol, uint64_t now_ms) {
 }
 
 bool tw_enrol_is_mail(tw_bytes message) {
-  return message.len > 0 && message.ptr[0] > TW_MAIL_PAIR && message.ptr[0] <= TW_MAIL_LAST;
+  return message.len > 0 && message.ptr[0] >= TW_MAIL_ENROLMENT && message.ptr[0] <= TW_MAIL_LIST_WANTED;
 }
 
 void tw_enrol_mail(tw_enrol *enrol, const tw_client_id *from, tw_bytes message, uint64_t now_ms) {

@@ -17,8 +17,10 @@ tw_err tw_pairs_new(const tw_pairs_config *config, tw_pairs **out) {
   if (pairs->config.repeat_ms == 0) pairs->config.repeat_ms = 10000;
   pairs->env = env;
   pairs->numbers.alloc = tw_env_alloc(env);
-  pairs->pair = (tw_pair_config){
-      .clients = config->clients, .client_count = config->client_count, .label = TW_LITERAL(TW_PAIRS_LABEL)};
+  pairs->pair = (tw_pair_config){.by_mail = true,
+                                 .clients = config->clients,
+                                 .client_count = config->client_count,
+                                 .label = TW_LITERAL(TW_PAIRS_LABEL)};
   pairs->hellos = (tw_stock){.port = config->port,
                              .pool = TW_CONTROL_POOL_PAIR,
                              .prefix = 'p',

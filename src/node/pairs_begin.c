@@ -51,6 +51,7 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
   peer->next_stamp = 0;
   peer->send_later = false;
   peer->made_ms = now_ms;
+  peer->confirmed_ms = 0;
   peer->repeats = 0;
 }
 
@@ -84,7 +85,7 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
         .kind = TW_STORE_SESSION, .id = tw_group_id(tw_pair_group(old.pair)), .remove = true};
   }
   tw_err err = tw_buf_append(&peer->context, tw_pair_context(pair));
-  if (err == TW_OK && responds) err = tw_pairs_keep(peer, ref, message);
+  if (err == TW_OK && responds) err = tw_pairs_keep(peer, ref, TW_NO_BYTES, message);
   if (err == TW_OK) err = tw_pairs_save(pairs, peer, changes, count);
   if (err != TW_OK) {
     tw_buf_clear(&peer->context);
@@ -137,8 +138,9 @@ static bool new_one_stands(const tw_pairs *pairs, const tw_pairs_peer *peer, uin
   if (peer->pair == NULL) return true;
   tw_pair_status status;
   tw_pair_get_status(peer->pair, &status);
-  const uint64_t young_ms = status.state == TW_PAIR_UNCONFIRMED ? TW_PAIRS_CROSSING_MS : TW_PAIRS_CONFIRMED_MS;
-  const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < peer->made_ms + young_ms;
+  const uint64_t until_ms = status.state == TW_PAIR_UNCONFIRMED ? peer->made_ms + TW_PAIRS_CROSSING_MS
+                                                                : peer->confirmed_ms + TW_PAIRS_CONFIRMED_MS;
+  const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < until_ms;
   return !crossed || memcmp(&pairs->config.self, &peer->id, sizeof peer->id) < 0;
 }
 

@@ -5,10 +5,11 @@
 
 /* ---- what the parts of pairs share ---- */
 
-tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes body) {
+tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes request, tw_bytes body) {
   if (peer->unsent_count == TW_PAIRS_UNSENT_MAX) return TW_ERR_LIMIT;
-  tw_mail mail = {.kind = TW_MAIL_PAIR, .body = body};
+  tw_mail mail = {.kind = request.len == TW_MAIL_NONCE ? TW_MAIL_PAIR_ANSWER : TW_MAIL_PAIR, .body = body};
   memcpy(mail.ref, ref, TW_MAIL_REF);
+  if (mail.kind == TW_MAIL_PAIR_ANSWER) memcpy(mail.request, request.ptr, TW_MAIL_NONCE);
   tw_buf encoded = {0};
   tw_err err = tw_mail_encode(&mail, &encoded);
   if (err == TW_OK) {
@@ -147,7 +148,9 @@ static tw_err keep_reply(tw_pairs_peer *peer, const tw_pair_event *event, tw_byt
   const bool anew = event->own_dropped || event->outcome == TW_PAIR_ASKED || event->outcome == TW_PAIR_RESUMED ||
                     event->outcome == TW_PAIR_CROSSED;
   if (anew) drop_unsent(peer); /* a resumption says all that there is to say */
-  return reply.len == 0 ? TW_OK : tw_pairs_keep(peer, ref_of(peer), reply);
+  if (reply.len == 0) return TW_OK;
+  const bool answers = event->outcome == TW_PAIR_ASKED;
+  return tw_pairs_keep(peer, ref_of(peer), answers ? tw_pair_early_context(peer->pair) : TW_NO_BYTES, reply);
 }
 
 /*
@@ -234,12 +237,25 @@ static void take_early(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   tw_buf_clear(&body);
 }
 
+/*
+ * Mail may take longer than we wait, so that several requests of ours are on their way. Both sides have the same keys
+ * only by the answer to the last one: the nonces of both are in these. Whoever was started again knows of none, and
+ * asks anew.
+ */
+static bool answers_another(const tw_pairs_peer *peer, const tw_mail *mail) {
+  tw_pair_message_type type;
+  if (tw_pair_message_peek(mail->body, &type) != TW_OK) return false;
+  if (mail->kind != TW_MAIL_PAIR_ANSWER) return type == TW_PAIR_RESUMPTION_RESPONSE;
+  return !tw_bytes_equal(tw_pair_early_context(peer->pair), TW_ARRAY(mail->request));
+}
+
 void tw_pairs_receive(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, uint64_t now_ms) {
   if (peer->pair == NULL || memcmp(ref_of(peer), mail->ref, TW_MAIL_REF) != 0) {
     stranger(pairs, peer, now_ms);
     return;
   }
   if (peer->reverting) return; /* its sender asks again */
+  if (answers_another(peer, mail)) return;
   tw_buf reply = {0};
   tw_pair_event event;
   const tw_err err = tw_pair_receive(peer->pair, mail->body, now_ms, &reply, &event);
@@ -264,7 +280,7 @@ void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, 
   tw_pair_message_type type;
   if (peer == NULL) return;
   tw_err err = tw_mail_decode(message, &mail);
-  if (err == TW_OK && mail.kind != TW_MAIL_PAIR) err = TW_ERR_UNEXPECTED;
+  if (err == TW_OK && mail.kind != TW_MAIL_PAIR && mail.kind != TW_MAIL_PAIR_ANSWER) err = TW_ERR_UNEXPECTED;
   if (err == TW_OK) err = tw_pair_message_peek(mail.body, &type);
   if (err != TW_OK) {
     tw_pairs_tell(pairs, peer->number, "a message of its is ignored", err);
@@ -281,6 +297,7 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
   if (peer == NULL || peer->pair == NULL || peer->reverting || stamp != peer->stamp) return;
   const bool confirmed = tw_pair_confirm(peer->pair);
   if (confirmed) {
+    peer->confirmed_ms = now_ms;
     const tw_err err = tw_pairs_save(pairs, peer, NULL, 0);
     if (err != TW_OK) {
       revert(pairs, peer, err, now_ms);
@@ -289,7 +306,9 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
     tw_pairs_schedule(pairs, peer, now_ms);
   }
   keys->settle(keys->ctx, number, stamp);
-  if (peer->send_later) peer->send_later = tw_pairs_send_under(pairs, peer, true) != TW_OK;
+  /* Who has answered and has asked itself since then has no keys that the peer knows before it is answered. */
+  if (peer->send_later && status_of(peer).state != TW_PAIR_ASKING)
+    peer->send_later = tw_pairs_send_under(pairs, peer, true) != TW_OK;
   if (confirmed) take_early(pairs, peer, now_ms);
 }
 
@@ -305,7 +324,7 @@ static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   tw_buf message = {0};
   tw_err err = tw_pair_update(peer->pair, now_ms, &message);
   if (err == TW_OK) {
-    err = tw_pairs_keep(peer, ref_of(peer), tw_buf_bytes(&message));
+    err = tw_pairs_keep(peer, ref_of(peer), TW_NO_BYTES, tw_buf_bytes(&message));
     if (err == TW_OK) err = tw_pairs_save(pairs, peer, NULL, 0);
     /* The peer may send under the new keys before its epoch_key_update is here. */
     if (err == TW_OK) err = take_next_keys(pairs, peer);
@@ -333,7 +352,7 @@ static tw_err ask_again(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   tw_err err = tw_pair_resume(peer->pair, now_ms, &message);
   if (err == TW_OK) {
     drop_unsent(peer);
-    err = tw_pairs_keep(peer, ref_of(peer), tw_buf_bytes(&message));
+    err = tw_pairs_keep(peer, ref_of(peer), TW_NO_BYTES, tw_buf_bytes(&message));
   }
   if (err == TW_OK) err = tw_pairs_save(pairs, peer, NULL, 0);
   tw_buf_clear(&message);

@@ -48,6 +48,7 @@ typedef struct tw_pairs_peer {
   uint64_t take_wait_ms; /* what came last was of no use; 0: it was */
   uint64_t send_at_ms;   /* the relay was full */
   uint64_t made_ms;      /* when the pair began */
+  uint64_t confirmed_ms; /* when a packet has confirmed it; 0: none has since the start */
   uint64_t rekey_at_ms;
   uint64_t yields_until_ms; /* it is the peer's turn to renew */
   uint64_t repeat_at_ms;    /* UINT64_MAX: nothing is waited for */
@@ -105,8 +106,9 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 /* The link is new: who waits for an answer asks again before long. */
 void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
-/* A message to be kept until the relay has it; TW_ERR_LIMIT: there are too many. */
-TW_MUST_USE tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes body);
+/* A message to be kept until the relay has it; TW_ERR_LIMIT: there are too many. `request`: the nonce of what a
+ * resumption_response answers; else empty. */
+TW_MUST_USE tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes request, tw_bytes body);
 /* The pair as it is now, and `more` with it. */
 TW_MUST_USE tw_err tw_pairs_save(const tw_pairs *pairs, const tw_pairs_peer *peer, const tw_store_change *more,
                                  size_t count);

@@ -47,6 +47,7 @@ tw_err tw_pair_new(const tw_pair_config *config, const tw_client *client, tw_byt
   pair->binding.alloc = alloc;
   pair->pending_commit.alloc = alloc;
   pair->role = role;
+  pair->by_mail = config->by_mail;
   const tw_err err = bind_leaf(pair, config, client, parameters);
   if (err != TW_OK) {
     tw_pair_free(pair);

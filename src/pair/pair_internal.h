@@ -25,6 +25,7 @@ struct tw_pair {
   uint8_t request_nonce[TW_PAIR_NONCE]; /* of that request */
   uint8_t context[TW_PAIR_CONTEXT_MAX]; /* of the connection: the request's nonce, early_data, the response's nonce */
   uint8_t context_len;
+  bool by_mail; /* there are no connections */
   bool crossed; /* on this connection the side that was asked has asked, too, and is the one that is answered */
   uint64_t pending_since_ms;
   uint64_t own_leaf_since_ms;

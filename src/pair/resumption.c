@@ -18,7 +18,7 @@
 static void begin_context(tw_pair *pair, const uint8_t nonce[TW_PAIR_NONCE], bool crossed) {
   memcpy(pair->context, nonce, TW_PAIR_NONCE);
   pair->context_len = TW_PAIR_NONCE;
-  pair->crossed = crossed;
+  pair->crossed = crossed && !pair->by_mail;
 }
 
 enum { EARLY_DATA = 1, CROSSED = 2 };

@@ -32,7 +32,7 @@ typedef struct request {
   uint64_t tag;
 } request;
 
-/* Keys by a secret of the exporter: what one side sends under and the other takes. */
+/* Keys by a secret of the exporter: what one side sends under and the other hellos_asked. */
 typedef struct key {
   uint8_t secret[16];
   uint32_t peer;
@@ -205,7 +205,7 @@ static inline void forget(void *ctx, uint32_t peer) {
  * delivered after it unless it returns false. */
 static void (*lie_with_hello)(node *asker, node *owner, tw_buf *held);
 static bool (*lie_with_letter)(node *to, const letter *l);
-static size_t takes; /* how often client_hellos were asked for */
+static size_t hellos_asked; /* how often client_hellos were asked for */
 
 static inline node *by_id(const tw_client_id *id) {
   for (size_t i = 0; i < NODES; i++) {
@@ -257,7 +257,7 @@ static inline void serve(node *n, bool lost) {
     other = by_id(&asked.body.take.owner);
     assert_non_null(other);
     take_from(other, &answer, &held);
-    takes++;
+    hellos_asked++;
     if (lie_with_hello != NULL && held.len > 0) lie_with_hello(n, other, &held);
     if (held.len > 0) answer.body.take.key_package = tw_buf_bytes(&held);
     break;
@@ -358,7 +358,7 @@ static inline void begin(uint64_t seed) {
   now_ms = UINT64_C(1800000000000);
   lie_with_hello = NULL;
   lie_with_letter = NULL;
-  takes = 0;
+  hellos_asked = 0;
   memset(nodes, 0, sizeof nodes);
   for (uint32_t i = 0; i < NODES; i++) {
     static const char *const names[NODES] = {"anna", "berta", "carla"};
