@@ -305,10 +305,10 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
     }
     tw_pairs_schedule(pairs, peer, now_ms);
   }
-  keys->settle(keys->ctx, number, stamp);
   /* Who has answered and has asked itself since then has no keys that the peer knows before it is answered. */
-  if (peer->send_later && status_of(peer).state != TW_PAIR_ASKING)
-    peer->send_later = tw_pairs_send_under(pairs, peer, true) != TW_OK;
+  if (peer->send_later && status_of(peer).state == TW_PAIR_ASKING) return;
+  keys->settle(keys->ctx, number, stamp);
+  if (peer->send_later) peer->send_later = tw_pairs_send_under(pairs, peer, true) != TW_OK;
   if (confirmed) take_early(pairs, peer, now_ms);
 }
 
