@@ -594,7 +594,7 @@ inline repeat(p) {
   (len(mail[0]) == 0 && len(mail[1]) == 0 && !would_open(0) && !would_open(1))
 #endif
 #ifdef NEVER_RENEWS
-#define MAY_AGE(p) (age[p] == 0 || len(mail[p]) == 0)
+#define MAY_AGE(p) (age[p] == 0 || (len(mail[0]) == 0 && len(mail[1]) == 0))
 #else
 #define MAY_AGE(p) true
 #endif
