@@ -148,8 +148,7 @@ struct tw_network {
   uint64_t sending_epoch;
   tw_network_held held[TW_NETWORK_HELD_MAX];
   size_t held_count;
-  tw_buf
-      welcome; /* with its tree, into a group whose members we did not all want: again when the roster is another one */
+  tw_buf welcome; /* and tree, of a group whose members we did not all want: again when the roster is another one */
 
   uint64_t connected_ms; /* since when */
   uint32_t generation;   /* of the connection: answers to an earlier one's requests do not count */

@@ -348,9 +348,13 @@ static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *
   tw_buf messages = TW_BUF_INIT(tw_env_alloc(d->env));
   tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
   tw_err err = welcomes == NULL ? TW_ERR_NO_MEMORY : write_welcomes(d, request->welcomes, tree, &messages);
-  if (err == TW_OK) err = place_welcomes(asking, tw_buf_bytes(&messages), welcomes, &valid);
+  if (err == TW_ERR_LIMIT) {
+    valid = false;
+    err = tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes for their tree");
+  } else if (err == TW_OK) {
+    err = place_welcomes(asking, tw_buf_bytes(&messages), welcomes, &valid);
+  }
   if (err == TW_OK && valid) err = apply_commit(asking, group, hash, tree, welcomes, count);
-  if (err == TW_ERR_LIMIT) err = tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes for their tree");
   tw_alloc_free(tw_env_alloc(d->env), welcomes);
   tw_buf_clear(&messages);
   return err;
