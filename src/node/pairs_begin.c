@@ -49,10 +49,17 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
   peer->early = (tw_buf){0};
   peer->stamp = 0;
   peer->next_stamp = 0;
+  peer->given_up = 0;
   peer->send_later = false;
   peer->made_ms = now_ms;
   peer->confirmed_ms = 0;
   peer->repeats = 0;
+}
+
+static bool is_unconfirmed(const tw_pairs_peer *peer) {
+  tw_pair_status status;
+  tw_pair_get_status(peer->pair, &status);
+  return status.state == TW_PAIR_UNCONFIRMED;
 }
 
 /*
@@ -61,10 +68,7 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
  * peer that never had keys of ours is sent to at once (D18).
  */
 static bool goes_on_under(const tw_pairs_peer *old, bool responds) {
-  tw_pair_status status;
-  if (!responds || old->pair == NULL) return false;
-  tw_pair_get_status(old->pair, &status);
-  return old->send_later || status.state != TW_PAIR_UNCONFIRMED;
+  return responds && old->pair != NULL && (old->send_later || !is_unconfirmed(old));
 }
 
 /*
@@ -79,6 +83,7 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   const bool responds = message.len > 0;
   put_pair(peer, pair, now_ms);
   peer->send_later = goes_on_under(&old, responds);
+  if (!responds && old.pair != NULL && is_unconfirmed(&old)) peer->given_up = old.stamp;
   if (more != NULL) changes[count++] = *more;
   if (old.pair != NULL) {
     changes[count++] = (tw_store_change){

@@ -291,10 +291,22 @@ void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, 
   }
 }
 
+/*
+ * We have taken the peer's pair in place of one that it had not confirmed, and now it has: it got our answer after its
+ * own was on its way, and has given up the pair that we are in. A third one is both sides'.
+ */
+static void crossed_late(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+  peer->given_up = 0;
+  if (peer->repeats == 0) peer->repeats = 1; /* let ours be replaced */
+  tw_pairs_take(pairs, peer, now_ms);
+}
+
 void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t now_ms) {
   const tw_node_keys *keys = pairs->config.keys;
   tw_pairs_peer *peer = tw_pairs_find(pairs, number);
-  if (peer == NULL || peer->pair == NULL || peer->reverting || stamp != peer->stamp) return;
+  if (peer == NULL || peer->pair == NULL || peer->reverting) return;
+  if (peer->given_up != 0 && stamp == peer->given_up) crossed_late(pairs, peer, now_ms);
+  if (stamp != peer->stamp) return;
   const bool confirmed = tw_pair_confirm(peer->pair);
   if (confirmed) {
     peer->confirmed_ms = now_ms;

@@ -39,6 +39,7 @@ typedef struct tw_pairs_peer {
   tw_buf early;   /* an update that came before a packet has shown that the peer has the epoch it is of; empty: none */
   uint64_t stamp; /* of the keys that the peer should be using, or begin to use */
   uint64_t next_stamp; /* of our outstanding update's */
+  uint64_t given_up;   /* of an unconfirmed pair in whose place the peer's came; 0: none */
   bool send_later;     /* ours go under the new keys once the peer's do: a resumption was answered (D5), or a pair begun
                           anew */
   bool reverting;      /* it could not be saved: what it was before has to be loaded */

@@ -142,6 +142,41 @@ static void of_two_beginnings_both_sides_take_the_same(void **state) {
   }
 }
 
+/*
+ * The second one begins more than a minute later, and takes the first one's pair then, by mail that was late. The first
+ * one gives that up for the second one's, unless it hears a packet before: the first packet under it tells.
+ */
+static void a_pair_that_was_given_up_and_is_heard_is_begun_anew(void **state) {
+  (void)state;
+  begin(92);
+  const uint32_t first = memcmp(&nodes[0].id, &nodes[1].id, sizeof nodes[0].id) < 0 ? 1u : 0u; /* the larger one */
+  node *a = &nodes[first];
+  node *b = &nodes[1 - first];
+  calm();
+  tw_pairs_want(a->pairs, b->index, now_ms);
+  while (a->request_count > 0) serve(a, false);
+  pass_time(61000);
+  tw_pairs_want(b->pairs, a->index, now_ms);
+  while (b->request_count > 0) serve(b, false);
+  while (b->letters > 0) deliver(b);
+  assert_true(packet(a, b));
+  while (a->letters > 0) deliver(a);
+  assert_int_equal(status_of(0, 1).pair.role, status_of(1, 0).pair.role); /* of two pairs, both as who is answered */
+  pass_time(1000);
+  (void)packet(b, a);
+  for (int second = 0; second < 40; second++) {
+    calm();
+    pass_time(1000);
+    for (uint32_t i = 0; i < 2; i++) {
+      tw_pairs_tick(nodes[i].pairs, now_ms);
+      (void)packet(&nodes[i], &nodes[1 - i]);
+    }
+  }
+  expect_no_loss();
+  assert_int_not_equal(status_of(0, 1).pair.role, status_of(1, 0).pair.role);
+  end();
+}
+
 /* Letters are lost, too; the pair stays, since nobody loses its state. */
 static void random_step(void) {
   node *n = &nodes[roll(2)];
@@ -191,6 +226,7 @@ int main(void) {
       cmocka_unit_test(requests_of_both_sides_do_not_cross),
       cmocka_unit_test(who_has_answered_and_asks_goes_on_as_before),
       cmocka_unit_test(of_two_beginnings_both_sides_take_the_same),
+      cmocka_unit_test(a_pair_that_was_given_up_and_is_heard_is_begun_anew),
       cmocka_unit_test(whatever_is_slow_or_lost_nothing_is_sent_in_vain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
