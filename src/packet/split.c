@@ -46,8 +46,8 @@ static tw_err check_udp(const tw_split *split, const uint8_t *udp, uint32_t len,
 
 static tw_err check(tw_split *split, const tw_ip *ip) {
   if (!is_known(split->offload.gso_type)) return TW_ERR_UNSUPPORTED;
-  if (ip->part != TW_IP_WHOLE || protocol_of(split->offload.gso_type, ip->version) != ip->protocol)
-    return TW_ERR_ENCODING;
+  const uint8_t protocol = protocol_of(split->offload.gso_type, ip->version);
+  if (ip->part != TW_IP_WHOLE || protocol == 0 || protocol != ip->protocol) return TW_ERR_ENCODING;
   const uint8_t *transport = split->packet + ip->transport;
   const uint32_t len = ip->len - ip->transport;
   uint32_t header;

@@ -304,6 +304,24 @@ static void test_offloads_that_contradict_the_packet_are_refused(void **state) {
   }
 }
 
+/* An offload of the other version stands for no protocol, and protocol 0 is none that is split. */
+static void test_protocol_0_is_not_split(void **state) {
+  (void)state;
+  static const uint8_t types[] = {1, 0x81, 4, 0x84, 5};
+  const packet_spec spec = packet_plain(4, PACKET_TCP, 3000);
+  tw_offload offload = offload_for(&spec, 1000);
+  const size_t len = packet_len(&spec) - 20;
+  (void)packet_write(&spec, packet);
+  packet[9] = 0;
+  packet[24] = (uint8_t)(len >> 8); /* as if it were UDP */
+  packet[25] = (uint8_t)len;
+  offload.csum_offset = 6;
+  for (size_t i = 0; i < sizeof types; i++) {
+    offload.gso_type = types[i];
+    refuse(&spec, &offload, TW_ERR_ENCODING);
+  }
+}
+
 static void test_datagrams_too_many_or_of_wrong_length_are_refused(void **state) {
   (void)state;
   packet_spec spec = packet_plain(6, PACKET_UDP, 1281);
@@ -405,6 +423,7 @@ int main(void) {
       cmocka_unit_test(test_finish_refuses_places_outside_of_the_packet),
       cmocka_unit_test(test_offload_is_read_as_it_was_written),
       cmocka_unit_test(test_offloads_that_contradict_the_packet_are_refused),
+      cmocka_unit_test(test_protocol_0_is_not_split),
       cmocka_unit_test(test_datagrams_too_many_or_of_wrong_length_are_refused),
       cmocka_unit_test(test_headers_have_a_bound),
       cmocka_unit_test(test_truncation_at_every_byte_is_refused),
