@@ -9,13 +9,13 @@ tw_err tw_mail_decode(tw_bytes encoded, tw_mail *out) {
   tw_reader r = tw_reader_of(encoded);
   const uint8_t kind = tw_read_u8(&r);
   const tw_bytes ref = tw_read_fixed(&r, TW_MAIL_REF);
-  const tw_bytes request = tw_read_fixed(&r, has_request(kind) ? TW_MAIL_NONCE : 0);
+  const tw_bytes request = tw_read_fixed(&r, has_request(kind) ? TW_PAIR_NONCE : 0);
   const tw_bytes body = tw_read_vector(&r);
   TW_TRY(tw_reader_end(&r));
   if (kind < TW_MAIL_PAIR || kind > TW_MAIL_LAST) return TW_ERR_UNSUPPORTED;
   *out = (tw_mail){.kind = (tw_mail_kind)kind, .body = body};
   memcpy(out->ref, ref.ptr, TW_MAIL_REF);
-  if (request.len > 0) memcpy(out->request, request.ptr, TW_MAIL_NONCE);
+  if (request.len > 0) memcpy(out->request, request.ptr, TW_PAIR_NONCE);
   return TW_OK;
 }
 

@@ -2,10 +2,12 @@
 #ifndef TW_NODE_MAIL_H
 #define TW_NODE_MAIL_H
 
+#include <treewire/pair.h>
+
 #include "codec/reader.h"
 #include "codec/writer.h"
 
-enum { TW_MAIL_REF = 16, TW_MAIL_NONCE = 16 };
+enum { TW_MAIL_REF = 16 };
 
 /** The numbers are on the wire. */
 typedef enum tw_mail_kind {
@@ -27,9 +29,14 @@ typedef enum tw_mail_kind {
 typedef struct tw_mail {
   tw_mail_kind kind;
   uint8_t ref[TW_MAIL_REF];
-  uint8_t request[TW_MAIL_NONCE]; /* 0 where the kind has none */
+  uint8_t request[TW_PAIR_NONCE]; /* 0 where the kind has none */
   tw_bytes body;
 } tw_mail;
+
+/** Whether the body is a TwoPartyMLSMessage. */
+static inline bool tw_mail_is_of_pair(const tw_mail *mail) {
+  return mail->kind == TW_MAIL_PAIR || mail->kind == TW_MAIL_PAIR_ANSWER;
+}
 
 /** A view. Malformed errors; TW_ERR_UNSUPPORTED for another kind. */
 TW_MUST_USE tw_err tw_mail_decode(tw_bytes encoded, tw_mail *out);

@@ -32,7 +32,7 @@ static tw_err check_unsent(tw_bytes unsent) {
     const tw_bytes item = tw_read_vector(&r);
     TW_TRY(tw_reader_err(&r));
     TW_TRY(tw_mail_decode(item, &mail));
-    if (mail.kind != TW_MAIL_PAIR && mail.kind != TW_MAIL_PAIR_ANSWER) return TW_ERR_ENCODING;
+    if (!tw_mail_is_of_pair(&mail)) return TW_ERR_ENCODING;
     count++;
   }
   return count <= TW_PAIRS_UNSENT_MAX ? TW_OK : TW_ERR_ENCODING;

@@ -37,11 +37,13 @@ static bool is_theirs(const tw_pairs *pairs, const tw_pair *pair, const tw_pairs
   return identify(pairs, pair, &id) == TW_OK && memcmp(&id, &peer->id, sizeof id) == 0;
 }
 
+static bool is_unconfirmed(const tw_pairs_peer *peer) {
+  return peer->pair != NULL && tw_pairs_status_of(peer).state == TW_PAIR_UNCONFIRMED;
+}
+
 /* The members of the pair that was before stay with the caller. */
 static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
-  tw_pair_status status = {0};
-  if (peer->pair != NULL) tw_pair_get_status(peer->pair, &status);
-  if (status.state != TW_PAIR_UNCONFIRMED) peer->repeat_ms = 0; /* else it goes on doubling */
+  if (!is_unconfirmed(peer)) peer->repeat_ms = 0; /* else it goes on doubling */
   peer->pair = pair;
   peer->context = (tw_buf){0};
   peer->unsent = (tw_buf){0};
@@ -54,12 +56,6 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
   peer->made_ms = now_ms;
   peer->confirmed_ms = 0;
   peer->repeats = 0;
-}
-
-static bool is_unconfirmed(const tw_pairs_peer *peer) {
-  tw_pair_status status;
-  tw_pair_get_status(peer->pair, &status);
-  return status.state == TW_PAIR_UNCONFIRMED;
 }
 
 /*
@@ -83,7 +79,7 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   const bool responds = message.len > 0;
   put_pair(peer, pair, now_ms);
   peer->send_later = goes_on_under(&old, responds);
-  if (!responds && old.pair != NULL && is_unconfirmed(&old)) peer->given_up = old.stamp;
+  if (!responds && is_unconfirmed(&old)) peer->given_up = old.stamp;
   if (more != NULL) changes[count++] = *more;
   if (old.pair != NULL) {
     changes[count++] = (tw_store_change){
@@ -141,8 +137,7 @@ void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hell
  */
 static bool new_one_stands(const tw_pairs *pairs, const tw_pairs_peer *peer, uint64_t now_ms) {
   if (peer->pair == NULL) return true;
-  tw_pair_status status;
-  tw_pair_get_status(peer->pair, &status);
+  const tw_pair_status status = tw_pairs_status_of(peer);
   const uint64_t until_ms = status.state == TW_PAIR_UNCONFIRMED ? peer->made_ms + TW_PAIRS_CROSSING_MS
                                                                 : peer->confirmed_ms + TW_PAIRS_CONFIRMED_MS;
   const bool crossed = status.role == TW_PAIR_RESPONDER && now_ms < until_ms;

@@ -7,9 +7,9 @@
 
 tw_err tw_pairs_keep(tw_pairs_peer *peer, const uint8_t ref[TW_MAIL_REF], tw_bytes request, tw_bytes body) {
   if (peer->unsent_count == TW_PAIRS_UNSENT_MAX) return TW_ERR_LIMIT;
-  tw_mail mail = {.kind = request.len == TW_MAIL_NONCE ? TW_MAIL_PAIR_ANSWER : TW_MAIL_PAIR, .body = body};
+  tw_mail mail = {.kind = request.len == TW_PAIR_NONCE ? TW_MAIL_PAIR_ANSWER : TW_MAIL_PAIR, .body = body};
   memcpy(mail.ref, ref, TW_MAIL_REF);
-  if (mail.kind == TW_MAIL_PAIR_ANSWER) memcpy(mail.request, request.ptr, TW_MAIL_NONCE);
+  if (mail.kind == TW_MAIL_PAIR_ANSWER) memcpy(mail.request, request.ptr, TW_PAIR_NONCE);
   tw_buf encoded = {0};
   tw_err err = tw_mail_encode(&mail, &encoded);
   if (err == TW_OK) {
@@ -49,7 +49,7 @@ tw_err tw_pairs_send_under(const tw_pairs *pairs, const tw_pairs_peer *peer, boo
                     TW_NO_BYTES, nudge);
 }
 
-static tw_pair_status status_of(const tw_pairs_peer *peer) {
+tw_pair_status tw_pairs_status_of(const tw_pairs_peer *peer) {
   tw_pair_status status;
   tw_pair_get_status(peer->pair, &status);
   return status;
@@ -70,7 +70,7 @@ static uint64_t rekey_time(const tw_pairs *pairs, const tw_pairs_peer *peer, con
  * long as keys are to last: so the other side has half of that time for its own.
  */
 static void take_turns(const tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_event *event, uint64_t now_ms) {
-  const tw_pair_status status = status_of(peer);
+  const tw_pair_status status = tw_pairs_status_of(peer);
   if (event->outcome == TW_PAIR_PEER_UPDATED) peer->yields_until_ms = 0;
   if (event->outcome != TW_PAIR_OWN_UPDATED || status.role != TW_PAIR_INITIATOR) return;
   const uint64_t took_ms = now_ms > status.own_leaf_since_ms ? now_ms - status.own_leaf_since_ms : 0;
@@ -79,7 +79,7 @@ static void take_turns(const tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair
 }
 
 void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  const tw_pair_status status = status_of(peer);
+  const tw_pair_status status = tw_pairs_status_of(peer);
   peer->rekey_at_ms = rekey_time(pairs, peer, &status);
   const bool waits = status.state != TW_PAIR_STEADY;
   if (!waits) {
@@ -96,7 +96,7 @@ void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_
 }
 
 void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  if (peer->repeat_at_ms == UINT64_MAX || status_of(peer).state == TW_PAIR_UNCONFIRMED) return;
+  if (peer->repeat_at_ms == UINT64_MAX || tw_pairs_status_of(peer).state == TW_PAIR_UNCONFIRMED) return;
   peer->repeat_ms = 0;
   tw_pairs_schedule(pairs, peer, now_ms);
 }
@@ -216,7 +216,7 @@ static void stranger(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
  */
 static bool is_early(const tw_pairs_peer *peer, tw_bytes body, tw_err err) {
   tw_pair_message_type type;
-  const tw_pair_state state = status_of(peer).state;
+  const tw_pair_state state = tw_pairs_status_of(peer).state;
   return err == TW_ERR_UNEXPECTED && (state == TW_PAIR_ANSWERED || state == TW_PAIR_UNCONFIRMED) &&
          tw_pair_message_peek(body, &type) == TW_OK && type == TW_PAIR_CONNECTION_UPDATE;
 }
@@ -280,7 +280,7 @@ void tw_pairs_mail(tw_pairs *pairs, const tw_client_id *from, tw_bytes message, 
   tw_pair_message_type type;
   if (peer == NULL) return;
   tw_err err = tw_mail_decode(message, &mail);
-  if (err == TW_OK && mail.kind != TW_MAIL_PAIR && mail.kind != TW_MAIL_PAIR_ANSWER) err = TW_ERR_UNEXPECTED;
+  if (err == TW_OK && !tw_mail_is_of_pair(&mail)) err = TW_ERR_UNEXPECTED;
   if (err == TW_OK) err = tw_pair_message_peek(mail.body, &type);
   if (err != TW_OK) {
     tw_pairs_tell(pairs, peer->number, "a message of its is ignored", err);
@@ -318,7 +318,7 @@ void tw_pairs_opened(tw_pairs *pairs, uint32_t number, uint64_t stamp, uint64_t 
     tw_pairs_schedule(pairs, peer, now_ms);
   }
   /* Who has answered and has asked itself since then has no keys that the peer knows before it is answered. */
-  if (peer->send_later && status_of(peer).state == TW_PAIR_ASKING) return;
+  if (peer->send_later && tw_pairs_status_of(peer).state == TW_PAIR_ASKING) return;
   keys->settle(keys->ctx, number, stamp);
   if (peer->send_later) peer->send_later = tw_pairs_send_under(pairs, peer, true) != TW_OK;
   if (confirmed) take_early(pairs, peer, now_ms);
@@ -346,7 +346,7 @@ static tw_err update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
 }
 
 void tw_pairs_update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  if (peer->reverting || status_of(peer).state != TW_PAIR_STEADY) {
+  if (peer->reverting || tw_pairs_status_of(peer).state != TW_PAIR_STEADY) {
     peer->rekey_at_ms = UINT64_MAX;
     return;
   }
@@ -380,7 +380,7 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   if (peer->repeat_ms < TW_PAIRS_REPEAT_MAX_MS / 2) peer->repeat_ms *= 2;
   peer->repeat_at_ms = now_ms + peer->repeat_ms;
   if (peer->unsent_count > 0 && peer->in_flight) return; /* the relay has not even got the last one */
-  if (status_of(peer).state == TW_PAIR_UNCONFIRMED || peer->repeats > TW_PAIRS_REPEATS) {
+  if (tw_pairs_status_of(peer).state == TW_PAIR_UNCONFIRMED || peer->repeats > TW_PAIRS_REPEATS) {
     tw_pairs_take(pairs, peer, now_ms);
     return;
   }
@@ -410,7 +410,7 @@ static tw_err load_pair(tw_pairs *pairs, tw_bytes value, uint64_t now_ms) {
     return err;
   }
   tw_pairs_put_saved(peer, pair, context, unsent);
-  const tw_pair_status status = status_of(peer);
+  const tw_pair_status status = tw_pairs_status_of(peer);
   TW_TRY(tw_pairs_take_keys(pairs, peer));
   /* Behind them: a stamp says which keys are the newer ones. */
   if (tw_pair_next_group(pair) != NULL) TW_TRY(take_next_keys(pairs, peer));

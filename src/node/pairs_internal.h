@@ -97,6 +97,8 @@ void tw_pairs_join(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, ui
 
 /* ---- pairs_go_on.c: how it goes on ---- */
 
+/* Of the pair, which there is. */
+tw_pair_status tw_pairs_status_of(const tw_pairs_peer *peer);
 /* Every other message of it. */
 void tw_pairs_receive(tw_pairs *pairs, tw_pairs_peer *peer, const tw_mail *mail, uint64_t now_ms);
 /* Renew our leaf, if the pair's state allows it. */

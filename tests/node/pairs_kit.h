@@ -32,7 +32,7 @@ typedef struct request {
   uint64_t tag;
 } request;
 
-/* Keys by a secret of the exporter: what one side sends under and the other hellos_asked. */
+/* Keys by a secret of the exporter: what one side sends under and the other takes. */
 typedef struct key {
   uint8_t secret[16];
   uint32_t peer;
@@ -275,13 +275,32 @@ static inline void serve(node *n, bool lost) {
   tw_buf_clear(&r.frame);
 }
 
+/* There is one. */
+static inline letter next_letter(node *n) {
+  const letter l = n->mailbox[0];
+  memmove(n->mailbox, n->mailbox + 1, --n->letters * sizeof l);
+  return l;
+}
+
+static inline void lose_letter(node *n) {
+  letter l = next_letter(n);
+  tw_buf_clear(&l.message);
+}
+
 static inline void deliver(node *n) {
   if (n->letters == 0) return;
-  letter l = n->mailbox[0];
-  memmove(n->mailbox, n->mailbox + 1, --n->letters * sizeof l);
+  letter l = next_letter(n);
   if (lie_with_letter == NULL || lie_with_letter(n, &l))
     tw_pairs_mail(n->pairs, &l.from, tw_buf_bytes(&l.message), now_ms);
   tw_buf_clear(&l.message);
+}
+
+static inline void serve_all(node *n) {
+  while (n->request_count > 0) serve(n, false);
+}
+
+static inline void deliver_all(node *n) {
+  while (n->letters > 0) deliver(n);
 }
 
 /* A packet from one node to another: true when it is understood. */

@@ -102,8 +102,8 @@ static void an_update_that_waits_keeps_its_keys_over_a_restart(void **state) {
   assert_int_equal(keys_of(&nodes[0], 1), 2);
   assert_true(packet(&nodes[1], &nodes[0]));
   pass_time(31000);
-  while (nodes[0].request_count > 0) serve(&nodes[0], false);
-  while (nodes[1].letters > 0) deliver(&nodes[1]); /* it sends under the new keys, and its answer is on its way */
+  serve_all(&nodes[0]);
+  deliver_all(&nodes[1]); /* it sends under the new keys, and its answer is on its way */
   assert_int_equal(status_of(0, 1).pair.epoch + 1, status_of(1, 0).pair.epoch);
   assert_true(packet(&nodes[1], &nodes[0]));
   calm();
@@ -169,7 +169,7 @@ static void renew_for_a_while(uint64_t latency_ms, uint32_t eager, uint64_t made
   for (const uint64_t end_ms = now_ms + 300000; now_ms < end_ms;) {
     pass_time(50);
     for (uint32_t i = 0; i < 2; i++) {
-      while (nodes[i].request_count > 0) serve(&nodes[i], false);
+      serve_all(&nodes[i]);
       deliver_what_is_due(i, latency_ms + 20 * (uint64_t)roll(5));
       if (i == eager || now_ms / 50 % 5 == 0) tw_pairs_tick(nodes[i].pairs, now_ms);
       (void)packet(&nodes[i], &nodes[1 - i]);
@@ -234,8 +234,7 @@ static void rarely(void) {
     break;
   case 4: /* the relay loses a letter, or repeats one */
     if (n->letters > 0 && roll(2)) {
-      tw_buf_clear(&n->mailbox[0].message);
-      memmove(n->mailbox, n->mailbox + 1, --n->letters * sizeof n->mailbox[0]);
+      lose_letter(n);
     } else if (n->letters > 0) {
       tw_pairs_mail(n->pairs, &n->mailbox[0].from, tw_buf_bytes(&n->mailbox[0].message), now_ms);
     }

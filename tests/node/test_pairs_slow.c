@@ -24,7 +24,7 @@ static void wait_without_mail(unsigned seconds) {
     pass_time(1000);
     for (uint32_t k = 0; k < 2; k++) {
       tw_pairs_tick(nodes[k].pairs, now_ms);
-      while (nodes[k].request_count > 0) serve(&nodes[k], false);
+      serve_all(&nodes[k]);
     }
     expect_no_loss();
   }
@@ -94,9 +94,9 @@ static void who_has_answered_and_asks_goes_on_as_before(void **state) {
     begin_steady(90);
     tw_pairs_rekey(nodes[asker].pairs, other, now_ms);
     wait_without_mail(15);
-    while (nodes[other].letters > 0) deliver(&nodes[other]);
-    while (nodes[other].request_count > 0) serve(&nodes[other], false);
-    while (nodes[asker].letters > 0) deliver(&nodes[asker]);
+    deliver_all(&nodes[other]);
+    serve_all(&nodes[other]);
+    deliver_all(&nodes[asker]);
     expect_no_loss();
     assert_int_equal(status_of(other, asker).pair.state, TW_PAIR_ANSWERED);
     wait_without_mail(15);
@@ -118,18 +118,18 @@ static void of_two_beginnings_both_sides_take_the_same(void **state) {
       begin(91);
       calm();
       tw_pairs_want(nodes[first].pairs, second, now_ms);
-      while (nodes[first].request_count > 0) serve(&nodes[first], false);
+      serve_all(&nodes[first]);
       pass_time(10000);
       tw_pairs_want(nodes[second].pairs, first, now_ms);
-      while (nodes[second].request_count > 0) serve(&nodes[second], false);
+      serve_all(&nodes[second]);
       node *a = &nodes[gets_first == 0 ? first : second];
       node *b = &nodes[1 - a->index];
-      while (a->letters > 0) deliver(a);
+      deliver_all(a);
       for (int i = 0; i < 2; i++) { /* packets are faster than the other one's mail */
         (void)packet(a, b);
         (void)packet(b, a);
       }
-      while (b->letters > 0) deliver(b);
+      deliver_all(b);
       for (int i = 0; i < 2; i++) {
         (void)packet(a, b);
         (void)packet(b, a);
@@ -154,13 +154,13 @@ static void a_pair_that_was_given_up_and_is_heard_is_begun_anew(void **state) {
   node *b = &nodes[1 - first];
   calm();
   tw_pairs_want(a->pairs, b->index, now_ms);
-  while (a->request_count > 0) serve(a, false);
+  serve_all(a);
   pass_time(61000);
   tw_pairs_want(b->pairs, a->index, now_ms);
-  while (b->request_count > 0) serve(b, false);
-  while (b->letters > 0) deliver(b);
+  serve_all(b);
+  deliver_all(b);
   assert_true(packet(a, b));
-  while (a->letters > 0) deliver(a);
+  deliver_all(a);
   assert_int_equal(status_of(0, 1).pair.role, status_of(1, 0).pair.role); /* of two pairs, both as who is answered */
   pass_time(1000);
   (void)packet(b, a);
@@ -197,8 +197,7 @@ static void random_step(void) {
     break;
   default:
     if (n->letters == 0 || roll(6) != 0) break;
-    tw_buf_clear(&n->mailbox[0].message);
-    memmove(n->mailbox, n->mailbox + 1, --n->letters * sizeof n->mailbox[0]);
+    lose_letter(n);
     break;
   }
 }
