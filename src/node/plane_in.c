@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "codec/reader.h"
 #include "node/plane_internal.h"
+#include "packet/ack.h"
 
 _Static_assert((int)TW_TUN_PARTS_MAX >= (int)TW_COALESCE_PIECES, "what is joined fits into one write");
 
@@ -18,15 +19,25 @@ static void write_joined(tw_plane *plane) {
   tw_coalesce_begin(&plane->joined, plane->joins);
 }
 
+static tw_route_kind leads_to(const tw_plane *plane, const tw_ip *ip) {
+  return tw_routes_find(plane->config.routes, ip->version, ip->destination.ptr).kind;
+}
+
 /* Whether who sent it may send from that address to that one. */
 static bool is_theirs(const tw_plane *plane, const tw_plane_arrival *a, const tw_ip *ip) {
   const tw_routes *routes = plane->config.routes;
   if (a->peer >= plane->config.peers || !tw_routes_admits(routes, a->peer, ip->version, ip->source.ptr)) return false;
   /* The group's keys are many members': what is for us alone comes under a pair's. */
   if (a->owner != TW_SAS_NETWORK) return true;
-  const tw_route to = ip->version == 4 ? tw_routes_find4(routes, ip->destination.ptr)
-                                       : tw_routes_find6(routes, ip->destination.ptr);
-  return to.kind == TW_ROUTE_GROUP;
+  return leads_to(plane, ip) == TW_ROUTE_GROUP;
+}
+
+/* Acknowledgments of what this system itself has sent: it counts bytes. Of what others have sent by us none is left
+ * out. */
+static tw_err join(tw_plane *plane, uint8_t *packet, const tw_ip *ip) {
+  if (tw_ack_is_plain(packet, ip) && leads_to(plane, ip) == TW_ROUTE_SELF)
+    return tw_coalesce_add_ack(&plane->joined, packet, ip);
+  return tw_coalesce_add(&plane->joined, packet, ip);
 }
 
 static void take_inner(tw_plane *plane, const tw_plane_arrival *a, uint8_t version, uint8_t *packet, size_t len) {
@@ -44,9 +55,9 @@ static void take_inner(tw_plane *plane, const tw_plane_arrival *a, uint8_t versi
   peer->received.packets++;
   peer->received.bytes += ip.len;
   if (a->owner != TW_SAS_NETWORK) tw_plane_use_path(plane, a->peer);
-  if (tw_coalesce_add(&plane->joined, packet, &ip) == TW_OK) return;
+  if (join(plane, packet, &ip) == TW_OK) return;
   write_joined(plane);
-  if (tw_coalesce_add(&plane->joined, packet, &ip) != TW_OK) plane->drops.device++;
+  if (join(plane, packet, &ip) != TW_OK) plane->drops.device++;
 }
 
 void tw_plane_take_probe(tw_plane *plane, const tw_plane_arrival *a, tw_bytes probe) {

@@ -262,8 +262,7 @@ static void route_packet(tw_plane *plane, const tw_offload *offload, size_t len)
     plane->drops.malformed++;
     return;
   }
-  const tw_route route = ip.version == 4 ? tw_routes_find4(plane->config.routes, ip.destination.ptr)
-                                         : tw_routes_find6(plane->config.routes, ip.destination.ptr);
+  const tw_route route = tw_routes_find(plane->config.routes, ip.version, ip.destination.ptr);
   if (route.kind != TW_ROUTE_GROUP && (route.kind != TW_ROUTE_PEER || route.peer >= plane->config.peers)) {
     plane->drops.no_route++;
     return;

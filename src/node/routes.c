@@ -247,9 +247,13 @@ tw_route tw_routes_find6(const tw_routes *routes, const uint8_t *address) {
   return unpack(routes->routes6[at - routes->starts6]);
 }
 
+tw_route tw_routes_find(const tw_routes *routes, unsigned version, const uint8_t *address) {
+  if (version == 4) return tw_routes_find4(routes, address);
+  if (version == 6) return tw_routes_find6(routes, address);
+  return (tw_route){TW_ROUTE_NONE, 0};
+}
+
 bool tw_routes_admits(const tw_routes *routes, uint32_t peer, unsigned family, const uint8_t *source) {
-  tw_route route = {TW_ROUTE_NONE, 0};
-  if (family == 4) route = tw_routes_find4(routes, source);
-  if (family == 6) route = tw_routes_find6(routes, source);
+  const tw_route route = tw_routes_find(routes, family, source);
   return route.kind == TW_ROUTE_PEER && route.peer == peer;
 }

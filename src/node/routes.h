@@ -58,6 +58,8 @@ void tw_routes_clear(tw_routes *routes);
 tw_route tw_routes_find4(const tw_routes *routes, const uint8_t *address);
 /** Of 16 bytes. */
 tw_route tw_routes_find6(const tw_routes *routes, const uint8_t *address);
+/** By the version of IP, 4 or 6; nowhere for others. */
+tw_route tw_routes_find(const tw_routes *routes, unsigned version, const uint8_t *address);
 /** Whether a packet that this peer sent may have that source: family 4 or 6, 4 or 16 bytes. */
 bool tw_routes_admits(const tw_routes *routes, uint32_t peer, unsigned family, const uint8_t *source);
 

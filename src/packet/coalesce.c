@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "packet/ack.h"
 #include "packet/checksum.h"
 #include "packet/fields.h"
 
@@ -15,6 +16,7 @@ typedef struct candidate {
   uint32_t hash;
   bool first; /* others may be appended */
   bool more;  /* may be appended */
+  bool ack;   /* may take the place of one before it, or give way */
 } candidate;
 
 typedef enum kind {
@@ -106,15 +108,22 @@ static kind judge(const tw_coalesce *batch, candidate *c) {
 
 /* ---- whether one continues the other ---- */
 
-static bool ip_continues(const tw_coalesced *to, const candidate *c) {
+/* Addresses and ports aside, which make the flow. */
+static bool ip_is_alike(const tw_coalesced *to, const candidate *c) {
   const uint8_t *a = to->packet;
   const uint8_t *b = c->packet;
   if (to->version == 6) /* version, traffic class, flow label; hop limit */
     return memcmp(a, b, 4) == 0 && a[TW_IP6_HOPS] == b[TW_IP6_HOPS];
-  if (a[TW_IP4_TOS] != b[TW_IP4_TOS] || a[TW_IP4_TTL] != b[TW_IP4_TTL]) return false;
-  const uint16_t fragment = tw_get_u16(a + TW_IP4_FRAGMENT);
-  if (fragment != tw_get_u16(b + TW_IP4_FRAGMENT)) return false;
-  return (fragment & TW_IP4_DF) != 0 || tw_get_u16(b + TW_IP4_ID) == (uint16_t)(tw_get_u16(a + TW_IP4_ID) + to->count);
+  return a[TW_IP4_TOS] == b[TW_IP4_TOS] && a[TW_IP4_TTL] == b[TW_IP4_TTL] &&
+         memcmp(a + TW_IP4_FRAGMENT, b + TW_IP4_FRAGMENT, 2) == 0;
+}
+
+static bool ip_continues(const tw_coalesced *to, const candidate *c) {
+  const uint8_t *a = to->packet;
+  const uint8_t *b = c->packet;
+  if (!ip_is_alike(to, c)) return false;
+  return to->version == 6 || (tw_get_u16(a + TW_IP4_FRAGMENT) & TW_IP4_DF) != 0 ||
+         tw_get_u16(b + TW_IP4_ID) == (uint16_t)(tw_get_u16(a + TW_IP4_ID) + to->count);
 }
 
 static bool tcp_continues(const tw_coalesced *to, const candidate *c) {
@@ -152,6 +161,12 @@ static bool continues(tw_coalesced *to, const candidate *c) {
   return first_is_intact(to) && is_intact(c->packet, c->ip);
 }
 
+/* Checksums of what gives way do not matter: it would have been dropped for a wrong one. */
+static bool supersedes(const tw_coalesced *to, const candidate *c) {
+  return to->gives_way && c->ack && ip_is_alike(to, c) &&
+         tw_ack_says_all(to->packet + to->transport, c->packet + c->ip->transport) && is_intact(c->packet, c->ip);
+}
+
 /* ---- the batch ---- */
 
 static void append(tw_coalesce *batch, tw_coalesced *to, const candidate *c) {
@@ -179,6 +194,7 @@ static void put(tw_coalesce *batch, const candidate *c) {
       .version = c->ip->version,
       .protocol = c->ip->protocol,
       .open = c->first,
+      .gives_way = c->ack,
   };
 }
 
@@ -188,31 +204,50 @@ void tw_coalesce_begin(tw_coalesce *batch, unsigned what) {
   batch->flow_count = batch->flow_next = batch->recent = 0;
 }
 
-tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip) {
+/* To what came of its flow before it, or in the place of that. */
+static bool join(tw_coalesce *batch, uint32_t flow, const candidate *c) {
+  tw_coalesced *to = &batch->packets[batch->flows[flow].packet];
+  batch->recent = flow;
+  if (supersedes(to, c)) {
+    to->packet = c->packet;
+    return true;
+  }
+  if (!continues(to, c)) return false;
+  append(batch, to, c);
+  return true;
+}
+
+static tw_err add(tw_coalesce *batch, candidate *c) {
   if (batch->count + batch->piece_count >= TW_COALESCE_BATCH) return TW_ERR_LIMIT;
-  candidate c = {.ip = ip};
-  c.packet = packet;
-  const kind found = judge(batch, &c);
+  const kind found = judge(batch, c);
   if (found == BARRIER) batch->flow_count = 0;
   if (found != CANDIDATE) {
-    put(batch, &c);
+    put(batch, c);
     return TW_OK;
   }
-  uint32_t flow = find_flow(batch, &c);
-  if (flow < batch->flow_count && continues(&batch->packets[batch->flows[flow].packet], &c)) {
-    append(batch, &batch->packets[batch->flows[flow].packet], &c);
-    batch->recent = flow;
-    return TW_OK;
-  }
+  uint32_t flow = find_flow(batch, c);
+  if (flow < batch->flow_count && join(batch, flow, c)) return TW_OK;
   /* What nothing can follow needs a place only to take that of its flow. */
-  if (flow < batch->flow_count || c.first) {
+  if (flow < batch->flow_count || c->first || c->ack) {
     if (flow == batch->flow_count) flow = new_flow(batch);
-    batch->flows[flow].hash = c.hash;
+    batch->flows[flow].hash = c->hash;
     batch->flows[flow].packet = (uint16_t)batch->count;
     batch->recent = flow;
   }
-  put(batch, &c);
+  put(batch, c);
   return TW_OK;
+}
+
+tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip) {
+  candidate c = {.ip = ip};
+  c.packet = packet;
+  return add(batch, &c);
+}
+
+tw_err tw_coalesce_add_ack(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip) {
+  candidate c = {.ip = ip, .ack = tw_ack_is_plain(packet, ip)};
+  c.packet = packet;
+  return add(batch, &c);
 }
 
 static void rewrite_ip(const tw_coalesced *from) {

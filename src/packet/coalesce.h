@@ -38,9 +38,10 @@ typedef struct tw_coalesced {
   uint16_t next;      /* index of the first appended piece */
   uint8_t version;
   uint8_t protocol;
-  uint8_t end;   /* FIN and PSH of the last one */
-  bool open;     /* may have more appended */
-  bool verified; /* the first one's checksums were */
+  uint8_t end;    /* FIN and PSH of the last one */
+  bool open;      /* may have more appended */
+  bool gives_way; /* to an acknowledgment that says all that this one says */
+  bool verified;  /* the first one's checksums were */
 } tw_coalesced;
 
 typedef struct tw_coalesce_piece {
@@ -78,6 +79,16 @@ void tw_coalesce_begin(tw_coalesce *batch, unsigned what);
  * TW_ERR_LIMIT: TW_COALESCE_BATCH packets are in it; write them and begin anew.
  */
 TW_MUST_USE tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip);
+
+/**
+ * The same of a plain acknowledgment (tw_ack_is_plain), which takes the place of one before it that was added by this
+ * function, where it leaves it nothing to say (tw_ack_says_all), no other packet of the flow has come between them,
+ * the IP headers agree as above, identification aside, and its checksums are right: ACK filtering, RFC 3449 section
+ * 5.2.1. What gives way does not come out. Who sends by such acknowledgments has fewer of them to go through, and
+ * should count the bytes that are acknowledged (RFC 3465), as Linux does: for others use tw_coalesce_add. Without
+ * TW_COALESCE_TCP it is the same as that.
+ */
+TW_MUST_USE tw_err tw_coalesce_add_ack(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip);
 
 /**
  * The packet `index` < count: its offload, and its bytes as pieces, whose number is returned. The first piece's headers

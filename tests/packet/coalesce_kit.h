@@ -25,15 +25,20 @@ static inline void begin(unsigned what) {
   tw_coalesce_begin(&batch, what);
 }
 
-static inline tw_err add_slot(void) {
+/* tw_coalesce_add or tw_coalesce_add_ack */
+typedef tw_err (*add_by)(tw_coalesce *batch, uint8_t *packet, const tw_ip *ip);
+
+static inline tw_err add_slot_by(add_by by) {
   tw_ip ip;
   uint8_t *slot = slots[used];
   assert_int_equal(tw_ip_parse(TW_BYTES(slot, SLOT), &ip), TW_OK);
   lens[used] = ip.len;
   memcpy(originals[used], slot, ip.len);
   used++;
-  return tw_coalesce_add(&batch, slot, &ip);
+  return by(&batch, slot, &ip);
 }
+
+static inline tw_err add_slot(void) { return add_slot_by(tw_coalesce_add); }
 
 static inline void add(const packet_spec *spec) {
   (void)packet_write(spec, slots[used]);
