@@ -32,6 +32,16 @@ static tw_keepalive_act ask_binding(tw_keepalive *keepalive, uint64_t now_ms) {
   return TW_KEEPALIVE_BIND;
 }
 
+bool tw_keepalive_waits(const tw_keepalive *keepalive) {
+  return keepalive->asked_ms != 0 ||
+         (keepalive->bind_at_ms != UINT64_MAX && keepalive->bind_tries <= TW_KEEPALIVE_BIND_TRIES);
+}
+
+bool tw_keepalive_is_due(const tw_keepalive *keepalive, uint64_t every_ms, uint64_t now_ms) {
+  return keepalive->bound && keepalive->bind_tries == 0 && keepalive->asked_ms == 0 &&
+         now_ms >= keepalive->sure_ms + every_ms;
+}
+
 tw_keepalive_act tw_keepalive_tick(tw_keepalive *keepalive, uint64_t every_ms, uint64_t heard, uint64_t now_ms) {
   if (keepalive->bind_at_ms <= now_ms) return ask_binding(keepalive, now_ms);
   if (!keepalive->bound || keepalive->bind_tries > 0) return TW_KEEPALIVE_REST;
@@ -44,7 +54,7 @@ tw_keepalive_act tw_keepalive_tick(tw_keepalive *keepalive, uint64_t every_ms, u
     if (now_ms < keepalive->asked_ms + TW_KEEPALIVE_ECHO_MS) return TW_KEEPALIVE_REST;
     return ask_binding(keepalive, now_ms);
   }
-  if (now_ms < keepalive->sure_ms + every_ms) return TW_KEEPALIVE_REST;
+  if (!tw_keepalive_is_due(keepalive, every_ms, now_ms)) return TW_KEEPALIVE_REST;
   if (keepalive->echoes == TW_KEEPALIVE_ECHOES) return ask_binding(keepalive, now_ms);
   keepalive->asked_ms = now_ms;
   keepalive->heard = heard;

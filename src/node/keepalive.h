@@ -50,5 +50,10 @@ void tw_keepalive_peers(tw_keepalive *keepalive, bool answer, uint64_t now_ms);
  * have come ever.
  */
 tw_keepalive_act tw_keepalive_tick(tw_keepalive *keepalive, uint64_t every_ms, uint64_t heard, uint64_t now_ms);
+/** Whether an echo or a binding is waited for: tw_keepalive_tick is wanted often. Not of bindings that do not come at
+ * all. */
+bool tw_keepalive_waits(const tw_keepalive *keepalive);
+/** Whether the silence has lasted: tw_keepalive_tick would ask for an echo or a binding. */
+bool tw_keepalive_is_due(const tw_keepalive *keepalive, uint64_t every_ms, uint64_t now_ms);
 
 #endif

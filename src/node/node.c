@@ -67,16 +67,34 @@ static void member_removed(void *ctx, const tw_client_id *id) {
 
 /* ---- the loop ---- */
 
+/* Between two ticks: while something goes on, and else, so that a new address of ours is noticed. */
+enum { TICK_MS = 250, REST_TICK_MS = 1000, LIVELY_MS = 1000 };
+
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static void on_timer(uv_timer_t *timer);
 
 static void set_timer(tw_node *node) {
   const uint64_t now = tw_node_now(node);
-  uint64_t at = now + TW_NODE_TICK_MS;
+  uint64_t at = now + (tw_node_is_lively(node) ? TICK_MS : REST_TICK_MS);
   at = earlier(at, earlier(tw_pairs_deadline(node->pairs), tw_network_deadline(node->network)));
   at = earlier(at, tw_enrol_deadline(node->enrol));
   (void)uv_timer_start(&node->timer, on_timer, at > now ? at - now : 1, 0);
+}
+
+bool tw_node_is_lively(const tw_node *node) {
+  return tw_node_now(node) < node->lively_until_ms ||
+         (node->up && (node->mail_waits || tw_keepalive_waits(&node->keepalive)));
+}
+
+void tw_node_stir(tw_node *node) {
+  node->lively_until_ms = tw_node_now(node) + LIVELY_MS;
+  tw_node_time(node);
+}
+
+/* There is no timer before all has been loaded. */
+void tw_node_time(tw_node *node) {
+  if (node->timer.data != NULL) set_timer(node);
 }
 
 static void finish_if_done(tw_node *node);
@@ -104,11 +122,7 @@ static void cut_off_removed(tw_node *node) {
   if (any) tw_network_roster_changed(node->network, tw_node_now(node));
 }
 
-void tw_node_after(tw_node *node) {
-  if (node->closing) {
-    finish_if_done(node);
-    return;
-  }
+static void take_stock(tw_node *node) {
   tw_network_status status;
   tw_sas_set_time(node->sas, tw_node_now(node));
   cut_off_removed(node);
@@ -129,11 +143,19 @@ void tw_node_after(tw_node *node) {
   }
 }
 
+void tw_node_after(tw_node *node) {
+  if (node->closing) {
+    finish_if_done(node);
+    return;
+  }
+  take_stock(node);
+  tw_node_time(node);
+}
+
 static void on_timer(uv_timer_t *timer) {
   tw_node *node = timer->data;
   const uint64_t now = tw_node_now(node);
   tw_sas_tick(node->sas, now);
-  tw_node_look_at_packets(node);
   if (tw_pairs_deadline(node->pairs) <= now) tw_pairs_tick(node->pairs, now);
   if (tw_network_deadline(node->network) <= now) tw_network_tick(node->network, now);
   if (tw_enrol_deadline(node->enrol) <= now) tw_enrol_tick(node->enrol, now);
@@ -144,7 +166,7 @@ static void on_timer(uv_timer_t *timer) {
     tw_report report = {""};
     if (tw_store_tidy(node->setup.store, &report) != TW_OK) tw_node_tell(node, TW_NODE_DETAIL, "%s", report.text);
   }
-  tw_node_after(node);
+  take_stock(node);
   set_timer(node);
 }
 
@@ -231,7 +253,7 @@ static tw_err begin(tw_node *node, tw_report *report) {
   (void)uv_timer_init(node->setup.loop, &node->timer); /* does not fail */
   node->timer.data = node;
   node->open_handles++;
-  set_timer(node);
+  tw_node_stir(node);
   return tw_packet_threads_start(node->packets, report);
 }
 

@@ -11,7 +11,7 @@
 #include "node/packet_threads.h"
 #include "node/peer_map.h"
 
-enum { TW_NODE_LAST_WORDS = 160, TW_NODE_TICK_MS = 250, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
+enum { TW_NODE_LAST_WORDS = 160, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
 /* Tags of the node's own requests; pairs have 1 and the network 2 in the top byte. */
 #define TW_NODE_TAG (UINT64_C(3) << 56)
 
@@ -81,6 +81,7 @@ struct tw_node {
 
   uint64_t wall_offset_ms;
   uv_timer_t timer;
+  uint64_t lively_until_ms;
   uv_getaddrinfo_t resolving; /* a peer's Endpoint */
   bool is_resolving;
   uint32_t resolving_peer;
@@ -125,6 +126,11 @@ TW_MUST_USE tw_err tw_node_set_peers(tw_node *node);
 void tw_node_clear_peers(tw_node *node);
 /* Something happened that may have brought keys, or a new deadline. */
 void tw_node_after(tw_node *node);
+/* There may be a new deadline. */
+void tw_node_time(tw_node *node);
+/* Packets pass: ways are looked after four times a second for a while, else once. */
+void tw_node_stir(tw_node *node);
+bool tw_node_is_lively(const tw_node *node);
 
 /* ---- node_packets.c: between the node and its planes ---- */
 

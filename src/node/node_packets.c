@@ -56,11 +56,13 @@ static void tell(void *ctx, const tw_plane_event *event) {
   case TW_PLANE_NUMBERS: (void)!tw_sas_used(node->sas, event->owner); break; /* what cannot be sealed is counted */
   case TW_PLANE_MOVED: moved(node, event); break;
   case TW_PLANE_TOLD: told_epoch(node, TW_BYTES(event->tail, event->len)); break;
+  case TW_PLANE_STIRRED: tw_node_stir(node); break;
   case TW_PLANE_USED:
   case TW_PLANE_HEARD:
   case TW_PLANE_PROBED:
   case TW_PLANE_FAILED: break; /* stays among the threads */
   }
+  tw_node_time(node);
 }
 
 static uint32_t peer_of(void *ctx, const tw_client_id *id) { return tw_node_find_peer(ctx, id); }

@@ -223,7 +223,24 @@ static void look_for_unknown(tw_node *node, uint64_t now_ms) {
   locate_all(node);
 }
 
+/* Packets pass to a peer, or from it. */
+static bool is_in_use(const tw_node *node, uint64_t now_ms) {
+  for (uint32_t i = 0; i < node->peer_count; i++) {
+    const tw_path *path = &node->seen[i].path;
+    if (path->used_ms != 0 && now_ms < path->used_ms + LOCATE_WANTED_MS) return true;
+  }
+  return false;
+}
+
+/* Packet threads that rest are left alone, but for what is to be known before the relay is asked for an echo. */
+static void look_at_packets(tw_node *node, uint64_t now_ms) {
+  if (!tw_node_is_lively(node) && !tw_keepalive_is_due(&node->keepalive, keepalive_ms(node), now_ms)) return;
+  tw_node_look_at_packets(node);
+  if (is_in_use(node, now_ms)) tw_node_stir(node);
+}
+
 void tw_node_relay_tick(tw_node *node, uint64_t now_ms) {
+  look_at_packets(node, now_ms);
   look_at_source(node, now_ms);
   if (!node->up) {
     if (node->has_binding && node->greet_at_ms <= now_ms) {

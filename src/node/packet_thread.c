@@ -5,7 +5,7 @@
 #include "net/loop_thread.h"
 #include "net/watch.h"
 
-enum { TICK_MS = 250 };
+enum { TICK_MS = 250 }; /* at least, between two ticks */
 
 typedef void (*plane_act)(tw_plane *plane, uint64_t now_ms, void *arg);
 
@@ -36,6 +36,21 @@ static void watch_plane(tw_packet_thread *t) {
   tw_watch_want(&t->udp_watch, (t->lost & TW_PACKET_SOCKET_GONE) == 0, blocked);
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/* In so many ms, unless it is sooner. */
+static void tick_within(tw_packet_thread *t, uint64_t ms) {
+  const uv_handle_t *handle = (const uv_handle_t *)&t->timer;
+  if (uv_is_active(handle) && uv_timer_get_due_in(&t->timer) <= ms) return;
+  (void)uv_timer_start(&t->timer, on_timer, ms, 0);
+}
+
+/* Something has happened, and there may be something to wait for now. */
+static void after(tw_packet_thread *t) {
+  watch_plane(t);
+  tick_within(t, TICK_MS);
+}
+
 static void from_tun(tw_packet_thread *t) {
   if (tw_plane_from_tun(t->plane, now_of(t)) == TW_OK) return;
   t->lost |= TW_PACKET_DEVICE_GONE;
@@ -52,19 +67,23 @@ static void on_tun(void *ctx, bool readable, bool writable) {
   (void)readable;
   (void)writable;
   from_tun(ctx);
-  watch_plane(ctx);
+  after(ctx);
 }
 
 static void on_udp(void *ctx, bool readable, bool writable) {
   if (readable) from_udp(ctx);
   if (writable) from_tun(ctx);
-  watch_plane(ctx);
+  after(ctx);
 }
 
+/* Where nothing is to be waited for, the thread rests until something happens. */
 static void on_timer(uv_timer_t *timer) {
   tw_packet_thread *t = timer->data;
-  tw_plane_tick(t->plane, now_of(t));
+  const uint64_t now = now_of(t);
+  tw_plane_tick(t->plane, now);
   watch_plane(t);
+  const uint64_t at = tw_plane_deadline(t->plane, now);
+  if (at != UINT64_MAX) tick_within(t, at > now + TICK_MS ? at - now : TICK_MS);
 }
 
 static int open_all(void *ctx, uv_loop_t *loop) {
@@ -72,10 +91,9 @@ static int open_all(void *ctx, uv_loop_t *loop) {
   const tw_plane_config *plane = &t->config.plane;
   (void)uv_timer_init(loop, &t->timer); /* does not fail */
   t->timer.data = t;
-  int failed = uv_timer_start(&t->timer, on_timer, TICK_MS, TICK_MS);
-  if (failed == 0) failed = tw_watch_open(&t->udp_watch, loop, plane->udp->fd, on_udp, t);
+  int failed = tw_watch_open(&t->udp_watch, loop, plane->udp->fd, on_udp, t);
   if (failed == 0) failed = tw_watch_open(&t->tun_watch, loop, plane->tun->queues[plane->index], on_tun, t);
-  if (failed == 0) watch_plane(t);
+  if (failed == 0) after(t);
   return failed;
 }
 
@@ -91,7 +109,7 @@ static void close_watches(void *ctx) {
 static void on_called(void *ctx) {
   tw_packet_thread *t = ctx;
   if (t->config.plane.strays != NULL) tw_plane_from_strays(t->plane, now_of(t));
-  watch_plane(t);
+  after(t);
 }
 
 typedef struct request {

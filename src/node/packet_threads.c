@@ -104,7 +104,8 @@ static void tell(void *ctx, const tw_plane_event *event) {
   case TW_PLANE_OPENED:
   case TW_PLANE_REKEY:
   case TW_PLANE_NUMBERS:
-  case TW_PLANE_TOLD: break;
+  case TW_PLANE_TOLD:
+  case TW_PLANE_STIRRED: break;
   }
   plane->tell(plane->ctx, &told);
 }

@@ -27,13 +27,22 @@ bool tw_path_offer(tw_path *path, tw_path_source source, const tw_udp_address *a
   return !known;
 }
 
-bool tw_path_is_due(const tw_path *path, uint64_t now_ms) {
+/* Whether probes are to go out, once their time has come. */
+static bool is_looked_after(const tw_path *path, uint64_t now_ms) {
   if (path->used_ms == 0 || now_ms > path->used_ms + TW_PATH_QUIET_MS) return false;
-  if (now_ms < path->probe_at_ms) return false;
   for (size_t i = 0; i < TW_PATH_CANDIDATES; i++) {
     if (path->candidates[i].given) return true;
   }
   return false;
+}
+
+bool tw_path_is_due(const tw_path *path, uint64_t now_ms) {
+  return path->probe_at_ms <= now_ms && is_looked_after(path, now_ms);
+}
+
+uint64_t tw_path_deadline(const tw_path *path, uint64_t now_ms) {
+  const uint64_t lapse = path->is_direct ? path->answered_ms + TW_PATH_LAPSE_MS : UINT64_MAX;
+  return is_looked_after(path, now_ms) && path->probe_at_ms < lapse ? path->probe_at_ms : lapse;
 }
 
 bool tw_path_used(tw_path *path, uint64_t now_ms) {

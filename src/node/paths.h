@@ -82,6 +82,11 @@ bool tw_path_failed(tw_path *path, const tw_udp_address *to);
 bool tw_path_tick(tw_path *path, uint64_t now_ms);
 /** Whether tw_path_used would ask for probes now. */
 bool tw_path_is_due(const tw_path *path, uint64_t now_ms);
+/**
+ * When tw_path_tick or tw_path_is_due may be true next, as far as nothing happens until then; UINT64_MAX: never. It may
+ * have passed.
+ */
+uint64_t tw_path_deadline(const tw_path *path, uint64_t now_ms);
 /** Our own address has changed, or the link is new: what is known is tried anew. True when the way has changed. */
 bool tw_path_reset(tw_path *path);
 

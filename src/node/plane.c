@@ -188,6 +188,21 @@ void tw_plane_tick(tw_plane *plane, uint64_t now_ms) {
   tw_plane_leave(plane);
 }
 
+static uint64_t peer_deadline(const tw_plane_peer *peer, uint64_t now_ms) {
+  const uint64_t path = tw_path_deadline(&peer->path, now_ms);
+  return peer->nudges > 0 && peer->nudge_at_ms < path ? peer->nudge_at_ms : path;
+}
+
+uint64_t tw_plane_deadline(const tw_plane *plane, uint64_t now_ms) {
+  uint64_t at = UINT64_MAX;
+  if (plane->outgoing.count > 0 || plane->incoming.count > 0) return now_ms;
+  for (uint32_t i = 0; tw_plane_is_first(plane) && i < plane->config.peers; i++) {
+    const uint64_t one = peer_deadline(&plane->peers[i], now_ms);
+    if (one < at) at = one;
+  }
+  return at;
+}
+
 /* ---- the relay ---- */
 
 void tw_plane_set_relay(tw_plane *plane, const tw_udp_address *address, uint64_t session) {

@@ -37,7 +37,8 @@ enum {
   TW_PLANE_WAITING = 128,    /* packets that wait for keys */
   TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
   TW_PLANE_CHECKS = 128,     /* of signatures in one go, some 20 ms: so that other packets have their turn */
-  TW_PLANE_EVENTS = 64       /* that wait to be told */
+  TW_PLANE_EVENTS = 64,      /* that wait to be told */
+  TW_PLANE_PAUSE_MS = 5000   /* without packets of a peer: what comes then is told */
 };
 
 /** Packets and their bytes, inside of the tunnel. */
@@ -83,6 +84,7 @@ typedef enum tw_plane_event_kind {
   TW_PLANE_NUMBERS, /* few reserved numbers are left: tw_sas_used; told often, until there are more */
   TW_PLANE_MOVED,   /* the way to a peer has changed */
   TW_PLANE_TOLD,    /* another node tells something in a probe */
+  TW_PLANE_STIRRED, /* there are packets for a peer, or from it, again: after TW_PLANE_PAUSE_MS, or ever */
   /* For the first plane, by another one. */
   TW_PLANE_USED,   /* there are packets for a peer, or from it */
   TW_PLANE_HEARD,  /* something of a peer's has come */
@@ -187,8 +189,11 @@ TW_MUST_USE tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms);
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms);
 /** Keys to receive under may be there: what came too early is tried again. */
 void tw_plane_retry(tw_plane *plane, uint64_t now_ms);
-/** Probes, ways that lapse, packets that have waited too long. Call it about four times a second. */
+/** Probes, ways that lapse, packets that have waited too long. Call it up to four times a second, when there may be
+ * something to do. */
 void tw_plane_tick(tw_plane *plane, uint64_t now_ms);
+/** When that is next, as far as nothing happens until then; UINT64_MAX: not at all. It may have passed. */
+uint64_t tw_plane_deadline(const tw_plane *plane, uint64_t now_ms);
 
 const tw_plane_drops *tw_plane_get_drops(const tw_plane *plane);
 

@@ -10,7 +10,10 @@ enum { TELL_MS = 100 };
 
 void tw_plane_use_path(tw_plane *plane, uint32_t peer) {
   if (tw_plane_is_first(plane)) {
-    if (tw_path_used(&plane->peers[peer].path, plane->now_ms)) tw_plane_probe(plane, peer);
+    tw_path *path = &plane->peers[peer].path;
+    if (path->used_ms == 0 || plane->now_ms > path->used_ms + TW_PLANE_PAUSE_MS)
+      tw_plane_say_of(plane, TW_PLANE_STIRRED, peer);
+    if (tw_path_used(path, plane->now_ms)) tw_plane_probe(plane, peer);
   } else if (plane->now_ms >= plane->told[peer].used_ms + TELL_MS) {
     const tw_plane_event event = {.kind = TW_PLANE_USED, .owner = peer};
     if (tw_plane_say(plane, &event)) plane->told[peer].used_ms = plane->now_ms;
@@ -71,7 +74,8 @@ void tw_plane_take_over(tw_plane *plane, const tw_plane_event *event, uint64_t n
   case TW_PLANE_REKEY:
   case TW_PLANE_NUMBERS:
   case TW_PLANE_MOVED:
-  case TW_PLANE_TOLD: break;
+  case TW_PLANE_TOLD:
+  case TW_PLANE_STIRRED: break;
   }
   tw_plane_leave(plane);
 }

@@ -47,6 +47,7 @@ typedef struct kit_events {
   uint32_t rekey[NODES + 1]; /* the last one: of the network */
   uint32_t numbers;
   uint32_t moved[NODES];
+  uint32_t stirred[NODES];
   uint32_t told[NODES];
   uint8_t tail[TW_PROBE_TAIL];
   size_t tail_len;
@@ -224,6 +225,7 @@ static inline void kit_tell(void *ctx, const tw_plane_event *event) {
     break;
   case TW_PLANE_MOVED: n->events.moved[event->owner]++; break;
   case TW_PLANE_TOLD: kit_told(n, event); break;
+  case TW_PLANE_STIRRED: n->events.stirred[event->owner]++; break;
   case TW_PLANE_USED:
   case TW_PLANE_HEARD:
   case TW_PLANE_PROBED:

@@ -16,7 +16,15 @@ static int begin(void **state) {
   return 0;
 }
 
-static tw_keepalive_act tick_of(uint64_t every) { return tw_keepalive_tick(&keepalive, every, heard, now); }
+/* Where it is due something is done. Where it is not, an echo is asked for only if the last one has just come. */
+static tw_keepalive_act tick_of(uint64_t every) {
+  const bool due = tw_keepalive_is_due(&keepalive, every, now);
+  const bool waits = tw_keepalive_waits(&keepalive);
+  const tw_keepalive_act act = tw_keepalive_tick(&keepalive, every, heard, now);
+  if (due) assert_int_not_equal(act, TW_KEEPALIVE_REST);
+  if (act == TW_KEEPALIVE_ASK) assert_true(due || waits);
+  return act;
+}
 static tw_keepalive_act tick(void) { return tick_of(EVERY); }
 
 /* The time that passes until something is to be done. */

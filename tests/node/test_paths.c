@@ -6,6 +6,8 @@
 
 #include "codec/writer.h"
 #include "node/paths.h"
+#include "packet_kit.h"
+#include "support/tw_test_env.h"
 
 static tw_path path;
 static uint64_t now;
@@ -384,8 +386,45 @@ static void test_two_nats_that_do_stay_with_the_relay(void **state) {
   meet(true, true, false);
 }
 
+/* Looks, offers, packets, answers and resets in any order: before its deadline nothing is to be done. */
+static void test_nothing_is_due_before_the_deadline(void **state) {
+  (void)state;
+  uint64_t dice = 5;
+  unsigned done = 0, rests = 0;
+  for (unsigned round = 0; round < tw_test_rounds(20000, 500); round++) {
+    switch (packet_dice(&dice) % 8) {
+    case 0: (void)offer((tw_path_source)(packet_dice(&dice) % TW_PATH_IN_USE), 1 + packet_dice(&dice) % 3); break;
+    case 1:
+      if (tw_path_used(&path, now)) probe();
+      break;
+    case 2:
+      if (sent_count > 0) (void)answers(packet_dice(&dice) % sent_count, 1 + packet_dice(&dice) % 3);
+      break;
+    case 3:
+      if (packet_dice(&dice) % 8 == 0) (void)tw_path_reset(&path);
+      break;
+    default: break;
+    }
+    const uint64_t at = tw_path_deadline(&path, now);
+    const uint64_t step = packet_dice(&dice) % 4 == 0 ? packet_dice(&dice) % 200000 : packet_dice(&dice) % 3000;
+    if (at <= now + step) {
+      if (at > now) now = at;
+    } else {
+      now += step;
+      rests += at == UINT64_MAX;
+    }
+    const bool lapsed = tw_path_tick(&path, now);
+    const bool due = tw_path_is_due(&path, now);
+    if (lapsed || due) assert_true(at <= now);
+    if (due) probe();
+    done += lapsed || due;
+  }
+  assert_true(done > 0 && rests > 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup(test_nothing_is_due_before_the_deadline, begin),
       cmocka_unit_test_setup(test_without_packets_or_addresses_nothing_is_probed, begin),
       cmocka_unit_test_setup(test_a_way_is_left_alone_without_packets_and_tried_again_with_the_next, begin),
       cmocka_unit_test_setup(test_each_address_is_probed_once_a_round_and_less_and_less_often, begin),

@@ -297,6 +297,49 @@ static void test_idle_nodes_stop_probing(void **state) {
   assert_int_equal(world.nodes[0].udp.counts.sent + world.nodes[1].udp.counts.sent, sent);
 }
 
+/* Times at which something is to be done, from the first packet on until nothing is any more. */
+static void test_planes_have_nothing_to_wait_for_once_packets_have_ended(void **state) {
+  (void)state;
+  kit_use_pair(0, 1);
+  kit_by_relay();
+  kit_know(0, 1);
+  assert_int_equal(tw_plane_deadline(world.nodes[2].plane, world.now), UINT64_MAX);
+  const packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 100);
+  kit_put(0, &spec);
+  kit_run();
+  assert_true(tw_plane_deadline(world.nodes[0].plane, world.now) <= world.now + TW_PATH_REFRESH_MS);
+  unsigned ticks = 0;
+  uint64_t at = 0;
+  while ((at = tw_plane_deadline(world.nodes[0].plane, world.now)) != UINT64_MAX ||
+         (at = tw_plane_deadline(world.nodes[1].plane, world.now)) != UINT64_MAX) {
+    kit_tick(at > world.now + 250 ? at - world.now : 250);
+    assert_true(++ticks < 500);
+  }
+  assert_true(ticks > TW_PATH_QUIET_MS / TW_PATH_REFRESH_MS / 2);
+  const uint64_t sent = world.nodes[0].udp.counts.sent + world.nodes[1].udp.counts.sent;
+  kit_tick(1000000);
+  assert_int_equal(world.nodes[0].udp.counts.sent + world.nodes[1].udp.counts.sent, sent);
+  assert_false(kit_path(0, 1)->is_direct || kit_path(1, 0)->is_direct);
+}
+
+static void test_packets_after_a_pause_are_told_once(void **state) {
+  (void)state;
+  kit_use_pair(0, 1);
+  kit_by_relay();
+  const packet_spec spec = kit_packet_of(0, 1, 4, PACKET_UDP, 100);
+  for (unsigned round = 1; round <= 3; round++) {
+    for (unsigned i = 0; i < 5; i++) {
+      kit_put(0, &spec);
+      kit_run();
+      kit_got_this(1, &spec);
+      kit_tick(TW_PLANE_PAUSE_MS);
+    }
+    assert_int_equal(world.nodes[0].events.stirred[1], round);
+    assert_int_equal(world.nodes[1].events.stirred[0], round);
+    kit_tick(1);
+  }
+}
+
 static void test_a_way_that_the_system_refuses_is_left_for_the_relay(void **state) {
   (void)state;
   kit_use_pair(0, 1);
@@ -424,6 +467,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_split_packets_are_joined_on_the_other_side, begin_with_offloads, end),
       cmocka_unit_test_setup_teardown(test_many_small_segments_are_joined_too, begin_with_offloads, end),
       cmocka_unit_test_setup_teardown(test_packets_go_straight_as_soon_as_probes_are_answered, begin, end),
+      cmocka_unit_test_setup_teardown(test_planes_have_nothing_to_wait_for_once_packets_have_ended, begin, end),
+      cmocka_unit_test_setup_teardown(test_packets_after_a_pause_are_told_once, begin, end),
       cmocka_unit_test_setup_teardown(test_idle_nodes_stop_probing, begin, end),
       cmocka_unit_test_setup_teardown(test_a_way_that_the_system_refuses_is_left_for_the_relay, begin, end),
       cmocka_unit_test_setup_teardown(test_without_a_relay_packets_go_to_where_the_peer_is_by_its_file, begin, end),
