@@ -50,7 +50,8 @@ void tw_plane_push(tw_plane *plane) {
   plane->slot_count = plane->used = 0;
 }
 
-bool tw_plane_is_blocked(const tw_plane *plane) { return plane->blocked; }
+/* A rest goes out when the socket is writable, even where it has taken something meanwhile. */
+bool tw_plane_is_blocked(const tw_plane *plane) { return plane->blocked || plane->has_rest; }
 
 uint8_t *tw_plane_take_slot(tw_plane *plane) {
   if (plane->slot_count == TW_PLANE_SLOTS) tw_plane_push(plane);

@@ -13,12 +13,17 @@ static const uint8_t stamp_layout[] = {1, 1, 8, 10};
 static uint16_t plain_flags(uint32_t header) { return (uint16_t)(header / 4 << 12 | TW_TCP_ACK); }
 
 bool tw_ack_is_plain(const uint8_t *packet, const tw_ip *ip) {
-  if (ip->protocol != TW_IP_TCP || ip->part != TW_IP_WHOLE || ip->options) return false;
+  if (ip->protocol != TW_IP_TCP || ip->part != TW_IP_WHOLE || ip->options || tw_ip_ecn(ip) != TW_ECN_NOT_ECT)
+    return false;
   const uint8_t *tcp = packet + ip->transport;
   const uint32_t len = ip->len - ip->transport;
   if (len != TW_TCP_HEADER && len != WITH_STAMP) return false;
   if (tw_get_u16(tcp + TW_TCP_FLAGS) != plain_flags(len)) return false;
   return len == TW_TCP_HEADER || memcmp(tcp + STAMP, stamp_layout, sizeof stamp_layout) == 0;
+}
+
+bool tw_ack_repeats(const uint8_t *earlier, const uint8_t *later) {
+  return tw_get_u32(earlier + TW_TCP_ACKNOWLEDGMENT) == tw_get_u32(later + TW_TCP_ACKNOWLEDGMENT);
 }
 
 /* How far the second of two numbers is ahead, on a circle (RFC 9293 section 3.4): negative if it is behind. */

@@ -14,9 +14,10 @@ typedef struct candidate {
   uint32_t header; /* bytes of all headers */
   uint32_t payload;
   uint32_t hash;
-  bool first; /* others may be appended */
-  bool more;  /* may be appended */
-  bool ack;   /* may take the place of one before it, or give way */
+  bool first;     /* others may be appended */
+  bool more;      /* may be appended */
+  bool ack;       /* may take the place of one before it */
+  bool gives_way; /* itself */
 } candidate;
 
 typedef enum kind {
@@ -194,7 +195,8 @@ static void put(tw_coalesce *batch, const candidate *c) {
       .version = c->ip->version,
       .protocol = c->ip->protocol,
       .open = c->first,
-      .gives_way = c->ack,
+      .ack = c->ack,
+      .gives_way = c->gives_way,
   };
 }
 
@@ -202,6 +204,11 @@ void tw_coalesce_begin(tw_coalesce *batch, unsigned what) {
   batch->what = what;
   batch->count = batch->piece_count = 0;
   batch->flow_count = batch->flow_next = batch->recent = 0;
+}
+
+/* Of those that repeat others none gives way: how many there are says something, too. */
+static bool may_give_way(const tw_coalesced *before, const candidate *c) {
+  return !before->ack || !tw_ack_repeats(before->packet + before->transport, c->packet + c->ip->transport);
 }
 
 /* To what came of its flow before it, or in the place of that. */
@@ -227,6 +234,7 @@ static tw_err add(tw_coalesce *batch, candidate *c) {
   }
   uint32_t flow = find_flow(batch, c);
   if (flow < batch->flow_count && join(batch, flow, c)) return TW_OK;
+  c->gives_way = c->ack && (flow == batch->flow_count || may_give_way(&batch->packets[batch->flows[flow].packet], c));
   /* What nothing can follow needs a place only to take that of its flow. */
   if (flow < batch->flow_count || c->first || c->ack) {
     if (flow == batch->flow_count) flow = new_flow(batch);

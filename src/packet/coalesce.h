@@ -40,7 +40,8 @@ typedef struct tw_coalesced {
   uint8_t protocol;
   uint8_t end;    /* FIN and PSH of the last one */
   bool open;      /* may have more appended */
-  bool gives_way; /* to an acknowledgment that says all that this one says */
+  bool ack;       /* a plain acknowledgment that was added as one */
+  bool gives_way; /* it may, to one that says all that this one says */
   bool verified;  /* the first one's checksums were */
 } tw_coalesced;
 
@@ -82,7 +83,8 @@ TW_MUST_USE tw_err tw_coalesce_add(tw_coalesce *batch, uint8_t *packet, const tw
 
 /**
  * The same of a plain acknowledgment (tw_ack_is_plain), which takes the place of one before it that was added by this
- * function, where it leaves it nothing to say (tw_ack_says_all), no other packet of the flow has come between them,
+ * function, where it leaves it nothing to say (tw_ack_says_all), that does not itself repeat one before it in the batch
+ * (tw_ack_repeats: duplicates are counted), no other packet of the flow has come between them,
  * the IP headers agree as above, identification aside, and its checksums are right: ACK filtering, RFC 3449 section
  * 5.2.1. What gives way does not come out. Who sends by such acknowledgments has fewer of them to go through, and
  * should count the bytes that are acknowledged (RFC 3465), as Linux does: for others use tw_coalesce_add. Without

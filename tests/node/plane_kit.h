@@ -50,13 +50,16 @@ static inline void kit_run(void) {
     for (uint32_t i = 0; i < NODES; i++) {
       const bool blocked = tw_plane_is_blocked(world.nodes[i].plane);
       fds[2 * i] = (struct pollfd){.fd = blocked ? -1 : world.nodes[i].tun.queues[0], .events = POLLIN};
-      fds[2 * i + 1] = (struct pollfd){.fd = world.nodes[i].udp.fd, .events = POLLIN};
+      const short writable = blocked && world.sends_left > 0 ? POLLOUT : 0;
+      fds[2 * i + 1] = (struct pollfd){.fd = world.nodes[i].udp.fd, .events = (short)(POLLIN | writable)};
     }
     fds[2 * NODES] = (struct pollfd){.fd = world.relay.fd, .events = POLLIN};
     quiet = poll(fds, 2 * NODES + 1, 1) > 0 ? 0 : quiet + 1;
     for (uint32_t i = 0; i < NODES; i++) {
-      if (fds[2 * i].revents != 0) assert_int_equal(tw_plane_from_tun(world.nodes[i].plane, world.now), TW_OK);
-      if (fds[2 * i + 1].revents != 0) assert_int_equal(tw_plane_from_udp(world.nodes[i].plane, world.now), TW_OK);
+      const short udp = fds[2 * i + 1].revents;
+      if (fds[2 * i].revents != 0 || (udp & POLLOUT) != 0)
+        assert_int_equal(tw_plane_from_tun(world.nodes[i].plane, world.now), TW_OK);
+      if ((udp & POLLIN) != 0) assert_int_equal(tw_plane_from_udp(world.nodes[i].plane, world.now), TW_OK);
     }
     (void)kit_run_relay();
   }

@@ -95,6 +95,7 @@ static struct kit_world {
   size_t relayed_len;   /* bytes of the last one */
   bool relay_loses_all; /* it is gone */
   uint32_t sends_left;  /* messages that sockets take before they are full; UINT32_MAX: all */
+  uint32_t full_calls;  /* calls that find them full first */
   int sends_fail;       /* the errno of each send to `fails_to` instead */
   tw_udp_address fails_to;
   uint8_t scratch[KIT_ROOM];
@@ -106,7 +107,8 @@ static uint32_t kit_signing, kit_keyed;
 /* ---- sockets that are full ---- */
 
 static inline int kit_send(int fd, struct mmsghdr *messages, unsigned count, int flags) {
-  if (world.sends_left == 0) {
+  if (world.sends_left == 0 || world.full_calls > 0) {
+    if (world.full_calls > 0) world.full_calls--;
     errno = EAGAIN;
     return -1;
   }

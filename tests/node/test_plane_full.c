@@ -121,6 +121,33 @@ static void test_a_large_packet_that_finds_no_room_goes_on_where_it_stopped(void
   assert_int_equal(peer->sent.packets, 6 * 45);
 }
 
+/* A full socket has room again before the turn ends: the rest of the packet in hand does not wait for the next one. */
+static void test_the_rest_of_a_large_packet_goes_out_though_the_batch_has_gone(void **state) {
+  (void)state;
+  packet_spec specs[6];
+  for (uint16_t i = 0; i < 6; i++) {
+    specs[i] = kit_packet_of(0, 1, 4, PACKET_TCP, 58000);
+    specs[i].id = (uint16_t)(i * 1000);
+    specs[i].sequence += i * 58000u;
+    kit_put_large(0, &specs[i], 1300);
+  }
+  world.full_calls = 1;
+  assert_int_equal(tw_plane_from_tun(world.nodes[0].plane, world.now), TW_OK);
+  assert_int_equal(world.full_calls, 0);
+  assert_true(tw_plane_is_blocked(world.nodes[0].plane));
+  kit_run();
+  assert_false(tw_plane_is_blocked(world.nodes[0].plane));
+  for (uint16_t i = 0; i < 6; i++) {
+    for (size_t k = 0; k < 45; k++) {
+      const packet_spec segment = packet_segment(&specs[i], 1300, k);
+      kit_got_this(1, &segment);
+    }
+  }
+  kit_got_none(1);
+  kit_no_drops(0);
+  kit_no_drops(1);
+}
+
 /* A packet of exactly as many segments as there are slots, or of one more or less. */
 static void one_of(size_t segments, uint32_t first, bool alone) {
   const packet_spec spec = kit_packet_of(0, 1, 4, PACKET_TCP, segments * 100);
@@ -294,6 +321,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_all_goes_out_in_order_when_the_socket_takes_it_again, begin, end),
       cmocka_unit_test_setup_teardown(test_a_socket_that_takes_one_at_a_time_loses_and_doubles_nothing, begin, end),
       cmocka_unit_test_setup_teardown(test_a_large_packet_that_finds_no_room_goes_on_where_it_stopped, begin, end),
+      cmocka_unit_test_setup_teardown(test_the_rest_of_a_large_packet_goes_out_though_the_batch_has_gone, begin, end),
       cmocka_unit_test_setup_teardown(test_batches_end_where_the_slots_do, begin, end),
       cmocka_unit_test_setup_teardown(test_other_senders_find_the_full_batch_as_it_is, begin, end),
       cmocka_unit_test_setup_teardown(test_a_greeting_that_waits_for_the_socket_goes_out_whole, begin, end),

@@ -30,6 +30,12 @@ static void test_acknowledgments_alone_are_plain(void **state) {
       ack.packet.payload = 12; /* as many bytes as a timestamp has */
       assert_false(spec_is_plain(&ack));
       ack.packet.payload = 0;
+      for (uint8_t ecn = 1; ecn < 4; ecn++) {
+        ack.packet.traffic_class = (uint8_t)(0x28 | ecn);
+        assert_false(spec_is_plain(&ack));
+      }
+      ack.packet.traffic_class = 0x28;
+      assert_true(spec_is_plain(&ack));
       ack.packet.protocol = PACKET_UDP;
       assert_false(spec_is_plain(&ack));
     }
@@ -100,6 +106,9 @@ static bool says_all(const ack_spec *a, const ack_spec *b) {
   return tw_ack_says_all(first + packet_transport(&a->packet), second + packet_transport(&b->packet));
 }
 
+/* Of those two, over IPv6. */
+static bool repeats(void) { return tw_ack_repeats(first + 40, second + 40); }
+
 static void test_the_one_that_acknowledges_more_says_all(void **state) {
   (void)state;
   for (unsigned stamped = 0; stamped < 2; stamped++) {
@@ -111,6 +120,7 @@ static void test_the_one_that_acknowledges_more_says_all(void **state) {
       for (uint32_t n = 1; n < 8; n++) {
         const ack_spec to = ack_number(&from, n);
         assert_true(says_all(&from, &to));
+        assert_false(tw_ack_repeats(first + 20, second + 20));
         assert_false(says_all(&to, &from));
       }
     }
@@ -129,8 +139,10 @@ static void test_what_else_an_acknowledgment_may_say_stays(void **state) {
     const ack_spec from = ack_plain(6, stamped == 1);
     ack_spec to = from;
     assert_false(says_all(&from, &to)); /* a duplicate: three of them are a loss */
+    assert_true(repeats());
     to.packet.window++;
     assert_false(says_all(&from, &to)); /* a window update */
+    assert_true(repeats());
     to = ack_number(&from, 1);
     to.packet.sequence--;
     assert_false(says_all(&from, &to)); /* a keepalive */

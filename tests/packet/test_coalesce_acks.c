@@ -107,6 +107,26 @@ static void test_what_says_something_else_leaves_both(void **state) {
   }
 }
 
+/* A sender counts duplicates; the first of them, which says something new, may give way, and so may what comes after.
+ */
+static void test_what_repeats_another_does_not_give_way(void **state) {
+  (void)state;
+  for (unsigned stamped = 0; stamped < 2; stamped++) {
+    const ack_spec first = ack_plain(4, stamped == 1);
+    begin(BOTH);
+    static const uint32_t numbers[] = {0, 1, 1, 1, 1, 2, 3, 3, 4, 5};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+      ack_spec ack = ack_number(&first, numbers[i]);
+      ack.packet.window = (uint16_t)(7000 + i);
+      put(&ack);
+    }
+    /* 1, three that repeat it; 3, which has taken the place of 2, and what repeats it; 5, which has taken that of 4. */
+    static const size_t out[] = {1, 2, 3, 4, 6, 7, 9};
+    assert_int_equal(batch.count, sizeof out / sizeof out[0]);
+    for (size_t i = 0; i < batch.count; i++) check_alone(i, out[i]);
+  }
+}
+
 static void test_a_wrong_checksum_takes_nobodys_place(void **state) {
   (void)state;
   for (unsigned version = 4; version <= 6; version += 2) {
@@ -195,6 +215,7 @@ int main(void) {
       cmocka_unit_test(test_what_gives_way_takes_no_room),
       cmocka_unit_test(test_others_acknowledgments_all_come_out),
       cmocka_unit_test(test_what_says_something_else_leaves_both),
+      cmocka_unit_test(test_what_repeats_another_does_not_give_way),
       cmocka_unit_test(test_a_wrong_checksum_takes_nobodys_place),
       cmocka_unit_test(test_nothing_is_left_out_over_what_came_between),
       cmocka_unit_test(test_each_flow_has_its_own_and_stands_where_its_first_stood),
