@@ -14,6 +14,10 @@ static tw_store_change cursor_change(uint64_t cursor, uint8_t value[8]) {
   return (tw_store_change){.kind = TW_STORE_NODE, .id = TW_ARRAY(cursor_id), .value = TW_BYTES(value, 8)};
 }
 
+/* The store's errors are not of what is in it: "held by another program", or a disk that cannot be read, says nothing
+ * of whether there is a value. */
+static tw_err disk_error(tw_err err) { return err == TW_ERR_STATE ? TW_ERR_LIMIT : err; }
+
 /* With the entry that is being taken goes that it has been: it is taken once, whenever the process ends. */
 static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
   tw_node *node = ctx;
@@ -29,7 +33,7 @@ static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
     node->saved_cursor = cursor;
   else
     tw_node_tell(node, TW_NODE_ERROR, "state cannot be saved: %s", report.text);
-  return err;
+  return disk_error(err);
 }
 
 tw_err tw_node_save_cursor(tw_node *node) {
@@ -41,7 +45,9 @@ static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value) {
   tw_node *node = ctx;
   tw_buf found_value = {0};
   bool found = false;
-  tw_err err = tw_store_get(node->setup.store, kind, id, &found_value, &found, NULL);
+  tw_report report = {""};
+  tw_err err = disk_error(tw_store_get(node->setup.store, kind, id, &found_value, &found, &report));
+  if (err != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "state cannot be read: %s", report.text);
   if (err == TW_OK && !found) err = TW_ERR_STATE;
   if (err == TW_OK) err = tw_buf_append(value, tw_buf_bytes(&found_value));
   tw_buf_clear(&found_value);
@@ -121,8 +127,9 @@ static tw_err load_one(tw_node *node, tw_store_kind kind, tw_bytes id, tw_report
   tw_err err = tw_store_get(node->setup.store, kind, id, &value, &found, report);
   const tw_err bad = err == TW_OK && found ? load_value(node, kind, id, tw_buf_bytes(&value), &ours) : TW_OK;
   tw_buf_clear(&value);
-  if (bad == TW_ERR_NO_MEMORY || bad == TW_ERR_RANDOM)
-    err = tw_report_fail(report, bad, "%s", tw_err_text(bad));
+  if (tw_err_class_of(bad) == TW_CLASS_RESOURCE) /* it is as good as ever, and stays */
+    err = tw_report_fail(report, bad, "a saved value of kind %d cannot be taken up now: %s", (int)kind,
+                         tw_err_text(bad));
   else if (bad != TW_OK)
     drop_value(node, kind, id, bad);
   return err;

@@ -14,11 +14,11 @@
 typedef struct tw_node_port {
   void *ctx;
   /**
-   * All of the changes durably, in one write, together with how far the mailbox has been read. An error is the end of
-   * what the engine was doing: it says so and tries again later.
+   * All of the changes durably, in one write, together with how far the mailbox has been read. An error, of the class
+   * resource, is the end of what the engine was doing: it says so and tries again later.
    */
   tw_err (*save)(void *ctx, const tw_store_change *changes, size_t count);
-  /** The saved value of an id, appended. TW_ERR_STATE: there is none. */
+  /** The saved value of an id, appended. TW_ERR_STATE: there is none, for certain; another error: nobody knows. */
   tw_err (*load)(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value);
   /** The relay is asked; `number` is set by the callee. TW_ERR_STATE: there is no connection. */
   tw_err (*request)(void *ctx, const tw_control_request *request, uint64_t tag);

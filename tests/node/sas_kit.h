@@ -23,7 +23,7 @@ typedef struct value {
 static tw_test_env test;
 static tw_test_member members[MEMBERS];
 static value disk[VALUES_MAX];
-static bool disk_fails;
+static bool disk_fails, disk_cannot_be_read;
 static unsigned saves;
 static uint64_t now_ms;
 static tw_sas *ours;   /* of member 0 */
@@ -68,6 +68,7 @@ static inline tw_err save(void *ctx, const tw_store_change *changes, size_t coun
 static inline tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
   const value *v = ctx == NULL ? find(id) : NULL;
   assert_int_equal(kind, TW_STORE_NODE);
+  if (ctx == NULL && disk_cannot_be_read) return TW_ERR_LIMIT;
   return v == NULL ? TW_ERR_STATE : tw_buf_append(out, TW_BYTES(v->bytes, v->len));
 }
 
@@ -155,7 +156,7 @@ static inline void begin(size_t count) {
   tw_test_env_init(&test, 7);
   memset(disk, 0, sizeof disk);
   memset(members, 0, sizeof members);
-  disk_fails = false;
+  disk_fails = disk_cannot_be_read = false;
   saves = 0;
   now_ms = UINT64_C(1800000000000);
   for (size_t i = 0; i < count; i++)

@@ -245,6 +245,23 @@ static void nothing_is_sent_under_keys_that_are_not_on_the_disk(void **state) {
   end();
 }
 
+/* That nobody knows how far they have been used is not that nobody has used them. */
+static void nothing_is_sent_where_the_disk_cannot_be_read(void **state) {
+  (void)state;
+  begin(2);
+  assert_int_equal(send_under(ours, 0, members[0].group, ""), TW_OK);
+  const uint64_t reserved = tw_sas_out(ours, 0)->reserved;
+  reopen(false);
+  disk_cannot_be_read = true;
+  assert_int_equal(send_under(ours, 0, members[0].group, ""), TW_ERR_LIMIT);
+  assert_null(tw_sas_out(ours, 0));
+  assert_int_equal(marks(), 1);
+  disk_cannot_be_read = false;
+  assert_int_equal(send_under(ours, 0, members[0].group, ""), TW_OK);
+  assert_true(tw_sas_out(ours, 0)->next >= reserved);
+  end();
+}
+
 /* The next epoch in two versions, as a relay with two faces makes them: equal in all but the keys. */
 static void branches_do_not_share_numbers_or_keys(void **state) {
   (void)state;
@@ -448,6 +465,7 @@ int main(void) {
       cmocka_unit_test(numbers_go_on_behind_the_block_after_a_restart),
       cmocka_unit_test(more_is_reserved_before_all_is_used),
       cmocka_unit_test(nothing_is_sent_under_keys_that_are_not_on_the_disk),
+      cmocka_unit_test(nothing_is_sent_where_the_disk_cannot_be_read),
       cmocka_unit_test(branches_do_not_share_numbers_or_keys),
       cmocka_unit_test(marks_that_no_sa_has_are_stale),
       cmocka_unit_test(a_mark_of_keys_that_could_not_be_taken_up_is_not_stale),
