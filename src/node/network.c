@@ -241,7 +241,10 @@ void tw_network_rekey(tw_network *network, uint64_t now_ms) {
 void tw_network_compare(tw_network *network, uint64_t epoch, tw_bytes authenticator, uint64_t now_ms) {
   if (network->epoch.group == NULL) return;
   const uint64_t ours = tw_group_epoch(network->epoch.group);
-  if (epoch > ours) tw_network_is_behind(network, now_ms);
+  if (epoch > ours) {
+    network->told_ahead = true;
+    tw_network_is_behind(network, now_ms);
+  }
   if (epoch != ours || tw_bytes_equal(authenticator, tw_group_epoch_authenticator(network->epoch.group))) return;
   if (now_ms < network->compare_not_before_ms) return;
   network->compare_not_before_ms = now_ms + network->config.repeat_ms;

@@ -100,7 +100,9 @@ void tw_network_remove(tw_network *network, const tw_client_id *id, uint64_t now
 void tw_network_rekey(tw_network *network, uint64_t now_ms);
 
 /** What another member says of itself, authentically: the epoch that it is in, and its authenticator. Of our epoch and
- * another authenticator: we are on different branches, and each sees to come back to what the relay has. */
+ * another authenticator: we are on different branches, and each sees to come back to what the relay has. Of a later
+ * epoch: its commit comes by mail, or is asked for; where the relay says then that there is none, that counts as a
+ * fork, too. */
 void tw_network_compare(tw_network *network, uint64_t epoch, tw_bytes authenticator, uint64_t now_ms);
 
 /** When tw_network_tick wants to be called; UINT64_MAX: not at all. */

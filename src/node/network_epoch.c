@@ -130,7 +130,7 @@ tw_err tw_network_adopt(tw_network *network, tw_network_epoch *next, const tw_st
   tw_network_look_for_unwanted(network);
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->behind_at_ms = UINT64_MAX;
-  network->overdue = false;
+  network->overdue = network->told_ahead = false;
   network->awaits_another = false;
   for (size_t i = 0; i < network->returner_count; i++)
     network->returners[i].due = false; /* if it was not this, again */
@@ -185,7 +185,7 @@ void tw_network_leave(tw_network *network, const char *why, uint64_t now_ms) {
   network->refusal = TW_NETWORK_REFUSED_NOTHING;
   network->state = TW_NETWORK_FINDING;
   network->number = 0;
-  network->overdue = false;
+  network->overdue = network->told_ahead = false;
   network->behind_at_ms = UINT64_MAX;
   network->duty_at_ms = UINT64_MAX;
   network->rekey_at_ms = UINT64_MAX;

@@ -271,7 +271,11 @@ static void in_step(tw_network *network, uint64_t now_ms) {
     if (err != TW_OK) tw_network_tell(network, "the network's group could not be saved", err);
   }
   network->state = TW_NETWORK_MEMBER;
-  network->overdue = false;
+  if (network->overdue && network->told_ahead) {
+    network->forks++;
+    tw_network_tell(network, "members are in a later epoch than the relay shows us", TW_ERR_APART);
+  }
+  network->overdue = network->told_ahead = false;
   network->behind_at_ms = UINT64_MAX;
   network->wait_ms = network->config.repeat_ms;
   network->find_at_ms = now_ms + TW_NETWORK_WAIT_MAX_MS;

@@ -159,6 +159,7 @@ struct tw_network {
   bool wants_tree; /* by the next one */
   bool stocking;
   bool overdue;        /* what we lack has not come by mail: put ourselves back */
+  bool told_ahead;     /* a member says that it is in a later epoch */
   bool awaits_another; /* the relay has another group than ours; key packages from before it said so are gone */
   bool was_there;      /* then, as of the last find: a member of that */
   uint64_t wait_ms;

@@ -14,7 +14,8 @@ static void rekey_wanted(tw_node *node, uint32_t owner) {
     tw_pairs_rekey(node->pairs, owner, tw_node_now(node));
 }
 
-/* struct { uint64 epoch; opaque authenticator<V>; }: of the network's group, so that forks are noticed. */
+/* struct { uint64 epoch; opaque authenticator<V>; }: of the network's group, so that forks are noticed, and who is kept
+ * behind. */
 static size_t write_epoch(const tw_node *node, uint8_t out[TW_PROBE_TAIL]) {
   uint64_t epoch;
   const tw_bytes authenticator = tw_network_authenticator(node->network, &epoch);
@@ -32,9 +33,9 @@ static void told_epoch(tw_node *node, tw_bytes tail) {
   const tw_bytes theirs = tw_read_vector8(&r);
   uint64_t own_epoch;
   tw_bytes ours = tw_network_authenticator(node->network, &own_epoch);
-  if (tw_reader_end(&r) != TW_OK || theirs.len == 0 || ours.len < theirs.len || epoch != own_epoch) return;
+  if (tw_reader_end(&r) != TW_OK || theirs.len == 0 || ours.len < theirs.len || epoch < own_epoch) return;
   /* 32 bytes are told of a longer one. */
-  if (memcmp(ours.ptr, theirs.ptr, theirs.len) == 0) return;
+  if (epoch == own_epoch && memcmp(ours.ptr, theirs.ptr, theirs.len) == 0) return;
   tw_network_compare(node->network, epoch, theirs, tw_node_now(node));
 }
 

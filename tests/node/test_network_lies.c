@@ -179,6 +179,31 @@ static void a_fork_is_told_and_mended_by_the_relays_record(void **state) {
   end();
 }
 
+/* Commits are kept from node 2, and the relay shows it what there was: others are in later epochs, and say so. */
+static void who_is_kept_behind_is_told_by_others(void **state) {
+  (void)state;
+  begin(8);
+  kit_node *n = &world.nodes[2];
+  const uint64_t epoch = status_of(2).epoch;
+  assert_int_equal(status_of(2).forks, 0);
+  for (unsigned minute = 0; minute < 20; minute++) {
+    uint64_t later;
+    const tw_bytes theirs = tw_network_authenticator(world.nodes[0].network, &later);
+    tw_network_compare(n->network, epoch + 1 + minute % 2, theirs, world.now_ms);
+    much_later(1);
+    assert_int_equal(status_of(2).state, TW_NETWORK_MEMBER);
+  }
+  assert_in_range(status_of(2).forks, 5, 20);
+  /* Who is told of a later epoch and gets its commit was not kept behind. */
+  const uint64_t forks = status_of(2).forks;
+  tw_network_rekey(world.nodes[0].network, world.now_ms);
+  tw_network_compare(n->network, status_of(2).epoch + 1, TW_LITERAL("of the next epoch"), world.now_ms);
+  much_later(10);
+  assert_true(status_of(2).epoch > epoch);
+  assert_int_equal(status_of(2).forks, forks);
+  end();
+}
+
 static unsigned joins;
 
 static bool count_joins(kit_node *n, const tw_control_request *asked, tw_control_answer *answer) {
@@ -441,6 +466,7 @@ int main(void) {
       cmocka_unit_test(no_epoch_comes_back),
       cmocka_unit_test(damaged_group_infos_are_of_no_use),
       cmocka_unit_test(a_fork_is_told_and_mended_by_the_relays_record),
+      cmocka_unit_test(who_is_kept_behind_is_told_by_others),
       cmocka_unit_test(forks_that_go_on_cost_few_external_commits),
       cmocka_unit_test(a_commit_that_was_accepted_and_is_called_lost_is_got_over),
       cmocka_unit_test(a_commit_that_was_lost_and_is_called_accepted_is_got_over),
