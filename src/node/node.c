@@ -69,6 +69,7 @@ static void member_removed(void *ctx, const tw_client_id *id) {
 
 /* Between two ticks: while something goes on, and else, so that a new address of ours is noticed. */
 enum { TICK_MS = 250, REST_TICK_MS = 1000, LIVELY_MS = 1000 };
+enum { CLOCK_OFF_MS = 10000 };
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -152,6 +153,18 @@ void tw_node_after(tw_node *node) {
   tw_node_time(node);
 }
 
+/* Our time goes on evenly, from what the clock said at the start: where that was wrong, or the machine has slept, what
+ * depends on dates is judged anew. */
+static void look_at_clock(tw_node *node, uint64_t now_ms) {
+  const uint64_t wall_ms = tw_wall_ms();
+  const uint64_t off_ms = wall_ms > now_ms ? wall_ms - now_ms : now_ms - wall_ms;
+  if (off_ms < CLOCK_OFF_MS || node->relearning) return;
+  tw_node_tell(node, TW_NODE_NOTE,
+               "the clock has been set %s by %llu s, or the machine has slept: all is taken up anew",
+               wall_ms > now_ms ? "on" : "back", (unsigned long long)(off_ms / 1000));
+  tw_node_relearn(node);
+}
+
 static void on_timer(uv_timer_t *timer) {
   tw_node *node = timer->data;
   const uint64_t now = tw_node_now(node);
@@ -166,6 +179,7 @@ static void on_timer(uv_timer_t *timer) {
     tw_report report = {""};
     if (tw_store_tidy(node->setup.store, &report) != TW_OK) tw_node_tell(node, TW_NODE_DETAIL, "%s", report.text);
   }
+  look_at_clock(node, now);
   take_stock(node);
   set_timer(node);
 }

@@ -202,6 +202,8 @@ bool tw_node_is_newcomer(const tw_node *node, const tw_client_id *id);
 /* TW_ERR_NO_MEMORY. */
 TW_MUST_USE tw_err tw_node_look_at_own(tw_node *node);
 void tw_node_members_clear(tw_node *node);
+/* All is to be taken up anew, with what has been learned: by another node in this one's place. */
+void tw_node_relearn(tw_node *node);
 /* Certificates end. */
 void tw_node_members_tick(tw_node *node, uint64_t now_ms);
 

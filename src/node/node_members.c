@@ -334,7 +334,7 @@ tw_network_roster tw_node_roster(tw_node *node) {
 
 /* ---- keeping them ---- */
 
-static void relearn(tw_node *node) {
+void tw_node_relearn(tw_node *node) {
   node->relearning = true;
   if (node->setup.relearn != NULL) node->setup.relearn(node->setup.ctx);
 }
@@ -349,7 +349,7 @@ tw_err tw_node_learn(tw_node *node, const tw_learned_peer *peer, const tw_finger
     return err;
   }
   tw_node_tell(node, TW_NODE_NOTE, "%s is a peer now", label);
-  relearn(node);
+  tw_node_relearn(node);
   return TW_OK;
 }
 
@@ -359,7 +359,7 @@ tw_err tw_node_unlearn(tw_node *node, const tw_fingerprint *key) {
   if (err != TW_OK)
     tw_node_tell(node, TW_NODE_ERROR, "a peer cannot be forgotten: %s", report.text);
   else
-    relearn(node);
+    tw_node_relearn(node);
   return err;
 }
 
@@ -470,5 +470,5 @@ void tw_node_members_tick(tw_node *node, uint64_t now_ms) {
   bool over = node->relearning; /* it could not be done */
   for (size_t i = 0; i < learned->count; i++)
     over = over || (learned->list[i].not_after != 0 && learned->list[i].not_after * 1000 < now_ms);
-  if (over) relearn(node);
+  if (over) tw_node_relearn(node);
 }
