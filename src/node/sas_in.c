@@ -162,6 +162,10 @@ bool tw_sas_is_window(tw_bytes id) { return id.len == WINDOW_ID_SIZE && id.ptr[0
 
 enum { WINDOWS_AT_ONCE = 64 };
 
+/* A member may bring it about that another one's SPI is its own, with 2^28 tries: neither window is taken for the other
+ * then, and both ask for new keys after the start. */
+static bool is_shared(tw_sas *sas, uint32_t spi) { return tw_sas_in_next(tw_sas_in(sas, spi)) != NULL; }
+
 /* All receiving SAs, some at a time: written down, or removed from the store. */
 static tw_err store_windows(tw_sas *sas, bool remove) {
   uint8_t ids[WINDOWS_AT_ONCE][WINDOW_ID_SIZE];
@@ -171,7 +175,7 @@ static tw_err store_windows(tw_sas *sas, bool remove) {
   const tw_node_port *port = sas->config.port;
   for (size_t i = 0; i < sas->bucket_count; i++) {
     for (const tw_sa_in *sa = sas->buckets[i]; sa != NULL; sa = sa->next) {
-      if (sa->refused) continue;
+      if (sa->refused || (!remove && is_shared(sas, sa->esp.spi))) continue;
       put_window_id(sa->esp.spi, ids[count]);
       tw_put_u64(values[count], sa->esp.window.highest);
       changes[count] = (tw_store_change){

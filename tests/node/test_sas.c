@@ -335,6 +335,30 @@ static void a_damaged_mark_is_no_fresh_one(void **state) {
 
 /* ---- what has come: after a good end, and after a crash ---- */
 
+/* Of two with the same SPI nobody knows whose the number would be. */
+static void windows_of_a_shared_spi_are_not_kept(void **state) {
+  (void)state;
+  uint64_t stamp;
+  begin(2);
+  assert_int_equal(receive(ours, 0, members[0].group, "", &stamp), TW_OK);
+  assert_int_equal(send_under(theirs, 0, members[1].group, ""), TW_OK);
+  tw_sa_in *first = tw_sas_in(ours, tw_sas_out(theirs, 0)->spi);
+  tw_sa_in *const rest = first->next;
+  tw_sa_in twin = *first;
+  twin.owner = 1;
+  first->next = &twin;
+  assert_int_equal(tw_sas_save_windows(ours), TW_OK);
+  first->next = rest;
+  for (size_t i = 0; i < VALUES_MAX; i++)
+    assert_false(disk[i].used && tw_sas_is_window(TW_BYTES(disk[i].id, disk[i].id_len)));
+  assert_int_equal(tw_sas_save_windows(ours), TW_OK);
+  size_t kept = 0;
+  for (size_t i = 0; i < VALUES_MAX; i++)
+    kept += disk[i].used && tw_sas_is_window(TW_BYTES(disk[i].id, disk[i].id_len));
+  assert_int_equal(kept, 1);
+  end();
+}
+
 static void what_has_come_does_not_come_again_after_a_restart(void **state) {
   (void)state;
   uint64_t stamp;
@@ -470,6 +494,7 @@ int main(void) {
       cmocka_unit_test(marks_that_no_sa_has_are_stale),
       cmocka_unit_test(a_mark_of_keys_that_could_not_be_taken_up_is_not_stale),
       cmocka_unit_test(a_damaged_mark_is_no_fresh_one),
+      cmocka_unit_test(windows_of_a_shared_spi_are_not_kept),
       cmocka_unit_test(what_has_come_does_not_come_again_after_a_restart),
       cmocka_unit_test(many_sas_are_all_found),
       cmocka_unit_test(an_allocation_that_fails_changes_nothing),
