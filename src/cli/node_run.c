@@ -20,6 +20,7 @@
 #include "net/rights.h"
 #include "net/wire.h"
 #include "node/config_diff.h"
+#include "node/copied.h"
 
 enum { UDP_BUFFER = 4 << 20, RELEARN_MS = 200, RELEARN_MOST_MS = 1000 };
 
@@ -35,6 +36,7 @@ typedef struct running {
   unsigned threads; /* for packets: sockets, and queues of the device */
   uv_loop_t loop;
   uv_signal_t signals[3];
+  bool anew;              /* the State has lost its keys, and the node was not started since */
   uv_timer_t relearn;     /* the configuration is made anew for what was learned */
   uint64_t relearn_at_ms; /* by then at the latest, in the loop's time; 0: nothing was learned */
   tw_node_socket *socket;
@@ -110,12 +112,14 @@ static tw_err start_node(running *r, tw_report *report) {
       .udp = r->udp,
       .tun = &r->tun,
       .threads = r->threads,
+      .anew = r->anew,
       .tell = on_tell,
       .ready = on_ready,
       .relearn = on_relearn,
       .freed = on_freed,
       .ctx = r,
   };
+  r->anew = false;
   return tw_node_start(&setup, &r->node, report);
 }
 
@@ -380,6 +384,10 @@ static tw_err open_state(running *r, tw_report *report) {
   tw_problems told = {.tell = tell_learned, .ctx = r};
   TW_TRY(make_state_folder(folder, report));
   TW_TRY(tw_store_open(&store, &r->env, &r->store, report));
+  TW_TRY(tw_node_claim_state(r->store, &r->anew, report));
+  if (r->anew)
+    say(r, TW_NODE_NOTE,
+        "the State is a copy of one that was used since: its keys are not used again, and new ones are made");
   TW_TRY(tw_learned_load(tw_env_alloc(&r->env), r->store, &r->learned, &told, report));
   return add_learned(r, r->profile, NULL, report);
 }

@@ -281,6 +281,9 @@ static tw_err take_up(tw_node *node, tw_report *report) {
   for (uint32_t i = 0; i < node->peer_count; i++) {
     if (tw_sas_is_stale(node->sas, i)) tw_pairs_resume(node->pairs, i, now);
   }
+  for (uint32_t i = 0; node->setup.anew && i < node->peer_count; i++) {
+    if (tw_node_has_peer(node, i)) tw_pairs_want(node->pairs, i, now);
+  }
   if (tw_sas_is_stale(node->sas, TW_SAS_NETWORK)) tw_network_rekey(node->network, now);
   node->look_at_members = true;
   return TW_OK;

@@ -33,6 +33,7 @@ typedef struct tw_node_setup {
   tw_udp *udp;         /* open, with `tos`; used by threads of the node's (packet_threads.h) alone, as long as it is */
   tw_tun *tun;         /* open and up; likewise */
   unsigned threads;    /* for packets: as many sockets, at one address, and queues there are; 0 is 1 */
+  bool anew;           /* keys were lost that peers go on with (tw_node_claim_state): pairs are made with all at once */
   /** One line without its end. */
   void (*tell)(void *ctx, tw_node_level level, const char *line);
   /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */

@@ -92,6 +92,13 @@ TW_MUST_USE tw_err tw_store_open(const tw_store_config *config, const tw_env *en
 void tw_store_close(tw_store *store);
 
 /**
+ * Which file the database is: struct { uint64 inode; uint64 born; }, the second one in ns since 1970, 0 where the file
+ * system does not say. A copy is another one. TW_ERR_STATE.
+ */
+enum { TW_STORE_ORIGIN_SIZE = 16 };
+TW_MUST_USE tw_err tw_store_origin(const tw_store *store, uint8_t origin[TW_STORE_ORIGIN_SIZE], tw_report *report);
+
+/**
  * The value into `value`, whose content is replaced; it may be a secret, the caller clears it. `*found` false, and
  * `value` as before, when there is none. TW_ERR_ENCODING or TW_ERR_DECRYPT: damaged, or not the value of this id.
  */

@@ -1,4 +1,5 @@
 /* SAs of pairs and of the network's group: numbers, keys, and when they are given up. SPDX-License-Identifier: Apache-2.0 */
+#include "node/sas_internal.h"
 #include "node/sas_kit.h"
 
 /* ---- who understands whom ---- */
