@@ -5,7 +5,7 @@
 #include <time.h>
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
-  static int (*system_one)(clockid_t clock, struct timespec *now);
+  static int (*system_one)(clockid_t clock, struct timespec * now);
   if (system_one == NULL) *(void **)(&system_one) = dlsym(RTLD_NEXT, "clock_gettime");
   const int result = system_one(clock, now);
   if (result != 0 || clock != CLOCK_REALTIME) return result;
