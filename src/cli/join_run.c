@@ -145,6 +145,7 @@ static void on_fetched(void *ctx, const tw_control_answer *answer) {
   j->fetching = false;
   if (j->over || answer == NULL) return;
   if (answer->status == TW_CONTROL_TOO_FAR) {
+    if (j->cursor == 0) return; /* nonsense */
     j->cursor = 0;
     fetch(j);
     return;

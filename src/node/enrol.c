@@ -112,11 +112,14 @@ void tw_enrol_drop(tw_buf *set, const tw_client_id *id) {
 
 /* ---- what is to be done ---- */
 
+/* True: nothing that comes behind it is to be asked now. Where there is no room for one more request it waits. */
 static bool request(tw_enrol *enrol, const tw_control_request *asked, tw_enrol_duty duty, const void *about,
                     size_t len) {
   const uint64_t tag = TW_ENROL_TAG | ++enrol->sequence;
-  if (enrol->config.port->request(enrol->config.port->ctx, asked, tag) != TW_OK) return false;
+  enrol->waits = enrol->config.port->request(enrol->config.port->ctx, asked, tag) != TW_OK;
+  if (enrol->waits) return true;
   enrol->asking = true;
+  enrol->outdated = false;
   enrol->duty = duty;
   memset(enrol->about, 0, sizeof enrol->about);
   memcpy(enrol->about, about, len);
@@ -171,6 +174,7 @@ static bool readmit(tw_enrol *enrol) {
     return admit(enrol, &node.key, 0, false, TW_ENROL_READMIT, node.key.digest, sizeof node.key.digest);
   }
   enrol->readmit = SIZE_MAX;
+  (void)!tw_enrol_delete(enrol, TW_ENROL_READMISSION, NULL, 0); /* told; where it stays all are told again */
   return false;
 }
 
@@ -227,18 +231,20 @@ static bool ask_next(tw_enrol *enrol) {
   return false;
 }
 
+static void later(tw_enrol *enrol, uint64_t now_ms) { enrol->again_ms = now_ms + TW_ENROL_AGAIN_MS; }
+
 void tw_enrol_go_on(tw_enrol *enrol, uint64_t now_ms) {
   if (enrol->unmatched) tw_enrol_match_learned(enrol);
   if (!enrol->up || enrol->asking || now_ms < enrol->again_ms) return;
   enrol->again_ms = 0;
+  enrol->waits = false;
   (void)ask_next(enrol);
+  if (enrol->waits) later(enrol, now_ms);
 }
 
 /* ---- answers ---- */
 
 bool tw_enrol_is_tag(uint64_t tag) { return tag >> 56 == TW_ENROL_TAG >> 56; }
-
-static void later(tw_enrol *enrol, uint64_t now_ms) { enrol->again_ms = now_ms + TW_ENROL_AGAIN_MS; }
 
 static void tell_refused(const tw_enrol *enrol, const char *name, const tw_control_answer *answer) {
   char words[200];
@@ -295,8 +301,12 @@ static void done(tw_enrol *enrol, const tw_control_answer *answer, uint64_t now_
     tw_buf_clear(&enrol->refusals[0].mail);
     memmove(&enrol->refusals[0], &enrol->refusals[1], --enrol->refusal_count * sizeof enrol->refusals[0]);
     break;
-  case TW_ENROL_READMIT: enrol->readmit++; break;
-  case TW_ENROL_SEND_LIST: tw_enrol_drop(&enrol->queue, &client); break;
+  case TW_ENROL_READMIT:
+    if (!enrol->outdated) enrol->readmit++;
+    break;
+  case TW_ENROL_SEND_LIST:
+    if (!enrol->outdated) tw_enrol_drop(&enrol->queue, &client);
+    break;
   case TW_ENROL_ASK_LIST:
     if (known != NULL) known->ask = false;
     break;
@@ -337,7 +347,17 @@ void tw_enrol_connected(tw_enrol *enrol, uint64_t now_ms) {
   tw_enrol_go_on(enrol, now_ms);
 }
 
+void tw_enrol_list_changed(tw_enrol *enrol) {
+  enrol->outdated = enrol->duty == TW_ENROL_SEND_LIST || enrol->duty == TW_ENROL_READMIT;
+  if (enrol->readmit != SIZE_MAX) enrol->readmit = 0;
+}
+
+/* Where the mark cannot be written down it is begun nevertheless; the next loss, if not the next start, does it again.
+ */
 void tw_enrol_relay_lost(tw_enrol *enrol, uint64_t now_ms) {
+  if (tw_enrol_own_entries(enrol).len == 0) return;
+  (void)!tw_enrol_mark(enrol, TW_ENROL_READMISSION);
+  enrol->outdated = enrol->outdated || enrol->duty == TW_ENROL_READMIT;
   enrol->readmit = 0;
   tw_enrol_go_on(enrol, now_ms);
 }

@@ -54,7 +54,8 @@ void tw_enrol_loaded(tw_enrol *enrol);
 
 /** The relay is there, again. */
 void tw_enrol_connected(tw_enrol *enrol, uint64_t now_ms);
-/** The relay has lost what it had of us: those whom we have let in as well. */
+/** The relay has lost what it had of us: those whom we have let in as well. It is told again, one after the other;
+ * that this is to be done is saved when this returns. */
 void tw_enrol_relay_lost(tw_enrol *enrol, uint64_t now_ms);
 /** Whether a message of a mailbox entry is for tw_enrol_mail. */
 bool tw_enrol_is_mail(tw_bytes message);

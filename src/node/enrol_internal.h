@@ -19,8 +19,15 @@ enum {
   TW_ENROL_ID_SIZE = 1 + TW_INVITATION_ID,
   TW_ENROL_KEY_ID_SIZE = 1 + TW_FINGERPRINT_SIZE
 };
-/* What the ids of our values begin with: an invitation, an admin's list, who is to be dismissed, whom to send lists. */
-enum { TW_ENROL_INVITATION = 'i', TW_ENROL_LIST = 'e', TW_ENROL_DISMISSAL = 'd', TW_ENROL_QUEUE = 'q' };
+/* What the ids of our values begin with: an invitation, an admin's list, who is to be dismissed, whom to send lists,
+ * that the relay is to be told again of all on our list. */
+enum {
+  TW_ENROL_INVITATION = 'i',
+  TW_ENROL_LIST = 'e',
+  TW_ENROL_DISMISSAL = 'd',
+  TW_ENROL_QUEUE = 'q',
+  TW_ENROL_READMISSION = 'r'
+};
 
 typedef struct tw_enrol_invitation {
   uint8_t id[TW_INVITATION_ID];
@@ -88,6 +95,8 @@ struct tw_enrol {
 
   bool up;
   bool asking;       /* a request is open: `duty`, for `about` */
+  bool outdated;     /* and what it tells is of before a change: it does not count as told */
+  bool waits;        /* it could not be asked now */
   uint32_t sequence; /* of it */
   tw_enrol_duty duty;
   uint8_t about[TW_FINGERPRINT_SIZE]; /* whom it is about, or an invitation's id */
@@ -105,6 +114,9 @@ const tw_fingerprint *tw_enrol_admin_key(const tw_enrol *enrol, size_t index);
 /* Go on with what is to be done, if nothing is open. */
 void tw_enrol_go_on(tw_enrol *enrol, uint64_t now_ms);
 
+/* What is being told of our list is of the one before: once more. */
+void tw_enrol_list_changed(tw_enrol *enrol);
+
 /* ---- sets of ClientIds in buffers ---- */
 
 bool tw_enrol_has(const tw_buf *set, const tw_client_id *id);
@@ -118,6 +130,7 @@ void tw_enrol_put_id(uint8_t kind, const uint8_t *bytes, size_t len, uint8_t *id
 TW_MUST_USE tw_err tw_enrol_invitation_encode(const tw_enrol *enrol, const tw_enrol_invitation *invitation,
                                               tw_buf *value);
 /* Of the store; errors were told. */
+TW_MUST_USE tw_err tw_enrol_mark(tw_enrol *enrol, uint8_t kind);
 TW_MUST_USE tw_err tw_enrol_delete(tw_enrol *enrol, uint8_t kind, const uint8_t *bytes, size_t len);
 
 /* ---- enrol_invite.c ---- */

@@ -98,7 +98,7 @@ tw_err tw_enrol_change_list(tw_enrol *enrol, const tw_enrolled *added, const tw_
     enrol->queue_saved = queue.len > 0;
     list = (tw_buf){0};
     queue = (tw_buf){0};
-    enrol->readmit = SIZE_MAX; /* it counted the entries of before */
+    tw_enrol_list_changed(enrol);
   }
   tw_buf_clear(&list);
   tw_buf_clear(&queue);

@@ -115,12 +115,22 @@ tw_err tw_enrol_load(tw_enrol *enrol, tw_bytes id, tw_bytes value, bool *ours) {
   if (kind == TW_ENROL_INVITATION && id.len == TW_ENROL_ID_SIZE) return load_invitation(enrol, id, value);
   if (kind == TW_ENROL_LIST && id.len == TW_ENROL_KEY_ID_SIZE) return load_list(enrol, id, value);
   if (kind == TW_ENROL_QUEUE && id.len == 1) return load_queue(enrol, value);
+  if (kind == TW_ENROL_READMISSION && id.len == 1) {
+    enrol->readmit = 0;
+    return TW_OK;
+  }
   if (kind == TW_ENROL_DISMISSAL && id.len == TW_ENROL_KEY_ID_SIZE) {
     memcpy(client.digest, id.ptr + 1, sizeof client.digest);
     return tw_enrol_add(&enrol->dismissals, &client);
   }
   *ours = false;
   return TW_OK;
+}
+
+tw_err tw_enrol_mark(tw_enrol *enrol, uint8_t kind) {
+  const tw_node_port *port = enrol->config.port;
+  const tw_store_change mark = {.kind = TW_STORE_NODE, .id = TW_BYTES(&kind, 1), .value = TW_LITERAL("x")};
+  return port->save(port->ctx, &mark, 1);
 }
 
 tw_err tw_enrol_delete(tw_enrol *enrol, uint8_t kind, const uint8_t *bytes, size_t len) {

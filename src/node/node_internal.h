@@ -7,6 +7,7 @@
 #include "node/certified.h"
 #include "node/enrol.h"
 #include "node/keepalive.h"
+#include "node/lost.h"
 #include "node/node.h"
 #include "node/packet_threads.h"
 #include "node/peer_map.h"
@@ -93,6 +94,7 @@ struct tw_node {
   uint64_t reading;      /* the entry that is being taken; 0: none */
   bool fetching;
   bool mail_waits;
+  tw_lost lost; /* the mailbox, as the relay says */
   uint32_t generation;
   bool up;
 

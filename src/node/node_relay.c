@@ -23,9 +23,11 @@ static bool ask(tw_node *node, const tw_control_request *request, tw_node_ask wh
 
 void tw_node_fetch(tw_node *node) {
   if (node->fetching || !node->up) return;
+  node->mail_waits = true;
+  if (!tw_lost_may_ask(&node->lost, tw_node_now(node))) return;
   const tw_control_request request = {.type = TW_CONTROL_FETCH, .body.fetch = {node->cursor, TW_NODE_FETCH}};
-  node->mail_waits = false;
   node->fetching = ask(node, &request, TW_NODE_ASK_FETCH);
+  node->mail_waits = !node->fetching;
 }
 
 /* False: it has to wait, and so do those behind it. */
@@ -45,14 +47,22 @@ static bool take_entry(tw_node *node, const tw_control_entry *entry) {
   return true;
 }
 
+/* With the new cursor it is saved that the relay has to be told again whom we let in. Who has none has been told. */
+static void mailbox_lost(tw_node *node) {
+  const uint64_t now = tw_node_now(node);
+  tw_lost_said(&node->lost, now);
+  node->mail_waits = true; /* from its beginning, with one of the next ticks */
+  if (node->cursor == 0) return;
+  tw_node_tell(node, TW_NODE_ERROR, "the relay has lost our mailbox: reading it from its beginning");
+  node->cursor = 0;
+  tw_enrol_relay_lost(node->enrol, now);
+}
+
 static void fetched(tw_node *node, const tw_control_answer *answer) {
   node->fetching = false;
   if (answer == NULL) return;
   if (answer->status == TW_CONTROL_TOO_FAR) {
-    tw_node_tell(node, TW_NODE_ERROR, "the relay has lost our mailbox: reading it from its beginning");
-    node->cursor = 0;
-    tw_enrol_relay_lost(node->enrol, tw_node_now(node));
-    tw_node_fetch(node);
+    mailbox_lost(node);
     return;
   }
   if (answer->status != TW_CONTROL_DONE) {
@@ -321,6 +331,8 @@ static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   tw_pairs_connected(node->pairs, now);
   tw_network_connected(node->network, now);
   tw_enrol_connected(node->enrol, now);
+  /* Of a mailbox of which nothing was read nobody tells us that it was lost. */
+  if (node->cursor == 0) tw_enrol_relay_lost(node->enrol, now);
   tw_node_after(node);
 }
 

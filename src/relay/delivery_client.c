@@ -99,12 +99,17 @@ static tw_err take_entry(void *ctx, uint64_t number, const tw_relay_mail *mail, 
   return tw_writer_end(&w);
 }
 
+/* Where numbers have gone past those that another state of this relay has given, the gap tells. */
+static bool has_given(const tw_relay_client *client, uint64_t number) {
+  return number <= client->last && (number <= client->gap_after || number >= client->gap_before);
+}
+
 tw_err tw_delivery_fetch_mail(tw_delivery_asking *asking) {
   const tw_control_fetch *fetch = &asking->request->body.fetch;
   tw_delivery *d = asking->delivery;
   /* Whoever says to have what never was has a mailbox of another time: nothing may be deleted for that. */
-  if (fetch->after > asking->client.last)
-    return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the mailbox has not come to this number");
+  if (!has_given(&asking->client, fetch->after))
+    return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the mailbox has not given this number");
   fetching f = {.delivery = d,
                 .start = d->bytes.len,
                 .left = fetch->most < d->limits.fetch_entries ? fetch->most : d->limits.fetch_entries};

@@ -32,6 +32,9 @@ typedef struct tw_relay_client {
   uint64_t last;   /* the number of the newest entry of its mailbox, whether it is still there or not */
   uint64_t bytes;  /* what waits: messages and TW_RELAY_ENTRY_COST each */
   uint64_t entries;
+  uint64_t
+      gap_after; /* numbers between these two were never given: before its mailbox began, or until the last start */
+  uint64_t gap_before;
 } tw_relay_client;
 
 /** What may wait in a mailbox. */

@@ -13,7 +13,9 @@ static tw_err find(tw_relay_sqlite *store, const tw_fingerprint *id, tw_relay_cl
     *client = (tw_relay_client){.number = (uint32_t)tw_relay_column_number(&q, 0),
                                 .last = tw_relay_column_number(&q, 1),
                                 .bytes = tw_relay_column_number(&q, 2),
-                                .entries = tw_relay_column_number(&q, 3)};
+                                .entries = tw_relay_column_number(&q, 3),
+                                .gap_after = tw_relay_column_number(&q, 5),
+                                .gap_before = tw_relay_column_number(&q, 6)};
     *seen_ms = tw_relay_column_number(&q, 4);
   }
   return tw_relay_query_end(&q);
@@ -28,7 +30,7 @@ static tw_err add(tw_relay_sqlite *store, const tw_fingerprint *id, uint64_t now
   TW_TRY(tw_relay_query_run(&q));
   const sqlite3_int64 number = sqlite3_last_insert_rowid(store->db);
   if (number > TW_RELAY_NUMBER_MAX) return tw_relay_fail(store, TW_ERR_LIMIT);
-  *client = (tw_relay_client){.number = (uint32_t)number, .last = before_first};
+  *client = (tw_relay_client){.number = (uint32_t)number, .last = before_first, .gap_before = before_first + 1};
   return TW_OK;
 }
 

@@ -33,6 +33,9 @@ static const tw_store_step steps[] = {
      "CREATE INDEX admission_inviter ON admission(inviter);"},
     /* Before, `info` had the tree in it; that of an older group has it until the next commit. */
     {"ALTER TABLE party ADD COLUMN tree BLOB NOT NULL DEFAULT x'';"},
+    /* Of mailboxes of before it is not known where they began: they have no gap until the next start. */
+    {"ALTER TABLE client ADD COLUMN gap_after INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE client ADD COLUMN gap_before INTEGER NOT NULL DEFAULT 0;"},
 };
 static const tw_store_schema schema = {TW_RELAY_APPLICATION, steps, sizeof steps / sizeof steps[0]};
 
@@ -40,6 +43,10 @@ static const tw_store_schema schema = {TW_RELAY_APPLICATION, steps, sizeof steps
 #define RECEIVERS "member.party=?1 AND member.client<>?2"
 #define MESSAGE_OF_MAIL " JOIN message ON message.id=mail.message"
 #define HAS_ROOM "bytes+?3<=?4 AND entries<?5"
+/* The number of the next entry; what is passed over is a gap. `first` is a parameter. */
+#define COUNT_ON(first)                                                                                                \
+  "gap_after=iif(last+1<" first ", last, gap_after), gap_before=iif(last+1<" first ", " first ", gap_before),"         \
+  " last=max(last+1, " first ")"
 
 /* Each a structure of its own, for the linter that finds missing commas between strings. */
 static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
@@ -49,11 +56,12 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_MARK] = {"SAVEPOINT operation"},
     [TW_RELAY_KEEP] = {"RELEASE operation"},
     [TW_RELAY_BACK] = {"ROLLBACK TO operation"},
-    [TW_RELAY_CLIENT_FIND] = {"SELECT number, last, bytes, entries, seen FROM client WHERE id=?1"},
-    [TW_RELAY_CLIENT_ADD] = {"INSERT INTO client VALUES(NULL, ?1, ?2, ?3, 0, 0)"},
+    [TW_RELAY_CLIENT_FIND] =
+        {"SELECT number, last, bytes, entries, seen, gap_after, gap_before FROM client WHERE id=?1"},
+    [TW_RELAY_CLIENT_ADD] = {"INSERT INTO client VALUES(NULL, ?1, ?2, ?3, 0, 0, 0, ?3+1)"},
     [TW_RELAY_CLIENT_SEEN] = {"UPDATE client SET seen=?2 WHERE number=?1"},
-    [TW_RELAY_CLIENT_GOT] =
-        {"UPDATE client SET last=max(last+1, ?3), bytes=bytes+?2, entries=entries+1 WHERE number=?1 RETURNING last"},
+    [TW_RELAY_CLIENT_GOT] = {"UPDATE client SET " COUNT_ON(
+        "?3") ", bytes=bytes+?2, entries=entries+1 WHERE number=?1 RETURNING last"},
     [TW_RELAY_CLIENT_LESS] = {"UPDATE client SET bytes=bytes-?2, entries=entries-?3 WHERE number=?1"},
     [TW_RELAY_CLIENT_NEXT] = {"SELECT number, seen FROM client WHERE number>?1 ORDER BY number LIMIT 1"},
     [TW_RELAY_CLIENT_DROP] = {"DELETE FROM client WHERE number=?1"},
@@ -101,9 +109,10 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_FAN_OUT] = {"INSERT INTO mail SELECT client.number, max(client.last+1, ?7), ?6 FROM member"
                           " JOIN client ON client.id=member.client WHERE " RECEIVERS " AND " HAS_ROOM
                           " RETURNING client"},
-    [TW_RELAY_FAN_COUNT] = {"UPDATE client SET last=max(last+1, ?6), bytes=bytes+iif(" HAS_ROOM ", ?3, 0),"
-                            " entries=entries+iif(" HAS_ROOM ", 1, 0)"
-                            " WHERE id IN (SELECT member.client FROM member WHERE " RECEIVERS ")"},
+    [TW_RELAY_FAN_COUNT] = {"UPDATE client SET " COUNT_ON(
+        "?6") ", bytes=bytes+iif(" HAS_ROOM ", ?3, 0),"
+              " entries=entries+iif(" HAS_ROOM ", 1, 0)"
+              " WHERE id IN (SELECT member.client FROM member WHERE " RECEIVERS ")"},
     [TW_RELAY_PAST_ADD] = {"INSERT INTO past VALUES(?1, ?2, ?3, ?4, ?5)"},
     [TW_RELAY_PAST_FIND] = {"SELECT hash, sender, bytes FROM past JOIN body ON body.id=past.message"
                             " WHERE party=?1 AND epoch=?2"},

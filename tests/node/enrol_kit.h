@@ -24,6 +24,7 @@ typedef struct enrol_node {
   kit_node disk; /* its store */
   kit_request requests[QUEUE_MAX];
   size_t request_count;
+  bool is_full;     /* no more requests may be open */
   char words[512];  /* told last */
   bool are_removed; /* all peers that are not in the file */
 } enrol_node;
@@ -45,6 +46,7 @@ static inline tw_err enrol_load_value(void *ctx, tw_store_kind kind, tw_bytes id
 static inline tw_err enrol_request(void *ctx, const tw_control_request *asked, uint64_t tag) {
   enrol_node *e = ctx;
   if (!world.nodes[enrol_index(e)].online) return TW_ERR_STATE;
+  if (e->is_full) return TW_ERR_LIMIT;
   assert_true(tw_enrol_is_tag(tag) && e->request_count < QUEUE_MAX);
   kit_request *r = &e->requests[e->request_count++];
   *r = (kit_request){.tag = tag};

@@ -19,8 +19,9 @@ typedef struct model_client {
   size_t first, count;
   uint32_t packages[PACKAGES]; /* likewise */
   size_t first_package, package_count;
-  uint32_t last_resort; /* 0: none */
-  uint64_t had;         /* the last number that the client itself has */
+  uint32_t last_resort;           /* 0: none */
+  uint64_t had;                   /* the last number that the client itself has */
+  uint64_t gap_after, gap_before; /* numbers between them were never given */
 } model_client;
 
 typedef struct model_group {
@@ -79,6 +80,10 @@ static void put_mail(world *w, unsigned to, model_mail mail) {
   model_client *c = &w->clients[to];
   if (!c->known) return;
   assert_true(c->count < MAIL);
+  if (c->last + 1 < w->first_number) {
+    c->gap_after = c->last;
+    c->gap_before = w->first_number;
+  }
   c->last = c->last + 1 > w->first_number ? c->last + 1 : w->first_number;
   mail.number = c->last;
   c->mail[c->count++] = mail;
@@ -91,6 +96,7 @@ static void enter(world *w, unsigned peer) {
   if (c->known) return;
   c->known = true;
   c->last = w->k->now_ms / 1000 << 20;
+  c->gap_before = c->last + 1;
 }
 
 static struct expected *ask(world *w, unsigned peer, const tw_control_request *request, tw_control_status status) {
@@ -126,6 +132,13 @@ static void step_fetch(world *w, unsigned peer) {
   model_client *c = &w->clients[peer];
   enter(w, peer);
   const uint32_t most = roll(w, 6);
+  const uint64_t gap = c->gap_before - c->gap_after - 1;
+  if (gap > 0 && roll(w, 8) == 0) { /* of another state of the relay */
+    const uint64_t lost = c->gap_after + 1 + (roll(w, 2) == 0 ? 0 : gap - 1);
+    const tw_control_request request = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.after = lost, .most = most});
+    (void)ask(w, peer, &request, TW_CONTROL_TOO_FAR);
+    return;
+  }
   /* What it has, or an earlier number: its disk may be an older one, that never brings back what was deleted. */
   const uint64_t after = roll(w, 4) == 0 ? 0 : c->had;
   const tw_control_request request = RELAY_REQUEST(TW_CONTROL_FETCH, .fetch = {.after = after, .most = most});

@@ -66,18 +66,79 @@ static void numbers_are_not_given_again_after_a_start(void **state) {
   assert_int_equal(relay_fetch(k, 1, read, 10)->status, TW_CONTROL_TOO_FAR);
   for (unsigned i = 0; i < 60; i++) assert_int_equal(relay_send(k, 0, 1, "new"), TW_CONTROL_DONE);
   if (!k->on_disk) return; /* a store in memory is not put back */
-  const tw_control_answer *answer = relay_fetch(k, 1, read, 100);
+  const uint64_t start = 1 + (k->now_ms / 1000 << 20);
+  assert_int_equal(relay_fetch(k, 1, read, 100)->status, TW_CONTROL_TOO_FAR); /* also where others were first */
+  assert_int_equal(relay_fetch(k, 1, start - 1, 100)->status, TW_CONTROL_TOO_FAR);
+  const tw_control_answer *answer = relay_fetch(k, 1, start - (UINT64_C(5) << 20), 100); /* the one of before */
+  assert_int_equal(answer->status, TW_CONTROL_DONE);
   tw_reader walk = tw_reader_of(answer->body.fetch.entries);
-  uint64_t number = 1 + (k->now_ms / 1000 << 20);
+  uint64_t number = start;
   unsigned count = 0;
   for (tw_control_entry entry; tw_control_entry_next(&walk, &entry); count++) assert_int_equal(entry.number, number++);
   assert_int_equal(count, 60);
+}
+
+static unsigned count_of(const tw_control_answer *answer) {
+  tw_reader walk = tw_reader_of(answer->body.fetch.entries);
+  unsigned count = 0;
+  assert_int_equal(answer->status, TW_CONTROL_DONE);
+  for (tw_control_entry entry; tw_control_entry_next(&walk, &entry);) count++;
+  return count;
+}
+
+static void sweep_all(relay_kit *k) {
+  for (bool more = true; more;) assert_int_equal(tw_delivery_sweep(k->delivery, k->now_ms, &more), TW_OK);
+  assert_int_equal(relay_flush(k), TW_OK);
+}
+
+/* Whoever has read mail of the state that is gone is told, and nobody else. */
+static void who_has_read_mail_that_an_empty_relay_does_not_know_is_told(void **state) {
+  relay_kit *k = *state;
+  static const uint64_t of_before[] = {1, (RELAY_NOW / 1000 - 86400) << 20, RELAY_BASE - 1, RELAY_BASE};
+  assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
+  for (unsigned round = 0; round < 3; round++) {
+    for (size_t i = 0; i < sizeof of_before / sizeof of_before[0]; i++)
+      assert_int_equal(relay_fetch(k, 1, of_before[i], 10)->status, TW_CONTROL_TOO_FAR);
+    assert_int_equal(count_of(relay_fetch(k, 1, 0, 10)), round); /* nothing went for that */
+    assert_int_equal(relay_send(k, 0, 1, "new"), TW_CONTROL_DONE);
+    if (round == 0) relay_reopen(k);
+  }
+  assert_int_equal(count_of(relay_fetch(k, 1, RELAY_BASE + 1, 10)), 2);
+}
+
+/* After 180 days: for itself the relay has lost its mailbox, and it begins anew. */
+static void who_was_forgotten_is_told_when_it_is_back(void **state) {
+  relay_kit *k = *state;
+  assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
+  assert_int_equal(relay_send(k, 0, 1, "old"), TW_CONTROL_DONE);
+  assert_int_equal(count_of(relay_fetch(k, 1, RELAY_BASE + 1, 10)), 0);
+  k->now_ms += k->limits.unseen_ms + UINT64_C(24) * 3600 * 1000;
+  sweep_all(k);
+  assert_int_equal(relay_fetch(k, 1, RELAY_BASE + 1, 10)->status, TW_CONTROL_TOO_FAR);
+  assert_int_equal(relay_send(k, 0, 1, "new"), TW_CONTROL_DONE);
+  assert_int_equal(count_of(relay_fetch(k, 1, 0, 10)), 1);
+}
+
+/* Entries go when they are old; the mailbox, and what was read of it, stay. */
+static void who_is_away_while_its_mail_goes_is_not_told_that_the_mailbox_is_lost(void **state) {
+  relay_kit *k = *state;
+  assert_int_equal(relay_enter(k, 1), TW_CONTROL_DONE);
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(relay_send(k, 0, 1, "old"), TW_CONTROL_DONE);
+  assert_int_equal(count_of(relay_fetch(k, 1, RELAY_BASE + 1, 10)), 2);
+  k->now_ms += k->limits.mail_ms + UINT64_C(24) * 3600 * 1000;
+  sweep_all(k);
+  assert_int_equal(count_of(relay_fetch(k, 1, RELAY_BASE + 1, 10)), 0);
+  assert_int_equal(relay_send(k, 0, 1, "new"), TW_CONTROL_DONE);
+  assert_int_equal(count_of(relay_fetch(k, 1, RELAY_BASE + 1, 10)), 1);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       RELAY_BOTH(a_member_brings_the_group_to_where_it_is),
       RELAY_BOTH(numbers_are_not_given_again_after_a_start),
+      RELAY_BOTH(who_has_read_mail_that_an_empty_relay_does_not_know_is_told),
+      RELAY_BOTH(who_was_forgotten_is_told_when_it_is_back),
+      RELAY_BOTH(who_is_away_while_its_mail_goes_is_not_told_that_the_mailbox_is_lost),
       RELAY_BOTH(an_epoch_comes_neither_back_nor_by_strangers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
