@@ -203,21 +203,38 @@ static tw_err answer_place_taken(tw_delivery_asking *asking, const tw_relay_grou
   return TW_OK;
 }
 
-static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members_len, size_t *count) {
-  tw_reader walk = tw_reader_of(welcomes);
-  tw_control_welcome one;
-  *count = 0;
-  while (tw_control_welcome_next(&walk, &one)) {
-    if (one.welcome.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, one.welcome)) return false;
-    for (size_t at = 0; at < one.to.len; at += ID) {
-      if (bsearch(one.to.ptr + at, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL) return false;
-    }
-    *count += one.to.len / ID;
+/* Each receiver is a member, and has one Welcome of the commit: so there are no more than members. `greeted` has a bit
+ * for each of them, 0 at first. */
+static bool receivers_are_valid(const tw_delivery *d, tw_bytes to, uint8_t *greeted) {
+  for (size_t at = 0; at < to.len; at += ID) {
+    const uint8_t *member = bsearch(to.ptr + at, d->scratch.ptr, d->scratch.len / ID, ID, compare_ids);
+    if (member == NULL) return false;
+    const size_t place = (size_t)(member - d->scratch.ptr) / ID;
+    const uint8_t bit = (uint8_t)(1U << (place % 8));
+    if ((greeted[place / 8] & bit) != 0) return false;
+    greeted[place / 8] |= bit;
   }
-  return tw_reader_end(&walk) == TW_OK;
+  return true;
 }
 
-/* One that has no mailbox, or no room in it, is refused. */
+static tw_err check_welcomes(const tw_delivery *d, tw_bytes welcomes, size_t *count, bool *valid) {
+  tw_reader walk = tw_reader_of(welcomes);
+  tw_control_welcome one;
+  uint8_t *greeted = tw_alloc_zero(tw_env_alloc(d->env), d->scratch.len / ID / 8 + 1);
+  if (greeted == NULL) return TW_ERR_NO_MEMORY;
+  *count = 0;
+  *valid = true;
+  while (*valid && tw_control_welcome_next(&walk, &one)) {
+    *valid = one.welcome.len <= d->limits.message_bytes && tw_delivery_is_welcome(d->env, one.welcome) &&
+             receivers_are_valid(d, one.to, greeted);
+    *count += one.to.len / ID;
+  }
+  *valid = *valid && tw_reader_end(&walk) == TW_OK;
+  tw_alloc_free(tw_env_alloc(d->env), greeted);
+  return TW_OK;
+}
+
+/* One that has no mailbox, or no room in it, is refused. The commit itself may come before it: that needs room, too. */
 static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, tw_bytes message, tw_relay_welcome *out,
                             bool *placed) {
   tw_delivery *d = asking->delivery;
@@ -226,7 +243,8 @@ static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, 
   *placed = false;
   TW_TRY(d->store->ops->find(d->store, to, &client, &found));
   if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "a Welcome for no client of this relay");
-  if (!tw_delivery_has_room(d, &client, message.len, 1)) /* the commit itself may come before it */
+  const size_t commit = asking->request->body.group_commit.commit.len + TW_RELAY_ENTRY_COST;
+  if (!tw_delivery_has_room(d, &client, commit + message.len, 1))
     return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the mailbox of a Welcome's receiver is full");
   *out = (tw_relay_welcome){.to = client.number, .message = message};
   *placed = true;
@@ -342,9 +360,8 @@ static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *
   size_t count = 0;
   TW_TRY(order_members(d, members, &asking->peer->id, &valid));
   if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
-  if (!welcomes_are_valid(d, request->welcomes, members.len, &count))
-    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members");
-  if (count > d->limits.members) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes");
+  TW_TRY(check_welcomes(d, request->welcomes, &count, &valid));
+  if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members, one for each");
   tw_buf messages = TW_BUF_INIT(tw_env_alloc(d->env));
   tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
   tw_err err = welcomes == NULL ? TW_ERR_NO_MEMORY : write_welcomes(d, request->welcomes, tree, &messages);
