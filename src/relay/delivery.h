@@ -24,6 +24,8 @@
 
 typedef struct tw_delivery tw_delivery;
 
+enum { TW_DELIVERY_LOCATES_UNIT = 64 /* clients */ };
+
 /** Quotas and limits; zero is a limit too. */
 typedef struct tw_delivery_limits {
   /* of a request; beyond them: malformed */
@@ -39,7 +41,8 @@ typedef struct tw_delivery_limits {
    * messages to a group may fill all of it; then its owner misses them, and sees it by the numbers. */
   uint64_t mailbox_bytes;   /* messages and 128 for each; default 32 MiB */
   uint64_t mailbox_entries; /* default 8192 */
-  /* requests of a connection; beyond them: busy */
+  /* requests of a connection; beyond them: busy. One that is more work than others counts as several, the last one that
+   * is done may overdraw what there is, by as much at most: `locate` as one for each TW_DELIVERY_LOCATES_UNIT. */
   uint32_t requests_per_second; /* in the long run; default 50 */
   uint32_t requests_at_once;    /* after a rest; default 200 */
   /* of an answer */
@@ -85,8 +88,9 @@ typedef struct tw_delivery_events {
   void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_control_location *location);
   /** It is not let in any more by the one who did so: told after the flush. May be NULL. */
   void (*dismissed)(void *ctx, const tw_fingerprint *client);
-  /** Fill in where a client is: `online` and `address`, zero at first. Its number is set. */
-  void (*locate)(void *ctx, tw_control_location *location);
+  /** Fill in where clients are: `online` and `address`, zero at first. `number` is set, 0: nobody knows that one. Once
+   * for a request, and not for none. */
+  void (*locate)(void *ctx, tw_control_location *locations, size_t count);
   /**
    * For the packet relay: the members of a group that have a record, by their numbers. Told after the flush when they
    * are others, and when one binds of whom has_member says that it is not known. Both may be NULL.

@@ -67,6 +67,11 @@ tw_err tw_delivery_dismiss(tw_delivery_asking *asking);
 /* Whether a client that stands as it does may ask this at all. */
 bool tw_delivery_may(const tw_delivery_asking *asking);
 
+/* What a request costs, in requests: more than one where it is more work. */
+uint32_t tw_delivery_units(uint64_t things, uint32_t unit);
+/* Pay for what turns out to be that much. */
+void tw_delivery_charge(const tw_delivery_limits *limits, tw_delivery_peer *peer, uint32_t units);
+
 /* Refuse, with words for people; gives TW_OK. */
 tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, const char *words);
 /* A tw_relay_reach of the delivery service: note that this client has mail. */

@@ -37,22 +37,16 @@ struct tw_relay {
 
 /* ---- where they are ---- */
 
-static tw_control_address address_of(const tw_forward_address *address) {
-  tw_control_address out = {.family = address->family, .port = address->port};
-  memcpy(out.ip, address->ip, sizeof out.ip);
-  return out;
-}
-
-static void on_locate(void *ctx, tw_control_location *location) {
+static void on_locate(void *ctx, tw_control_location *locations, size_t count) {
   const tw_relay *relay = ctx;
-  tw_forward_address address;
-  location->online = tw_presences_find_here(&relay->clients, location->number) != NULL;
-  if (tw_relay_packets_find(relay->packets, location->number, &address)) location->address = address_of(&address);
+  for (size_t i = 0; i < count; i++)
+    locations[i].online = tw_presences_find_here(&relay->clients, locations[i].number) != NULL;
+  tw_relay_packets_locate(relay->packets, locations, count);
 }
 
 static void tell_moved(tw_relay *relay, const client *c) {
   tw_control_location location = {.number = c->number};
-  on_locate(relay, &location);
+  on_locate(relay, &location, 1);
   tw_delivery_moved(relay->delivery, &c->peer.id, &location);
 }
 
@@ -233,7 +227,8 @@ static void on_sweeper(uv_timer_t *timer) {
 static void on_bound(void *ctx, const tw_forward_bound *bound) {
   tw_relay *relay = ctx;
   const client *c = tw_presences_find(&relay->clients, bound->client);
-  const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound->session, address_of(&bound->address)}};
+  const tw_control_push what = {.type = TW_CONTROL_BOUND,
+                                .body.bound = {bound->session, tw_relay_packets_address(&bound->address)}};
   push(relay, bound->client, &what);
   if (c != NULL && bound->moved) tell_moved(relay, c);
 }
