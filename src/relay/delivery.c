@@ -165,11 +165,32 @@ static tw_err serve(tw_delivery_asking *asking) {
   }
 }
 
-static tw_err enter_and_serve(tw_delivery_asking *asking) {
+static tw_err enter(tw_delivery_asking *asking) {
   tw_relay_store *store = asking->delivery->store;
-  store->why.text[0] = '\0';
   TW_TRY(store->ops->enter(store, &asking->peer->id, asking->now_ms, &asking->client));
   asking->peer->number = asking->client.number;
+  return TW_OK;
+}
+
+/* Whoever connects anew goes on with what it has spent. */
+static tw_err enter_first(tw_delivery_asking *asking) {
+  const tw_delivery_events *events = &asking->delivery->events;
+  tw_delivery_peer *peer = asking->peer;
+  TW_TRY(enter(asking));
+  const uint64_t spent_us = events->spent != NULL ? events->spent(events->ctx, peer->number) : 0;
+  if (spent_us > peer->spent_us) peer->spent_us = spent_us;
+  return TW_OK;
+}
+
+static tw_err admit_and_serve(tw_delivery_asking *asking) {
+  tw_delivery *d = asking->delivery;
+  tw_delivery_peer *peer = asking->peer;
+  const bool first = peer->number == 0;
+  d->store->why.text[0] = '\0';
+  if (first) TW_TRY(enter_first(asking));
+  if (!may_ask(&d->limits, peer, units_of(asking->request), asking->now_ms))
+    return tw_delivery_refuse(asking, TW_CONTROL_BUSY, "too many requests");
+  if (!first) TW_TRY(enter(asking));
   return serve(asking);
 }
 
@@ -184,9 +205,7 @@ tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, con
   TW_TRY(want_waiting(d, &asking.waiting));
   *asking.waiting = (tw_delivery_waiting){
       .tag = tag, .answer = {.to = request->type, .request = request->number}, .at = d->bytes.len};
-  if (!may_ask(&d->limits, peer, units_of(request), now_ms))
-    return tw_delivery_refuse(&asking, TW_CONTROL_BUSY, "too many requests");
-  const tw_err err = enter_and_serve(&asking);
+  const tw_err err = admit_and_serve(&asking);
   if (err == TW_OK) {
     asking.waiting->len = d->bytes.len - asking.waiting->at;
     return TW_OK;

@@ -41,7 +41,7 @@ typedef struct tw_delivery_limits {
    * messages to a group may fill all of it; then its owner misses them, and sees it by the numbers. */
   uint64_t mailbox_bytes;   /* messages and 128 for each; default 32 MiB */
   uint64_t mailbox_entries; /* default 8192 */
-  /* requests of a connection; beyond them: busy. One that is more work than others counts as several, the last one that
+  /* requests of a client; beyond them: busy. One that is more work than others counts as several, the last one that
    * is done may overdraw what there is, by as much at most: `locate` as one for each TW_DELIVERY_LOCATES_UNIT. */
   uint32_t requests_per_second; /* in the long run; default 50 */
   uint32_t requests_at_once;    /* after a rest; default 200 */
@@ -70,7 +70,7 @@ typedef enum tw_delivery_standing {
 typedef struct tw_delivery_peer {
   tw_fingerprint id;
   uint32_t number;   /* of the client, 0 before its first request; told to nobody before the flush */
-  uint64_t spent_us; /* the time until which its requests are paid for */
+  uint64_t spent_us; /* the time until which its requests are paid for; by other connections of the same client, too */
   tw_delivery_standing standing;
   tw_fingerprint inviter; /* of a guest */
 } tw_delivery_peer;
@@ -88,6 +88,9 @@ typedef struct tw_delivery_events {
   void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_control_location *location);
   /** It is not let in any more by the one who did so: told after the flush. May be NULL. */
   void (*dismissed)(void *ctx, const tw_fingerprint *client);
+  /** What the client's connection before has spent (tw_delivery_peer), as far as that is known, else 0: asked once for
+   * each connection, with its first request. NULL: nothing is known. */
+  uint64_t (*spent)(void *ctx, uint32_t number);
   /** Fill in where clients are: `online` and `address`, zero at first. `number` is set, 0: nobody knows that one. Once
    * for a request, and not for none. */
   void (*locate)(void *ctx, tw_control_location *locations, size_t count);

@@ -44,6 +44,13 @@ static void on_locate(void *ctx, tw_control_location *locations, size_t count) {
   tw_relay_packets_locate(relay->packets, locations, count);
 }
 
+/* It is found by its number until tw_presence_enter: also one that is away. */
+static uint64_t on_spent(void *ctx, uint32_t number) {
+  const tw_relay *relay = ctx;
+  const client *former = tw_presences_find(&relay->clients, number);
+  return former != NULL ? former->peer.spent_us : 0;
+}
+
 static void tell_moved(tw_relay *relay, const client *c) {
   tw_control_location location = {.number = c->number};
   on_locate(relay, &location, 1);
@@ -275,6 +282,7 @@ static tw_err open_services(tw_relay *relay, tw_report *report) {
                                                   .mail = on_mail,
                                                   .wants_in = on_wants_in,
                                                   .moved = on_moved,
+                                                  .spent = on_spent,
                                                   .locate = on_locate,
                                                   .members = on_members,
                                                   .has_member = has_member,
