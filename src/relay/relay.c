@@ -372,6 +372,20 @@ bool tw_relay_address(const tw_relay *relay, int index, char *out) {
 void tw_relay_each(tw_relay *relay, void (*each)(void *ctx, tw_control_caller *caller), void *ctx) {
   if (relay->server != NULL) tw_control_server_each(relay->server, each, ctx);
 }
+void tw_relay_put_out(tw_control_caller *caller, tw_err why) {
+  client *c = *tw_control_caller_user(caller);
+  c->dismissed = true;
+  tw_control_caller_end(caller, why);
+}
+/* Who is fresh has had no answer yet: it has bound nothing. */
+void tw_relay_each_away(tw_relay *relay, bool (*is_served)(void *ctx, const tw_client_id *id, const void *user),
+                        void *ctx) {
+  client *next;
+  for (client *c = relay->clients.first_away; c != NULL; c = next) {
+    next = c->next;
+    if (!c->fresh && !is_served(ctx, &c->peer.id, c->user)) stop_packets(relay, c);
+  }
+}
 void **tw_relay_user(tw_control_caller *caller) {
   client *c = *tw_control_caller_user(caller);
   return &c->user;
