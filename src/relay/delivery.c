@@ -31,6 +31,7 @@ const tw_delivery_limits tw_delivery_limits_default = {
     .fetch_entries = 256,
     .fetch_bytes = 1 << 20,
     .remembered_commits = 64,
+    .remembered_bytes = 4 << 20,
     .epochs_behind = 1,
     .mail_ms = 60 * DAY_MS,
     .packages_ms = 90 * DAY_MS,

@@ -50,6 +50,7 @@ typedef struct tw_delivery_limits {
   uint32_t fetch_bytes;   /* unless the first entry alone is more; default 1 MiB */
   /* of a group's history */
   uint32_t remembered_commits; /* that can be repeated, and told of as taken; default 64 */
+  uint64_t remembered_bytes;   /* of those beyond the newest that are told of; default 4 MiB */
   uint32_t epochs_behind;      /* how old the epoch of a group message may be; default 1 */
   /* ages in ms */
   uint64_t mail_ms;     /* of an entry; default 60 days */

@@ -198,7 +198,7 @@ static tw_err answer_place_taken(tw_delivery_asking *asking, const tw_relay_grou
   if (same || !allowed || !found) d->bytes.len = start;
   if (same) return TW_OK;
   if (!allowed) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not a member of this group");
-  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the epoch is too long over");
+  if (!found || !past.has_message) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the epoch is too long over");
   asking->waiting->answer.status = TW_CONTROL_TAKEN;
   return TW_OK;
 }
@@ -307,7 +307,8 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
                                   .welcomes = welcomes,
                                   .welcome_count = welcome_count,
                                   .welcome_kind = TW_CONTROL_KIND_WELCOME,
-                                  .remembered = d->limits.remembered_commits};
+                                  .remembered = d->limits.remembered_commits,
+                                  .remembered_bytes = d->limits.remembered_bytes};
   const tw_relay_room room = whole_room(d);
   bool applied;
   TW_TRY(d->store->ops->group_commit(d->store, &commit, &room, asking->now_ms, tw_delivery_note_mail, d, &applied));

@@ -89,14 +89,17 @@ typedef struct tw_relay_commit {
   tw_bytes members;
   const tw_relay_welcome *welcomes; /* those with the same bytes, at the same place, one after the other: kept once */
   size_t welcome_count;
-  uint8_t welcome_kind; /* of their entries, which have the next epoch */
-  uint32_t remembered;  /* commits, this one included, that `past` is asked for later; the ones before go */
+  uint8_t welcome_kind;      /* of their entries, which have the next epoch */
+  uint32_t remembered;       /* commits, this one included, that `past` is asked for later; the ones before go */
+  uint64_t remembered_bytes; /* of their messages with TW_RELAY_ENTRY_COST each, this one's left out: of older ones
+                                beyond that the messages are not kept for `past`, and the rest is */
 } tw_relay_commit;
 
 /** A commit that was accepted. */
 typedef struct tw_relay_past {
   uint8_t hash[TW_RELAY_HASH];
   tw_fingerprint from;
+  bool has_message; /* else there was no room to keep it */
 } tw_relay_past;
 
 /** Somebody whom a client has let in. */
@@ -190,7 +193,8 @@ typedef struct tw_relay_store_ops {
   /** To all members but its sender; mailboxes without room as above. */
   tw_err (*group_send)(tw_relay_store *store, uint32_t group, const tw_relay_mail *mail, const tw_relay_room *room,
                        uint64_t now_ms, tw_relay_reach reach, void *ctx);
-  /** The commit that ended `epoch`, as long as it is remembered: its message is appended to `out`, unless NULL. */
+  /** The commit that ended `epoch`, as long as it is remembered: its message, if it has one, is appended to `out`,
+   * unless NULL. */
   tw_err (*past)(tw_relay_store *store, uint32_t group, uint64_t epoch, tw_relay_past *past, tw_buf *out, bool *found);
 
   /* ---- who was let in by others ---- */

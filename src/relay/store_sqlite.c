@@ -5,9 +5,9 @@
 
 /*
  * A message is stored once, whatever the number of mailboxes that it is in: `mail` says in which, and `refs` how many
- * those are (and one more while `past` remembers it). `body` is for itself, since a change of `refs` writes its row
- * anew. A key package with number 0 is the last resort. Blobs of members are fingerprints, not numbers: a client whose
- * record went stays a member.
+ * those are (and one more while `past` remembers it, where 0 stands for one that it does not have any more). `body` is
+ * for itself, since a change of `refs` writes its row anew. A key package with number 0 is the last resort. Blobs of
+ * members are fingerprints, not numbers: a client whose record went stays a member.
  */
 static const tw_store_step steps[] = {
     {"CREATE TABLE client(number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, seen INTEGER NOT NULL,"
@@ -105,9 +105,12 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
                             " entries=entries+iif(" HAS_ROOM ", 1, 0)"
                             " WHERE id IN (SELECT member.client FROM member WHERE " RECEIVERS ")"},
     [TW_RELAY_PAST_ADD] = {"INSERT INTO past VALUES(?1, ?2, ?3, ?4, ?5)"},
-    [TW_RELAY_PAST_FIND] = {"SELECT hash, sender, bytes FROM past JOIN body ON body.id=past.message"
+    [TW_RELAY_PAST_FIND] = {"SELECT hash, sender, message, bytes FROM past LEFT JOIN body ON body.id=past.message"
                             " WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_PAST_FIRST] = {"SELECT epoch, message FROM past WHERE party=?1 ORDER BY epoch LIMIT 1"},
+    [TW_RELAY_PAST_SIZES] = {"SELECT past.epoch, past.message, cost FROM past JOIN message ON message.id=past.message"
+                             " WHERE party=?1 ORDER BY past.epoch DESC"},
+    [TW_RELAY_PAST_STRIP] = {"UPDATE past SET message=0 WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_PAST_DROP] = {"DELETE FROM past WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_ADMISSION_PUT] = {"INSERT OR REPLACE INTO admission VALUES(?1, ?2, ?3, ?4)"},
     [TW_RELAY_ADMISSION_DROP] = {"DELETE FROM admission WHERE client=?1 AND inviter=?2 RETURNING guest"},
