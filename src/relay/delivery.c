@@ -54,6 +54,11 @@ tw_err tw_delivery_new(const tw_delivery_config *config, tw_delivery **delivery)
   made->members.alloc = alloc;
   made->dismissed.alloc = alloc;
   made->scratch.alloc = alloc;
+  const tw_err err = tw_random(config->env, (uint8_t *)made->watches.seed, sizeof made->watches.seed);
+  if (err != TW_OK) {
+    tw_delivery_free(made);
+    return err;
+  }
   *delivery = made;
   return TW_OK;
 }

@@ -18,7 +18,7 @@
  * be made again (a commit and a group_open by the very same bytes, a fetch anyhow; a send then may come twice, and a
  * take costs one more key package).
  *
- * In memory is, beside the store: the batch, and who asked to locate whom (24 bytes for each pair, while the one who
+ * In memory is, beside the store: the batch, and who asked to locate whom (32 bytes for each pair, while the one who
  * asked is connected). A client that is not connected costs nothing. Time is Unix time in ms. One thread.
  */
 
