@@ -24,7 +24,11 @@
 
 typedef struct tw_delivery tw_delivery;
 
-enum { TW_DELIVERY_LOCATES_UNIT = 64 /* clients */ };
+enum {
+  TW_DELIVERY_LOCATES_UNIT = 64,    /* clients */
+  TW_DELIVERY_RECEIVERS_UNIT = 256, /* members of a group */
+  TW_DELIVERY_WISH_MS = 2000        /* `want_in` again within it is told to nobody */
+};
 
 /** Quotas and limits; zero is a limit too. */
 typedef struct tw_delivery_limits {
@@ -42,7 +46,8 @@ typedef struct tw_delivery_limits {
   uint64_t mailbox_bytes;   /* messages and 128 for each; default 32 MiB */
   uint64_t mailbox_entries; /* default 8192 */
   /* requests of a client; beyond them: busy. One that is more work than others counts as several, the last one that
-   * is done may overdraw what there is, by as much at most: `locate` as one for each TW_DELIVERY_LOCATES_UNIT. */
+   * is done may overdraw what there is, by as much at most: `locate` as one for each TW_DELIVERY_LOCATES_UNIT, what
+   * goes to a group or makes one as one for each TW_DELIVERY_RECEIVERS_UNIT members. */
   uint32_t requests_per_second; /* in the long run; default 50 */
   uint32_t requests_at_once;    /* after a rest; default 200 */
   /* of an answer */

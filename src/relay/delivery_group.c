@@ -32,6 +32,20 @@ static tw_err order_members(tw_delivery *d, tw_bytes members, const tw_fingerpri
   return TW_OK;
 }
 
+/* It goes to so many, or they are written down: the request has paid for the first ones. */
+static void pay_for(const tw_delivery_asking *asking, uint64_t members) {
+  const uint32_t units = tw_delivery_units(members, TW_DELIVERY_RECEIVERS_UNIT);
+  tw_delivery_charge(&asking->delivery->limits, asking->peer, units - 1);
+}
+
+static tw_err pay_for_group(const tw_delivery_asking *asking, uint32_t group) {
+  tw_relay_store *store = asking->delivery->store;
+  uint32_t count = 0;
+  TW_TRY(store->ops->member_count(store, group, &count));
+  pay_for(asking, count);
+  return TW_OK;
+}
+
 static bool are_too_many(const tw_delivery *d, tw_bytes members) { return members.len / ID > d->limits.members; }
 
 /* ---- opening, finding ---- */
@@ -126,6 +140,7 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
   if (are_too_many(d, open->members)) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many members");
   TW_TRY(order_members(d, open->members, &asking->peer->id, &valid));
   if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
+  pay_for(asking, open->members.len / ID);
   TW_TRY(hash_opening(d->env, open, hash));
   TW_TRY(d->store->ops->group_find(d->store, open->name, TW_NO_BYTES, &group, &found));
   return found ? answer_name_taken(asking, &group, hash) : open_new(asking, hash);
@@ -176,6 +191,7 @@ tw_err tw_delivery_send_to_group(tw_delivery_asking *asking) {
                               .epoch = look.epoch,
                               .message = send->message};
   const tw_relay_room room = whole_room(d);
+  TW_TRY(pay_for_group(asking, group.number));
   return d->store->ops->group_send(d->store, group.number, &mail, &room, asking->now_ms, tw_delivery_note_mail, d);
 }
 
@@ -348,6 +364,7 @@ static tw_err make_next(tw_delivery_asking *asking, const tw_relay_group *group,
   if (err == TW_OK && *made)
     err = apply_patch(asking, tw_buf_bytes(&before), request->members, (size_t)d->limits.members * ID, TW_CONTROL_FULL,
                       members, made);
+  pay_for(asking, (before.len > members->len ? before.len : members->len) / ID);
   tw_buf_clear(&before);
   return err;
 }
@@ -436,6 +453,19 @@ static tw_err tell_member(void *ctx, uint32_t number) {
   return TW_OK;
 }
 
+/* Whoever wants in says so again and again: its members need not hear all of it. */
+static bool wanted_just_now(tw_delivery *d, uint32_t group, uint32_t client, uint64_t now_ms) {
+  for (size_t i = 0; i < TW_DELIVERY_WISHES; i++) {
+    const tw_delivery_wish *wish = &d->wishes[i];
+    if (wish->group == group && wish->client == client && wish->at_ms <= now_ms &&
+        now_ms - wish->at_ms < TW_DELIVERY_WISH_MS)
+      return true;
+  }
+  d->wishes[d->next_wish] = (tw_delivery_wish){group, client, now_ms};
+  d->next_wish = (d->next_wish + 1) % TW_DELIVERY_WISHES;
+  return false;
+}
+
 tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
   tw_delivery *d = asking->delivery;
   wanting w = {asking, asking->request->body.want_in};
@@ -444,6 +474,8 @@ tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
   if (!is_name(w.name)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a group's name");
   TW_TRY(d->store->ops->group_find(d->store, w.name, TW_NO_BYTES, &group, &found));
   if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this name");
+  if (wanted_just_now(d, group.number, asking->client.number, asking->now_ms)) return TW_OK;
+  TW_TRY(pay_for_group(asking, group.number));
   return d->store->ops->members(d->store, group.number, tell_member, &w);
 }
 

@@ -16,6 +16,15 @@ typedef struct tw_delivery_waiting {
   size_t len;
 } tw_delivery_waiting;
 
+/* Somebody has wanted in. */
+typedef struct tw_delivery_wish {
+  uint32_t group; /* 0: none */
+  uint32_t client;
+  uint64_t at_ms;
+} tw_delivery_wish;
+
+enum { TW_DELIVERY_WISHES = 64 }; /* the last ones */
+
 struct tw_delivery {
   const tw_env *env;
   tw_relay_store *store;
@@ -31,6 +40,8 @@ struct tw_delivery {
   tw_buf members;   /* uint32_t each: for each of them its number, how many, and those */
   tw_buf dismissed; /* tw_fingerprint each: who is to be told of */
   tw_buf scratch;   /* members in order, welcomes: of one request */
+  tw_delivery_wish wishes[TW_DELIVERY_WISHES];
+  unsigned next_wish;
   uint32_t swept_client;
   uint32_t swept_group; /* both: the last one of the round, 0 between rounds */
   bool clients_swept;   /* of this round */

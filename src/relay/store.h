@@ -177,6 +177,7 @@ typedef struct tw_relay_store_ops {
   /** Its members' fingerprints, appended to `out`, in ascending order. */
   tw_err (*member_list)(tw_relay_store *store, uint32_t group, tw_buf *out);
   tw_err (*group_count)(tw_relay_store *store, const tw_fingerprint *opener, uint32_t *count);
+  tw_err (*member_count)(tw_relay_store *store, uint32_t group, uint32_t *count);
   tw_err (*is_member)(tw_relay_store *store, uint32_t group, const tw_fingerprint *id, bool *member);
   /** All members that have a record. */
   tw_err (*members)(tw_relay_store *store, uint32_t group, tw_relay_reach reach, void *ctx);

@@ -57,6 +57,15 @@ tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_
   return tw_relay_operation_end(store, tw_relay_query_end(&q));
 }
 
+tw_err tw_relay_sqlite_member_count(tw_relay_store *base, uint32_t group, uint32_t *count) {
+  tw_relay_sqlite *store = tw_relay_sqlite_of(base);
+  TW_TRY(tw_relay_operation_begin(store));
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_MEMBER_COUNT);
+  tw_relay_query_number(&q, group);
+  *count = tw_relay_query_row(&q) ? (uint32_t)tw_relay_column_number(&q, 0) : 0;
+  return tw_relay_operation_end(store, tw_relay_query_end(&q));
+}
+
 tw_err tw_relay_sqlite_member_list(tw_relay_store *base, uint32_t group, tw_buf *out) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   const size_t before = out->len;
