@@ -12,12 +12,12 @@ static uint64_t taken[4 * PACKETS];
 static unsigned taken_count;
 
 /* Instead of the C library's. */
-int sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags) {
+int sendmmsg(int fd, struct mmsghdr *vmessages, unsigned vlen, int flags) {
   (void)fd;
   (void)flags;
   unsigned sent = 0;
-  for (; sent < count && takes > 0; takes--) {
-    const struct msghdr *header = &headers[sent++].msg_hdr;
+  for (; sent < vlen && takes > 0; takes--) {
+    const struct msghdr *header = &vmessages[sent++].msg_hdr;
     assert_int_equal(header->msg_iovlen, 1); /* no offload */
     assert_true(taken_count < 4 * PACKETS);
     taken[taken_count++] = kit_u64(header->msg_iov->iov_base);
