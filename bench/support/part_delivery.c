@@ -167,6 +167,7 @@ static void fan_out(service *s) {
   commit.hash = hash;
   commit.members = all;
   commit.remembered = 64;
+  commit.remembered_bytes = 4 << 20;
   double seconds[ROUNDS];
   for (unsigned i = 0; i < ROUNDS; i++) {
     const tw_relay_room room = {UINT64_C(1) << 40, 1 << 20};

@@ -56,7 +56,7 @@ static void note_end(tw_control_caller *caller, const tw_acquaintance *known) {
   *tw_relay_user(caller) = (void *)(uintptr_t)end; /* NOLINT(performance-no-int-to-ptr): it is never followed */
 }
 
-static uint64_t end_of(tw_control_caller *caller) { return (uintptr_t)*tw_relay_user(caller); }
+static bool is_over(const void *end) { return end != NULL && (uint64_t)time(NULL) >= (uintptr_t)end; }
 
 /* The name that the peers file has, or its certificate; else its fingerprint. */
 static const char *name_of(const tw_relay_run *run, const tw_client_id *id, const tw_acquaintance *known,
@@ -181,7 +181,7 @@ static void ask_again(void *ctx, tw_control_caller *caller) {
   tw_acquaintance known;
   const tw_err err = ask(run, caller, &suite, &known);
   if (err != TW_OK) {
-    tw_control_caller_end(caller, err);
+    tw_relay_put_out(caller, err);
     return;
   }
   note_end(caller, &known);
@@ -189,8 +189,20 @@ static void ask_again(void *ctx, tw_control_caller *caller) {
 }
 
 static void ask_when_over(void *ctx, tw_control_caller *caller) {
-  const uint64_t until = end_of(caller);
-  if (until != 0 && (uint64_t)time(NULL) >= until) ask_again(ctx, caller);
+  if (is_over(*tw_relay_user(caller))) ask_again(ctx, caller);
+}
+
+static bool is_not_over(void *ctx, const tw_client_id *id, const void *end) {
+  (void)ctx;
+  (void)id;
+  return !is_over(end);
+}
+
+/* Its certificate, which may be revoked, is not here any more: who was let in by one binds anew when it is back. */
+static bool is_served_without(void *ctx, const tw_client_id *id, const void *end) {
+  tw_relay_run *run = ctx;
+  const tw_identity *identity = &run->serve.identity;
+  return !is_over(end) && (identity->anyone || tw_peers_find(&identity->peers, id) != NULL || admits(run, id).given);
 }
 
 static void reload(tw_relay_run *run) {
@@ -204,6 +216,7 @@ static void reload(tw_relay_run *run) {
   }
   if (serve->peers_path != NULL) tw_serve_check_peers(serve);
   tw_relay_each(run->relay, ask_again, run);
+  tw_relay_each_away(run->relay, is_served_without, run);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -216,7 +229,9 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 static void on_look(uv_timer_t *timer) {
   tw_relay_run *run = timer->data;
-  if (run->relay != NULL && !run->ending) tw_relay_each(run->relay, ask_when_over, run);
+  if (run->relay == NULL || run->ending) return;
+  tw_relay_each(run->relay, ask_when_over, run);
+  tw_relay_each_away(run->relay, is_not_over, run);
 }
 
 /* ---- the start ---- */

@@ -31,6 +31,7 @@ const tw_delivery_limits tw_delivery_limits_default = {
     .fetch_entries = 256,
     .fetch_bytes = 1 << 20,
     .remembered_commits = 64,
+    .remembered_bytes = 4 << 20,
     .epochs_behind = 1,
     .mail_ms = 60 * DAY_MS,
     .packages_ms = 90 * DAY_MS,
@@ -53,6 +54,11 @@ tw_err tw_delivery_new(const tw_delivery_config *config, tw_delivery **delivery)
   made->members.alloc = alloc;
   made->dismissed.alloc = alloc;
   made->scratch.alloc = alloc;
+  const tw_err err = tw_random(config->env, (uint8_t *)made->watches.seed, sizeof made->watches.seed);
+  if (err != TW_OK) {
+    tw_delivery_free(made);
+    return err;
+  }
   *delivery = made;
   return TW_OK;
 }
@@ -103,17 +109,39 @@ static tw_err want_waiting(tw_delivery *d, tw_delivery_waiting **waiting) {
   return TW_OK;
 }
 
-/* A bucket that holds requests_at_once, as the time at which it is full again. */
-static bool may_ask(const tw_delivery_limits *limits, tw_delivery_peer *peer, uint64_t now_ms) {
+static uint64_t cost_us(const tw_delivery_limits *limits, uint32_t units) {
+  const uint32_t most = limits->requests_at_once;
+  return limits->requests_per_second == 0 ? 0 : 1000000 / limits->requests_per_second * (units < most ? units : most);
+}
+
+uint32_t tw_delivery_units(uint64_t things, uint32_t unit) {
+  const uint64_t units = things / unit + (things % unit != 0);
+  return units == 0 ? 1 : units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
+}
+
+void tw_delivery_charge(const tw_delivery_limits *limits, tw_delivery_peer *peer, uint32_t units) {
+  peer->spent_us += cost_us(limits, units);
+}
+
+static uint32_t units_of(const tw_control_request *request) {
+  if (request->type != TW_CONTROL_LOCATE) return 1;
+  return tw_delivery_units(tw_control_client_count(request->body.locate), TW_DELIVERY_LOCATES_UNIT);
+}
+
+/*
+ * A bucket that holds requests_at_once, as the time at which it is full again. A request that costs more than what is
+ * left overdraws it, so that large ones come to their turn: by the bucket itself at most.
+ */
+static bool may_ask(const tw_delivery_limits *limits, tw_delivery_peer *peer, uint32_t units, uint64_t now_ms) {
   if (limits->requests_per_second == 0 || limits->requests_at_once == 0) return false;
-  const uint64_t cost_us = 1000000 / limits->requests_per_second;
   const uint64_t now_us = now_ms * 1000;
-  const uint64_t most_us = now_us + cost_us * limits->requests_at_once;
+  const uint64_t all_us = cost_us(limits, UINT32_MAX);
   uint64_t spent_us = peer->spent_us < now_us ? now_us : peer->spent_us;
-  if (spent_us > most_us) spent_us = most_us; /* the clock was put back */
-  const bool may = spent_us + cost_us <= most_us;
-  peer->spent_us = may ? spent_us + cost_us : spent_us;
-  return may;
+  if (spent_us > now_us + 2 * all_us) spent_us = now_us + all_us; /* the clock was put back */
+  peer->spent_us = spent_us;
+  if (spent_us + cost_us(limits, 1) > now_us + all_us) return false;
+  tw_delivery_charge(limits, peer, units);
+  return true;
 }
 
 static tw_err count_stock(tw_delivery_asking *asking) {
@@ -143,11 +171,32 @@ static tw_err serve(tw_delivery_asking *asking) {
   }
 }
 
-static tw_err enter_and_serve(tw_delivery_asking *asking) {
+static tw_err enter(tw_delivery_asking *asking) {
   tw_relay_store *store = asking->delivery->store;
-  store->why.text[0] = '\0';
   TW_TRY(store->ops->enter(store, &asking->peer->id, asking->now_ms, &asking->client));
   asking->peer->number = asking->client.number;
+  return TW_OK;
+}
+
+/* Whoever connects anew goes on with what it has spent. */
+static tw_err enter_first(tw_delivery_asking *asking) {
+  const tw_delivery_events *events = &asking->delivery->events;
+  tw_delivery_peer *peer = asking->peer;
+  TW_TRY(enter(asking));
+  const uint64_t spent_us = events->spent != NULL ? events->spent(events->ctx, peer->number) : 0;
+  if (spent_us > peer->spent_us) peer->spent_us = spent_us;
+  return TW_OK;
+}
+
+static tw_err admit_and_serve(tw_delivery_asking *asking) {
+  tw_delivery *d = asking->delivery;
+  tw_delivery_peer *peer = asking->peer;
+  const bool first = peer->number == 0;
+  d->store->why.text[0] = '\0';
+  if (first) TW_TRY(enter_first(asking));
+  if (!may_ask(&d->limits, peer, units_of(asking->request), asking->now_ms))
+    return tw_delivery_refuse(asking, TW_CONTROL_BUSY, "too many requests");
+  if (!first) TW_TRY(enter(asking));
   return serve(asking);
 }
 
@@ -162,8 +211,7 @@ tw_err tw_delivery_ask(tw_delivery *d, tw_delivery_peer *peer, uint64_t tag, con
   TW_TRY(want_waiting(d, &asking.waiting));
   *asking.waiting = (tw_delivery_waiting){
       .tag = tag, .answer = {.to = request->type, .request = request->number}, .at = d->bytes.len};
-  if (!may_ask(&d->limits, peer, now_ms)) return tw_delivery_refuse(&asking, TW_CONTROL_BUSY, "too many requests");
-  const tw_err err = enter_and_serve(&asking);
+  const tw_err err = admit_and_serve(&asking);
   if (err == TW_OK) {
     asking.waiting->len = d->bytes.len - asking.waiting->at;
     return TW_OK;

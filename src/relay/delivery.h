@@ -18,11 +18,17 @@
  * be made again (a commit and a group_open by the very same bytes, a fetch anyhow; a send then may come twice, and a
  * take costs one more key package).
  *
- * In memory is, beside the store: the batch, and who asked to locate whom (24 bytes for each pair, while the one who
+ * In memory is, beside the store: the batch, and who asked to locate whom (32 bytes for each pair, while the one who
  * asked is connected). A client that is not connected costs nothing. Time is Unix time in ms. One thread.
  */
 
 typedef struct tw_delivery tw_delivery;
+
+enum {
+  TW_DELIVERY_LOCATES_UNIT = 64,    /* clients */
+  TW_DELIVERY_RECEIVERS_UNIT = 256, /* members of a group */
+  TW_DELIVERY_WISH_MS = 2000        /* `want_in` again within it is told to nobody */
+};
 
 /** Quotas and limits; zero is a limit too. */
 typedef struct tw_delivery_limits {
@@ -39,7 +45,9 @@ typedef struct tw_delivery_limits {
    * messages to a group may fill all of it; then its owner misses them, and sees it by the numbers. */
   uint64_t mailbox_bytes;   /* messages and 128 for each; default 32 MiB */
   uint64_t mailbox_entries; /* default 8192 */
-  /* requests of a connection; beyond them: busy */
+  /* requests of a client; beyond them: busy. One that is more work than others counts as several, the last one that
+   * is done may overdraw what there is, by as much at most: `locate` as one for each TW_DELIVERY_LOCATES_UNIT, what
+   * goes to a group or makes one as one for each TW_DELIVERY_RECEIVERS_UNIT members. */
   uint32_t requests_per_second; /* in the long run; default 50 */
   uint32_t requests_at_once;    /* after a rest; default 200 */
   /* of an answer */
@@ -47,6 +55,7 @@ typedef struct tw_delivery_limits {
   uint32_t fetch_bytes;   /* unless the first entry alone is more; default 1 MiB */
   /* of a group's history */
   uint32_t remembered_commits; /* that can be repeated, and told of as taken; default 64 */
+  uint64_t remembered_bytes;   /* of those beyond the newest that are told of; default 4 MiB */
   uint32_t epochs_behind;      /* how old the epoch of a group message may be; default 1 */
   /* ages in ms */
   uint64_t mail_ms;     /* of an entry; default 60 days */
@@ -67,7 +76,7 @@ typedef enum tw_delivery_standing {
 typedef struct tw_delivery_peer {
   tw_fingerprint id;
   uint32_t number;   /* of the client, 0 before its first request; told to nobody before the flush */
-  uint64_t spent_us; /* the time until which its requests are paid for */
+  uint64_t spent_us; /* the time until which its requests are paid for; by other connections of the same client, too */
   tw_delivery_standing standing;
   tw_fingerprint inviter; /* of a guest */
 } tw_delivery_peer;
@@ -85,8 +94,12 @@ typedef struct tw_delivery_events {
   void (*moved)(void *ctx, uint32_t watcher, const tw_fingerprint *client, const tw_control_location *location);
   /** It is not let in any more by the one who did so: told after the flush. May be NULL. */
   void (*dismissed)(void *ctx, const tw_fingerprint *client);
-  /** Fill in where a client is: `online` and `address`, zero at first. Its number is set. */
-  void (*locate)(void *ctx, tw_control_location *location);
+  /** What the client's connection before has spent (tw_delivery_peer), as far as that is known, else 0: asked once for
+   * each connection, with its first request. NULL: nothing is known. */
+  uint64_t (*spent)(void *ctx, uint32_t number);
+  /** Fill in where clients are: `online` and `address`, zero at first. `number` is set, 0: nobody knows that one. Once
+   * for a request, and not for none. */
+  void (*locate)(void *ctx, tw_control_location *locations, size_t count);
   /**
    * For the packet relay: the members of a group that have a record, by their numbers. Told after the flush when they
    * are others, and when one binds of whom has_member says that it is not known. Both may be NULL.

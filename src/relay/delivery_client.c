@@ -1,4 +1,6 @@
 /* What a client asks about clients: key packages, messages, mail, where they are. SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "crypto/crypto.h"
 #include "relay/delivery_parts.h"
 
 static bool pool_is_valid(tw_control_pool pool) {
@@ -121,37 +123,42 @@ tw_err tw_delivery_fetch_mail(tw_delivery_asking *asking) {
 
 /* ---- where clients are ---- */
 
-static tw_err locate_one(tw_delivery_asking *asking, const tw_fingerprint *id, tw_control_location *location,
-                         bool *fits) {
+/* Number and watch of each; who is not known yet may come. */
+static tw_err find_all(tw_delivery_asking *asking, tw_control_location *locations, bool *fits) {
   tw_delivery *d = asking->delivery;
-  tw_relay_client client;
-  bool found;
-  *location = (tw_control_location){0};
-  TW_TRY(d->store->ops->find(d->store, id, &client, &found));
-  if (found) location->number = client.number;
-  if (found) d->events.locate(d->events.ctx, location);
-  /* Who is not known yet may come. */
-  return tw_watches_add(&d->watches, asking->client.number, tw_delivery_watched(id), d->limits.locates, fits);
+  tw_reader walk = tw_reader_of(asking->request->body.locate);
+  tw_fingerprint id;
+  *fits = true;
+  for (size_t i = 0; *fits && tw_control_client_next(&walk, &id); i++) {
+    tw_relay_client client;
+    bool found;
+    TW_TRY(d->store->ops->find(d->store, &id, &client, &found));
+    locations[i] = (tw_control_location){.number = found ? client.number : 0};
+    TW_TRY(tw_watches_add(&d->watches, asking->client.number, tw_delivery_watched(&id), d->limits.locates, fits));
+  }
+  return TW_OK;
+}
+
+static tw_err locate_all(tw_delivery_asking *asking, tw_control_location *locations, size_t count) {
+  tw_delivery *d = asking->delivery;
+  bool fits;
+  TW_TRY(find_all(asking, locations, &fits));
+  if (!fits) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many clients were asked for");
+  if (count > 0) d->events.locate(d->events.ctx, locations, count);
+  tw_writer w = tw_writer_to(&d->bytes);
+  for (size_t i = 0; i < count; i++) tw_control_write_location(&w, &locations[i]);
+  return tw_writer_end(&w);
 }
 
 tw_err tw_delivery_locate_clients(tw_delivery_asking *asking) {
   const tw_bytes of = asking->request->body.locate;
   tw_delivery *d = asking->delivery;
-  const size_t start = d->bytes.len;
-  tw_fingerprint id;
-  bool fits = true;
+  const size_t count = tw_control_client_count(of);
   if (of.len % TW_FINGERPRINT_SIZE != 0) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not clients");
-  if (of.len / TW_FINGERPRINT_SIZE > d->limits.locates)
-    return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many clients at once");
-  tw_reader walk = tw_reader_of(of);
-  tw_writer w = tw_writer_to(&d->bytes);
-  while (fits && tw_control_client_next(&walk, &id)) {
-    tw_control_location location;
-    TW_TRY(locate_one(asking, &id, &location, &fits));
-    tw_control_write_location(&w, &location);
-  }
-  TW_TRY(tw_writer_end(&w));
-  if (fits) return TW_OK;
-  d->bytes.len = start;
-  return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many clients were asked for");
+  if (count > d->limits.locates) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many clients at once");
+  tw_control_location *locations = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *locations);
+  if (locations == NULL) return TW_ERR_NO_MEMORY;
+  const tw_err err = locate_all(asking, locations, count);
+  tw_alloc_free(tw_env_alloc(d->env), locations);
+  return err;
 }

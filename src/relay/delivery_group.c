@@ -32,6 +32,20 @@ static tw_err order_members(tw_delivery *d, tw_bytes members, const tw_fingerpri
   return TW_OK;
 }
 
+/* It goes to so many, or they are written down: the request has paid for the first ones. */
+static void pay_for(const tw_delivery_asking *asking, uint64_t members) {
+  const uint32_t units = tw_delivery_units(members, TW_DELIVERY_RECEIVERS_UNIT);
+  tw_delivery_charge(&asking->delivery->limits, asking->peer, units - 1);
+}
+
+static tw_err pay_for_group(const tw_delivery_asking *asking, uint32_t group) {
+  tw_relay_store *store = asking->delivery->store;
+  uint32_t count = 0;
+  TW_TRY(store->ops->member_count(store, group, &count));
+  pay_for(asking, count);
+  return TW_OK;
+}
+
 static bool are_too_many(const tw_delivery *d, tw_bytes members) { return members.len / ID > d->limits.members; }
 
 /* ---- opening, finding ---- */
@@ -126,6 +140,7 @@ tw_err tw_delivery_open_group(tw_delivery_asking *asking) {
   if (are_too_many(d, open->members)) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many members");
   TW_TRY(order_members(d, open->members, &asking->peer->id, &valid));
   if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
+  pay_for(asking, open->members.len / ID);
   TW_TRY(hash_opening(d->env, open, hash));
   TW_TRY(d->store->ops->group_find(d->store, open->name, TW_NO_BYTES, &group, &found));
   return found ? answer_name_taken(asking, &group, hash) : open_new(asking, hash);
@@ -176,6 +191,7 @@ tw_err tw_delivery_send_to_group(tw_delivery_asking *asking) {
                               .epoch = look.epoch,
                               .message = send->message};
   const tw_relay_room room = whole_room(d);
+  TW_TRY(pay_for_group(asking, group.number));
   return d->store->ops->group_send(d->store, group.number, &mail, &room, asking->now_ms, tw_delivery_note_mail, d);
 }
 
@@ -198,26 +214,43 @@ static tw_err answer_place_taken(tw_delivery_asking *asking, const tw_relay_grou
   if (same || !allowed || !found) d->bytes.len = start;
   if (same) return TW_OK;
   if (!allowed) return tw_delivery_refuse(asking, TW_CONTROL_FORBIDDEN, "not a member of this group");
-  if (!found) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the epoch is too long over");
+  if (!found || !past.has_message) return tw_delivery_refuse(asking, TW_CONTROL_TOO_FAR, "the epoch is too long over");
   asking->waiting->answer.status = TW_CONTROL_TAKEN;
   return TW_OK;
 }
 
-static bool welcomes_are_valid(tw_delivery *d, tw_bytes welcomes, size_t members_len, size_t *count) {
-  tw_reader walk = tw_reader_of(welcomes);
-  tw_control_welcome one;
-  *count = 0;
-  while (tw_control_welcome_next(&walk, &one)) {
-    if (one.welcome.len > d->limits.message_bytes || !tw_delivery_is_welcome(d->env, one.welcome)) return false;
-    for (size_t at = 0; at < one.to.len; at += ID) {
-      if (bsearch(one.to.ptr + at, d->scratch.ptr, members_len / ID, ID, compare_ids) == NULL) return false;
-    }
-    *count += one.to.len / ID;
+/* Each receiver is a member, and has one Welcome of the commit: so there are no more than members. `greeted` has a bit
+ * for each of them, 0 at first. */
+static bool receivers_are_valid(const tw_delivery *d, tw_bytes to, uint8_t *greeted) {
+  for (size_t at = 0; at < to.len; at += ID) {
+    const uint8_t *member = bsearch(to.ptr + at, d->scratch.ptr, d->scratch.len / ID, ID, compare_ids);
+    if (member == NULL) return false;
+    const size_t place = (size_t)(member - d->scratch.ptr) / ID;
+    const uint8_t bit = (uint8_t)(1U << (place % 8));
+    if ((greeted[place / 8] & bit) != 0) return false;
+    greeted[place / 8] |= bit;
   }
-  return tw_reader_end(&walk) == TW_OK;
+  return true;
 }
 
-/* One that has no mailbox, or no room in it, is refused. */
+static tw_err check_welcomes(const tw_delivery *d, tw_bytes welcomes, size_t *count, bool *valid) {
+  tw_reader walk = tw_reader_of(welcomes);
+  tw_control_welcome one;
+  uint8_t *greeted = tw_alloc_zero(tw_env_alloc(d->env), d->scratch.len / ID / 8 + 1);
+  if (greeted == NULL) return TW_ERR_NO_MEMORY;
+  *count = 0;
+  *valid = true;
+  while (*valid && tw_control_welcome_next(&walk, &one)) {
+    *valid = one.welcome.len <= d->limits.message_bytes && tw_delivery_is_welcome(d->env, one.welcome) &&
+             receivers_are_valid(d, one.to, greeted);
+    *count += one.to.len / ID;
+  }
+  *valid = *valid && tw_reader_end(&walk) == TW_OK;
+  tw_alloc_free(tw_env_alloc(d->env), greeted);
+  return TW_OK;
+}
+
+/* One that has no mailbox, or no room in it, is refused. The commit itself may come before it: that needs room, too. */
 static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, tw_bytes message, tw_relay_welcome *out,
                             bool *placed) {
   tw_delivery *d = asking->delivery;
@@ -226,7 +259,8 @@ static tw_err place_welcome(tw_delivery_asking *asking, const tw_client_id *to, 
   *placed = false;
   TW_TRY(d->store->ops->find(d->store, to, &client, &found));
   if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "a Welcome for no client of this relay");
-  if (!tw_delivery_has_room(d, &client, message.len, 1)) /* the commit itself may come before it */
+  const size_t commit = asking->request->body.group_commit.commit.len + TW_RELAY_ENTRY_COST;
+  if (!tw_delivery_has_room(d, &client, commit + message.len, 1))
     return tw_delivery_refuse(asking, TW_CONTROL_FULL, "the mailbox of a Welcome's receiver is full");
   *out = (tw_relay_welcome){.to = client.number, .message = message};
   *placed = true;
@@ -289,7 +323,8 @@ static tw_err apply_commit(tw_delivery_asking *asking, const tw_relay_group *gro
                                   .welcomes = welcomes,
                                   .welcome_count = welcome_count,
                                   .welcome_kind = TW_CONTROL_KIND_WELCOME,
-                                  .remembered = d->limits.remembered_commits};
+                                  .remembered = d->limits.remembered_commits,
+                                  .remembered_bytes = d->limits.remembered_bytes};
   const tw_relay_room room = whole_room(d);
   bool applied;
   TW_TRY(d->store->ops->group_commit(d->store, &commit, &room, asking->now_ms, tw_delivery_note_mail, d, &applied));
@@ -329,6 +364,7 @@ static tw_err make_next(tw_delivery_asking *asking, const tw_relay_group *group,
   if (err == TW_OK && *made)
     err = apply_patch(asking, tw_buf_bytes(&before), request->members, (size_t)d->limits.members * ID, TW_CONTROL_FULL,
                       members, made);
+  pay_for(asking, (before.len > members->len ? before.len : members->len) / ID);
   tw_buf_clear(&before);
   return err;
 }
@@ -342,9 +378,8 @@ static tw_err check_and_apply(tw_delivery_asking *asking, const tw_relay_group *
   size_t count = 0;
   TW_TRY(order_members(d, members, &asking->peer->id, &valid));
   if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not members, each once, with the sender");
-  if (!welcomes_are_valid(d, request->welcomes, members.len, &count))
-    return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members");
-  if (count > d->limits.members) return tw_delivery_refuse(asking, TW_CONTROL_FULL, "too many Welcomes");
+  TW_TRY(check_welcomes(d, request->welcomes, &count, &valid));
+  if (!valid) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not Welcomes for members, one for each");
   tw_buf messages = TW_BUF_INIT(tw_env_alloc(d->env));
   tw_relay_welcome *welcomes = tw_alloc_array(tw_env_alloc(d->env), count + 1, sizeof *welcomes);
   tw_err err = welcomes == NULL ? TW_ERR_NO_MEMORY : write_welcomes(d, request->welcomes, tree, &messages);
@@ -418,6 +453,19 @@ static tw_err tell_member(void *ctx, uint32_t number) {
   return TW_OK;
 }
 
+/* Whoever wants in says so again and again: its members need not hear all of it. */
+static bool wanted_just_now(tw_delivery *d, uint32_t group, uint32_t client, uint64_t now_ms) {
+  for (size_t i = 0; i < TW_DELIVERY_WISHES; i++) {
+    const tw_delivery_wish *wish = &d->wishes[i];
+    if (wish->group == group && wish->client == client && wish->at_ms <= now_ms &&
+        now_ms - wish->at_ms < TW_DELIVERY_WISH_MS)
+      return true;
+  }
+  d->wishes[d->next_wish] = (tw_delivery_wish){group, client, now_ms};
+  d->next_wish = (d->next_wish + 1) % TW_DELIVERY_WISHES;
+  return false;
+}
+
 tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
   tw_delivery *d = asking->delivery;
   wanting w = {asking, asking->request->body.want_in};
@@ -426,6 +474,8 @@ tw_err tw_delivery_want_in(tw_delivery_asking *asking) {
   if (!is_name(w.name)) return tw_delivery_refuse(asking, TW_CONTROL_MALFORMED, "not a group's name");
   TW_TRY(d->store->ops->group_find(d->store, w.name, TW_NO_BYTES, &group, &found));
   if (!found) return tw_delivery_refuse(asking, TW_CONTROL_UNKNOWN, "no group has this name");
+  if (wanted_just_now(d, group.number, asking->client.number, asking->now_ms)) return TW_OK;
+  TW_TRY(pay_for_group(asking, group.number));
   return d->store->ops->members(d->store, group.number, tell_member, &w);
 }
 

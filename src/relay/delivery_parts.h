@@ -16,6 +16,15 @@ typedef struct tw_delivery_waiting {
   size_t len;
 } tw_delivery_waiting;
 
+/* Somebody has wanted in. */
+typedef struct tw_delivery_wish {
+  uint32_t group; /* 0: none */
+  uint32_t client;
+  uint64_t at_ms;
+} tw_delivery_wish;
+
+enum { TW_DELIVERY_WISHES = 64 }; /* the last ones */
+
 struct tw_delivery {
   const tw_env *env;
   tw_relay_store *store;
@@ -31,6 +40,8 @@ struct tw_delivery {
   tw_buf members;   /* uint32_t each: for each of them its number, how many, and those */
   tw_buf dismissed; /* tw_fingerprint each: who is to be told of */
   tw_buf scratch;   /* members in order, welcomes: of one request */
+  tw_delivery_wish wishes[TW_DELIVERY_WISHES];
+  unsigned next_wish;
   uint32_t swept_client;
   uint32_t swept_group; /* both: the last one of the round, 0 between rounds */
   bool clients_swept;   /* of this round */
@@ -66,6 +77,11 @@ tw_err tw_delivery_dismiss(tw_delivery_asking *asking);
 
 /* Whether a client that stands as it does may ask this at all. */
 bool tw_delivery_may(const tw_delivery_asking *asking);
+
+/* What a request costs, in requests: more than one where it is more work. */
+uint32_t tw_delivery_units(uint64_t things, uint32_t unit);
+/* Pay for what turns out to be that much. */
+void tw_delivery_charge(const tw_delivery_limits *limits, tw_delivery_peer *peer, uint32_t units);
 
 /* Refuse, with words for people; gives TW_OK. */
 tw_err tw_delivery_refuse(tw_delivery_asking *asking, tw_control_status status, const char *words);

@@ -225,8 +225,9 @@ typedef struct tw_forward_message {
   uint32_t part_count;
   uint32_t packets; /* datagrams */
   uint32_t segment;
-  uint32_t bytes; /* of all parts */
-  uint8_t tos;    /* as all of them came */
+  uint32_t bytes;  /* of all parts */
+  uint8_t tos;     /* as all of them came */
+  uint64_t serial; /* no other message has it; not 0 */
   /* ours: */
   struct tw_forward_peer *from;
   struct tw_forward_peer *client;

@@ -56,6 +56,7 @@ static void put_message(making *m, tw_forward_peer *from, tw_forward_peer *to, t
   message.from_number = from->number;
   message.client = to;
   message.client_number = to->number;
+  message.serial = ++forward->last_serial;
   forward->messages[forward->message_end++] = message;
   from->deficit -= cost;
   from->charged += cost;

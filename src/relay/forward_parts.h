@@ -110,6 +110,7 @@ struct tw_forward {
   tw_forward_message *messages;
   uint32_t message_at; /* the first one that is left */
   uint32_t message_end;
+  uint64_t last_serial;
   struct iovec *parts;
   uint32_t parts_used;
 

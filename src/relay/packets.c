@@ -161,7 +161,7 @@ typedef struct request {
   uint32_t client;
   uint64_t session;
   uint8_t token[TW_FORWARD_TOKEN];
-  tw_forward_address *address;
+  tw_control_location *locations;
   tw_forward_totals *totals;
   tw_err err;
   bool found;
@@ -215,17 +215,25 @@ bool tw_relay_packets_lists(tw_relay_packets *packets, uint32_t group, uint32_t 
   return r.found;
 }
 
-static void find_address(void *arg) {
-  request *r = arg;
-  tw_forward_client_stats stats;
-  r->found = tw_forward_client(r->packets->forward, r->number, tw_relay_udp_now(), &stats) && stats.bound;
-  if (r->found) *r->address = stats.address;
+tw_control_address tw_relay_packets_address(const tw_forward_address *address) {
+  tw_control_address out = {.family = address->family, .port = address->port};
+  memcpy(out.ip, address->ip, sizeof out.ip);
+  return out;
 }
 
-bool tw_relay_packets_find(tw_relay_packets *packets, uint32_t client, tw_forward_address *address) {
-  request r = {.packets = packets, .number = client, .address = address};
-  tw_loop_thread_run(&packets->thread, find_address, &r);
-  return r.found;
+static void locate(void *arg) {
+  const request *r = arg;
+  const uint64_t now_us = tw_relay_udp_now();
+  for (size_t i = 0; i < r->count; i++) {
+    tw_control_location *location = &r->locations[i];
+    tw_forward_client_stats stats;
+    if (tw_forward_client(r->packets->forward, location->number, now_us, &stats) && stats.bound)
+      location->address = tw_relay_packets_address(&stats.address);
+  }
+}
+
+void tw_relay_packets_locate(tw_relay_packets *packets, tw_control_location *locations, size_t count) {
+  tw_loop_thread_run(&packets->thread, locate, &(request){.packets = packets, .locations = locations, .count = count});
 }
 
 static void total(void *arg) {

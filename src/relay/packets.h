@@ -2,6 +2,7 @@
 #ifndef TW_RELAY_PACKETS_H
 #define TW_RELAY_PACKETS_H
 
+#include "control/message.h"
 #include "net/report.h"
 #include "relay/forward.h"
 #include "relay/udp.h"
@@ -55,8 +56,10 @@ void tw_relay_packets_remove(tw_relay_packets *packets, uint32_t client);
 void tw_relay_packets_set_members(tw_relay_packets *packets, uint32_t group, const uint32_t *members, size_t count);
 /** tw_forward_group_lists. */
 bool tw_relay_packets_lists(tw_relay_packets *packets, uint32_t group, uint32_t client);
-/** Where packets go to a client. False: to nowhere. */
-bool tw_relay_packets_find(tw_relay_packets *packets, uint32_t client, tw_forward_address *address);
+/** Where packets go to clients, by their numbers, all at once: `address` is set of those that have one. */
+void tw_relay_packets_locate(tw_relay_packets *packets, tw_control_location *locations, size_t count);
+/** An address as clients are told of it. */
+tw_control_address tw_relay_packets_address(const tw_forward_address *address);
 /** tw_forward_total. */
 void tw_relay_packets_total(tw_relay_packets *packets, tw_forward_totals *totals);
 

@@ -20,9 +20,9 @@ typedef struct tw_presence {
   uint32_t number; /* in the table by it; 0: not */
   uint32_t open;   /* requests that were not answered */
   uint64_t away_since_ms;
-  bool fresh; /* its number is not durable yet */
-  bool away;  /* in that list */
-  bool dismissed;
+  bool fresh;     /* its number is not durable yet */
+  bool away;      /* in that list */
+  bool dismissed; /* its packets stop when its connection ends */
 } tw_presence;
 
 struct tw_presences {

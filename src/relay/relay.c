@@ -37,22 +37,23 @@ struct tw_relay {
 
 /* ---- where they are ---- */
 
-static tw_control_address address_of(const tw_forward_address *address) {
-  tw_control_address out = {.family = address->family, .port = address->port};
-  memcpy(out.ip, address->ip, sizeof out.ip);
-  return out;
+static void on_locate(void *ctx, tw_control_location *locations, size_t count) {
+  const tw_relay *relay = ctx;
+  for (size_t i = 0; i < count; i++)
+    locations[i].online = tw_presences_find_here(&relay->clients, locations[i].number) != NULL;
+  tw_relay_packets_locate(relay->packets, locations, count);
 }
 
-static void on_locate(void *ctx, tw_control_location *location) {
+/* It is found by its number until tw_presence_enter: also one that is away. */
+static uint64_t on_spent(void *ctx, uint32_t number) {
   const tw_relay *relay = ctx;
-  tw_forward_address address;
-  location->online = tw_presences_find_here(&relay->clients, location->number) != NULL;
-  if (tw_relay_packets_find(relay->packets, location->number, &address)) location->address = address_of(&address);
+  const client *former = tw_presences_find(&relay->clients, number);
+  return former != NULL ? former->peer.spent_us : 0;
 }
 
 static void tell_moved(tw_relay *relay, const client *c) {
   tw_control_location location = {.number = c->number};
-  on_locate(relay, &location);
+  on_locate(relay, &location, 1);
   tw_delivery_moved(relay->delivery, &c->peer.id, &location);
 }
 
@@ -233,7 +234,8 @@ static void on_sweeper(uv_timer_t *timer) {
 static void on_bound(void *ctx, const tw_forward_bound *bound) {
   tw_relay *relay = ctx;
   const client *c = tw_presences_find(&relay->clients, bound->client);
-  const tw_control_push what = {.type = TW_CONTROL_BOUND, .body.bound = {bound->session, address_of(&bound->address)}};
+  const tw_control_push what = {.type = TW_CONTROL_BOUND,
+                                .body.bound = {bound->session, tw_relay_packets_address(&bound->address)}};
   push(relay, bound->client, &what);
   if (c != NULL && bound->moved) tell_moved(relay, c);
 }
@@ -280,6 +282,7 @@ static tw_err open_services(tw_relay *relay, tw_report *report) {
                                                   .mail = on_mail,
                                                   .wants_in = on_wants_in,
                                                   .moved = on_moved,
+                                                  .spent = on_spent,
                                                   .locate = on_locate,
                                                   .members = on_members,
                                                   .has_member = has_member,
@@ -368,6 +371,20 @@ bool tw_relay_address(const tw_relay *relay, int index, char *out) {
 }
 void tw_relay_each(tw_relay *relay, void (*each)(void *ctx, tw_control_caller *caller), void *ctx) {
   if (relay->server != NULL) tw_control_server_each(relay->server, each, ctx);
+}
+void tw_relay_put_out(tw_control_caller *caller, tw_err why) {
+  client *c = *tw_control_caller_user(caller);
+  c->dismissed = true;
+  tw_control_caller_end(caller, why);
+}
+/* Who is fresh has had no answer yet: it has bound nothing. */
+void tw_relay_each_away(tw_relay *relay, bool (*is_served)(void *ctx, const tw_client_id *id, const void *user),
+                        void *ctx) {
+  client *next;
+  for (client *c = relay->clients.first_away; c != NULL; c = next) {
+    next = c->next;
+    if (!c->fresh && !is_served(ctx, &c->peer.id, c->user)) stop_packets(relay, c);
+  }
 }
 void **tw_relay_user(tw_control_caller *caller) {
   client *c = *tw_control_caller_user(caller);

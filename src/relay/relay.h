@@ -57,8 +57,14 @@ TW_MUST_USE tw_err tw_relay_start(const tw_relay_config *config, tw_relay **rela
 uint16_t tw_relay_port(const tw_relay *relay);
 /** As tw_control_server_address. */
 bool tw_relay_address(const tw_relay *relay, int index, char *out);
-/** Clients, for looking at who is still served: tw_control_caller_end. */
+/** Clients, for looking at who is still served: tw_relay_put_out. */
 void tw_relay_each(tw_relay *relay, void (*each)(void *ctx, tw_control_caller *caller), void *ctx);
+/** It is not served any more: its connection ends as by tw_control_caller_end, and with it its packets stop. */
+void tw_relay_put_out(tw_control_caller *caller, tw_err why);
+/** Those whose connection has ended and whose packets go on for now; `user` as tw_relay_user has it. Where `is_served`
+ * says no, they stop. It calls nothing of the relay's but tw_relay_admitted. */
+void tw_relay_each_away(tw_relay *relay, bool (*is_served)(void *ctx, const tw_client_id *id, const void *user),
+                        void *ctx);
 /** The caller's own of a client that is connected, NULL at first; tw_control_caller_user is the relay's. */
 void **tw_relay_user(tw_control_caller *caller);
 /** How a client that is connected stands; TW_DELIVERY_LISTED at first. `inviter` is of a guest, else it may be NULL. */

@@ -92,14 +92,17 @@ typedef struct tw_relay_commit {
   tw_bytes members;
   const tw_relay_welcome *welcomes; /* those with the same bytes, at the same place, one after the other: kept once */
   size_t welcome_count;
-  uint8_t welcome_kind; /* of their entries, which have the next epoch */
-  uint32_t remembered;  /* commits, this one included, that `past` is asked for later; the ones before go */
+  uint8_t welcome_kind;      /* of their entries, which have the next epoch */
+  uint32_t remembered;       /* commits, this one included, that `past` is asked for later; the ones before go */
+  uint64_t remembered_bytes; /* of their messages with TW_RELAY_ENTRY_COST each, this one's left out: of older ones
+                                beyond that the messages are not kept for `past`, and the rest is */
 } tw_relay_commit;
 
 /** A commit that was accepted. */
 typedef struct tw_relay_past {
   uint8_t hash[TW_RELAY_HASH];
   tw_fingerprint from;
+  bool has_message; /* else there was no room to keep it */
 } tw_relay_past;
 
 /** Somebody whom a client has let in. */
@@ -177,6 +180,7 @@ typedef struct tw_relay_store_ops {
   /** Its members' fingerprints, appended to `out`, in ascending order. */
   tw_err (*member_list)(tw_relay_store *store, uint32_t group, tw_buf *out);
   tw_err (*group_count)(tw_relay_store *store, const tw_fingerprint *opener, uint32_t *count);
+  tw_err (*member_count)(tw_relay_store *store, uint32_t group, uint32_t *count);
   tw_err (*is_member)(tw_relay_store *store, uint32_t group, const tw_fingerprint *id, bool *member);
   /** All members that have a record. */
   tw_err (*members)(tw_relay_store *store, uint32_t group, tw_relay_reach reach, void *ctx);
@@ -193,7 +197,8 @@ typedef struct tw_relay_store_ops {
   /** To all members but its sender; mailboxes without room as above. */
   tw_err (*group_send)(tw_relay_store *store, uint32_t group, const tw_relay_mail *mail, const tw_relay_room *room,
                        uint64_t now_ms, tw_relay_reach reach, void *ctx);
-  /** The commit that ended `epoch`, as long as it is remembered: its message is appended to `out`, unless NULL. */
+  /** The commit that ended `epoch`, as long as it is remembered: its message, if it has one, is appended to `out`,
+   * unless NULL. */
   tw_err (*past)(tw_relay_store *store, uint32_t group, uint64_t epoch, tw_relay_past *past, tw_buf *out, bool *found);
 
   /* ---- who was let in by others ---- */

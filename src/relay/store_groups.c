@@ -57,6 +57,15 @@ tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_
   return tw_relay_operation_end(store, tw_relay_query_end(&q));
 }
 
+tw_err tw_relay_sqlite_member_count(tw_relay_store *base, uint32_t group, uint32_t *count) {
+  tw_relay_sqlite *store = tw_relay_sqlite_of(base);
+  TW_TRY(tw_relay_operation_begin(store));
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_MEMBER_COUNT);
+  tw_relay_query_number(&q, group);
+  *count = tw_relay_query_row(&q) ? (uint32_t)tw_relay_column_number(&q, 0) : 0;
+  return tw_relay_operation_end(store, tw_relay_query_end(&q));
+}
+
 tw_err tw_relay_sqlite_member_list(tw_relay_store *base, uint32_t group, tw_buf *out) {
   tw_relay_sqlite *store = tw_relay_sqlite_of(base);
   const size_t before = out->len;
@@ -256,6 +265,13 @@ tw_err tw_relay_sqlite_group_send(tw_relay_store *base, uint32_t group, const tw
   return tw_relay_operation_end(store, fan_out(store, group, mail, room, now_ms, false, reach, ctx, &message));
 }
 
+static tw_err change_past(tw_relay_sqlite *store, tw_relay_statement statement, uint32_t group, uint64_t epoch) {
+  tw_relay_query q = tw_relay_query_of(store, statement);
+  tw_relay_query_number(&q, group);
+  tw_relay_query_number(&q, epoch);
+  return tw_relay_query_run(&q);
+}
+
 tw_err tw_relay_commits_forget(tw_relay_sqlite *store, uint32_t group, uint64_t before) {
   for (;;) {
     tw_relay_query q = tw_relay_query_of(store, TW_RELAY_PAST_FIRST);
@@ -265,10 +281,36 @@ tw_err tw_relay_commits_forget(tw_relay_sqlite *store, uint32_t group, uint64_t 
     const uint64_t message = found ? tw_relay_column_number(&q, 1) : 0;
     TW_TRY(tw_relay_query_end(&q));
     if (!found || epoch >= before) return TW_OK;
-    q = tw_relay_query_of(store, TW_RELAY_PAST_DROP);
-    tw_relay_query_number(&q, group);
-    tw_relay_query_number(&q, epoch);
-    TW_TRY(tw_relay_query_run(&q));
+    TW_TRY(change_past(store, TW_RELAY_PAST_DROP, group, epoch));
+    if (message != 0) TW_TRY(tw_relay_message_let_go(store, message));
+  }
+}
+
+/* The oldest commit that has its message, where all those but the newest of all are more than `most`; else `*found` is
+ * false. */
+static tw_err find_too_much(tw_relay_sqlite *store, uint32_t group, uint64_t most, uint64_t *epoch, uint64_t *message,
+                            bool *found) {
+  tw_relay_query q = tw_relay_query_of(store, TW_RELAY_PAST_SIZES);
+  tw_relay_query_number(&q, group);
+  uint64_t all = 0;
+  for (bool newest = true; tw_relay_query_row(&q); newest = false) {
+    *epoch = tw_relay_column_number(&q, 0);
+    *message = tw_relay_column_number(&q, 1);
+    if (!newest) all += tw_relay_column_number(&q, 2);
+  }
+  *found = all > most;
+  return tw_relay_query_end(&q);
+}
+
+/* Messages go, and what they hash to stays: so a commit whose answer was lost is known again. */
+static tw_err strip_commits(tw_relay_sqlite *store, uint32_t group, uint64_t most) {
+  for (;;) {
+    uint64_t epoch = 0;
+    uint64_t message = 0;
+    bool found;
+    TW_TRY(find_too_much(store, group, most, &epoch, &message, &found));
+    if (!found) return TW_OK;
+    TW_TRY(change_past(store, TW_RELAY_PAST_STRIP, group, epoch));
     TW_TRY(tw_relay_message_let_go(store, message));
   }
 }
@@ -294,6 +336,7 @@ static tw_err commit_within(tw_relay_sqlite *store, const tw_relay_commit *commi
   TW_TRY(tw_relay_query_run(&q));
   const uint64_t next = commit->commit.epoch + 1;
   TW_TRY(tw_relay_commits_forget(store, commit->group, next > commit->remembered ? next - commit->remembered : 0));
+  TW_TRY(strip_commits(store, commit->group, commit->remembered_bytes));
   return set_members(store, commit->group, commit->members);
 }
 
@@ -340,7 +383,8 @@ tw_err tw_relay_sqlite_past(tw_relay_store *base, uint32_t group, uint64_t epoch
   if (*found) {
     tw_relay_column_fixed(&q, 0, past->hash, sizeof past->hash);
     tw_relay_column_fixed(&q, 1, past->from.digest, sizeof past->from.digest);
-    if (out != NULL) err = tw_buf_append(out, tw_relay_column_bytes(&q, 2));
+    past->has_message = tw_relay_column_number(&q, 2) != 0;
+    if (past->has_message && out != NULL) err = tw_buf_append(out, tw_relay_column_bytes(&q, 3));
     if (err != TW_OK) err = tw_relay_fail(store, err);
   }
   const tw_err ended = tw_relay_query_end(&q);

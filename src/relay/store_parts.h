@@ -48,6 +48,7 @@ typedef enum tw_relay_statement {
   TW_RELAY_GROUP_FORWARD,
   TW_RELAY_GROUP_NEXT,
   TW_RELAY_GROUP_DROP,
+  TW_RELAY_MEMBER_COUNT,
   TW_RELAY_MEMBER_IS,
   TW_RELAY_MEMBER_EACH,
   TW_RELAY_MEMBER_LIST,
@@ -61,6 +62,8 @@ typedef enum tw_relay_statement {
   TW_RELAY_PAST_ADD,
   TW_RELAY_PAST_FIND,
   TW_RELAY_PAST_FIRST,
+  TW_RELAY_PAST_SIZES,
+  TW_RELAY_PAST_STRIP,
   TW_RELAY_PAST_DROP,
   TW_RELAY_ADMISSION_PUT,
   TW_RELAY_ADMISSION_DROP,
@@ -139,6 +142,7 @@ tw_err tw_relay_sqlite_group_read(tw_relay_store *base, uint32_t group, bool tre
                                   tw_relay_lengths *lengths);
 tw_err tw_relay_sqlite_member_list(tw_relay_store *base, uint32_t group, tw_buf *out);
 tw_err tw_relay_sqlite_group_count(tw_relay_store *base, const tw_fingerprint *opener, uint32_t *count);
+tw_err tw_relay_sqlite_member_count(tw_relay_store *base, uint32_t group, uint32_t *count);
 tw_err tw_relay_sqlite_is_member(tw_relay_store *base, uint32_t group, const tw_fingerprint *id, bool *member);
 tw_err tw_relay_sqlite_members(tw_relay_store *base, uint32_t group, tw_relay_reach reach, void *ctx);
 tw_err tw_relay_sqlite_groups_of(tw_relay_store *base, const tw_fingerprint *id, tw_relay_reach reach, void *ctx);

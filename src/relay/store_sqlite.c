@@ -5,9 +5,9 @@
 
 /*
  * A message is stored once, whatever the number of mailboxes that it is in: `mail` says in which, and `refs` how many
- * those are (and one more while `past` remembers it). `body` is for itself, since a change of `refs` writes its row
- * anew. A key package with number 0 is the last resort. Blobs of members are fingerprints, not numbers: a client whose
- * record went stays a member.
+ * those are (and one more while `past` remembers it, where 0 stands for one that it does not have any more). `body` is
+ * for itself, since a change of `refs` writes its row anew. A key package with number 0 is the last resort. Blobs of
+ * members are fingerprints, not numbers: a client whose record went stays a member.
  */
 static const tw_store_step steps[] = {
     {"CREATE TABLE client(number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, seen INTEGER NOT NULL,"
@@ -97,6 +97,7 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
     [TW_RELAY_GROUP_FORWARD] = {"UPDATE party SET epoch=?3, info=?4, tree=?5 WHERE number=?1 AND epoch=?2"},
     [TW_RELAY_GROUP_NEXT] = {"SELECT number FROM party WHERE number>?1 ORDER BY number LIMIT 1"},
     [TW_RELAY_GROUP_DROP] = {"DELETE FROM party WHERE number=?1"},
+    [TW_RELAY_MEMBER_COUNT] = {"SELECT count(*) FROM member WHERE party=?1"},
     [TW_RELAY_MEMBER_IS] = {"SELECT 1 FROM member WHERE party=?1 AND client=?2"},
     [TW_RELAY_MEMBER_EACH] = {"SELECT client FROM member WHERE party=?1 AND client>?2 ORDER BY client LIMIT 1"},
     [TW_RELAY_MEMBER_LIST] = {"SELECT client FROM member WHERE party=?1 ORDER BY client"},
@@ -114,9 +115,12 @@ static const tw_store_step texts[TW_RELAY_STATEMENTS] = {
               " entries=entries+iif(" HAS_ROOM ", 1, 0)"
               " WHERE id IN (SELECT member.client FROM member WHERE " RECEIVERS ")"},
     [TW_RELAY_PAST_ADD] = {"INSERT INTO past VALUES(?1, ?2, ?3, ?4, ?5)"},
-    [TW_RELAY_PAST_FIND] = {"SELECT hash, sender, bytes FROM past JOIN body ON body.id=past.message"
+    [TW_RELAY_PAST_FIND] = {"SELECT hash, sender, message, bytes FROM past LEFT JOIN body ON body.id=past.message"
                             " WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_PAST_FIRST] = {"SELECT epoch, message FROM past WHERE party=?1 ORDER BY epoch LIMIT 1"},
+    [TW_RELAY_PAST_SIZES] = {"SELECT past.epoch, past.message, cost FROM past JOIN message ON message.id=past.message"
+                             " WHERE party=?1 ORDER BY past.epoch DESC"},
+    [TW_RELAY_PAST_STRIP] = {"UPDATE past SET message=0 WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_PAST_DROP] = {"DELETE FROM past WHERE party=?1 AND epoch=?2"},
     [TW_RELAY_ADMISSION_PUT] = {"INSERT OR REPLACE INTO admission VALUES(?1, ?2, ?3, ?4)"},
     [TW_RELAY_ADMISSION_DROP] = {"DELETE FROM admission WHERE client=?1 AND inviter=?2 RETURNING guest"},
@@ -166,6 +170,7 @@ static const tw_relay_store_ops ops = {
     .group_read = tw_relay_sqlite_group_read,
     .member_list = tw_relay_sqlite_member_list,
     .group_count = tw_relay_sqlite_group_count,
+    .member_count = tw_relay_sqlite_member_count,
     .is_member = tw_relay_sqlite_is_member,
     .members = tw_relay_sqlite_members,
     .groups_of = tw_relay_sqlite_groups_of,

@@ -193,8 +193,6 @@ static bool send_apart(tw_relay_udp *udp, tw_relay_socket *sock, const tw_forwar
     }
     udp->segments_sent += sent > 0 ? (uint32_t)sent : 1;
   }
-  udp->segments_sent = 0;
-  udp->apart = false;
   return true;
 }
 
@@ -209,10 +207,19 @@ static bool learns(tw_relay_udp *udp, tw_udp *its, const tw_forward_message *mes
   return true;
 }
 
+/* What is known of the first message is of this one: that of before was sent, or dropped with its client. */
+static void begin_with(tw_relay_udp *udp, const tw_forward_message *message) {
+  if (udp->first == message->serial) return;
+  udp->first = message->serial;
+  udp->apart = false;
+  udp->segments_sent = 0;
+}
+
 /* The messages of one socket from the first on; how many were done. 0: the socket is full, or it is to be tried again.
  */
 static uint32_t send_some(tw_relay_udp *udp, const tw_forward_message *messages, uint32_t count) {
   tw_relay_socket *sock = socket_of(udp, &messages[0]);
+  begin_with(udp, &messages[0]);
   if (udp->apart || goes_apart(sock, &messages[0])) {
     if (!send_apart(udp, sock, &messages[0])) return 0;
     tw_forward_sent(udp->config.forward, 1);

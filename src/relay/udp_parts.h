@@ -32,8 +32,9 @@ struct tw_relay_udp {
   uint16_t port;
   uint8_t *slots;           /* TW_UDP_SLOT_SIZE bytes each */
   tw_relay_socket *blocked; /* takes nothing more: its message is the next one */
-  bool apart;               /* the next message goes segment by segment */
-  uint32_t segments_sent;   /* of that message */
+  uint64_t first;           /* the serial of the next message, of which are these, unless it was dropped meanwhile: */
+  bool apart;               /* it goes segment by segment */
+  uint32_t segments_sent;
   void (*freed)(void *ctx);
 
   struct mmsghdr headers[TW_RELAY_BATCH];

@@ -7,23 +7,33 @@ enum { BY_WATCHER, BY_WATCHED, WAYS, FIRST = 64, MOST = 1 << 28 };
 
 static uint32_t key_of(const tw_watch_pair *pair, int way) { return way == BY_WATCHER ? pair->watcher : pair->watched; }
 
-/* Numbers are given in order, so that a multiplication spreads them well enough. */
+/* By multiplication with a random odd number, whose high bits count: keys that are not the same seldom share a place
+ * (Dietzfelbinger and others, 1997). */
 static uint32_t *head_of(const tw_watches *w, int way, uint32_t key) {
-  return &w->heads[way][(key * UINT32_C(2654435769)) & (w->capacity - 1)];
+  const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15) ^ w->seed[way] << 1;
+  const uint64_t mixed = odd * ((uint64_t)key + 1);
+  return &w->heads[way][(mixed >> 32) & (w->capacity - 1)];
 }
 
 static void link_pair(tw_watches *w, uint32_t index) {
+  tw_watch_pair *pair = &w->pairs[index];
   for (int way = 0; way < WAYS; way++) {
-    uint32_t *head = head_of(w, way, key_of(&w->pairs[index], way));
-    w->pairs[index].next[way] = *head;
+    uint32_t *head = head_of(w, way, key_of(pair, way));
+    pair->next[way] = *head;
+    pair->previous[way] = 0;
+    if (*head != 0) w->pairs[*head - 1].previous[way] = index + 1;
     *head = index + 1;
   }
 }
 
-static void unlink_pair(tw_watches *w, int way, uint32_t index) {
-  uint32_t *link = head_of(w, way, key_of(&w->pairs[index], way));
-  while (*link != index + 1) link = &w->pairs[*link - 1].next[way];
-  *link = w->pairs[index].next[way];
+static void unlink_pair(tw_watches *w, uint32_t index) {
+  const tw_watch_pair *pair = &w->pairs[index];
+  for (int way = 0; way < WAYS; way++) {
+    const uint32_t next = pair->next[way];
+    const uint32_t previous = pair->previous[way];
+    *(previous != 0 ? &w->pairs[previous - 1].next[way] : head_of(w, way, key_of(pair, way))) = next;
+    if (next != 0) w->pairs[next - 1].previous[way] = previous;
+  }
 }
 
 static tw_err grow(tw_watches *w) {
@@ -75,8 +85,7 @@ void tw_watches_drop(tw_watches *w, uint32_t watcher) {
     const uint32_t index = at - 1;
     at = w->pairs[index].next[BY_WATCHER];
     if (w->pairs[index].watcher != watcher) continue;
-    unlink_pair(w, BY_WATCHER, index);
-    unlink_pair(w, BY_WATCHED, index);
+    unlink_pair(w, index);
     w->pairs[index] = (tw_watch_pair){.next = {w->free, 0}};
     w->free = index + 1;
     w->count--;
@@ -93,5 +102,5 @@ uint32_t tw_watches_next(const tw_watches *w, uint32_t watched, uint32_t *at) {
 void tw_watches_clear(tw_watches *w) {
   tw_alloc_free(w->alloc, w->pairs);
   for (int way = 0; way < WAYS; way++) tw_alloc_free(w->alloc, w->heads[way]);
-  *w = (tw_watches){.alloc = w->alloc};
+  *w = (tw_watches){.alloc = w->alloc, .seed = {w->seed[0], w->seed[1]}};
 }

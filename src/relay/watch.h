@@ -4,16 +4,21 @@
 
 #include <treewire/env.h>
 
-/** Pairs of numbers, who watches and whom, found by either. 24 bytes each, nothing for clients in no pair.
- * Zero-initialise with `alloc`. */
+/**
+ * Pairs of numbers, who watches and whom, found by either. 32 bytes each, nothing for clients in no pair. Others choose
+ * whom they watch, and know neither `seed` nor, so, which pairs share a place; one goes without looking for it, however
+ * many watch the same client. Zero-initialise with `alloc` and a random `seed`.
+ */
 typedef struct tw_watch_pair {
   uint32_t watcher; /* 0: free */
   uint32_t watched;
-  uint32_t next[2]; /* by watcher, by watched: an index + 1; free ones by the first */
+  uint32_t next[2];     /* by watcher, by watched: an index + 1; free ones by the first */
+  uint32_t previous[2]; /* likewise; 0: the head is before it */
 } tw_watch_pair;
 
 typedef struct tw_watches {
   const tw_alloc *alloc;
+  uint64_t seed[2];
   tw_watch_pair *pairs;
   uint32_t *heads[2]; /* of chains; `capacity` each */
   uint32_t capacity;  /* a power of two */

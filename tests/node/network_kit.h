@@ -41,9 +41,10 @@ static inline void kit_on_moved(void *ctx, uint32_t watcher, const tw_fingerprin
   (void)location;
 }
 
-static inline void kit_on_locate(void *ctx, tw_control_location *location) {
+static inline void kit_on_locate(void *ctx, tw_control_location *locations, size_t count) {
   (void)ctx;
-  (void)location;
+  (void)locations;
+  (void)count;
 }
 
 static inline void kit_on_failed(void *ctx, tw_err err, const char *words) {

@@ -45,6 +45,7 @@ typedef struct relay_kit {
   tw_fingerprint dismissed[RELAY_PEERS];
   size_t dismissed_count;
   bool knows_members;
+  size_t locates;  /* calls for it */
   uint32_t online; /* a bit for each number below 32 */
   tw_err failed;
   char failure[TW_REPORT_MAX];
@@ -119,10 +120,12 @@ static inline void relay_on_moved(void *ctx, uint32_t watcher, const tw_fingerpr
   k->moved[k->moved_count++] = (relay_call){.to = watcher, .client = *client, .location = *location};
 }
 
-static inline void relay_on_locate(void *ctx, tw_control_location *location) {
-  const relay_kit *k = ctx;
-  location->online = location->number < 32 && (k->online >> location->number & 1) != 0;
-  if (location->online) {
+static inline void relay_on_locate(void *ctx, tw_control_location *locations, size_t count) {
+  relay_kit *k = ctx;
+  k->locates++;
+  for (tw_control_location *location = locations; location < locations + count; location++) {
+    location->online = location->number < 32 && (k->online >> location->number & 1) != 0;
+    if (!location->online) continue;
     location->address = (tw_control_address){.family = 4, .ip = {127, 0, 0, 1}, .port = 9420};
     location->address.ip[3] = (uint8_t)location->number;
   }

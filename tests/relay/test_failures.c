@@ -138,10 +138,33 @@ static void watches_come_and_go_in_any_order(void **state) {
   tw_test_env_clear(&test);
 }
 
+/* Who watches chooses whom, and a client its id, as far as it cares to look for one. */
+static void chosen_ids_do_not_share_a_place(void **state) {
+  (void)state;
+  enum { WATCHERS = 16, EACH = 1024, SHARED = 40 };
+  tw_test_env test;
+  tw_test_env_init(&test, 5);
+  tw_watches w = {.alloc = &test.alloc, .seed = {UINT64_C(0x123456789abcdef0), UINT64_C(0xfedcba987654321)}};
+  bool fits;
+  for (uint32_t watcher = 1; watcher <= WATCHERS; watcher++)
+    for (uint32_t i = 0; i < EACH; i++)
+      assert_int_equal(tw_watches_add(&w, watcher, (watcher * EACH + i) << 14, EACH, &fits), TW_OK);
+  for (uint32_t place = 0; place < w.capacity; place++) {
+    unsigned length = 0;
+    for (uint32_t at = w.heads[1][place]; at != 0; at = w.pairs[at - 1].next[1]) length++;
+    assert_in_range(length, 0, SHARED);
+  }
+  for (uint32_t watcher = 1; watcher <= WATCHERS; watcher++) tw_watches_drop(&w, watcher);
+  assert_int_equal(w.count, 0);
+  tw_watches_clear(&w);
+  tw_test_env_clear(&test);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(opening_fails_cleanly_without_memory),
       RELAY_BOTH(requests_without_memory_do_nothing),
+      cmocka_unit_test(chosen_ids_do_not_share_a_place),
       cmocka_unit_test(watches_come_and_go_in_any_order),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,6 +290,32 @@ static void who_is_away_for_long_gets_nothing_any_more(void **state) {
   tear_down(&w, &a, &b);
 }
 
+static void who_connects_anew_has_spent_what_it_has(void **state) {
+  (void)state;
+  whole w;
+  whole_client a;
+  whole_client b;
+  tw_delivery_limits limits = tw_delivery_limits_default;
+  whole_init(&w, 1);
+  limits.requests_per_second = 1;
+  limits.requests_at_once = 1000;
+  w.config.quotas = &limits;
+  whole_start(&w);
+  client_init(&a, &w);
+  client_init(&b, &w);
+  unsigned done = 0;
+  for (int connection = 0; connection < 4; connection++) {
+    client_start(&a);
+    for (int i = 0; i < 400; i++)
+      done += CLIENT_DOES(&a, TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_PAIR) == TW_CONTROL_DONE;
+    client_stop(&a);
+  }
+  assert_in_range(done, 1000, 1000 + WHOLE_PATIENCE_MS / 1000);
+  client_start(&b); /* the others are not concerned */
+  assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_PAIR), TW_CONTROL_DONE);
+  tear_down(&w, &a, &b);
+}
+
 static void a_relay_that_was_started_again_goes_on(void **state) {
   (void)state;
   whole w;
@@ -401,6 +427,7 @@ int main(void) {
       cmocka_unit_test(who_moves_binds_anew_and_others_are_told),
       cmocka_unit_test(who_is_away_keeps_its_address_for_a_while),
       cmocka_unit_test(who_is_away_for_long_gets_nothing_any_more),
+      cmocka_unit_test(who_connects_anew_has_spent_what_it_has),
       cmocka_unit_test(a_relay_that_was_started_again_goes_on),
       cmocka_unit_test(more_clients_than_allowed_are_refused),
       cmocka_unit_test(one_state_has_one_relay),
