@@ -78,6 +78,15 @@ static void take_turns(const tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair
   peer->yields_until_ms = now_ms + (took_ms / 2 < most_ms ? took_ms / 2 : most_ms);
 }
 
+/*
+ * Two that have both answered wait for each other. Did they ask at the same time, each would answer again, and take the
+ * other's answer no more than before: so one of them lets the other go first.
+ */
+static uint64_t patience(const tw_pair_status *status, uint64_t repeat_ms) {
+  const bool lets_go_first = status->state == TW_PAIR_ANSWERED && status->role == TW_PAIR_RESPONDER;
+  return lets_go_first ? repeat_ms + repeat_ms / 2 : repeat_ms;
+}
+
 void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   const tw_pair_status status = tw_pairs_status_of(peer);
   peer->rekey_at_ms = rekey_time(pairs, peer, &status);
@@ -92,7 +101,7 @@ void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_
     /* A peer that is away cannot confirm anything, and each new beginning costs it a client_hello. */
     peer->repeat_ms = pairs->config.repeat_ms * (status.state == TW_PAIR_UNCONFIRMED ? 6 : 1);
   }
-  peer->repeat_at_ms = now_ms + peer->repeat_ms;
+  peer->repeat_at_ms = now_ms + patience(&status, peer->repeat_ms);
 }
 
 void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {

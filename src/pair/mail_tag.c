@@ -40,8 +40,10 @@ tw_err tw_pair_tag_add(const tw_pair *pair, const tw_group *epoch, tw_bytes requ
   uint8_t tag[TW_PAIR_TAG];
   if (!pair->by_mail) return TW_OK;
   const tw_bytes encoded = TW_BYTES(message->ptr + start, message->len - start);
-  TW_TRY(make_tag(pair, epoch, pair->role, request, encoded, tag));
-  return tw_buf_append(message, TW_ARRAY(tag));
+  tw_err err = make_tag(pair, epoch, pair->role, request, encoded, tag);
+  if (err == TW_OK) err = tw_buf_append(message, TW_ARRAY(tag));
+  if (err != TW_OK) message->len = start;
+  return err;
 }
 
 tw_err tw_pair_tag_check(const tw_pair *pair, const tw_group *epoch, tw_bytes request, const tw_pair_message *message) {

@@ -29,7 +29,7 @@ struct tw_pair {
   uint8_t request_nonce[TW_PAIR_NONCE]; /* of that request */
   uint8_t context[TW_PAIR_CONTEXT_MAX]; /* of the connection: the request's nonce, early_data, the response's nonce */
   uint8_t context_len;
-  bool by_mail; /* there are no connections */
+  bool by_mail;                                    /* there are no connections */
   uint8_t answered[TW_PAIR_NONCES][TW_PAIR_NONCE]; /* by mail: the last requests in this epoch, in a ring; not saved */
   uint32_t answered_count;
   bool crossed; /* on this connection the side that was asked has asked, too, and is the one that is answered */
