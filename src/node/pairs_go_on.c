@@ -193,6 +193,7 @@ static void revert(tw_pairs *pairs, tw_pairs_peer *peer, tw_err why, uint64_t no
   peer->reverting = false;
   tw_pairs_schedule(pairs, peer, now_ms);
   if (peer->repeat_at_ms == UINT64_MAX) peer->rekey_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
+  tw_pairs_flush(pairs, peer, now_ms); /* what was on its way may not be the first of them */
 }
 
 static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_event *event, tw_bytes reply,
@@ -209,12 +210,12 @@ static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_even
   if (err != TW_OK) tw_pairs_tell(pairs, peer->number, "its new keys could not be put to use", err);
   take_turns(pairs, peer, event, now_ms);
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 /* The peer speaks of a pair that we have not: it goes on with one that was given up here, or ours was lost. */
 static void stranger(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  if (peer->pair != NULL && now_ms < peer->made_ms + TW_PAIRS_CROSSING_MS) return;
+  if (peer->pair != NULL && now_ms < tw_pairs_stays_until(peer)) return;
   if (peer->pair != NULL && peer->repeats == 0) peer->repeats = 1; /* let it be replaced */
   tw_pairs_take(pairs, peer, now_ms);
 }
@@ -365,7 +366,7 @@ void tw_pairs_update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
     return;
   }
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 static tw_err ask_again(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
@@ -399,7 +400,7 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
     return;
   }
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 /* ---- the start ---- */

@@ -400,6 +400,44 @@ static void requests_that_are_called_updates_end_no_traffic(void **state) {
   expect_no_harm_by(call_requests_updates, true);
 }
 
+static void give_node_0_a_used_one(node *asker, node *owner, tw_buf *held) {
+  if (asker->index == 0 && owner->index == 1) give_a_used_one(asker, owner, held);
+}
+
+/*
+ * 30 bytes that speak of another pair, every second, and one client_hello for each time that somebody is asked for: it
+ * is begun anew ever less often, and traffic goes on under the keys of before.
+ */
+static void strange_mail_has_pairs_begun_anew_ever_less_often(void **state) {
+  (void)state;
+  uint8_t body[12 + TW_PAIR_TAG] = {0, 1, 0, TW_PAIR_EPOCH_KEY_UPDATE};
+  const tw_mail strange = {.kind = TW_MAIL_PAIR, .ref = "another pair's", .body = TW_ARRAY(body)};
+  const uint64_t usual_ms = rekey_after_ms;
+  rekey_after_ms = 0;
+  begin(90);
+  rekey_after_ms = usual_ms;
+  lie_with_hello = give_node_0_a_used_one;
+  expect_understanding("the start");
+  lie_with_letter = withhold;
+  const size_t before = hellos_asked;
+  const size_t keys = nodes[0].key_count;
+  for (uint64_t i = 0; i < 4 * 3600; i++) {
+    pass_time(1000);
+    for (uint32_t k = 0; k < 2; k++) tw_pairs_tick(nodes[k].pairs, now_ms);
+    give(&nodes[0], &nodes[1].id, &strange);
+    calm();
+    assert_true(packet(&nodes[0], &nodes[1]));
+    assert_true(packet(&nodes[1], &nodes[0]));
+  }
+  assert_in_range(hellos_asked - before, 2, 10); /* after 1, 2, 4, … minutes: 8 in four hours, and a few by itself */
+  assert_true(nodes[0].key_count - keys <= 10);
+  lie_with_hello = NULL;
+  lie_with_letter = NULL;
+  expect_understanding("by the truth");
+  for (uint32_t i = 0; i < NODES; i++) tw_buf_clear(&used[i]);
+  end();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(another_ones_client_hello_begins_nothing),
@@ -410,6 +448,7 @@ int main(void) {
       cmocka_unit_test(mail_that_is_repeated_and_misdelivered_does_no_harm),
       cmocka_unit_test(damaged_mail_does_no_harm),
       cmocka_unit_test(mail_that_is_kept_back_from_one_side_ends_nothing),
+      cmocka_unit_test(strange_mail_has_pairs_begun_anew_ever_less_often),
       cmocka_unit_test(answers_that_are_made_up_end_no_traffic),
       cmocka_unit_test(bent_answers_end_no_traffic),
       cmocka_unit_test(bent_nonces_end_no_traffic),
