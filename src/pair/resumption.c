@@ -239,9 +239,11 @@ static tw_err do_answer(tw_pair *pair, tw_pair_action action, const tw_pair_mess
 static tw_err do_cross(tw_pair *pair, const tw_pair_message *request, uint64_t now_ms, tw_buf *reply,
                        tw_pair_event *event) {
   uint8_t nonce[TW_PAIR_NONCE];
+  if (pair->by_mail && was_answered(pair, request->nonce)) return TW_ERR_DUPLICATE;
   TW_TRY(tw_pair_commit_check(pair, request, now_ms));
   TW_TRY(tw_random(tw_pair_env(pair), nonce, sizeof nonce));
   TW_TRY(encode_request(pair, pair->pending, tw_buf_bytes(&pair->pending_commit), nonce, reply));
+  remember_answered(pair, request->nonce.ptr);
   begin_context(pair, nonce, true);
   pair->tie_met = false;
   pair->ties++;

@@ -376,6 +376,41 @@ static void expect_no_harm_by(bool (*lie)(node *to, const letter *l), bool asks)
   }
 }
 
+static bool repeat_requests(node *to, const letter *l) {
+  opened o = open_letter(l);
+  if (o.type == TW_PAIR_RESUMPTION_REQUEST) keep(l);
+  tw_buf_clear(&o.bytes);
+  tw_pairs_mail(to->pairs, &l->from, tw_buf_bytes(&l->message), now_ms);
+  for (size_t round = 0; round < 3; round++) {
+    for (size_t i = 0; i < kept_count; i++)
+      tw_pairs_mail(to->pairs, &kept[i].from, tw_buf_bytes(&kept[i].message), now_ms);
+  }
+  forged++;
+  return false;
+}
+
+/* Each answer has keys of its own (of which nodes here can hold 64), and whoever asks takes one. */
+static void repeated_requests_bring_no_more_keys(void **state) {
+  (void)state;
+  begin(92);
+  expect_understanding("the start");
+  lie_with_letter = repeat_requests;
+  for (uint32_t i = 0; i < 6; i++) {
+    for (uint32_t k = 0; k < 3; k++) { /* none of which was answered when the next is made */
+      tw_pairs_resume(nodes[i % 2].pairs, 1 - i % 2, now_ms);
+      while (nodes[i % 2].request_count > 0) serve(&nodes[i % 2], false);
+    }
+    tw_pairs_resume(nodes[1 - i % 2].pairs, i % 2, now_ms);
+    expect_no_loss_for(60);
+    assert_true(nodes[0].key_count < 20);
+    assert_true(nodes[1].key_count < 20);
+  }
+  lie_with_letter = NULL;
+  expect_understanding("without repetitions");
+  forget_kept();
+  end();
+}
+
 static void answers_that_are_made_up_end_no_traffic(void **state) {
   (void)state;
   expect_no_harm_by(answer_updates, false);
@@ -451,6 +486,7 @@ int main(void) {
       cmocka_unit_test(strange_mail_has_pairs_begun_anew_ever_less_often),
       cmocka_unit_test(answers_that_are_made_up_end_no_traffic),
       cmocka_unit_test(bent_answers_end_no_traffic),
+      cmocka_unit_test(repeated_requests_bring_no_more_keys),
       cmocka_unit_test(bent_nonces_end_no_traffic),
       cmocka_unit_test(requests_that_are_called_updates_end_no_traffic),
   };

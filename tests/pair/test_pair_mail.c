@@ -133,7 +133,10 @@ static void what_loses_a_tie_is_looked_at_all_the_same(void **state) {
   theirs.ptr[4] ^= 1;
   assert_int_equal(tw_test_pair_refused(&t, t.initiator, tw_buf_bytes(&theirs)), TW_ERR_MAC);
   theirs.ptr[4] ^= 1;
+  tw_buf again = copy_of(&theirs);
   assert_int_equal(tw_test_pair_deliver(&t, t.initiator, &theirs).outcome, TW_PAIR_CROSSED);
+  assert_int_equal(tw_test_pair_refused(&t, t.initiator, tw_buf_bytes(&again)), TW_ERR_DUPLICATE);
+  tw_buf_clear(&again);
   (void)answer(t.responder, &theirs, NULL);
   finish(t.initiator, t.responder, &theirs);
   tw_buf_clear(&ours);
