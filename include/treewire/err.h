@@ -51,7 +51,7 @@ typedef enum tw_err {
   TW_ERR_UNKNOWN_CA = TW_ERR_VALUE(TW_CLASS_FORBIDDEN, 18),          /* a chain leads to no CA that is trusted */
 
   TW_ERR_SIGNATURE = TW_ERR_VALUE(TW_CLASS_CRYPTO, 1), /* a signature does not verify */
-  TW_ERR_MAC = TW_ERR_VALUE(TW_CLASS_CRYPTO, 2),       /* a membership or confirmation tag does not verify */
+  TW_ERR_MAC = TW_ERR_VALUE(TW_CLASS_CRYPTO, 2),       /* a tag does not verify: membership, confirmation, mail */
   TW_ERR_DECRYPT = TW_ERR_VALUE(TW_CLASS_CRYPTO, 3),   /* AEAD or HPKE opening failed */
   TW_ERR_KEY = TW_ERR_VALUE(TW_CLASS_CRYPTO, 4),       /* a key is not a valid one (encoding, low order, length) */
 

@@ -61,6 +61,8 @@ typedef enum tw_pair_message_type {
 /** Random bytes in a resumption_request and in a resumption_response, and what is made of them (D5). */
 #define TW_PAIR_NONCE 16u
 #define TW_PAIR_CONTEXT_MAX (2 * TW_PAIR_NONCE + 1)
+/** Bytes behind a message by mail that is no hello (D19). */
+#define TW_PAIR_TAG 16u
 
 /** Borrowed for the call; what it points to has the lives given here. */
 typedef struct tw_pair_config {
@@ -79,8 +81,9 @@ typedef struct tw_pair_config {
   tw_bytes parameters;
   /**
    * Messages come one by one, such as from a mailbox, and not on connections: two requests never cross on one, and a
-   * context does not say so. Both sides have to have the same. The caller then takes a resumption_response only if it
-   * answers the last request, see tw_pair_early_context.
+   * context does not say so. All but hellos have a tag of TW_PAIR_TAG bytes behind them, since nothing else protects
+   * what they say; a resumption_response is taken only if it answers the last request. Both sides have to have the
+   * same.
    */
   bool by_mail;
 } tw_pair_config;

@@ -11,11 +11,11 @@ enum { TW_MAIL_REF = 16 };
 
 /** The numbers are on the wire. */
 typedef enum tw_mail_kind {
-  TW_MAIL_PAIR = 1,        /* a TwoPartyMLSMessage */
+  TW_MAIL_PAIR = 1,        /* a TwoPartyMLSMessage, with its tag (tw_pair_config.by_mail) */
   TW_MAIL_ENROLMENT = 2,   /* of an invitation, sealed by its keys: from a guest, and to it */
   TW_MAIL_LIST = 3,        /* an admin's enrolment list, sealed to a member's leaf */
   TW_MAIL_LIST_WANTED = 4, /* to an admin: the version that one has of its list; 0: none */
-  TW_MAIL_PAIR_ANSWER = 5, /* a TwoPartyMLSMessage that is a resumption_response */
+  TW_MAIL_PAIR_ANSWER = 5, /* one that is a resumption_response */
   TW_MAIL_LAST = TW_MAIL_PAIR_ANSWER
 } tw_mail_kind;
 

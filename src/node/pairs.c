@@ -132,24 +132,35 @@ bool tw_pairs_get_status(const tw_pairs *pairs, uint32_t number, tw_pairs_status
 
 /* ---- requests ---- */
 
-static uint64_t tag_of(const tw_pairs *pairs, tw_pairs_ask ask, uint32_t number) {
-  return TW_PAIRS_TAG | (uint64_t)ask << 48 | (uint64_t)(pairs->generation & 0xffff) << 32 | number;
+/* The lowest bits are the peer's number, those above, up to 32, say which of its messages is sent. */
+enum { NUMBER_BITS = 17, SENDS = 1 << (32 - NUMBER_BITS) };
+_Static_assert(TW_PAIRS_NUMBER_MAX == 1 << NUMBER_BITS, "a number fits into a tag");
+
+static uint64_t tag_of(const tw_pairs *pairs, tw_pairs_ask ask, uint32_t slot) {
+  return TW_PAIRS_TAG | (uint64_t)ask << 48 | (uint64_t)(pairs->generation & 0xffff) << 32 | slot;
 }
 
 bool tw_pairs_is_tag(uint64_t tag) { return tag >> 56 == TW_PAIRS_TAG >> 56; }
 
-static bool ask(tw_pairs *pairs, const tw_control_request *request, tw_pairs_ask what, uint32_t slot) {
+static tw_err try_to_ask(tw_pairs *pairs, const tw_control_request *request, tw_pairs_ask what, uint32_t slot) {
   const tw_node_port *port = pairs->config.port;
-  return port->request(port->ctx, request, tag_of(pairs, what, slot)) == TW_OK;
+  return port->request(port->ctx, request, tag_of(pairs, what, slot));
+}
+
+static bool ask(tw_pairs *pairs, const tw_control_request *request, tw_pairs_ask what, uint32_t slot) {
+  return try_to_ask(pairs, request, what, slot) == TW_OK;
 }
 
 /* The oldest message that the relay has not confirmed, one at a time: their order matters. */
-void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer) {
+void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   if (peer->in_flight || peer->unsent.len == 0) return;
   tw_reader r = tw_reader_of(tw_buf_bytes(&peer->unsent));
   const tw_control_request request = {.type = TW_CONTROL_SEND, .body.send = {peer->id, tw_read_vector(&r)}};
-  peer->in_flight = ask(pairs, &request, TW_PAIRS_ASK_SEND, peer->number);
-  peer->send_at_ms = UINT64_MAX;
+  peer->sending = pairs->sends++ % SENDS;
+  const tw_err err = try_to_ask(pairs, &request, TW_PAIRS_ASK_SEND, peer->sending << NUMBER_BITS | peer->number);
+  peer->in_flight = err == TW_OK;
+  const bool waits = err == TW_OK || err == TW_ERR_STATE; /* for the answer, or for tw_pairs_connected */
+  peer->send_at_ms = waits ? UINT64_MAX : now_ms + TW_PAIRS_TAKE_AGAIN_MS;
 }
 
 static void drop_first_unsent(tw_pairs_peer *peer) {
@@ -194,7 +205,7 @@ void tw_pairs_connected(tw_pairs *pairs, uint64_t now_ms) {
     peer->in_flight = false;
     peer->taking = false;
     tw_pairs_hurry(pairs, peer, now_ms);
-    tw_pairs_flush(pairs, peer);
+    tw_pairs_flush(pairs, peer, now_ms);
     peer->take_at_ms = 0;
     if (peer->wanted && peer->pair == NULL) tw_pairs_take(pairs, peer, now_ms);
   }
@@ -227,7 +238,11 @@ static void published(tw_pairs *pairs, const tw_control_answer *answer, uint64_t
     pairs->stock_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
 }
 
-static void sent(tw_pairs *pairs, tw_pairs_peer *peer, const tw_control_answer *answer, uint64_t now_ms) {
+/* `sending`: by which request. One that was dropped since then has made room for another, which is on its way itself.
+ */
+static void sent(tw_pairs *pairs, tw_pairs_peer *peer, uint32_t sending, const tw_control_answer *answer,
+                 uint64_t now_ms) {
+  if (!peer->in_flight || peer->sending != sending) return;
   peer->in_flight = false;
   if (answer == NULL) return; /* tw_pairs_connected sends it again */
   if (answer->status == TW_CONTROL_FULL || answer->status == TW_CONTROL_BUSY) {
@@ -237,7 +252,7 @@ static void sent(tw_pairs *pairs, tw_pairs_peer *peer, const tw_control_answer *
   if (answer->status != TW_CONTROL_DONE)
     tw_pairs_tell(pairs, peer->number, "the relay refuses a message", TW_ERR_STATE);
   drop_first_unsent(peer);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 static void taken(tw_pairs *pairs, tw_pairs_peer *peer, const tw_control_answer *answer, uint64_t now_ms) {
@@ -252,7 +267,7 @@ static void taken(tw_pairs *pairs, tw_pairs_peer *peer, const tw_control_answer 
 
 void tw_pairs_answer(tw_pairs *pairs, uint64_t tag, const tw_control_answer *answer, uint64_t now_ms) {
   if ((tag >> 32 & 0xffff) != (pairs->generation & 0xffff)) return;
-  const uint32_t number = (uint32_t)tag;
+  const uint32_t number = (uint32_t)tag % TW_PAIRS_NUMBER_MAX;
   switch ((tw_pairs_ask)(tag >> 48 & 0xff)) {
   case TW_PAIRS_ASK_STOCK: stocked(pairs, answer, now_ms); return;
   case TW_PAIRS_ASK_PUBLISH: published(pairs, answer, now_ms); return;
@@ -265,7 +280,7 @@ void tw_pairs_answer(tw_pairs *pairs, uint64_t tag, const tw_control_answer *ans
   if ((tw_pairs_ask)(tag >> 48 & 0xff) == TW_PAIRS_ASK_TAKE)
     taken(pairs, peer, answer, now_ms);
   else
-    sent(pairs, peer, answer, now_ms);
+    sent(pairs, peer, (uint32_t)tag >> NUMBER_BITS, answer, now_ms);
 }
 
 /* ---- time ---- */
@@ -286,7 +301,7 @@ uint64_t tw_pairs_deadline(const tw_pairs *pairs) {
 static void tick_peer(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   if (peer->send_at_ms <= now_ms) {
     peer->send_at_ms = UINT64_MAX;
-    tw_pairs_flush(pairs, peer);
+    tw_pairs_flush(pairs, peer, now_ms);
   }
   if (peer->pair == NULL) {
     if (peer->wanted) tw_pairs_take(pairs, peer, now_ms);

@@ -14,9 +14,10 @@
  * Both may do so at once: then the pair stands whose client_hello came from the smaller ClientId. The keys of the other
  * one are good for receiving as long as packets may be on their way.
  *
- * Nothing that comes by mail can end a pair: what does not fit is ignored, and whoever waits in vain for an answer asks
- * again with a resumption_request (D5), more and more rarely, and begins anew when that is of no use either. Messages
- * that the relay has not confirmed are kept with the pair and sent again.
+ * Nothing that comes by mail can end a pair: what does not fit, or has not the tag that only the peer can make, is
+ * ignored, and whoever waits in vain for an answer asks again with a resumption_request (D5), more and more rarely, and
+ * begins anew when that is of no use either. Messages that the relay has not confirmed are kept with the pair and sent
+ * again.
  */
 typedef struct tw_pairs tw_pairs;
 

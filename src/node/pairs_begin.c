@@ -41,6 +41,19 @@ static bool is_unconfirmed(const tw_pairs_peer *peer) {
   return peer->pair != NULL && tw_pairs_status_of(peer).state == TW_PAIR_UNCONFIRMED;
 }
 
+uint64_t tw_pairs_stays_until(const tw_pairs_peer *peer) {
+  uint64_t stays_ms = peer->stays_ms == 0 ? TW_PAIRS_CROSSING_MS : peer->stays_ms;
+  if (!is_unconfirmed(peer) && stays_ms > TW_PAIRS_STAYS_MS) stays_ms = TW_PAIRS_STAYS_MS;
+  return peer->made_ms + stays_ms;
+}
+
+/* Of the next pair, in place of this one: twice as long, up to a day, unless this one has worked for an hour. */
+static uint64_t next_stays_ms(const tw_pairs_peer *peer, uint64_t now_ms) {
+  if (peer->pair == NULL || (!is_unconfirmed(peer) && now_ms >= peer->made_ms + TW_PAIRS_STAYS_MS)) return 0;
+  const uint64_t stays_ms = peer->stays_ms == 0 ? TW_PAIRS_CROSSING_MS : peer->stays_ms;
+  return stays_ms < TW_PAIRS_REPEAT_MAX_MS / 2 ? 2 * stays_ms : TW_PAIRS_REPEAT_MAX_MS;
+}
+
 /* The members of the pair that was before stay with the caller. */
 static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
   if (!is_unconfirmed(peer)) peer->repeat_ms = 0; /* else it goes on doubling */
@@ -53,6 +66,7 @@ static void put_pair(tw_pairs_peer *peer, tw_pair *pair, uint64_t now_ms) {
   peer->next_stamp = 0;
   peer->given_up = 0;
   peer->send_later = false;
+  peer->reverting = false;
   peer->made_ms = now_ms;
   peer->confirmed_ms = 0;
   peer->repeats = 0;
@@ -79,6 +93,7 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   const bool responds = message.len > 0;
   put_pair(peer, pair, now_ms);
   peer->send_later = goes_on_under(&old, responds);
+  if (responds) peer->stays_ms = next_stays_ms(&old, now_ms);
   if (!responds && is_unconfirmed(&old)) peer->given_up = old.stamp;
   if (more != NULL) changes[count++] = *more;
   if (old.pair != NULL) {
@@ -104,7 +119,7 @@ static tw_err begin(tw_pairs *pairs, tw_pairs_peer *peer, tw_pair *pair, const u
   /* The responder has a packet to send. */
   if (err == TW_OK && !peer->send_later) err = tw_pairs_send_under(pairs, peer, !responds);
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
   return err;
 }
 

@@ -78,6 +78,15 @@ static void take_turns(const tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair
   peer->yields_until_ms = now_ms + (took_ms / 2 < most_ms ? took_ms / 2 : most_ms);
 }
 
+/*
+ * Two that have both answered wait for each other. Did they ask at the same time, each would answer again, and take the
+ * other's answer no more than before: so one of them lets the other go first.
+ */
+static uint64_t patience(const tw_pair_status *status, uint64_t repeat_ms) {
+  const bool lets_go_first = status->state == TW_PAIR_ANSWERED && status->role == TW_PAIR_RESPONDER;
+  return lets_go_first ? repeat_ms + repeat_ms / 2 : repeat_ms;
+}
+
 void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
   const tw_pair_status status = tw_pairs_status_of(peer);
   peer->rekey_at_ms = rekey_time(pairs, peer, &status);
@@ -92,7 +101,7 @@ void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_
     /* A peer that is away cannot confirm anything, and each new beginning costs it a client_hello. */
     peer->repeat_ms = pairs->config.repeat_ms * (status.state == TW_PAIR_UNCONFIRMED ? 6 : 1);
   }
-  peer->repeat_at_ms = now_ms + peer->repeat_ms;
+  peer->repeat_at_ms = now_ms + patience(&status, peer->repeat_ms);
 }
 
 void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
@@ -184,6 +193,7 @@ static void revert(tw_pairs *pairs, tw_pairs_peer *peer, tw_err why, uint64_t no
   peer->reverting = false;
   tw_pairs_schedule(pairs, peer, now_ms);
   if (peer->repeat_at_ms == UINT64_MAX) peer->rekey_at_ms = now_ms + TW_PAIRS_TAKE_AGAIN_MS;
+  tw_pairs_flush(pairs, peer, now_ms); /* what was on its way may not be the first of them */
 }
 
 static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_event *event, tw_bytes reply,
@@ -200,12 +210,12 @@ static void has_changed(tw_pairs *pairs, tw_pairs_peer *peer, const tw_pair_even
   if (err != TW_OK) tw_pairs_tell(pairs, peer->number, "its new keys could not be put to use", err);
   take_turns(pairs, peer, event, now_ms);
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 /* The peer speaks of a pair that we have not: it goes on with one that was given up here, or ours was lost. */
 static void stranger(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  if (peer->pair != NULL && now_ms < peer->made_ms + TW_PAIRS_CROSSING_MS) return;
+  if (peer->pair != NULL && now_ms < tw_pairs_stays_until(peer)) return;
   if (peer->pair != NULL && peer->repeats == 0) peer->repeats = 1; /* let it be replaced */
   tw_pairs_take(pairs, peer, now_ms);
 }
@@ -356,7 +366,7 @@ void tw_pairs_update(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
     return;
   }
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 static tw_err ask_again(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
@@ -390,7 +400,7 @@ void tw_pairs_repeat(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
     return;
   }
   tw_pairs_schedule(pairs, peer, now_ms);
-  tw_pairs_flush(pairs, peer);
+  tw_pairs_flush(pairs, peer, now_ms);
 }
 
 /* ---- the start ---- */

@@ -16,6 +16,8 @@ enum { TW_PAIRS_HELLOS = 8, TW_PAIRS_UNSENT_MAX = 8, TW_PAIRS_REPEATS = 6 };
 #define TW_PAIRS_STOCK_MS (UINT64_C(3600) * 1000)
 /* Two that begin at once know of it after so long. */
 #define TW_PAIRS_CROSSING_MS UINT64_C(60000)
+/* However often it was begun anew for strange mail, a pair that works stays no longer than this for more of it. */
+#define TW_PAIRS_STAYS_MS (UINT64_C(3600) * 1000)
 /* Mail that went before the packet by which it confirmed a pair is here so long after that at the latest. */
 #define TW_PAIRS_CONFIRMED_MS UINT64_C(5000)
 #define TW_PAIRS_NOBODY UINT32_MAX
@@ -35,7 +37,8 @@ typedef struct tw_pairs_peer {
   tw_buf context;  /* of its traffic keys (tw_pair_context), which a loaded pair has not */
   tw_buf unsent;   /* NodeMails, each opaque<V>, that the relay has not confirmed; saved with the pair */
   uint32_t unsent_count;
-  bool in_flight; /* the first of them was given to the relay on this connection */
+  bool in_flight;   /* the first of them was given to the relay on this connection */
+  uint32_t sending; /* and by which request, while it is (tw_pairs.sends) */
   tw_buf early;   /* an update that came before a packet has shown that the peer has the epoch it is of; empty: none */
   uint64_t stamp; /* of the keys that the peer should be using, or begin to use */
   uint64_t next_stamp; /* of our outstanding update's */
@@ -47,8 +50,9 @@ typedef struct tw_pairs_peer {
   bool wanted;         /* there is traffic */
   uint64_t take_at_ms; /* not before */
   uint64_t take_wait_ms; /* what came last was of no use; 0: it was */
-  uint64_t send_at_ms;   /* the relay was full */
+  uint64_t send_at_ms;   /* the relay, or what goes to it, was full */
   uint64_t made_ms;      /* when the pair began */
+  uint64_t stays_ms;     /* so long it is not begun anew, whatever mail says; 0: TW_PAIRS_CROSSING_MS */
   uint64_t confirmed_ms; /* when a packet has confirmed it; 0: none has since the start */
   uint64_t rekey_at_ms;
   uint64_t yields_until_ms; /* it is the peer's turn to renew */
@@ -67,6 +71,7 @@ struct tw_pairs {
   tw_peer_map numbers;
   bool stocking; /* the relay was asked about our hellos */
   uint64_t stock_at_ms;
+  uint32_t sends;      /* requests to send a message: a number of these is in their tags */
   uint32_t generation; /* of the connection: answers to an earlier one's requests do not count */
 };
 
@@ -78,7 +83,7 @@ tw_pairs_peer *tw_pairs_find_id(const tw_pairs *pairs, const tw_client_id *id);
 /* Without a pair, as in the beginning. */
 void tw_pairs_peer_reset(tw_pairs_peer *peer);
 /* Give the relay the next message, if there is one. */
-void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer);
+void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 /* Ask for a client_hello of the peer's, unless that was a moment ago. */
 void tw_pairs_take(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms);
 /* What came of that: if it was of no use, the next is not asked for before long. */
@@ -90,6 +95,8 @@ void tw_pairs_tell(const tw_pairs *pairs, uint32_t number, const char *what, tw_
 /* For the stock of hellos: a client_hello and the pair that waits for its answer. */
 tw_err tw_pairs_make_hello(void *ctx, bool last_resort, uint64_t now_ms, tw_buf *published, tw_buf *kept,
                            uint8_t ref[TW_STOCK_REF]);
+/* Mail of another pair may be made up, or old: how long the one that there is stays for all of it. */
+uint64_t tw_pairs_stays_until(const tw_pairs_peer *peer);
 /* With a client_hello of the peer's. */
 void tw_pairs_respond(tw_pairs *pairs, tw_pairs_peer *peer, tw_bytes client_hello, uint64_t now_ms);
 /* With a server_hello to one of ours. */

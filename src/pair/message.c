@@ -42,6 +42,7 @@ tw_err tw_pair_message_decode(tw_bytes encoded, tw_pair_message *out) {
     if (message.mls.len == 0) tw_reader_fail(&r, TW_ERR_TRUNCATED);
   }
   TW_TRY(tw_reader_end(&r));
+  message.encoded = encoded;
   *out = message;
   return TW_OK;
 }

@@ -4,6 +4,7 @@
 #include "mls/framing.h"
 #include "mls/group.h"
 #include "mls/protocol.h"
+#include "pair/mail_tag.h"
 #include "pair/pair_internal.h"
 
 /* ---- ours ---- */
@@ -46,6 +47,7 @@ static void set_group(tw_pair *pair, tw_group *next) {
   pair->applied_len = 0;
   pair->applied_in_sight = false;
   pair->by_request = false;
+  pair->answered_count = 0;
 }
 
 void tw_pair_adopt_pending(tw_pair *pair) {
@@ -90,7 +92,7 @@ static tw_err check_taken(const tw_pair *pair, const tw_group *from, const tw_re
   return tw_bytes_equal(binding_of(pair, from, peer), binding_of(pair, received->next, peer)) ? TW_OK : TW_ERR_BINDING;
 }
 
-tw_err tw_pair_commit_take(const tw_pair *pair, tw_group *from, tw_bytes message, uint64_t now_ms, tw_group **next) {
+tw_err tw_pair_commit_open(const tw_pair *pair, tw_group *from, tw_bytes message, uint64_t now_ms, tw_group **next) {
   tw_bytes group_id;
   uint64_t epoch;
   TW_TRY(tw_pair_commit_peek(tw_pair_env(pair), message, &group_id, &epoch));
@@ -103,6 +105,27 @@ tw_err tw_pair_commit_take(const tw_pair *pair, tw_group *from, tw_bytes message
   }
   tw_received_clear(&received);
   return err;
+}
+
+tw_err tw_pair_commit_take(const tw_pair *pair, tw_group *from, const tw_pair_message *message, uint64_t now_ms,
+                           tw_group **next) {
+  tw_group *made = NULL;
+  TW_TRY(tw_pair_commit_open(pair, from, message->mls, now_ms, &made));
+  const tw_err err = tw_pair_tag_check(pair, made, TW_NO_BYTES, message);
+  if (err != TW_OK) {
+    tw_group_free(made);
+    return err;
+  }
+  *next = made;
+  return TW_OK;
+}
+
+tw_err tw_pair_commit_check(const tw_pair *pair, const tw_pair_message *message, uint64_t now_ms) {
+  tw_group *next = NULL;
+  if (!pair->by_mail) return TW_OK;
+  TW_TRY(tw_pair_commit_take(pair, pair->group, message, now_ms, &next));
+  tw_group_free(next);
+  return TW_OK;
 }
 
 void tw_pair_adopt_applied(tw_pair *pair, tw_group *next, const uint8_t hash[TW_HASH_MAX], bool in_sight,

@@ -5,6 +5,10 @@
 #include <treewire/pair.h>
 
 #include "crypto/crypto.h"
+#include "pair/message.h"
+
+/* By mail, of requests with one commit: more than somebody makes before it begins anew. */
+enum { TW_PAIR_NONCES = 8 };
 
 struct tw_pair {
   tw_client client;       /* a copy: with our binding in the leaf, and the connection's policy */
@@ -25,7 +29,9 @@ struct tw_pair {
   uint8_t request_nonce[TW_PAIR_NONCE]; /* of that request */
   uint8_t context[TW_PAIR_CONTEXT_MAX]; /* of the connection: the request's nonce, early_data, the response's nonce */
   uint8_t context_len;
-  bool by_mail; /* there are no connections */
+  bool by_mail;                                    /* there are no connections */
+  uint8_t answered[TW_PAIR_NONCES][TW_PAIR_NONCE]; /* by mail: the last requests in this epoch, in a ring; not saved */
+  uint32_t answered_count;
   bool crossed; /* on this connection the side that was asked has asked, too, and is the one that is answered */
   uint64_t pending_since_ms;
   uint64_t own_leaf_since_ms;
@@ -66,8 +72,13 @@ void tw_pair_commit_clear(tw_pair_commit *commit);
 void tw_pair_commit_keep(tw_pair *pair, tw_pair_commit *commit, uint64_t now_ms);
 
 /* The epoch that the peer's commit leads to from `from`, one of the pair's. TW_ERR_PROPOSAL, TW_ERR_BINDING, … */
-TW_MUST_USE tw_err tw_pair_commit_take(const tw_pair *pair, tw_group *from, tw_bytes message, uint64_t now_ms,
+TW_MUST_USE tw_err tw_pair_commit_open(const tw_pair *pair, tw_group *from, tw_bytes commit, uint64_t now_ms,
                                        tw_group **next);
+/* Likewise of a connection_update or resumption_request, whose tag has to be by that epoch. TW_ERR_MAC. */
+TW_MUST_USE tw_err tw_pair_commit_take(const tw_pair *pair, tw_group *from, const tw_pair_message *message,
+                                       uint64_t now_ms, tw_group **next);
+/* Of one that is built on the pair's epoch and loses against ours: by mail, whether the peer has made it. */
+TW_MUST_USE tw_err tw_pair_commit_check(const tw_pair *pair, const tw_pair_message *message, uint64_t now_ms);
 /* The group and epoch that it is built on. TW_ERR_UNEXPECTED unless it is a PrivateMessage with a commit (D1). */
 TW_MUST_USE tw_err tw_pair_commit_peek(const tw_env *env, tw_bytes message, tw_bytes *group_id, uint64_t *epoch);
 TW_MUST_USE tw_err tw_pair_commit_hash(const tw_pair *pair, tw_bytes message, uint8_t out[TW_HASH_MAX]);

@@ -1,17 +1,21 @@
 /* Continuous key agreement: draft-kohbrok-mls-two-party-profile-00. SPDX-License-Identifier: Apache-2.0 */
 #include "pair/machine.h"
+#include "pair/mail_tag.h"
 #include "pair/message.h"
 #include "pair/pair_hello.h"
 #include "pair/pair_internal.h"
 #include "pair/resumption.h"
 
-static tw_err do_apply(tw_pair *pair, tw_bytes commit, uint64_t now_ms, tw_buf *reply, tw_pair_event *event) {
+static tw_err do_apply(tw_pair *pair, const tw_pair_message *update, uint64_t now_ms, tw_buf *reply,
+                       tw_pair_event *event) {
   uint8_t hash[TW_HASH_MAX];
   tw_group *next = NULL;
-  TW_TRY(tw_pair_commit_hash(pair, commit, hash));
-  TW_TRY(tw_pair_commit_take(pair, pair->group, commit, now_ms, &next));
+  const size_t start = reply->len;
+  TW_TRY(tw_pair_commit_hash(pair, update->mls, hash));
+  TW_TRY(tw_pair_commit_take(pair, pair->group, update, now_ms, &next));
   const tw_pair_message answer = {.type = TW_PAIR_EPOCH_KEY_UPDATE, .epoch = tw_group_epoch(next)};
-  const tw_err err = tw_pair_message_encode(&answer, reply);
+  tw_err err = tw_pair_message_encode(&answer, reply);
+  if (err == TW_OK) err = tw_pair_tag_add(pair, next, TW_NO_BYTES, start, reply);
   if (err != TW_OK) {
     tw_group_free(next);
     return err;
@@ -26,20 +30,22 @@ static tw_err do_apply(tw_pair *pair, tw_bytes commit, uint64_t now_ms, tw_buf *
 }
 
 /* The profile says to ignore it; what could not have lost a tie is refused still. */
-static tw_err do_ignore_tie(tw_pair *pair, tw_bytes commit, tw_pair_event *event) {
+static tw_err do_ignore_tie(tw_pair *pair, const tw_pair_message *update, uint64_t now_ms, tw_pair_event *event) {
   tw_bytes group_id;
   uint64_t epoch;
-  TW_TRY(tw_pair_commit_peek(tw_pair_env(pair), commit, &group_id, &epoch));
+  TW_TRY(tw_pair_commit_peek(tw_pair_env(pair), update->mls, &group_id, &epoch));
   if (!tw_bytes_equal(group_id, tw_group_id(pair->group))) return TW_ERR_WRONG_GROUP;
   if (pair->tie_met || epoch != tw_group_epoch(pair->group)) return TW_ERR_UNEXPECTED;
+  TW_TRY(tw_pair_commit_check(pair, update, now_ms));
   pair->tie_met = true;
   pair->ties++;
   event->outcome = TW_PAIR_TIE_IGNORED;
   return TW_OK;
 }
 
-static tw_err do_adopt(tw_pair *pair, uint64_t epoch, tw_pair_event *event) {
-  if (epoch != tw_group_epoch(pair->pending)) return TW_ERR_UNEXPECTED;
+static tw_err do_adopt(tw_pair *pair, const tw_pair_message *answer, tw_pair_event *event) {
+  if (answer->epoch != tw_group_epoch(pair->pending)) return TW_ERR_UNEXPECTED;
+  TW_TRY(tw_pair_tag_check(pair, pair->pending, TW_NO_BYTES, answer));
   tw_pair_adopt_pending(pair);
   event->outcome = TW_PAIR_OWN_UPDATED;
   event->changed = true;
@@ -53,9 +59,9 @@ static tw_err act(tw_pair *pair, tw_pair_action action, const tw_pair_message *m
     *event = (tw_pair_event){.outcome = TW_PAIR_JOINED, .changed = true};
     return tw_pair_do_join(pair, message->mls, now_ms);
   case TW_PAIR_DO_APPLY:
-  case TW_PAIR_DO_YIELD: return do_apply(pair, message->mls, now_ms, reply, event);
-  case TW_PAIR_DO_IGNORE_TIE: return do_ignore_tie(pair, message->mls, event);
-  case TW_PAIR_DO_ADOPT: return do_adopt(pair, message->epoch, event);
+  case TW_PAIR_DO_YIELD: return do_apply(pair, message, now_ms, reply, event);
+  case TW_PAIR_DO_IGNORE_TIE: return do_ignore_tie(pair, message, now_ms, event);
+  case TW_PAIR_DO_ADOPT: return do_adopt(pair, message, event);
   case TW_PAIR_DO_ANSWER:
   case TW_PAIR_DO_APPLY_ANSWER:
   case TW_PAIR_DO_YIELD_ANSWER:
@@ -69,7 +75,10 @@ static tw_err act(tw_pair *pair, tw_pair_action action, const tw_pair_message *m
 
 tw_err tw_pair_receive(tw_pair *pair, tw_bytes encoded, uint64_t now_ms, tw_buf *reply, tw_pair_event *event) {
   tw_pair_message message;
+  tw_bytes tag;
+  TW_TRY(tw_pair_tag_split(pair, &encoded, &tag));
   TW_TRY(tw_pair_message_decode(encoded, &message));
+  message.tag = tag;
   tw_pair_input input = (tw_pair_input)message.type;
   if (message.type == TW_PAIR_RESUMPTION_REQUEST) TW_TRY(tw_pair_request_input(pair, &message, &input));
   const tw_pair_step step = tw_pair_machine_step(pair->state, input);
@@ -93,7 +102,9 @@ static tw_err make_update(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
   tw_pair_commit made = {0};
   TW_TRY(tw_pair_commit_make(pair->group, now_ms, &made));
   const tw_pair_message update = {.type = TW_PAIR_CONNECTION_UPDATE, .mls = tw_buf_bytes(&made.message)};
-  const tw_err err = tw_pair_message_encode(&update, message);
+  const size_t start = message->len;
+  tw_err err = tw_pair_message_encode(&update, message);
+  if (err == TW_OK) err = tw_pair_tag_add(pair, made.next, TW_NO_BYTES, start, message);
   if (err == TW_OK) tw_pair_commit_keep(pair, &made, now_ms);
   tw_pair_commit_clear(&made);
   return err;

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "pair/mail_tag.h"
 #include "pair/pair_internal.h"
 
 /* ---- the connection's context ---- */
@@ -62,10 +63,14 @@ tw_group *tw_pair_early_group(const tw_pair *pair) {
 
 /* ---- asking ---- */
 
-static tw_err encode_request(tw_bytes commit, const uint8_t nonce[TW_PAIR_NONCE], tw_buf *message) {
+/* `next`: where the commit leads to. */
+static tw_err encode_request(const tw_pair *pair, const tw_group *next, tw_bytes commit,
+                             const uint8_t nonce[TW_PAIR_NONCE], tw_buf *message) {
+  const size_t start = message->len;
   const tw_pair_message request = {
       .type = TW_PAIR_RESUMPTION_REQUEST, .nonce = TW_BYTES(nonce, TW_PAIR_NONCE), .mls = commit};
-  return tw_pair_message_encode(&request, message);
+  TW_TRY(tw_pair_message_encode(&request, message));
+  return tw_pair_tag_add(pair, next, TW_NO_BYTES, start, message);
 }
 
 tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
@@ -76,12 +81,12 @@ tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
   if (step.action == TW_PAIR_DO_ASK) {
     tw_pair_commit made = {0};
     TW_TRY(tw_pair_commit_make(pair->group, now_ms, &made));
-    const tw_err err = encode_request(tw_buf_bytes(&made.message), nonce, message);
+    const tw_err err = encode_request(pair, made.next, tw_buf_bytes(&made.message), nonce, message);
     if (err == TW_OK) tw_pair_commit_keep(pair, &made, now_ms);
     tw_pair_commit_clear(&made);
     TW_TRY(err);
   } else {
-    TW_TRY(encode_request(tw_buf_bytes(&pair->pending_commit), nonce, message));
+    TW_TRY(encode_request(pair, pair->pending, tw_buf_bytes(&pair->pending_commit), nonce, message));
     pair->tie_met = false; /* that was on a connection which is gone */
   }
   begin_context(pair, nonce, false);
@@ -92,8 +97,9 @@ tw_err tw_pair_resume(tw_pair *pair, uint64_t now_ms, tw_buf *message) {
 tw_err tw_pair_do_response(tw_pair *pair, const tw_pair_message *response, uint64_t now_ms, tw_pair_event *event) {
   uint8_t hash[TW_HASH_MAX];
   tw_group *next = NULL;
+  TW_TRY(tw_pair_tag_check(pair, pair->pending, tw_pair_early_context(pair), response));
   TW_TRY(tw_pair_commit_hash(pair, response->mls, hash));
-  TW_TRY(tw_pair_commit_take(pair, pair->pending, response->mls, now_ms, &next));
+  TW_TRY(tw_pair_commit_open(pair, pair->pending, response->mls, now_ms, &next));
   tw_pair_adopt_pending(pair);
   tw_pair_adopt_applied(pair, next, hash, true, now_ms);
   complete_context(pair, response->early_data, response->nonce.ptr);
@@ -148,33 +154,47 @@ typedef struct answer {
 
 /*
  * Each request has a nonce of its own. Were one answered twice, somebody could have its early data taken here, and hand
- * the other answer, which says that they were not, to the asking side: it would send them once more.
+ * the other answer, which says that they were not, to the asking side: it would send them once more. By mail a request
+ * that is repeated by whoever has seen it would bring new keys each time, and never those that the asking side has.
  */
 static bool was_answered(const tw_pair *pair, tw_bytes nonce) {
+  for (uint32_t i = 0; i < pair->answered_count && i < TW_PAIR_NONCES; i++) {
+    if (memcmp(pair->answered[i], nonce.ptr, TW_PAIR_NONCE) == 0) return true;
+  }
   return pair->by_request && memcmp(pair->request_nonce, nonce.ptr, TW_PAIR_NONCE) == 0;
+}
+
+static void remember_answered(tw_pair *pair, const uint8_t nonce[TW_PAIR_NONCE]) {
+  if (pair->by_mail) memcpy(pair->answered[pair->answered_count++ % TW_PAIR_NONCES], nonce, TW_PAIR_NONCE);
 }
 
 static tw_err prepare(tw_pair *pair, tw_pair_action action, const tw_pair_message *request, uint64_t now_ms,
                       prepared *out) {
-  if (action == TW_PAIR_DO_ANSWER && was_answered(pair, request->nonce)) return TW_ERR_DUPLICATE;
+  if (action == TW_PAIR_DO_ANSWER) {
+    if (was_answered(pair, request->nonce)) return TW_ERR_DUPLICATE;
+    TW_TRY(tw_pair_tag_check(pair, pair->group, TW_NO_BYTES, request));
+  }
   TW_TRY(tw_pair_commit_hash(pair, request->mls, out->hash));
   TW_TRY(tw_random(tw_pair_env(pair), out->nonce, sizeof out->nonce));
   if (action == TW_PAIR_DO_ANSWER) {
     return pair->pending != NULL ? TW_OK : tw_pair_commit_make(pair->group, now_ms, &out->made);
   }
   tw_group *from = action == TW_PAIR_DO_MERGE_ANSWER ? pair->pending : pair->group;
-  TW_TRY(tw_pair_commit_take(pair, from, request->mls, now_ms, &out->applied));
+  TW_TRY(tw_pair_commit_take(pair, from, request, now_ms, &out->applied));
   out->early_data = true;
   return tw_pair_commit_make(out->applied, now_ms, &out->made);
 }
 
-static tw_err encode_response(const tw_pair *pair, const prepared *answer, tw_buf *reply) {
+static tw_err encode_response(const tw_pair *pair, const prepared *answer, tw_bytes request, tw_buf *reply) {
+  const size_t start = reply->len;
+  const tw_group *asked = answer->applied != NULL ? answer->applied : pair->group; /* where the request leads to */
   const tw_buf *commit = answer->made.next != NULL ? &answer->made.message : &pair->pending_commit;
   const tw_pair_message response = {.type = TW_PAIR_RESUMPTION_RESPONSE,
                                     .nonce = TW_ARRAY(answer->nonce),
                                     .early_data = answer->early_data,
                                     .mls = tw_buf_bytes(commit)};
-  return tw_pair_message_encode(&response, reply);
+  TW_TRY(tw_pair_message_encode(&response, reply));
+  return tw_pair_tag_add(pair, asked, request, start, reply);
 }
 
 static void settle(tw_pair *pair, tw_pair_action action, prepared *answer, const uint8_t nonce[TW_PAIR_NONCE],
@@ -204,9 +224,10 @@ static tw_err do_answer(tw_pair *pair, tw_pair_action action, const tw_pair_mess
   prepared answer = {0};
   const bool crossed = is_asking_here(pair);
   tw_err err = prepare(pair, action, request, now_ms, &answer);
-  if (err == TW_OK) err = encode_response(pair, &answer, reply);
+  if (err == TW_OK) err = encode_response(pair, &answer, request->nonce, reply);
   if (err == TW_OK) {
     settle(pair, action, &answer, request->nonce.ptr, now_ms, event);
+    remember_answered(pair, request->nonce.ptr);
     begin_context(pair, request->nonce.ptr, crossed);
     complete_context(pair, answer.early_data, answer.nonce);
   }
@@ -215,10 +236,14 @@ static tw_err do_answer(tw_pair *pair, tw_pair_action action, const tw_pair_mess
   return err;
 }
 
-static tw_err do_cross(tw_pair *pair, tw_buf *reply, tw_pair_event *event) {
+static tw_err do_cross(tw_pair *pair, const tw_pair_message *request, uint64_t now_ms, tw_buf *reply,
+                       tw_pair_event *event) {
   uint8_t nonce[TW_PAIR_NONCE];
+  if (pair->by_mail && was_answered(pair, request->nonce)) return TW_ERR_DUPLICATE;
+  TW_TRY(tw_pair_commit_check(pair, request, now_ms));
   TW_TRY(tw_random(tw_pair_env(pair), nonce, sizeof nonce));
-  TW_TRY(encode_request(tw_buf_bytes(&pair->pending_commit), nonce, reply));
+  TW_TRY(encode_request(pair, pair->pending, tw_buf_bytes(&pair->pending_commit), nonce, reply));
+  remember_answered(pair, request->nonce.ptr);
   begin_context(pair, nonce, true);
   pair->tie_met = false;
   pair->ties++;
@@ -228,6 +253,6 @@ static tw_err do_cross(tw_pair *pair, tw_buf *reply, tw_pair_event *event) {
 
 tw_err tw_pair_do_request(tw_pair *pair, tw_pair_action action, const tw_pair_message *request, uint64_t now_ms,
                           tw_buf *reply, tw_pair_event *event) {
-  if (action == TW_PAIR_DO_CROSS) return do_cross(pair, reply, event);
+  if (action == TW_PAIR_DO_CROSS) return do_cross(pair, request, now_ms, reply, event);
   return do_answer(pair, action, request, now_ms, reply, event);
 }

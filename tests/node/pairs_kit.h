@@ -54,6 +54,8 @@ typedef struct node {
   uint32_t index;
   value store[VALUES_MAX];
   bool disk_fails;
+  bool disk_is_unreadable;
+  bool is_full; /* what goes to the relay */
   request requests[QUEUE_MAX];
   size_t request_count;
   bool online;
@@ -113,13 +115,16 @@ static inline tw_err save(void *ctx, const tw_store_change *changes, size_t coun
 }
 
 static inline tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
-  const value *v = find_value(ctx, kind, id);
+  node *n = ctx;
+  if (n->disk_is_unreadable) return TW_ERR_NO_MEMORY;
+  const value *v = find_value(n, kind, id);
   return v == NULL ? TW_ERR_STATE : tw_buf_append(out, tw_buf_bytes(&v->bytes));
 }
 
 static inline tw_err ask(void *ctx, const tw_control_request *asked, uint64_t tag) {
   node *n = ctx;
   if (!n->online) return TW_ERR_STATE;
+  if (n->is_full) return TW_ERR_LIMIT;
   assert_true(n->request_count < QUEUE_MAX);
   request *r = &n->requests[n->request_count++];
   *r = (request){.tag = tag};

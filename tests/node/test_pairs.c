@@ -295,6 +295,71 @@ static void a_number_and_an_id_are_one_peers_until_it_is_removed(void **state) {
   end();
 }
 
+/*
+ * Node 0 could neither save its pair nor load it, and node 1, which has lost its own, begins another: that one does not
+ * wait for the disk.
+ */
+static void what_could_not_be_saved_does_not_hold_up_the_next_pair(void **state) {
+  (void)state;
+  begin(10);
+  expect_understanding("the start");
+  pass_time(6000); /* the pair is no beginning any more that might have crossed another */
+  nodes[0].disk_fails = nodes[0].disk_is_unreadable = true;
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  nodes[0].disk_fails = nodes[0].disk_is_unreadable = false;
+  lose_disk(&nodes[1]);
+  tw_pairs_want(nodes[1].pairs, 0, now_ms);
+  calm();
+  assert_true(packet(&nodes[1], &nodes[0]));
+  assert_true(packet(&nodes[0], &nodes[1]));
+  const uint64_t epoch = status_of(0, 1).pair.epoch;
+  tw_pairs_rekey(nodes[1].pairs, 0, now_ms);
+  calm();
+  assert_int_equal(status_of(0, 1).pair.epoch, epoch + 1);
+  assert_int_equal(status_of(1, 0).pair.epoch, epoch + 1);
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  calm();
+  assert_int_equal(status_of(1, 0).pair.epoch, epoch + 2);
+  end();
+}
+
+/* A request's answer is on its way, and the letter that it was for has made room for another one. */
+static void the_relays_answer_is_to_the_letter_that_it_was_asked_for(void **state) {
+  (void)state;
+  begin(12);
+  expect_understanding("the start");
+  tw_pairs_resume(nodes[1].pairs, 0, now_ms);
+  serve(&nodes[1], false);
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  deliver(&nodes[0]); /* its update is dropped for the response */
+  assert_int_equal(nodes[0].request_count, 2);
+  assert_int_equal(status_of(0, 1).unsent, 1);
+  serve(&nodes[0], false); /* the update's */
+  assert_int_equal(status_of(0, 1).unsent, 1);
+  serve(&nodes[0], false);
+  assert_int_equal(status_of(0, 1).unsent, 0);
+  calm();
+  end();
+}
+
+/* There is a connection, and no room for a request: it is made 5 s later. */
+static void a_letter_that_does_not_get_to_the_relay_is_sent_later(void **state) {
+  (void)state;
+  begin(13);
+  expect_understanding("the start");
+  nodes[0].is_full = true;
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  const uint64_t epoch = status_of(1, 0).pair.epoch;
+  assert_int_equal(nodes[0].request_count, 0);
+  nodes[0].is_full = false;
+  assert_true(tw_pairs_deadline(nodes[0].pairs) <= now_ms + 5000);
+  pass_time(5000);
+  tw_pairs_tick(nodes[0].pairs, now_ms);
+  calm();
+  assert_int_equal(status_of(1, 0).pair.epoch, epoch + 1);
+  end();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_number_and_an_id_are_one_peers_until_it_is_removed),
@@ -305,6 +370,9 @@ int main(void) {
       cmocka_unit_test(an_update_that_waits_keeps_its_keys_over_a_restart),
       cmocka_unit_test(both_sides_renew_however_long_mail_takes),
       cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
+      cmocka_unit_test(what_could_not_be_saved_does_not_hold_up_the_next_pair),
+      cmocka_unit_test(the_relays_answer_is_to_the_letter_that_it_was_asked_for),
+      cmocka_unit_test(a_letter_that_does_not_get_to_the_relay_is_sent_later),
       cmocka_unit_test(whatever_happened_all_understand_each_other_in_the_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
