@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/file_write.h"
 #include "cli/harden.h"
 #include "cli/node_device.h"
 #include "cli/node_invite.h"
@@ -318,19 +319,6 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* ---- start and end ---- */
 
-/* The folder, and the one that it is in where that is ours to make. */
-static tw_err make_state_folder(const char *path, tw_report *report) {
-  char parent[TW_NODE_PATH_MAX + 1];
-  (void)snprintf(parent, sizeof parent, "%s", path);
-  char *slash = strrchr(parent, '/');
-  if (slash != NULL && slash != parent) {
-    *slash = '\0';
-    if (mkdir(parent, 0755) != 0 && errno != EEXIST)
-      return tw_report_fail(report, TW_ERR_STATE, "%.300s: %s", parent, strerror(errno));
-  }
-  return TW_OK;
-}
-
 static unsigned wanted_threads(const running *r) {
   const unsigned given = r->profile->config.interface.packet_threads;
   if (given > 0) return given;
@@ -378,7 +366,7 @@ static tw_err open_state(running *r, tw_report *report) {
   const char *folder = r->profile->config.interface.state;
   const tw_store_config store = {.dir = folder};
   tw_problems told = {.tell = tell_learned, .ctx = r};
-  TW_TRY(make_state_folder(folder, report));
+  TW_TRY(tw_folder_make_parents(folder, report));
   TW_TRY(tw_store_open(&store, &r->env, &r->store, report));
   TW_TRY(tw_learned_load(tw_env_alloc(&r->env), r->store, &r->learned, &told, report));
   return add_learned(r, r->profile, NULL, report);
