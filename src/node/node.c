@@ -362,6 +362,7 @@ void tw_node_remove(tw_node *node, uint32_t peer) {
 void tw_node_get_status(tw_node *node, tw_node_status *status) {
   tw_node_look_at_packets(node);
   *status = (tw_node_status){.relay_up = node->up,
+                             .relay_why = node->relay_why,
                              .relay_bound = node->keepalive.bound,
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,

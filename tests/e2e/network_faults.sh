@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# label: slow
+# What a node says when something is wrong, and what it does then: why the relay is not reached, a device that is gone,
+# a configuration with problems, addresses that no node can have, a removal that only admins complete, a port in use.
+#
+#   relay 203.0.113.10, anna .1, berta .2, carla .3 on one switch; inside 10.7.0.1 and so on
+#
+# shellcheck source-path=SCRIPTDIR source=support/network.bash disable=SC2119,SC2154,SC2016
+. "$(dirname "$0")/support/network.bash"
+on_hub
+keep_child() { # of `up`, which stays behind it: ended with the script
+  local child
+  for child in $(ip netns pids "$1"); do pids+=("$child"); done
+}
+why() { holds "$1" "(\$s->{relay}{why} // '') =~ /$2/"; } # NAME PATTERN
+fails_by() { until_true 20 why "$1" "$2" || { status_field "$1" '$s->{relay}{why}'; die "$1 does not say that: $2"; }; }
+notes() { grep -c "no relay: " anna.err || true; }
+up_quietly() { start_on "$1" "$1" "$TREEWIRE" up --foreground "./$1.conf"; } # without --verbose
+
+# ---- why the relay is not reached ----
+
+for name in "${nodes[@]}"; do configure "$name"; done
+up_quietly anna
+fails_by anna 'Connection refused'
+stands anna 'relay .*, not reached \(.*Connection refused\); it saw us at' || { cat anna.status; die "not for people"; }
+grep -q "no connection of its" anna.status && die "who has a connection of the relay's is not known without it"
+sleep 3 # some tries more
+[ "$(notes)" = 1 ] || { cat anna.err; die "the same reason was told $(notes) times"; }
+mv relay.peers all.peers
+grep -v anna all.peers >relay.peers
+relay_up
+fails_by anna 'access_denied \(our key or name is not in its list\)'
+[ "$(notes)" = 2 ] || { cat anna.err; die "another reason was not told once"; }
+sed -i "0,/^PublicKey = .*/s||PublicKey = $(cat carla.pub)|" berta.conf # not the relay's
+run 3 berta up --wait 3 ./berta.conf
+keep_child berta
+says run.err "berta: no relay: credential was refused (its key or name is not what [Relay] says)"
+says run.err "berta is not ready after 3 s: the relay 203.0.113.10:9420 is not reached: credential was refused (its key"
+mv all.peers relay.peers
+kill -HUP "$relay"
+until_true 30 holds anna '$s->{relay}{up} && !defined $s->{relay}{why}' || { show_status; die "anna does not come in"; }
+
+# ---- a device that is gone ----
+
+ip -n anna link del anna
+expect 2 anna
+says anna.err "the network device anna is gone: the node ends"
