@@ -42,6 +42,7 @@ typedef struct running {
   tw_node *node;
   bool loop_open;
   bool listened; /* the socket's path is ours */
+  bool broken;   /* the device or the socket is gone: the end comes by `relearn` */
   bool ending;
   bool told;
   tw_exit code;
@@ -95,6 +96,7 @@ static void on_ready(void *ctx, bool is) {
 
 static void on_freed(void *ctx);
 static void on_relearn(void *ctx);
+static void on_broke(void *ctx);
 
 static tw_err start_node(running *r, tw_report *report) {
   const tw_node_profile *p = r->profile;
@@ -114,6 +116,7 @@ static tw_err start_node(running *r, tw_report *report) {
       .tell = on_tell,
       .ready = on_ready,
       .relearn = on_relearn,
+      .broke = on_broke,
       .freed = on_freed,
       .ctx = r,
   };
@@ -203,6 +206,7 @@ static void on_relearn_timer(uv_timer_t *timer) {
   running *r = timer->data;
   tw_report report = {""};
   r->relearn_at_ms = 0;
+  if (r->broken) end(r);
   if (r->ending) return;
   if (r->next != NULL || r->node == NULL)
     on_relearn(r); /* a change is being taken up, perhaps without this one */
@@ -215,10 +219,19 @@ static void on_relearn_timer(uv_timer_t *timer) {
 static void on_relearn(void *ctx) {
   running *r = ctx;
   const uint64_t now = uv_now(&r->loop);
-  if (uv_is_closing((uv_handle_t *)&r->relearn)) return;
+  if (r->broken || uv_is_closing((uv_handle_t *)&r->relearn)) return;
   if (r->relearn_at_ms == 0) r->relearn_at_ms = now + RELEARN_MOST_MS;
   const uint64_t left = r->relearn_at_ms > now ? r->relearn_at_ms - now : 0;
   (void)uv_timer_start(&r->relearn, on_relearn_timer, left < RELEARN_MS ? left : RELEARN_MS, 0);
+}
+
+/* A node without its device is of no use to anybody: whoever watches over us may begin it anew. */
+static void on_broke(void *ctx) {
+  running *r = ctx;
+  if (r->broken || uv_is_closing((uv_handle_t *)&r->relearn)) return;
+  r->broken = true;
+  r->code = TW_EXIT_LOCAL;
+  (void)uv_timer_start(&r->relearn, on_relearn_timer, 0, 0);
 }
 
 /* ---- what the other verbs ask ---- */
