@@ -163,25 +163,28 @@ static void end(running *r) {
 
 /* ---- a changed configuration ---- */
 
-static const char *needs_restart(const tw_node_profile *old, const tw_node_profile *new) {
+/* A certificate of the same key may come from another file: that is no other key. */
+static bool is_same_identity(const tw_node_profile *old, const tw_node_profile *new) {
+  return memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) == 0 &&
+         (old->config.interface.certificate == NULL) == (new->config.interface.certificate == NULL);
+}
+
+static tw_err check_settings(const tw_node_profile *old, const tw_node_profile *new, tw_report *report) {
+  static const char restart[] = "that takes `treewire down` and `up`";
   tw_config_diff diff = {0};
-  const char *what = NULL;
-  if (tw_config_diff_make(NULL, &old->config, &new->config, &diff) != TW_OK)
-    what = "out of memory";
-  else if ((diff.settings & TW_SETTINGS_AT_START) != 0)
-    what =
-        "Identity, ListenPort, PacketThreads, State, Group or Suite has changed: that takes `treewire down` and `up`";
-  else if (memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) != 0)
-    what = "this node has another key: that takes `treewire down` and `up`";
-  else if (old->config.interface.mtu != new->config.interface.mtu)
-    what = "the MTU has changed: that takes `treewire down` and `up`";
+  char names[160];
+  const tw_err err = tw_config_diff_make(NULL, &old->config, &new->config, &diff);
+  if (err != TW_OK) return tw_report_fail(report, err, "%s", tw_err_text(err));
+  tw_setting_names(diff.settings & TW_SETTINGS_AT_START, names, sizeof names);
   tw_config_diff_clear(&diff);
-  return what;
+  if (names[0] != '\0') return tw_report_fail(report, TW_ERR_STATE, "changed: %s; %s", names, restart);
+  if (is_same_identity(old, new)) return TW_OK;
+  return tw_report_fail(report, TW_ERR_STATE, "this node has another key, or a certificate in place of a key: %s",
+                        restart);
 }
 
 static tw_err take_up(running *r, tw_node_profile *p, const tw_node_profile *as, tw_report *report) {
-  const char *not_so = needs_restart(r->profile, p);
-  if (not_so != NULL) return tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
+  TW_TRY(check_settings(r->profile, p, report));
   TW_TRY(add_learned(r, p, as, report));
   TW_TRY(tw_node_device_change(&r->profile->config, &p->config, &r->tun, report));
   r->next = p;
@@ -189,14 +192,47 @@ static tw_err take_up(running *r, tw_node_profile *p, const tw_node_profile *as,
   return TW_OK;
 }
 
+/* What is wrong with the file, as much of it as fits into an answer of one line. */
+typedef struct problem_list {
+  running *r;
+  char text[280];
+  size_t left_out;
+} problem_list;
+
+/* "line 7: …" of the file itself, "FILE: …" of those that it names. */
+static void list_problem(void *ctx, const tw_report *problem) {
+  problem_list *list = ctx;
+  const char *path = list->r->run->file.path;
+  const char *words = problem->text;
+  const size_t path_len = strlen(path);
+  const size_t used = strlen(list->text);
+  char line[TW_REPORT_MAX + 8];
+  tell_problem(list->r, problem);
+  const bool has_line = strncmp(words, path, path_len) == 0 && words[path_len] == ':' && words[path_len + 1] != ' ';
+  (void)snprintf(line, sizeof line, "%s%s%s", used == 0 ? "" : "; ", has_line ? "line " : "",
+                 has_line ? words + path_len + 1 : words);
+  /* Whole ones, and in their order; but of the first one what there is room for. */
+  if (used > 0 && (list->left_out > 0 || strlen(line) >= sizeof list->text - used))
+    list->left_out++;
+  else
+    (void)snprintf(list->text + used, sizeof list->text - used, "%.*s", (int)(sizeof list->text - used - 1), line);
+}
+
+static tw_err has_problems(const running *r, const problem_list *list, tw_report *report) {
+  char more[40] = "";
+  if (list->left_out > 0) (void)snprintf(more, sizeof more, "; and %zu more", list->left_out);
+  return tw_report_fail(report, TW_ERR_ENCODING, "%.100s has problems: all stays as it is: %s%s (treewire check %s)",
+                        r->run->file.path, list->text, more, r->run->file.name);
+}
+
 /* With the file as it is, or (`as`) as it was when that was read. */
 static tw_err sync_config(running *r, const tw_node_profile *as, tw_report *report) {
-  tw_problems problems = {.tell = tell_problem, .ctx = r};
+  problem_list list = {.r = r};
+  tw_problems problems = {.tell = list_problem, .ctx = &list};
   tw_node_profile *p = NULL;
   if (r->next != NULL || r->node == NULL)
     return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
-  if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK)
-    return tw_report_fail(report, TW_ERR_ENCODING, "%.300s has problems: all stays as it is", r->run->file.path);
+  if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK) return has_problems(r, &list, report);
   const tw_err err = take_up(r, p, as, report);
   if (err != TW_OK) tw_node_profile_free(p);
   return err;

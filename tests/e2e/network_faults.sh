@@ -45,3 +45,32 @@ until_true 30 holds anna '$s->{relay}{up} && !defined $s->{relay}{why}' || { sho
 ip -n anna link del anna
 expect 2 anna
 says anna.err "the network device anna is gone: the node ends"
+
+# ---- a configuration with problems, and one that needs another start ----
+
+up anna
+until_true 30 holds anna '$s->{relay}{up}' || die "anna is not back"
+cp anna.conf good.conf
+printf 'Nonsense = 1\nAllowedIPs = 10.7.0.300\n' >>anna.conf
+lines=$(wc -l <anna.conf)
+run 2 anna sync ./anna.conf
+says run.err "has problems: all stays as it is: line $((lines - 1)): "
+says run.err "; line $lines: "
+says run.err "10.7.0.300"
+says run.err "(treewire check anna)"
+one_line run.err
+for ((i = 0; i < 30; i++)); do echo "Nonsense$i = 1"; done >>anna.conf
+run 2 anna sync ./anna.conf
+grep -q '; and [0-9]* more (treewire check anna)' run.err || { cat run.err; die "not all are told, and not how many are left"; }
+sed 's/^\[Interface\]/&\nListenPort = 9999\nMTU = 1300/' good.conf >anna.conf
+run 2 anna sync ./anna.conf
+says run.err "changed: MTU, ListenPort; that takes \`treewire down\` and \`up\`"
+cp anna.key renamed.key
+sed 's/^Identity = .*/Identity = renamed.key/' good.conf >anna.conf
+run 0 anna sync ./anna.conf # the same key from another file
+(umask 077; "$TREEWIRE" genkey --suite "$suite" >another.key)
+sed 's/^Identity = .*/Identity = another.key/; 0,/^AllowedIPs = 10.7.0.1/s//AllowedIPs = 10.7.0.9/' good.conf >anna.conf
+run 2 anna sync ./anna.conf
+says run.err "another key"
+cp good.conf anna.conf
+run 0 anna sync ./anna.conf
