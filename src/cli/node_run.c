@@ -308,7 +308,8 @@ static uint32_t find_peer(const tw_node_config *config, const char *word) {
   return UINT32_MAX;
 }
 
-static void answer_peer(running *r, const char *word, void (*act)(tw_node *node, uint32_t peer), tw_buf *answer) {
+/* UINT32_MAX: there is none, as was answered. */
+static uint32_t asked_peer(running *r, const char *word, tw_buf *answer) {
   const uint32_t peer = find_peer(&r->profile->config, word);
   if (r->node == NULL)
     answer_text(answer, "!the node is busy");
@@ -317,7 +318,28 @@ static void answer_peer(running *r, const char *word, void (*act)(tw_node *node,
   else if (!r->profile->config.peers[peer].key.given)
     answer_text(answer, "!the certificate of '%.100s' was not seen yet, so that its key is not known", word);
   else
-    act(r->node, peer);
+    return peer;
+  return UINT32_MAX;
+}
+
+static void rekey_with(running *r, const char *word, tw_buf *answer) {
+  const uint32_t peer = asked_peer(r, word, answer);
+  if (peer != UINT32_MAX) tw_node_rekey(r->node, peer);
+}
+
+/* It is cut off here in any case; who may not do more is told so. */
+static void remove_peer(running *r, const char *word, tw_buf *answer) {
+  const uint32_t peer = asked_peer(r, word, answer);
+  tw_node_peer_status status = {0};
+  if (peer == UINT32_MAX) return;
+  const bool is_member = tw_node_get_peer_status(r->node, peer, &status) && status.is_member;
+  const bool is_for_admins = is_member && !tw_node_is_admin(r->node);
+  tw_node_remove(r->node, peer);
+  if (is_for_admins)
+    answer_text(answer,
+                "packets between this node and %.100s have ended; only the network's Admins remove it from the "
+                "network, and until they do, this node sends nothing to all",
+                word);
 }
 
 static bool withdraw(running *r, const char *word) {
@@ -343,9 +365,9 @@ static void on_command(void *ctx, const char *line, tw_buf *answer) {
   } else if (strcmp(line, "rekey") == 0) {
     if (r->node != NULL) tw_node_rekey(r->node, UINT32_MAX);
   } else if ((word = after(line, "rekey ")) != NULL) {
-    answer_peer(r, word, tw_node_rekey, answer);
+    rekey_with(r, word, answer);
   } else if ((word = after(line, "remove ")) != NULL) {
-    if (!withdraw(r, word)) answer_peer(r, word, tw_node_remove, answer);
+    if (!withdraw(r, word)) remove_peer(r, word, answer);
   } else if (r->node == NULL) {
     answer_text(answer, "!the node is busy");
   } else if ((word = after(line, TW_NODE_INVITE)) != NULL) {

@@ -65,6 +65,9 @@ void tw_node_rekey(tw_node *node, uint32_t peer);
  */
 void tw_node_remove(tw_node *node, uint32_t peer);
 
+/** Whether this node may add to the network's group and remove from it: it is one of its Admins, or there are none. */
+bool tw_node_is_admin(tw_node *node);
+
 /** Invitations, and the lists of enrolled nodes; of it tw_enrol_invite, tw_enrol_look, tw_enrol_next, tw_enrol_withdraw
  * and tw_enrol_version may be called. */
 tw_enrol *tw_node_enrol(const tw_node *node);

@@ -74,3 +74,36 @@ run 2 anna sync ./anna.conf
 says run.err "another key"
 cp good.conf anna.conf
 run 0 anna sync ./anna.conf
+
+# ---- a removal by who is no admin, and its end ----
+
+for name in "${nodes[@]}"; do
+  [ "$name" = carla ] || on "$name" "$TREEWIRE" down "./$name.conf"
+  configure "$name" "Admins = $(cat anna.pub)"
+  up "$name"
+done
+members "${nodes[@]}" 3
+until_true 10 reaches berta carla || die "berta does not reach carla"
+run 0 berta remove ./berta.conf carla
+says run.err "only the network's Admins remove it"
+until_true 10 holds berta '$s->{network}{unwanted} && peer("carla")->{removed}' || { show_status; die "carla is as before"; }
+if reaches berta carla; then die "berta still reaches carla"; fi
+pings anna carla
+cp berta.conf with.conf
+perl -0pe 's/\[Peer\]\nName = carla\n.*?\n(?=\[|\z)//s' with.conf >berta.conf
+grep -q carla berta.conf && die "carla is still in the file"
+run 0 berta sync ./berta.conf
+until_true 10 holds berta '!peer("carla")' || { show_status; die "carla is still there"; }
+cp with.conf berta.conf
+run 0 berta sync ./berta.conf
+until_true 30 reaches berta carla || { show_status; die "carla is not back at berta"; }
+until_true 20 holds berta '!$s->{network}{unwanted}' || { show_status; die "berta sends nothing to all"; }
+
+# ---- addresses that no node can have; of another subnet's length, the node sees it ----
+
+for address in 10.7.0.0/24 10.7.0.255/24 224.0.0.1/24 127.0.0.1/8 0.0.0.0/0 ff02::1/64; do
+  run 1 anna invite ./anna.conf dora "$address"
+  says run.err "invite: '$address' is "
+done
+run 2 anna invite ./anna.conf dora 10.7.0.255/16
+says run.err "10.7.0.255/24 is its subnet's broadcast address"
