@@ -411,7 +411,12 @@ static tw_err open_udp(running *r, tw_report *report) {
   memset(&config.local, 0, sizeof config.local); /* a system without IPv6 */
   config.both_families = false;
   config.local.in4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-  return tw_udp_open_shared(r->udp, threads, &config, &r->threads, report);
+  const tw_err err = tw_udp_open_shared(r->udp, threads, &config, &r->threads, report);
+  const size_t len = strlen(report->text);
+  if (err != TW_OK && strstr(report->text, strerror(EADDRINUSE)) != NULL)
+    (void)snprintf(report->text + len, sizeof report->text - len,
+                   " (another node or a relay? ListenPort chooses another port)");
+  return err;
 }
 
 /* As many queues as sockets, each of them one for each thread; or one of each. */

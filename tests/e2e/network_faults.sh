@@ -107,3 +107,11 @@ for address in 10.7.0.0/24 10.7.0.255/24 224.0.0.1/24 127.0.0.1/8 0.0.0.0/0 ff02
 done
 run 2 anna invite ./anna.conf dora 10.7.0.255/16
 says run.err "10.7.0.255/24 is its subnet's broadcast address"
+
+# ---- a port that is taken ----
+
+run 0 anna down ./anna.conf
+start_on other anna "$TREEWIRE" relay --key anna.key --peers relay.peers --events other.ev
+wait_event other.ev listening
+run 3 anna up --wait 5 ./anna.conf
+says run.err "Address already in use (another node or a relay? ListenPort chooses another port)"
