@@ -41,7 +41,7 @@ cmake_says() { sed -n "s/^$1:[A-Z]*=//p" "$TREEWIRE_BUILD/CMakeCache.txt"; } # V
 stands_alone() { # FOLDER FILE: its OpenSSL is the one in that folder
   local path=$1/$2 line
   while read -r line; do
-    if [[ $line != '$ORIGIN'* ]]; then echo "$path is looked for libraries in $line"; exit 1; fi
+    if [[ $line != \$ORIGIN* ]]; then echo "$path is looked for libraries in $line"; exit 1; fi
   done < <(readelf -d "$path" | sed -nE 's/.*R(UN)?PATH.*\[([^]:]*):*\]/\2/p')
   while read -r line; do
     if [[ $(realpath "$line") != "$(realpath "$1")"/* ]]; then echo "$path is loaded with $line"; exit 1; fi
