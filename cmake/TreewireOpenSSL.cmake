@@ -63,3 +63,12 @@ if(TW_OPENSSL_ROOT)
   set(CMAKE_BUILD_RPATH "${TW_OPENSSL_LIBDIR}")
   set(CMAKE_INSTALL_RPATH "${TW_OPENSSL_LIBDIR}")
 endif()
+
+# One that is not the system's may lie where only the builder can read it, such as in a cache: it is installed along.
+get_filename_component(tw_openssl_real_libdir "${TW_OPENSSL_LIBDIR}" REALPATH)
+set(tw_openssl_is_own OFF)
+if(TW_OPENSSL_ROOT AND OPENSSL_CRYPTO_LIBRARY MATCHES "[.]so$"
+    AND NOT tw_openssl_real_libdir IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
+  set(tw_openssl_is_own ON)
+endif()
+option(TW_INSTALL_OPENSSL "Install the OpenSSL that was built with, beside the library" ${tw_openssl_is_own})

@@ -48,7 +48,7 @@ static tw_err check_state(check *c) {
   if (path == NULL) return TW_OK;
   if (stat(path, &status) != 0) {
     if (errno != ENOENT) tw_problems_add(&c->problems, path, 0, "%s", strerror(errno));
-    return TW_OK; /* `up` makes it */
+    return TW_OK; /* `up` makes it, and what it lies in */
   }
   if (!S_ISDIR(status.st_mode))
     tw_problems_add(&c->problems, path, 0, "State is not a folder");

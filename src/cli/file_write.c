@@ -20,6 +20,31 @@ tw_err tw_folder_flush(const char *path, tw_report *report) {
   return good ? TW_OK : tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(error));
 }
 
+/* A folder that is there already may lie in one that cannot be written to, or is an automounter's. */
+static tw_err make_folder(const char *path, tw_report *report) {
+  struct stat status;
+  if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return TW_OK;
+  if (mkdir(path, 0755) == 0) return TW_OK;
+  const int error = errno;
+  if (error == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) return TW_OK;
+  return tw_report_fail(report, TW_ERR_STATE, "%.300s: %s", path, strerror(error == EEXIST ? ENOTDIR : error));
+}
+
+tw_err tw_folder_make_parents(const char *path, tw_report *report) {
+  char folder[PATH_MAX];
+  if (strlen(path) >= sizeof folder)
+    return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(ENAMETOOLONG));
+  (void)snprintf(folder, sizeof folder, "%s", path);
+  size_t len = strlen(folder);
+  while (len > 1 && folder[len - 1] == '/') folder[--len] = '\0'; /* "a/b/" lies in a, as "a/b" does */
+  for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    TW_TRY(make_folder(folder, report));
+    *slash = '/';
+  }
+  return TW_OK;
+}
+
 static tw_err flush_folder_of(const char *path, tw_report *report) {
   char folder[PATH_MAX];
   const char *slash = strrchr(path, '/');

@@ -18,6 +18,11 @@ typedef enum tw_write_rule {
  */
 TW_MUST_USE tw_err tw_file_write(const char *path, tw_write_rule rule, mode_t mode, tw_bytes content,
                                  tw_report *report);
+/**
+ * Make the folders that `path` lies in, as far as they are not there, with mode 0755 as the umask leaves it.
+ * TW_ERR_STATE with a report that names the one that cannot be made.
+ */
+TW_MUST_USE tw_err tw_folder_make_parents(const char *path, tw_report *report);
 /** Flush a folder, so that names in it last. TW_ERR_STATE with a report. */
 TW_MUST_USE tw_err tw_folder_flush(const char *path, tw_report *report);
 

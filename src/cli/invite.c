@@ -37,6 +37,8 @@ static tw_exit take_operand(inviting *i, const char *value, int place) {
   }
   if (!tw_prefix_parse(text, &prefix))
     return tw_cli_fail(TW_EXIT_USAGE, "invite: '%.60s' is no ADDRESS/LEN, such as 10.7.0.3/24", value);
+  const char *why = tw_value_unfit_address(&prefix);
+  if (why != NULL) return tw_cli_fail(TW_EXIT_USAGE, "invite: '%.60s' %s", value, why);
   if (i->address_count == TW_ENROL_ADDRESSES_MAX)
     return tw_cli_fail(TW_EXIT_USAGE, "invite: more than %d addresses", TW_ENROL_ADDRESSES_MAX);
   i->addresses[i->address_count++] = value;

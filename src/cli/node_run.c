@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/file_write.h"
 #include "cli/harden.h"
 #include "cli/node_device.h"
 #include "cli/node_invite.h"
@@ -43,6 +44,7 @@ typedef struct running {
   tw_node *node;
   bool loop_open;
   bool listened; /* the socket's path is ours */
+  bool broken;   /* the device or the socket is gone: the end comes by `relearn` */
   bool ending;
   bool told;
   tw_exit code;
@@ -96,6 +98,7 @@ static void on_ready(void *ctx, bool is) {
 
 static void on_freed(void *ctx);
 static void on_relearn(void *ctx);
+static void on_broke(void *ctx);
 
 static tw_err start_node(running *r, tw_report *report) {
   const tw_node_profile *p = r->profile;
@@ -116,6 +119,7 @@ static tw_err start_node(running *r, tw_report *report) {
       .tell = on_tell,
       .ready = on_ready,
       .relearn = on_relearn,
+      .broke = on_broke,
       .freed = on_freed,
       .ctx = r,
   };
@@ -163,25 +167,28 @@ static void end(running *r) {
 
 /* ---- a changed configuration ---- */
 
-static const char *needs_restart(const tw_node_profile *old, const tw_node_profile *new) {
+/* A certificate of the same key may come from another file: that is no other key. */
+static bool is_same_identity(const tw_node_profile *old, const tw_node_profile *new) {
+  return memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) == 0 &&
+         (old->config.interface.certificate == NULL) == (new->config.interface.certificate == NULL);
+}
+
+static tw_err check_settings(const tw_node_profile *old, const tw_node_profile *new, tw_report *report) {
+  static const char restart[] = "that takes `treewire down` and `up`";
   tw_config_diff diff = {0};
-  const char *what = NULL;
-  if (tw_config_diff_make(NULL, &old->config, &new->config, &diff) != TW_OK)
-    what = "out of memory";
-  else if ((diff.settings & TW_SETTINGS_AT_START) != 0)
-    what =
-        "Identity, ListenPort, PacketThreads, State, Group or Suite has changed: that takes `treewire down` and `up`";
-  else if (memcmp(&old->identity.fingerprint, &new->identity.fingerprint, sizeof old->identity.fingerprint) != 0)
-    what = "this node has another key: that takes `treewire down` and `up`";
-  else if (old->config.interface.mtu != new->config.interface.mtu)
-    what = "the MTU has changed: that takes `treewire down` and `up`";
+  char names[160];
+  const tw_err err = tw_config_diff_make(NULL, &old->config, &new->config, &diff);
+  if (err != TW_OK) return tw_report_fail(report, err, "%s", tw_err_text(err));
+  tw_setting_names(diff.settings & TW_SETTINGS_AT_START, names, sizeof names);
   tw_config_diff_clear(&diff);
-  return what;
+  if (names[0] != '\0') return tw_report_fail(report, TW_ERR_STATE, "changed: %s; %s", names, restart);
+  if (is_same_identity(old, new)) return TW_OK;
+  return tw_report_fail(report, TW_ERR_STATE, "this node has another key, or a certificate in place of a key: %s",
+                        restart);
 }
 
 static tw_err take_up(running *r, tw_node_profile *p, const tw_node_profile *as, tw_report *report) {
-  const char *not_so = needs_restart(r->profile, p);
-  if (not_so != NULL) return tw_report_fail(report, TW_ERR_STATE, "%s", not_so);
+  TW_TRY(check_settings(r->profile, p, report));
   TW_TRY(add_learned(r, p, as, report));
   TW_TRY(tw_node_device_change(&r->profile->config, &p->config, &r->tun, report));
   r->next = p;
@@ -189,14 +196,47 @@ static tw_err take_up(running *r, tw_node_profile *p, const tw_node_profile *as,
   return TW_OK;
 }
 
+/* What is wrong with the file, as much of it as fits into an answer of one line. */
+typedef struct problem_list {
+  running *r;
+  char text[280];
+  size_t left_out;
+} problem_list;
+
+/* "line 7: …" of the file itself, "FILE: …" of those that it names. */
+static void list_problem(void *ctx, const tw_report *problem) {
+  problem_list *list = ctx;
+  const char *path = list->r->run->file.path;
+  const char *words = problem->text;
+  const size_t path_len = strlen(path);
+  const size_t used = strlen(list->text);
+  char line[TW_REPORT_MAX + 8];
+  tell_problem(list->r, problem);
+  const bool has_line = strncmp(words, path, path_len) == 0 && words[path_len] == ':' && words[path_len + 1] != ' ';
+  (void)snprintf(line, sizeof line, "%s%s%s", used == 0 ? "" : "; ", has_line ? "line " : "",
+                 has_line ? words + path_len + 1 : words);
+  /* Whole ones, and in their order; but of the first one what there is room for. */
+  if (used > 0 && (list->left_out > 0 || strlen(line) >= sizeof list->text - used))
+    list->left_out++;
+  else
+    (void)snprintf(list->text + used, sizeof list->text - used, "%.*s", (int)(sizeof list->text - used - 1), line);
+}
+
+static tw_err has_problems(const running *r, const problem_list *list, tw_report *report) {
+  char more[40] = "";
+  if (list->left_out > 0) (void)snprintf(more, sizeof more, "; and %zu more", list->left_out);
+  return tw_report_fail(report, TW_ERR_ENCODING, "%.100s has problems: all stays as it is: %s%s (treewire check %s)",
+                        r->run->file.path, list->text, more, r->run->file.name);
+}
+
 /* With the file as it is, or (`as`) as it was when that was read. */
 static tw_err sync_config(running *r, const tw_node_profile *as, tw_report *report) {
-  tw_problems problems = {.tell = tell_problem, .ctx = r};
+  problem_list list = {.r = r};
+  tw_problems problems = {.tell = list_problem, .ctx = &list};
   tw_node_profile *p = NULL;
   if (r->next != NULL || r->node == NULL)
     return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
-  if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK)
-    return tw_report_fail(report, TW_ERR_ENCODING, "%.300s has problems: all stays as it is", r->run->file.path);
+  if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK) return has_problems(r, &list, report);
   const tw_err err = take_up(r, p, as, report);
   if (err != TW_OK) tw_node_profile_free(p);
   return err;
@@ -206,6 +246,7 @@ static void on_relearn_timer(uv_timer_t *timer) {
   running *r = timer->data;
   tw_report report = {""};
   r->relearn_at_ms = 0;
+  if (r->broken) end(r);
   if (r->ending) return;
   if (r->next != NULL || r->node == NULL)
     on_relearn(r); /* a change is being taken up, perhaps without this one */
@@ -218,10 +259,19 @@ static void on_relearn_timer(uv_timer_t *timer) {
 static void on_relearn(void *ctx) {
   running *r = ctx;
   const uint64_t now = uv_now(&r->loop);
-  if (uv_is_closing((uv_handle_t *)&r->relearn)) return;
+  if (r->broken || uv_is_closing((uv_handle_t *)&r->relearn)) return;
   if (r->relearn_at_ms == 0) r->relearn_at_ms = now + RELEARN_MOST_MS;
   const uint64_t left = r->relearn_at_ms > now ? r->relearn_at_ms - now : 0;
   (void)uv_timer_start(&r->relearn, on_relearn_timer, left < RELEARN_MS ? left : RELEARN_MS, 0);
+}
+
+/* A node without its device is of no use to anybody: whoever watches over us may begin it anew. */
+static void on_broke(void *ctx) {
+  running *r = ctx;
+  if (r->broken || uv_is_closing((uv_handle_t *)&r->relearn)) return;
+  r->broken = true;
+  r->code = TW_EXIT_LOCAL;
+  (void)uv_timer_start(&r->relearn, on_relearn_timer, 0, 0);
 }
 
 /* ---- what the other verbs ask ---- */
@@ -262,7 +312,8 @@ static uint32_t find_peer(const tw_node_config *config, const char *word) {
   return UINT32_MAX;
 }
 
-static void answer_peer(running *r, const char *word, void (*act)(tw_node *node, uint32_t peer), tw_buf *answer) {
+/* UINT32_MAX: there is none, as was answered. */
+static uint32_t asked_peer(running *r, const char *word, tw_buf *answer) {
   const uint32_t peer = find_peer(&r->profile->config, word);
   if (r->node == NULL)
     answer_text(answer, "!the node is busy");
@@ -271,7 +322,28 @@ static void answer_peer(running *r, const char *word, void (*act)(tw_node *node,
   else if (!r->profile->config.peers[peer].key.given)
     answer_text(answer, "!the certificate of '%.100s' was not seen yet, so that its key is not known", word);
   else
-    act(r->node, peer);
+    return peer;
+  return UINT32_MAX;
+}
+
+static void rekey_with(running *r, const char *word, tw_buf *answer) {
+  const uint32_t peer = asked_peer(r, word, answer);
+  if (peer != UINT32_MAX) tw_node_rekey(r->node, peer);
+}
+
+/* It is cut off here in any case; who may not do more is told so. */
+static void remove_peer(running *r, const char *word, tw_buf *answer) {
+  const uint32_t peer = asked_peer(r, word, answer);
+  tw_node_peer_status status = {0};
+  if (peer == UINT32_MAX) return;
+  const bool is_member = tw_node_get_peer_status(r->node, peer, &status) && status.is_member;
+  const bool is_for_admins = is_member && !tw_node_is_admin(r->node);
+  tw_node_remove(r->node, peer);
+  if (is_for_admins)
+    answer_text(answer,
+                "packets between this node and %.100s have ended; only the network's Admins remove it from the "
+                "network, and until they do, this node sends nothing to all",
+                word);
 }
 
 static bool withdraw(running *r, const char *word) {
@@ -297,9 +369,9 @@ static void on_command(void *ctx, const char *line, tw_buf *answer) {
   } else if (strcmp(line, "rekey") == 0) {
     if (r->node != NULL) tw_node_rekey(r->node, UINT32_MAX);
   } else if ((word = after(line, "rekey ")) != NULL) {
-    answer_peer(r, word, tw_node_rekey, answer);
+    rekey_with(r, word, answer);
   } else if ((word = after(line, "remove ")) != NULL) {
-    if (!withdraw(r, word)) answer_peer(r, word, tw_node_remove, answer);
+    if (!withdraw(r, word)) remove_peer(r, word, answer);
   } else if (r->node == NULL) {
     answer_text(answer, "!the node is busy");
   } else if ((word = after(line, TW_NODE_INVITE)) != NULL) {
@@ -322,19 +394,6 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* ---- start and end ---- */
 
-/* The folder, and the one that it is in where that is ours to make. */
-static tw_err make_state_folder(const char *path, tw_report *report) {
-  char parent[TW_NODE_PATH_MAX + 1];
-  (void)snprintf(parent, sizeof parent, "%s", path);
-  char *slash = strrchr(parent, '/');
-  if (slash != NULL && slash != parent) {
-    *slash = '\0';
-    if (mkdir(parent, 0755) != 0 && errno != EEXIST)
-      return tw_report_fail(report, TW_ERR_STATE, "%.300s: %s", parent, strerror(errno));
-  }
-  return TW_OK;
-}
-
 static unsigned wanted_threads(const running *r) {
   const unsigned given = r->profile->config.interface.packet_threads;
   if (given > 0) return given;
@@ -356,7 +415,12 @@ static tw_err open_udp(running *r, tw_report *report) {
   memset(&config.local, 0, sizeof config.local); /* a system without IPv6 */
   config.both_families = false;
   config.local.in4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-  return tw_udp_open_shared(r->udp, threads, &config, &r->threads, report);
+  const tw_err err = tw_udp_open_shared(r->udp, threads, &config, &r->threads, report);
+  const size_t len = strlen(report->text);
+  if (err != TW_OK && strstr(report->text, strerror(EADDRINUSE)) != NULL)
+    (void)snprintf(report->text + len, sizeof report->text - len,
+                   " (another node or a relay? ListenPort chooses another port)");
+  return err;
 }
 
 /* As many queues as sockets, each of them one for each thread; or one of each. */
@@ -382,7 +446,7 @@ static tw_err open_state(running *r, tw_report *report) {
   const char *folder = r->profile->config.interface.state;
   const tw_store_config store = {.dir = folder};
   tw_problems told = {.tell = tell_learned, .ctx = r};
-  TW_TRY(make_state_folder(folder, report));
+  TW_TRY(tw_folder_make_parents(folder, report));
   TW_TRY(tw_store_open(&store, &r->env, &r->store, report));
   TW_TRY(tw_node_claim_state(r->store, &r->anew, report));
   if (r->anew)

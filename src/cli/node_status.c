@@ -67,13 +67,14 @@ static json_t *pair_json(const tw_pairs_status *status, uint64_t now_ms) {
   return object;
 }
 
-static json_t *path_json(const tw_path *path) {
+/* Who has a connection of the relay's is not known while we have none. */
+static json_t *path_json(const tw_path *path, bool relay_up) {
   json_t *object = json_object();
   const char *by = path->is_direct ? "direct" : path->relay_number != 0 ? "relay" : "none";
   put(object, "by", json_string(by));
   put_address(object, "address", path->is_direct ? &path->direct : &(tw_udp_address){0});
   put_number(object, "changes", path->changes);
-  put(object, "online", json_boolean(path->online));
+  put(object, "online", relay_up ? json_boolean(path->online) : json_null());
   return object;
 }
 
@@ -82,7 +83,7 @@ static const char *origin_name(tw_node_origin origin) {
   return origin <= TW_NODE_FROM_LAST ? names[origin] : "unknown";
 }
 
-static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_node_peer_status *status,
+static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_node_peer_status *status, bool relay_up,
                          uint64_t now_ms) {
   json_t *object = json_object();
   char room[TW_FINGERPRINT_TEXT];
@@ -94,7 +95,7 @@ static json_t *peer_json(const tw_node_config *config, uint32_t index, const tw_
   put(object, "member", json_boolean(status->is_member));
   put(object, "can_sign", json_boolean(status->can_sign));
   put(object, "pair", pair_json(&status->pair, now_ms));
-  put(object, "path", path_json(&status->plane->path));
+  put(object, "path", path_json(&status->plane->path, relay_up));
   put(object, "sent", count_json(&status->plane->sent));
   put(object, "received", count_json(&status->plane->received));
   put_age(object, "heard", status->plane->heard_ms, now_ms);
@@ -151,6 +152,7 @@ static json_t *configured_relay(const tw_node_config *config) {
 static json_t *relay_json(const tw_node_config *config, const tw_node_status *status) {
   json_t *object = configured_relay(config);
   put(object, "up", json_boolean(status->relay_up));
+  put(object, "why", status->relay_why[0] == '\0' ? json_null() : json_string(status->relay_why));
   put(object, "packets", json_boolean(status->relay_bound));
   put_address(object, "seen_at", &status->seen_at);
   put_number(object, "mail_read", status->mail_read);
@@ -208,7 +210,7 @@ json_t *tw_node_status_json(tw_node *node, const tw_node_config *config, const t
     if (i != config->self && !config->peers[i].key.given)
       (void)json_array_append_new(peers, unknown_json(&config->peers[i]));
     else if (tw_node_get_peer_status(node, i, &peer))
-      (void)json_array_append_new(peers, peer_json(config, i, &peer, now_ms));
+      (void)json_array_append_new(peers, peer_json(config, i, &peer, status.relay_up, now_ms));
   }
   put(object, "peers", peers);
   put(object, "invitations", invitations_json(tw_node_enrol(node), now_ms));
@@ -300,7 +302,7 @@ static tw_err say_peer(tw_buf *out, const json_t *peer, bool signs) {
   const bool direct = strcmp(text_of(path, "by"), "direct") == 0;
   TW_TRY(tw_text_append(out, "  way        %s%s%s%s\n", direct ? "straight to " : "by ",
                         direct ? text_of(path, "address") : text_of(path, "by"), "",
-                        is_true(path, "online") ? "" : " (the relay has no connection of its)"));
+                        json_is_false(json_object_get(path, "online")) ? " (the relay has no connection of its)" : ""));
   TW_TRY(tw_text_append(
       out, "  packets    sent %llu (%s), received %llu (%s), heard %s%s\n",
       number_of(json_object_get(peer, "sent"), "packets"), bytes_text(json_object_get(peer, "sent"), a),
@@ -323,17 +325,37 @@ static tw_err say_drops(tw_buf *out, const json_t *drops) {
   return any ? tw_text_append(out, "\n") : TW_OK;
 }
 
+static tw_err say_relay(tw_buf *out, const json_t *relay) {
+  const bool up = is_true(relay, "up");
+  const bool told = !up && json_is_string(json_object_get(relay, "why"));
+  const char *state = !up ? "not reached" : is_true(relay, "packets") ? "up" : "up, but no packets by it yet";
+  return tw_text_append(out, "  relay      %s, %s%s%s%s; it %s us at %s\n", text_of(relay, "endpoint"), state,
+                        told ? " (" : "", told ? text_of(relay, "why") : "", told ? ")" : "", up ? "sees" : "saw",
+                        text_of(relay, "seen_at"));
+}
+
+void tw_node_status_missing(tw_bytes status, char out[TW_NODE_MISSING]) {
+  json_t *there = json_loadb((const char *)status.ptr, status.len, 0, NULL);
+  const json_t *relay = json_object_get(there, "relay");
+  const json_t *network = json_object_get(there, "network");
+  const bool told = json_is_string(json_object_get(relay, "why"));
+  out[0] = '\0';
+  if (relay != NULL && !is_true(relay, "up"))
+    (void)snprintf(out, TW_NODE_MISSING, "the relay %s is not reached%s%s", text_of(relay, "endpoint"),
+                   told ? ": " : "", told ? text_of(relay, "why") : "");
+  else if (relay != NULL && !is_true(relay, "packets"))
+    (void)snprintf(out, TW_NODE_MISSING, "no packets come by the relay %s yet", text_of(relay, "endpoint"));
+  else if (network != NULL)
+    (void)snprintf(out, TW_NODE_MISSING, "the network is %s", text_of(network, "state"));
+  json_decref(there);
+}
+
 tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
   char room[32], sending[40];
-  const json_t *relay = json_object_get(status, "relay");
   const json_t *network = json_object_get(status, "network");
   TW_TRY(tw_text_append(out, "node %s, device %s, MTU %llu\n", text_of(status, "name"), text_of(status, "device"),
                         number_of(status, "mtu")));
-  TW_TRY(tw_text_append(out, "  relay      %s, %s; it sees us at %s\n", text_of(relay, "endpoint"),
-                        !is_true(relay, "up")       ? "not reached"
-                        : is_true(relay, "packets") ? "up"
-                                                    : "up, but no packets by it yet",
-                        text_of(relay, "seen_at")));
+  TW_TRY(say_relay(out, json_object_get(status, "relay")));
   TW_TRY(tw_text_append(out, "  network    %s: %s, epoch %llu, %llu members%s; our key's age %s%s\n",
                         text_of(network, "group"), text_of(network, "state"), number_of(network, "epoch"),
                         number_of(network, "members"), sending_text(network, sending),

@@ -39,7 +39,7 @@ static tw_exit ask(const tw_node_file *file, const char *line, tw_buf *answer) {
   return tw_cli_report(TW_EXIT_LOCAL, &report);
 }
 
-/* A verb whose answer is nothing or an error. */
+/* A verb whose answer is nothing, an error, or a word on what it has not done. */
 static tw_exit run_plain(const char *verb, const char *const *words, bool takes_peer, bool needs_peer) {
   tw_option_scan scan = {words, NULL, 0, false};
   tw_node_file file;
@@ -55,6 +55,7 @@ static tw_exit run_plain(const char *verb, const char *const *words, bool takes_
   if (len < 0 || (size_t)len >= sizeof line || strchr(line, '\n') != NULL)
     return tw_cli_fail(TW_EXIT_USAGE, "%s: that is no name of a peer", verb);
   code = ask(&file, line, &answer);
+  if (code == TW_EXIT_OK && answer.len > 0) code = tw_cli_fail(code, "%.*s", (int)answer.len, (const char *)answer.ptr);
   tw_buf_clear(&answer);
   return code;
 }
@@ -144,4 +145,8 @@ const tw_verb tw_verb_rekey = {"rekey", run_rekey,
 const tw_verb tw_verb_remove = {
     "remove", run_remove,
     "treewire remove NAME|FILE PEER\n\nCuts a peer off: its keys with this node end at once, and its removal from the "
-    "network's group goes out.\nTake it out of the configurations, too.\n"};
+    "network's group goes out;\nwith Admins in the configuration, only one of them removes it there. Take it out of "
+    "the "
+    "configurations, too.\n\nIt stays so, over restarts, until the configuration does not list it: to undo it, take "
+    "its "
+    "[Peer] out, `treewire sync`,\nput it in again, `treewire sync`.\n"};

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/file_write.h"
 #include "cli/key_file.h"
 #include "cli/notify.h"
 #include "cli/reload.h"
@@ -256,12 +257,17 @@ static void tell_start(tw_relay_run *run) {
   tw_notify("READY=1");
 }
 
+static tw_err open_state(tw_relay_run *run, tw_report *report) {
+  tw_relay_store **store = &run->config.store;
+  if (run->state == NULL) return tw_relay_store_memory(&run->serve.env, store, report);
+  TW_TRY(tw_folder_make_parents(run->state, report));
+  return tw_relay_store_open(&run->serve.env, run->state, store, report);
+}
+
 static tw_exit start(tw_relay_run *run) {
   tw_report report = {"out of memory"};
   tw_relay_config *config = &run->config;
-  const tw_err opened = run->state != NULL ? tw_relay_store_open(&run->serve.env, run->state, &config->store, &report)
-                                           : tw_relay_store_memory(&run->serve.env, &config->store, &report);
-  if (opened != TW_OK) return tw_cli_report(TW_EXIT_LOCAL, &report);
+  if (open_state(run, &report) != TW_OK) return tw_cli_report(TW_EXIT_LOCAL, &report);
   config->loop = &run->loop;
   config->env = &run->serve.env;
   config->channel = &run->serve.channel;

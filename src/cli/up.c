@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/node_run.h"
 #include "cli/node_socket.h"
+#include "cli/node_status.h"
 
 enum { FOREGROUND, WAIT, NO_OFFLOAD, VERBOSE, OPTION_COUNT, WAIT_DEFAULT_S = 30 };
 static const tw_option options[OPTION_COUNT] = {
@@ -41,6 +42,17 @@ static tw_exit parse(up *u, const char *const *words) {
   return u->named ? TW_EXIT_OK : tw_cli_fail(TW_EXIT_USAGE, "up needs a NAME or a FILE");
 }
 
+static tw_exit not_ready(const up *u) {
+  char missing[TW_NODE_MISSING] = "";
+  tw_report report = {""};
+  tw_buf answer = {0};
+  const char *name = u->run.file.name;
+  if (tw_node_ask(name, "status", &answer, &report) == TW_OK) tw_node_status_missing(tw_buf_bytes(&answer), missing);
+  tw_buf_clear(&answer);
+  return tw_cli_fail(TW_EXIT_NETWORK, "%s is not ready after %llu s%s%s; it goes on trying (treewire status %s)", name,
+                     (unsigned long long)u->wait_s, missing[0] == '\0' ? "" : ": ", missing, name);
+}
+
 /* The child's first word: that it is ready, or its end. */
 static tw_exit wait_for(const up *u, pid_t child, int fd) {
   struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
@@ -49,9 +61,7 @@ static tw_exit wait_for(const up *u, pid_t child, int fd) {
   int ready;
   do ready = poll(&poll_fd, 1, timeout);
   while (ready < 0 && errno == EINTR);
-  if (ready == 0)
-    return tw_cli_fail(TW_EXIT_NETWORK, "%s is not ready after %llu s; it goes on trying (treewire status %s)",
-                       u->run.file.name, (unsigned long long)u->wait_s, u->run.file.name);
+  if (ready == 0) return not_ready(u);
   if (ready > 0 && read(fd, &byte, 1) == 1) return TW_EXIT_OK;
   int status = 0;
   if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) != 0)

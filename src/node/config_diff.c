@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/config_diff.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@ const char *tw_setting_name(tw_setting setting) {
                                                       "Identity, Certificate",
                                                       "CA, CRL",
                                                       "MTU",
-                                                      "ListenPort, PacketThreads",
+                                                      "ListenPort",
                                                       "State",
                                                       "Table, Metric",
                                                       "[Relay]",
@@ -22,10 +23,21 @@ const char *tw_setting_name(tw_setting setting) {
                                                       "Sign",
                                                       "Admins, ListsAfter",
                                                       "[Multicast]",
-                                                      "Members, Admit"};
+                                                      "Members, Admit",
+                                                      "PacketThreads"};
   for (unsigned i = 0; i < TW_SETTING_COUNT; i++)
     if ((unsigned)setting == 1u << i) return names[i];
   return "?";
+}
+
+void tw_setting_names(unsigned settings, char *out, size_t size) {
+  size_t len = 0;
+  out[0] = '\0';
+  for (unsigned i = 0; i < TW_SETTING_COUNT; i++) {
+    if ((settings & 1u << i) == 0) continue;
+    (void)snprintf(out + len, size - len, "%s%s", len == 0 ? "" : ", ", tw_setting_name((tw_setting)(1u << i)));
+    len += strlen(out + len);
+  }
 }
 
 /* ---- values ---- */
@@ -149,7 +161,8 @@ static unsigned interface_settings(const tw_node_interface *a, const tw_node_int
     settings |= TW_SETTING_IDENTITY;
   if (!same_text(a->ca, b->ca) || !same_crls(a, b)) settings |= TW_SETTING_TRUST;
   if (a->mtu != b->mtu) settings |= TW_SETTING_MTU;
-  if (a->listen_port != b->listen_port || a->packet_threads != b->packet_threads) settings |= TW_SETTING_SOCKETS;
+  if (a->listen_port != b->listen_port) settings |= TW_SETTING_LISTEN_PORT;
+  if (a->packet_threads != b->packet_threads) settings |= TW_SETTING_PACKET_THREADS;
   if (!same_text(a->state, b->state)) settings |= TW_SETTING_STATE;
   if (a->routing != b->routing || a->table != b->table || a->metric != b->metric) settings |= TW_SETTING_ROUTING;
   return settings;

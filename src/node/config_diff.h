@@ -4,13 +4,14 @@
 
 #include "node/config.h"
 
-/** Settings outside [Peer], as bits. Those of TW_SETTINGS_AT_START take effect when the node is started anew. */
+/** Settings outside [Peer], as bits. Those of TW_SETTINGS_AT_START take effect when the node is started anew, as does
+ * what TW_SETTING_IDENTITY stands for, where it is another key. */
 typedef enum tw_setting {
   TW_SETTING_ADDRESS = 1 << 0,
   TW_SETTING_IDENTITY = 1 << 1, /* also Certificate, CertificateKey: the paths; what the files hold is not looked at */
   TW_SETTING_TRUST = 1 << 2,    /* CA, CRL: likewise */
   TW_SETTING_MTU = 1 << 3,
-  TW_SETTING_SOCKETS = 1 << 4,
+  TW_SETTING_LISTEN_PORT = 1 << 4,
   TW_SETTING_STATE = 1 << 5,
   TW_SETTING_ROUTING = 1 << 6, /* Table, Metric */
   TW_SETTING_RELAY = 1 << 7,
@@ -22,12 +23,13 @@ typedef enum tw_setting {
   TW_SETTING_ADMINS = 1 << 13, /* also ListsAfter */
   TW_SETTING_MULTICAST = 1 << 14,
   TW_SETTING_MEMBERS = 1 << 15, /* Members, Admit */
+  TW_SETTING_PACKET_THREADS = 1 << 16,
 } tw_setting;
 
 enum {
-  TW_SETTING_COUNT = 16,
-  TW_SETTINGS_AT_START = TW_SETTING_IDENTITY | TW_SETTING_SOCKETS | TW_SETTING_STATE | TW_SETTING_GROUP |
-                         TW_SETTING_SUITE
+  TW_SETTING_COUNT = 17,
+  TW_SETTINGS_AT_START = TW_SETTING_MTU | TW_SETTING_LISTEN_PORT | TW_SETTING_STATE | TW_SETTING_GROUP |
+                         TW_SETTING_SUITE | TW_SETTING_PACKET_THREADS
 };
 
 /** What is different about a peer that stayed. */
@@ -58,6 +60,8 @@ TW_MUST_USE tw_err tw_config_diff_make(const tw_alloc *alloc, const tw_node_conf
                                        tw_config_diff *diff);
 /** The keys of the file that a setting stands for, as "Table, Metric"; static. */
 const char *tw_setting_name(tw_setting setting);
+/** Those of several, as "MTU, State"; cut to fit. */
+void tw_setting_names(unsigned settings, char *out, size_t size);
 void tw_config_diff_clear(tw_config_diff *diff);
 
 #endif

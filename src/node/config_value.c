@@ -121,3 +121,24 @@ tw_err tw_value_copy(const tw_alloc *alloc, tw_bytes text, char **out) {
   *out = copy;
   return TW_OK;
 }
+
+const char *tw_value_unfit_address(const tw_prefix *address) {
+  static const tw_prefix nothing4 = {.family = 4, .length = 32};
+  static const tw_prefix nothing6 = {.family = 6, .length = 128};
+  static const tw_prefix multicast4 = {.family = 4, .length = 4, .address = {224}};
+  static const tw_prefix reserved4 = {.family = 4, .length = 4, .address = {240}};
+  static const tw_prefix loopback4 = {.family = 4, .length = 8, .address = {127}};
+  static const tw_prefix loopback6 = {.family = 6, .length = 128, .address = {[15] = 1}};
+  static const tw_prefix multicast6 = {.family = 6, .length = 8, .address = {0xff}};
+  const tw_prefix host = tw_prefix_host(address);
+  const tw_prefix network = tw_prefix_network(address);
+  const tw_prefix last = tw_prefix_last(address);
+  if (tw_prefix_contains(&nothing4, &host) || tw_prefix_contains(&nothing6, &host)) return "is no host's address";
+  if (tw_prefix_contains(&multicast4, &host) || tw_prefix_contains(&multicast6, &host))
+    return "is a multicast address; those go to [Multicast] Groups";
+  if (tw_prefix_contains(&reserved4, &host)) return "is a reserved address";
+  if (tw_prefix_contains(&loopback4, &host) || tw_prefix_contains(&loopback6, &host)) return "is a loopback address";
+  if (address->family != 4 || address->length > 30) return NULL;
+  if (memcmp(host.address, network.address, 4) == 0) return "is its subnet's own address, which no host has";
+  return memcmp(host.address, last.address, 4) == 0 ? "is its subnet's broadcast address, which no host has" : NULL;
+}

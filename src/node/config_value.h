@@ -4,6 +4,8 @@
 
 #include <treewire/bytes.h>
 
+#include "node/prefix.h"
+
 enum { TW_VALUE_UNITS_TEXT = 24 };
 
 /** Whether it is that word, in any case of ASCII letters. */
@@ -21,6 +23,9 @@ bool tw_value_next(tw_bytes *list, tw_bytes *item);
 /** A peer's name: 1 … TW_NODE_PEER_NAME_MAX bytes, ASCII letters and digits, "._-" (not as the first), and what is
  * not ASCII. Of text that is printable UTF-8. */
 bool tw_value_is_peer_name(tw_bytes text);
+/** Why no host can have this address with the length of its subnet, in words that go behind it; NULL: one can. Static.
+ */
+const char *tw_value_unfit_address(const tw_prefix *address);
 /** The other way: "90s", "2h"; `out` has TW_VALUE_UNITS_TEXT. */
 void tw_value_format_seconds(uint64_t seconds, char *out);
 /** "64G". */

@@ -91,6 +91,28 @@ static bool address_is_taken(const tw_enrol *enrol, const tw_prefix *host) {
   return false;
 }
 
+static tw_err check_as(const tw_prefix *address, tw_report *report) {
+  char shown[TW_PREFIX_TEXT];
+  const char *why = tw_value_unfit_address(address);
+  if (why == NULL) return TW_OK;
+  tw_prefix_format(address, shown);
+  return tw_report_fail(report, TW_ERR_ARGUMENT, "%s %s", shown, why);
+}
+
+/* With the lengths of our own subnets, too: an address that is fit by itself may be broadcast here. */
+static tw_err check_fit(const tw_enrol *enrol, const tw_prefix *address, tw_report *report) {
+  const tw_node_prefixes *own = &enrol->config.config->interface.addresses;
+  const tw_prefix host = tw_prefix_host(address);
+  TW_TRY(check_as(address, report));
+  for (size_t i = 0; i < own->count; i++) {
+    const tw_prefix subnet = tw_prefix_network(&own->list[i].prefix);
+    tw_prefix as = *address;
+    as.length = subnet.length;
+    if (tw_prefix_contains(&subnet, &host)) TW_TRY(check_as(&as, report));
+  }
+  return TW_OK;
+}
+
 static tw_err check_addresses(const tw_enrol *enrol, const tw_enrol_wish *wish, tw_report *report) {
   char shown[TW_PREFIX_TEXT];
   if (wish->address_count == 0 || wish->address_count > TW_ENROL_ADDRESSES_MAX)
@@ -98,6 +120,7 @@ static tw_err check_addresses(const tw_enrol *enrol, const tw_enrol_wish *wish, 
   for (size_t i = 0; i < wish->address_count; i++) {
     const tw_prefix host = tw_prefix_host(&wish->addresses[i]);
     bool twice = false;
+    TW_TRY(check_fit(enrol, &wish->addresses[i], report));
     for (size_t k = 0; k < i; k++) {
       const tw_prefix other = tw_prefix_host(&wish->addresses[k]);
       twice = twice || tw_prefix_compare(&other, &host) == 0;

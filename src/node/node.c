@@ -362,9 +362,15 @@ void tw_node_remove(tw_node *node, uint32_t peer) {
   tw_node_after(node);
 }
 
+bool tw_node_is_admin(tw_node *node) {
+  const tw_network_roster roster = tw_node_roster(node);
+  return roster.is_admin(roster.ctx, &node->setup.self);
+}
+
 void tw_node_get_status(tw_node *node, tw_node_status *status) {
   tw_node_look_at_packets(node);
   *status = (tw_node_status){.relay_up = node->up,
+                             .relay_why = node->relay_why,
                              .relay_bound = node->keepalive.bound,
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,

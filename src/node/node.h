@@ -43,6 +43,8 @@ typedef struct tw_node_setup {
    * but not before this has returned. Until then the node goes on with the one that it has.
    */
   void (*relearn)(void *ctx);
+  /** The device or the socket is of no use any more, as was told: the node is to be ended, once this has returned. */
+  void (*broke)(void *ctx);
   /** After tw_node_close: it is gone. */
   void (*freed)(void *ctx);
   void *ctx;
@@ -64,6 +66,9 @@ void tw_node_rekey(tw_node *node, uint32_t peer);
  */
 void tw_node_remove(tw_node *node, uint32_t peer);
 
+/** Whether this node may add to the network's group and remove from it: it is one of its Admins, or there are none. */
+bool tw_node_is_admin(tw_node *node);
+
 /** Invitations, and the lists of enrolled nodes; of it tw_enrol_invite, tw_enrol_look, tw_enrol_next, tw_enrol_withdraw
  * and tw_enrol_version may be called. */
 tw_enrol *tw_node_enrol(const tw_node *node);
@@ -72,6 +77,7 @@ tw_enrol *tw_node_enrol(const tw_node *node);
 
 typedef struct tw_node_status {
   bool relay_up;          /* the control connection */
+  const char *relay_why;  /* why it does not stand; "": it does, or no try has ended. Borrowed from the node */
   bool relay_bound;       /* packets for us reach us by the relay */
   tw_udp_address seen_at; /* where the relay sees us; family 0: not known */
   uint64_t mail_read;     /* number of the last mailbox entry */

@@ -12,7 +12,7 @@
 #include "node/packet_threads.h"
 #include "node/peer_map.h"
 
-enum { TW_NODE_LAST_WORDS = 160, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
+enum { TW_NODE_LAST_WORDS = 160, TW_NODE_WHY = 320, TW_NODE_IDLE_MS = 5000, TW_NODE_FETCH = 64 };
 /* Tags of the node's own requests; pairs have 1 and the network 2 in the top byte. */
 #define TW_NODE_TAG (UINT64_C(3) << 56)
 
@@ -97,6 +97,7 @@ struct tw_node {
   tw_lost lost; /* the mailbox, as the relay says */
   uint32_t generation;
   bool up;
+  char relay_why[TW_NODE_WHY]; /* why it is not reached; "": it is, or no try has ended */
 
   tw_udp_address relay_address; /* where the control connection has found it */
   tw_udp_address source;        /* where we send to it from; family 0: not known, or there is no way */

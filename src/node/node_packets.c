@@ -69,8 +69,12 @@ static void tell(void *ctx, const tw_plane_event *event) {
 static uint32_t peer_of(void *ctx, const tw_client_id *id) { return tw_node_find_peer(ctx, id); }
 
 static void lost(void *ctx, tw_packet_loss what) {
-  tw_node_tell(ctx, TW_NODE_ERROR, "%s",
-               what == TW_PACKET_DEVICE_GONE ? "the network device is gone" : "the UDP socket is of no use any more");
+  const tw_node *node = ctx;
+  if (what == TW_PACKET_DEVICE_GONE)
+    tw_node_tell(node, TW_NODE_ERROR, "the network device %s is gone: the node ends", node->setup.tun->name);
+  else
+    tw_node_tell(node, TW_NODE_ERROR, "the UDP socket is of no use any more: the node ends");
+  if (node->setup.broke != NULL) node->setup.broke(node->setup.ctx);
 }
 
 /* A provider is one thread's. */

@@ -318,6 +318,7 @@ static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   const uint64_t now = tw_node_now(node);
   node->generation++;
   node->up = true;
+  node->relay_why[0] = '\0';
   node->fetching = false;
   tw_keepalive_up(&node->keepalive);
   node->has_binding = false;
@@ -336,14 +337,34 @@ static void on_up(void *ctx, const tw_member *relay, bool resumed) {
   tw_node_after(node);
 }
 
+/* What it most likely comes from, where its name does not say it. */
+static const char *likely_cause(const tw_control_down *down) {
+  const uint8_t alert = down->err == TW_ERR_ALERT ? down->alert : 0;
+  if (down->err == TW_ERR_CREDENTIAL) return " (its key or name is not what [Relay] says)";
+  if (alert == tw_channel_alert_of(TW_ERR_CREDENTIAL)) return " (our key or name is not in its list)";
+  if (down->err == TW_ERR_LIFETIME || down->err == TW_ERR_CERTIFICATE_EXPIRED ||
+      alert == tw_channel_alert_of(TW_ERR_LIFETIME))
+    return " (do both clocks agree?)";
+  return "";
+}
+
+/* People hear of a loss, and of each reason that is another one than that of the try before. */
+static tw_node_level level_of(tw_node *node, const tw_control_down *down) {
+  char why[TW_NODE_WHY];
+  (void)snprintf(why, sizeof why, "%s%s", down->text, likely_cause(down));
+  const bool is_new = strcmp(why, node->relay_why) != 0;
+  memcpy(node->relay_why, why, strlen(why) + 1);
+  return down->was_up || is_new ? TW_NODE_NOTE : TW_NODE_DETAIL;
+}
+
 static void on_down(void *ctx, const tw_control_down *down) {
   tw_node *node = ctx;
   if (node->closing) return;
   node->up = false;
   node->keepalive.bound = false;
   node->greet_at_ms = tw_node_now(node);
-  tw_node_tell(node, down->was_up ? TW_NODE_NOTE : TW_NODE_DETAIL, "no relay: %s; again in %.1f s", down->text,
-               (double)down->wait_ms / 1000);
+  const tw_node_level level = level_of(node, down);
+  tw_node_tell(node, level, "no relay: %s; again in %.1f s", node->relay_why, (double)down->wait_ms / 1000);
   tw_node_after(node);
 }
 

@@ -35,6 +35,34 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror -o "$work/static" "$consumer/main.c
 if [[ $(readelf -d "$work/static") = *libtreewire* ]]; then echo "the static one needs libtreewire.so"; exit 1; fi
 says "pkg-config, static" "$work/static"
 
+# Where OpenSSL was installed along, nothing that was installed looks for it where it was built: that place may be closed
+# to whoever runs it. A package is made with DESTDIR, and found wherever it is put.
+cmake_says() { sed -n "s/^$1:[A-Z]*=//p" "$TREEWIRE_BUILD/CMakeCache.txt"; } # VARIABLE
+stands_alone() { # FOLDER FILE: its OpenSSL is the one in that folder
+  local path=$1/$2 line
+  while read -r line; do
+    if [[ $line != \$ORIGIN* ]]; then echo "$path is looked for libraries in $line"; exit 1; fi
+  done < <(readelf -d "$path" | sed -nE 's/.*R(UN)?PATH.*\[([^]:]*):*\]/\2/p')
+  while read -r line; do
+    if [[ $(realpath "$line") != "$(realpath "$1")"/* ]]; then echo "$path is loaded with $line"; exit 1; fi
+  done < <(env -u LD_LIBRARY_PATH ldd "$path" | sed -nE 's/.*lib(crypto|ssl)\.so.* => (not found|[^ ]*).*/\2/p')
+}
+openssl_dir=$libdir/treewire
+if [ "$(cmake_says TW_INSTALL_OPENSSL)" = ON ]; then
+  DESTDIR=$work/package cmake --install "$TREEWIRE_BUILD" --prefix /opt/there >"$work/package.log" || { cat "$work/package.log"; exit 1; }
+  mv "$work/package/opt/there" "$work/elsewhere"
+  for place in "$prefix" "$work/elsewhere"; do
+    part=$(realpath --relative-to="$prefix" "$libdir")
+    stands_alone "$place" "$part/libtreewire.so"
+    for file in "$place/$part"/treewire/lib*.so.*; do stands_alone "$place" "${file#"$place/"}"; done
+    if [ -n "${TREEWIRE:-}" ]; then stands_alone "$place" bin/treewire; fi
+  done
+  if [ -n "${TREEWIRE:-}" ]; then says "the program of the package" "$work/elsewhere/bin/treewire" --version; fi
+elif [ -e "$openssl_dir" ]; then
+  echo "the system's OpenSSL was installed"
+  exit 1
+fi
+
 # Every public header stands alone, in C and in C++.
 for header in "$prefix"/include/treewire/*.h; do
   name=treewire/$(basename "$header")

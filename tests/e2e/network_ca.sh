@@ -99,6 +99,8 @@ if openssl=$(command -v openssl); then
   "$openssl" pkey -in anna.key -pubout -out anna.public
   rm anna.pem
   ca issue ca anna.office.example 10.7.0.1 --csr anna.public --out anna
+  cp anna.pem anna.new.pem # its path may be another one, too
+  sed -i 's/^Certificate = .*/Certificate = anna.new.pem/' anna.conf
   on anna "$TREEWIRE" sync ./anna.conf >sync.out 2>&1 || { cat sync.out; die "anna does not take its renewed certificate"; }
   for name in berta carla; do wait_for 30 "$name.err" "anna.office.example has a later certificate"; done
   members anna berta carla 3

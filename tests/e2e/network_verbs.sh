@@ -28,7 +28,7 @@ keep_child() { # of `up`, which stays behind it: ended with the script
 run 3 anna check --online ./anna.conf
 says run.err "the relay 203.0.113.10: "
 run 3 anna up --wait 2 ./anna.conf
-says run.err "anna is not ready after 2 s; it goes on trying"
+says run.err "anna is not ready after 2 s: the relay 203.0.113.10:9420 is not reached: cannot connect to 203.0.113.10:9420: Connection refused; it goes on trying"
 keep_child anna
 run 0 anna status ./anna.conf
 says out "not reached"

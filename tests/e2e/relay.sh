@@ -38,10 +38,11 @@ to_self() { bytes 0000003604"$1$(own_id b.key)"10; printf 'keep this, relay'; } 
 
 # ---- who is served; a kill loses nothing that was answered ----
 
-relay_of --peers peers --state state
+relay_of --peers peers --state new/folder/state # what it lies in is made, too
 refused 3 "cannot be bound: Address already in use" --peers peers --listen "127.0.0.1:$port"
 refused 1 "rekey-after" --peers peers --listen 127.0.0.1:0 --rekey-after 2592001
-refused 2 "state" --peers peers --listen 127.0.0.1:0 --state state
+refused 2 "state" --peers peers --listen 127.0.0.1:0 --state new/folder/state
+refused 2 "peers: Not a directory" --peers peers --listen 127.0.0.1:0 --state peers/new/state
 timeout 20 "$TREEWIRE" connect --key c.key --peer @a.pub --stdio "127.0.0.1:$port" </dev/null 2>stranger.err && die "a stranger was let in"
 wait_event a.ev error refused
 client_of first --key b.key
@@ -54,7 +55,7 @@ status_of the_relay
 hang_up first
 port_before=$port
 relay=(relay --key a.key --listen "127.0.0.1:$port")
-relay_of --peers peers --state state --verbose
+relay_of --peers peers --state new/folder/state --verbose
 [ "$port" = "$port_before" ] || die "another port"
 client_of second --key b.key
 bytes 0000001109000000020000000000000000000000ff >&9

@@ -140,8 +140,8 @@ static void each_setting_is_told_alone(void **state) {
       {"[Interface]\nAddress = 10.7.0.1/24, fd07::1/64\nIdentity = a.key\n" RELAY NETWORK, TW_SETTING_TRUST},
       {INTERFACE "CRL = x\n" RELAY NETWORK, TW_SETTING_TRUST},
       {INTERFACE "MTU = 1401\n" RELAY NETWORK, TW_SETTING_MTU},
-      {INTERFACE "ListenPort = 0\n" RELAY NETWORK, TW_SETTING_SOCKETS},
-      {INTERFACE "PacketThreads = 2\n" RELAY NETWORK, TW_SETTING_SOCKETS},
+      {INTERFACE "ListenPort = 0\n" RELAY NETWORK, TW_SETTING_LISTEN_PORT},
+      {INTERFACE "PacketThreads = 2\n" RELAY NETWORK, TW_SETTING_PACKET_THREADS},
       {INTERFACE "State = /s\n" RELAY NETWORK, TW_SETTING_STATE},
       {INTERFACE "Table = off\n" RELAY NETWORK, TW_SETTING_ROUTING},
       {INTERFACE "Table = 7\n" RELAY NETWORK, TW_SETTING_ROUTING},
@@ -174,6 +174,20 @@ static void each_setting_is_told_alone(void **state) {
   }
   assert_string_equal(tw_setting_name((tw_setting)(1u << TW_SETTING_COUNT)), "?");
   assert_string_equal(tw_setting_name(TW_SETTING_MULTICAST), "[Multicast]");
+}
+
+static void several_are_named_together(void **state) {
+  (void)state;
+  char names[40];
+  tw_config_diff diff = {0};
+  compare(LEAST, INTERFACE "ListenPort = 1\nMTU = 1401\nPacketThreads = 2\nMetric = 3\n" RELAY NETWORK, &diff);
+  tw_setting_names(diff.settings & TW_SETTINGS_AT_START, names, sizeof names);
+  assert_string_equal(names, "MTU, ListenPort, PacketThreads");
+  tw_setting_names(0, names, sizeof names);
+  assert_string_equal(names, "");
+  tw_setting_names(diff.settings & TW_SETTINGS_AT_START, names, 9); /* cut, and no further */
+  assert_string_equal(names, "MTU, Lis");
+  tw_config_diff_clear(&diff);
 }
 
 static void admins_are_compared_by_who_they_are(void **state) {
@@ -218,6 +232,7 @@ int main(void) {
       cmocka_unit_test(a_peer_with_another_key_is_another_peer),
       cmocka_unit_test(this_node_is_no_peer),
       cmocka_unit_test(each_setting_is_told_alone),
+      cmocka_unit_test(several_are_named_together),
       cmocka_unit_test(admins_are_compared_by_who_they_are),
       cmocka_unit_test(without_memory_the_old_result_stays),
   };

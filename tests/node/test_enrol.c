@@ -51,8 +51,10 @@ static void only_admins_invite_and_only_what_can_be_had(void **state) {
   enrol_end();
   enrol_begin(2, 1u << ANNA);
   assert_int_equal(enrol_try_invite(BERTA, "carla", "10.7.0.3/24", &token, id, NULL), TW_ERR_FORBIDDEN);
-  static const char *const wrong[][2] = {{"berta", "10.7.0.3/24"}, {"anna", "10.7.0.3/24"},  {"", "10.7.0.3/24"},
-                                         {"a b", "10.7.0.3/24"},   {"carla", "10.7.0.1/24"}, {"carla", "10.7.0.2/8"}};
+  static const char *const wrong[][2] = {
+      {"berta", "10.7.0.3/24"},  {"anna", "10.7.0.3/24"},    {"", "10.7.0.3/24"},      {"a b", "10.7.0.3/24"},
+      {"carla", "10.7.0.1/24"},  {"carla", "10.7.0.2/8"},    {"carla", "10.7.0.0/24"}, {"carla", "10.7.0.255/24"},
+      {"carla", "224.0.0.1/24"}, {"carla", "10.7.0.255/16"}, {"carla", "10.7.0.0/32"}, {"carla", "ff02::1/64"}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
     assert_int_equal(enrol_try_invite(ANNA, wrong[i][0], wrong[i][1], &token, id, NULL), TW_ERR_ARGUMENT);
   assert_int_equal(token.len, 0);
