@@ -97,6 +97,6 @@ sleep 0.5
 for port in 5501 5502 5503 5504; do whole "late$port"; done
 sed -i 's/^PacketThreads = .*/PacketThreads = 2/' berta.conf
 run 2 berta sync ./berta.conf
-says run.err "PacketThreads, State, Group or Suite has changed"
+says run.err "changed: PacketThreads; that takes"
 pings anna berta 2
 echo "all of it holds"
