@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the names of the header are reserved ones */
 int clock_gettime(clockid_t clock, struct timespec *now) {
   static int (*system_one)(clockid_t clock, struct timespec * now);
   if (system_one == NULL) *(void **)(&system_one) = dlsym(RTLD_NEXT, "clock_gettime");
