@@ -92,23 +92,22 @@ static void test_a_socket_that_takes_one_at_a_time_loses_and_doubles_nothing(voi
   got_all(0, 300, 100);
 }
 
-static void test_a_large_packet_that_finds_no_room_goes_on_where_it_stopped(void **state) {
-  (void)state;
-  /* 9 times 45 segments: more than the slots of a batch. */
-  packet_spec specs[9];
-  for (uint16_t i = 0; i < 9; i++) {
-    specs[i] = kit_packet_of(0, 1, 4, PACKET_TCP, 58000);
+/* Packets of 45 segments each into node 0's device: six of them are more than the slots of a batch. */
+enum { LARGE = 58000, LARGE_MOST = 9 };
+
+static void put_large(packet_spec *specs, uint16_t count) {
+  for (uint16_t i = 0; i < count; i++) {
+    specs[i] = kit_packet_of(0, 1, 4, PACKET_TCP, LARGE);
     specs[i].id = (uint16_t)(i * 1000);
-    specs[i].sequence += i * 58000u;
+    specs[i].sequence += i * (uint32_t)LARGE;
     kit_put_large(0, &specs[i], 1300);
   }
-  writable(0);
-  assert_true(tw_plane_is_blocked(world.nodes[0].plane));
-  assert_int_equal(waiting_in_device(0), 3); /* 6 were begun, of the sixth 31 segments sealed */
-  for (int i = 0; i < 20; i++) writable(1);
-  writable(UINT32_MAX);
+}
+
+/* All segments of the first `count`, in order, and nothing else. */
+static void got_large(const packet_spec *specs, uint16_t count) {
   kit_run();
-  for (uint16_t i = 0; i < 6; i++) {
+  for (uint16_t i = 0; i < count; i++) {
     for (size_t k = 0; k < 45; k++) {
       const packet_spec segment = packet_segment(&specs[i], 1300, k);
       kit_got_this(1, &segment);
@@ -117,6 +116,18 @@ static void test_a_large_packet_that_finds_no_room_goes_on_where_it_stopped(void
   kit_got_none(1);
   kit_no_drops(0);
   kit_no_drops(1);
+}
+
+static void test_a_large_packet_that_finds_no_room_goes_on_where_it_stopped(void **state) {
+  (void)state;
+  packet_spec specs[LARGE_MOST];
+  put_large(specs, LARGE_MOST);
+  writable(0);
+  assert_true(tw_plane_is_blocked(world.nodes[0].plane));
+  assert_int_equal(waiting_in_device(0), 3); /* 6 were begun, of the sixth 31 segments sealed */
+  for (int i = 0; i < 20; i++) writable(1);
+  writable(UINT32_MAX);
+  got_large(specs, 6);
   const tw_plane_peer *peer = tw_plane_peer_of(world.nodes[0].plane, 1);
   assert_int_equal(peer->sent.packets, 6 * 45);
 }
@@ -125,27 +136,13 @@ static void test_a_large_packet_that_finds_no_room_goes_on_where_it_stopped(void
 static void test_the_rest_of_a_large_packet_goes_out_though_the_batch_has_gone(void **state) {
   (void)state;
   packet_spec specs[6];
-  for (uint16_t i = 0; i < 6; i++) {
-    specs[i] = kit_packet_of(0, 1, 4, PACKET_TCP, 58000);
-    specs[i].id = (uint16_t)(i * 1000);
-    specs[i].sequence += i * 58000u;
-    kit_put_large(0, &specs[i], 1300);
-  }
+  put_large(specs, 6);
   world.full_calls = 1;
   assert_int_equal(tw_plane_from_tun(world.nodes[0].plane, world.now), TW_OK);
   assert_int_equal(world.full_calls, 0);
   assert_true(tw_plane_is_blocked(world.nodes[0].plane));
-  kit_run();
+  got_large(specs, 6);
   assert_false(tw_plane_is_blocked(world.nodes[0].plane));
-  for (uint16_t i = 0; i < 6; i++) {
-    for (size_t k = 0; k < 45; k++) {
-      const packet_spec segment = packet_segment(&specs[i], 1300, k);
-      kit_got_this(1, &segment);
-    }
-  }
-  kit_got_none(1);
-  kit_no_drops(0);
-  kit_no_drops(1);
 }
 
 /* A packet of exactly as many segments as there are slots, or of one more or less. */
