@@ -3,36 +3,20 @@
 
 #include <string.h>
 
-#include "codec/reader.h"
-#include "codec/writer.h"
-
 static const uint8_t origin_id[] = {'o', 'r', 'i', 'g', 'i', 'n'};
 
 /* The time of birth counts where both are known: not every file system has it. */
 static bool is_other(tw_bytes kept, const uint8_t now[TW_STORE_ORIGIN_SIZE]) {
+  static const uint8_t unknown[8] = {0};
   if (kept.len != TW_STORE_ORIGIN_SIZE || memcmp(kept.ptr, now, 8) != 0) return true;
-  tw_reader was_born = tw_reader_of(TW_BYTES(kept.ptr + 8, 8));
-  tw_reader is_born = tw_reader_of(TW_BYTES(now + 8, 8));
-  const uint64_t before = tw_read_u64(&was_born);
-  const uint64_t born = tw_read_u64(&is_born);
-  return before != 0 && born != 0 && before != born;
-}
-
-static tw_err note_id(void *ctx, tw_bytes id, tw_bytes value) {
-  tw_writer w = tw_writer_to(ctx);
-  (void)value;
-  tw_write_vector(&w, id);
-  return tw_writer_end(&w);
+  if (memcmp(kept.ptr + 8, unknown, 8) == 0 || memcmp(now + 8, unknown, 8) == 0) return false;
+  return memcmp(kept.ptr + 8, now + 8, 8) != 0;
 }
 
 static tw_err delete_all(tw_store *store, tw_store_kind kind, tw_report *report) {
   tw_buf ids = {0};
-  tw_err err = tw_store_each(store, kind, note_id, &ids, report);
-  tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
-  while (err == TW_OK && tw_reader_more(&r)) {
-    const tw_store_change gone = {.kind = kind, .id = tw_read_vector(&r), .remove = true};
-    err = tw_store_apply(store, &gone, 1, report);
-  }
+  tw_err err = tw_store_ids(store, kind, &ids, report);
+  if (err == TW_OK) err = tw_store_delete(store, kind, tw_buf_bytes(&ids), report);
   tw_buf_clear(&ids);
   return err;
 }

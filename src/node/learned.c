@@ -234,21 +234,12 @@ static tw_err load_one(void *ctx, tw_bytes id, tw_bytes value) {
   return err == TW_ERR_NO_MEMORY ? err : note_bad(l, id, err);
 }
 
-static tw_err delete_bad(tw_store *store, tw_bytes ids, tw_report *report) {
-  tw_reader r = tw_reader_of(ids);
-  while (tw_reader_more(&r)) {
-    const tw_store_change gone = {.kind = TW_STORE_NODE, .id = tw_read_vector(&r), .remove = true};
-    TW_TRY(tw_store_apply(store, &gone, 1, report));
-  }
-  return TW_OK;
-}
-
 tw_err tw_learned_load(const tw_alloc *alloc, tw_store *store, tw_learned *learned, tw_problems *told,
                        tw_report *report) {
   *learned = (tw_learned){.alloc = alloc, .store = store};
   loading l = {.learned = learned, .told = told, .bad = TW_BUF_INIT(alloc)};
   tw_err err = tw_store_each(store, TW_STORE_NODE, load_one, &l, report);
-  if (err == TW_OK) err = delete_bad(store, tw_buf_bytes(&l.bad), report);
+  if (err == TW_OK) err = tw_store_delete(store, TW_STORE_NODE, tw_buf_bytes(&l.bad), report);
   tw_buf_clear(&l.bad);
   if (err != TW_OK) tw_learned_clear(learned);
   return err;

@@ -88,10 +88,7 @@ bool tw_node_is_lively(const tw_node *node) {
          (node->up && (node->mail_waits || tw_keepalive_waits(&node->keepalive)));
 }
 
-void tw_node_stir(tw_node *node) {
-  node->lively_until_ms = tw_node_now(node) + LIVELY_MS;
-  tw_node_time(node);
-}
+void tw_node_stir(tw_node *node) { node->lively_until_ms = tw_node_now(node) + LIVELY_MS; }
 
 /* There is no timer before all has been loaded. */
 void tw_node_time(tw_node *node) {
@@ -268,6 +265,7 @@ static tw_err begin(tw_node *node, tw_report *report) {
   node->timer.data = node;
   node->open_handles++;
   tw_node_stir(node);
+  set_timer(node);
   return tw_packet_threads_start(node->packets, report);
 }
 

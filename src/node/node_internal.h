@@ -131,7 +131,7 @@ void tw_node_clear_peers(tw_node *node);
 void tw_node_after(tw_node *node);
 /* There may be a new deadline. */
 void tw_node_time(tw_node *node);
-/* Packets pass: ways are looked after four times a second for a while, else once. */
+/* Packets pass: ways are looked after four times a second for a while, else once; from the next tw_node_time on. */
 void tw_node_stir(tw_node *node);
 bool tw_node_is_lively(const tw_node *node);
 

@@ -83,19 +83,12 @@ void tw_node_port_init(tw_node *node) {
 
 /* ---- the start ---- */
 
-static tw_err note_id(void *ctx, tw_bytes id, tw_bytes value) {
-  tw_writer w = tw_writer_to(ctx);
-  (void)value;
-  tw_write_vector(&w, id);
-  return tw_writer_end(&w);
-}
-
 /* `act` for each id of a kind. They are noted first: the store may not be changed while it is gone through. */
 static tw_err for_each_id(tw_node *node, tw_store_kind kind,
                           tw_err (*act)(tw_node *node, tw_store_kind kind, tw_bytes id, tw_report *report),
                           tw_report *report) {
   tw_buf ids = {0};
-  tw_err err = tw_store_each(node->setup.store, kind, note_id, &ids, report);
+  tw_err err = tw_store_ids(node->setup.store, kind, &ids, report);
   tw_reader r = tw_reader_of(tw_buf_bytes(&ids));
   while (err == TW_OK && tw_reader_more(&r)) err = act(node, kind, tw_read_vector(&r), report);
   tw_buf_clear(&ids);

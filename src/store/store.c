@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "codec/reader.h"
+#include "codec/writer.h"
 #include "store/store_internal.h"
 
 static const char *const statement_texts[TW_STORE_STATEMENTS] = {
@@ -189,4 +191,24 @@ tw_err tw_store_count(tw_store *store, tw_store_kind kind, uint64_t *count, tw_r
     err = tw_store_fail(store, result, report);
   (void)sqlite3_reset(row);
   return err;
+}
+
+static tw_err note_id(void *ctx, tw_bytes id, tw_bytes value) {
+  tw_writer w = tw_writer_to(ctx);
+  (void)value;
+  tw_write_vector(&w, id);
+  return tw_writer_end(&w);
+}
+
+tw_err tw_store_ids(tw_store *store, tw_store_kind kind, tw_buf *ids, tw_report *report) {
+  return tw_store_each(store, kind, note_id, ids, report);
+}
+
+tw_err tw_store_delete(tw_store *store, tw_store_kind kind, tw_bytes ids, tw_report *report) {
+  tw_reader r = tw_reader_of(ids);
+  while (tw_reader_more(&r)) {
+    const tw_store_change gone = {.kind = kind, .id = tw_read_vector(&r), .remove = true};
+    TW_TRY(tw_store_apply(store, &gone, 1, report));
+  }
+  return TW_OK;
 }

@@ -112,6 +112,9 @@ typedef tw_err (*tw_store_visit)(void *ctx, tw_bytes id, tw_bytes value);
 TW_MUST_USE tw_err tw_store_each(tw_store *store, tw_store_kind kind, tw_store_visit visit, void *ctx,
                                  tw_report *report);
 
+/** The ids of a kind, appended to `ids` as opaque id<V> each: for who changes the store while it goes through them. */
+TW_MUST_USE tw_err tw_store_ids(tw_store *store, tw_store_kind kind, tw_buf *ids, tw_report *report);
+
 TW_MUST_USE tw_err tw_store_count(tw_store *store, tw_store_kind kind, uint64_t *count, tw_report *report);
 
 /** One change: `value` under `kind` and `id`, in place of what was there; or nothing any more. */
@@ -129,6 +132,9 @@ typedef struct tw_store_change {
  * flush itself, nobody knows which of the two it is: close the store and open it again.
  */
 TW_MUST_USE tw_err tw_store_apply(tw_store *store, const tw_store_change *changes, size_t count, tw_report *report);
+
+/** The values of these ids, as tw_store_ids has them, one transaction each. Errors as tw_store_apply's. */
+TW_MUST_USE tw_err tw_store_delete(tw_store *store, tw_store_kind kind, tw_bytes ids, tw_report *report);
 
 /**
  * Overwrite what was replaced or deleted since the last time: five flushes, and as many pages as were changed. Nothing

@@ -1,21 +1,6 @@
 /* Packets of clients that are not served any more. SPDX-License-Identifier: Apache-2.0 */
 #include "whole_kit.h"
 
-static void set_up(whole *w, whole_client *a, whole_client *b) {
-  whole_init(w, 1);
-  whole_start(w);
-  client_init(a, w);
-  client_init(b, w);
-  client_start(a);
-  client_start(b);
-}
-
-static void tear_down(whole *w, whole_client *a, whole_client *b) {
-  client_clear(a);
-  client_clear(b);
-  whole_clear(w);
-}
-
 static void put_out(void *ctx, tw_control_caller *caller) {
   if (memcmp(tw_control_caller_id(caller), ctx, sizeof(tw_client_id)) == 0) tw_relay_put_out(caller, TW_ERR_CREDENTIAL);
 }
@@ -45,7 +30,7 @@ static void packets_stop_for_who_is_put_out(void **state) {
   whole w;
   whole_client a;
   whole_client b;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_binds(&a);
   client_binds(&b);
   (void)client_locates(&a, &b);
@@ -56,7 +41,7 @@ static void packets_stop_for_who_is_put_out(void **state) {
   whole_until(&w, w.gone == 1);
   client_stop(&b);
   expect_no_packets(&w, &a, &b, number_a);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void packets_stop_for_who_is_put_out_while_away(void **state) {
@@ -64,7 +49,7 @@ static void packets_stop_for_who_is_put_out_while_away(void **state) {
   whole w;
   whole_client a;
   whole_client b;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_binds(&a);
   client_binds(&b);
   (void)client_locates(&a, &b);
@@ -78,7 +63,7 @@ static void packets_stop_for_who_is_put_out_while_away(void **state) {
   assert_int_not_equal(a.moved.location.address.family, 0);
   tw_relay_each_away(w.relay, is_not, &b.id);
   expect_no_packets(&w, &a, &b, number_a);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 int main(void) {

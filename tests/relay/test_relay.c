@@ -4,21 +4,6 @@
 
 #define GROUP TW_LITERAL("group")
 
-static void set_up(whole *w, whole_client *a, whole_client *b) {
-  whole_init(w, 1);
-  whole_start(w);
-  client_init(a, w);
-  client_init(b, w);
-  client_start(a);
-  client_start(b);
-}
-
-static void tear_down(whole *w, whole_client *a, whole_client *b) {
-  client_clear(a);
-  client_clear(b);
-  whole_clear(w);
-}
-
 static tw_bytes ids(whole *w, const whole_client *a, const whole_client *b) {
   tw_writer writer = relay_make(w->messages);
   if (a != NULL) tw_control_write_client(&writer, &a->id);
@@ -42,7 +27,7 @@ static void packages_and_messages_pass_and_mail_is_told(void **state) {
   char text[256];
   uint64_t after = 0;
   static const char *const packages[] = {"one", "two"};
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   assert_int_equal(client_send(&a, &b, "early"), TW_CONTROL_UNKNOWN);
   assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_PUBLISH,
                                .publish = {.pool = TW_CONTROL_POOL_NETWORK,
@@ -62,7 +47,7 @@ static void packages_and_messages_pass_and_mail_is_told(void **state) {
   assert_string_equal(client_reads(&b, &after, text, sizeof text), "1:one 1:two");
   assert_string_equal(client_reads(&b, &after, text, sizeof text), "");
   assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_FETCH, .fetch = {after + 1, 1}), TW_CONTROL_TOO_FAR);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
   assert_int_equal(w.gone, w.came);
   assert_int_equal(w.failed, 0);
 }
@@ -74,7 +59,7 @@ static void of_two_commits_in_one_batch_one_is_taken(void **state) {
   whole_client b;
   char text[256];
   uint64_t after = 0;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_PAIR), TW_CONTROL_DONE);
   assert_int_equal(client_do(&a, open_of(&w, ids(&w, &a, &b))), TW_CONTROL_DONE);
   assert_int_equal(a.answer.body.group_open, 1);
@@ -94,7 +79,7 @@ static void of_two_commits_in_one_batch_one_is_taken(void **state) {
   assert_true(b.answer.body.group_find.member);
   assert_int_equal(CLIENT_DOES(&a, TW_CONTROL_WANT_IN, .want_in = TW_LITERAL("net")), TW_CONTROL_DONE);
   whole_until(&w, b.wishes == 1);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void packets_go_to_who_has_answered_the_challenge(void **state) {
@@ -103,7 +88,7 @@ static void packets_go_to_who_has_answered_the_challenge(void **state) {
   whole_client a;
   whole_client b;
   whole_client c;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_init(&c, &w);
   assert_int_equal(client_locates(&a, &c).number, 0); /* not known yet */
   client_start(&c);
@@ -135,7 +120,7 @@ static void packets_go_to_who_has_answered_the_challenge(void **state) {
   assert_int_equal(totals.dropped[TW_FORWARD_NOT_MEMBER].packets, 2);
   assert_int_equal(totals.out.packets, 4);
   client_clear(&c);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 /* Nobody runs the relay's loop: so it is while a disk is slow, or many connect. */
@@ -145,7 +130,7 @@ static void packets_do_not_wait_for_the_relays_loop(void **state) {
   whole_client a;
   whole_client b;
   uint8_t packet[WHOLE_PACKET];
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_binds(&a);
   client_binds(&b);
   const uint32_t number = client_locates(&a, &b).number;
@@ -161,7 +146,7 @@ static void packets_do_not_wait_for_the_relays_loop(void **state) {
     tw_relay_totals(w.relay, &totals);
     assert_in_range(totals.in.packets, 100, 101 + i);
   }
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static bool has_ipv6(void) {
@@ -209,7 +194,7 @@ static void both_families_meet_with_and_without_offloads(void **state) {
       client_gets_packet(&a, text);
       client_gets_packet(&b, text);
     }
-    tear_down(&w, &a, &b);
+    whole_end_two(&w, &a, &b);
   }
 }
 
@@ -218,7 +203,7 @@ static void who_moves_binds_anew_and_others_are_told(void **state) {
   whole w;
   whole_client a;
   whole_client b;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_binds(&a);
   client_binds(&b);
   const uint64_t session = b.bound.session;
@@ -233,7 +218,7 @@ static void who_moves_binds_anew_and_others_are_told(void **state) {
   assert_true(tw_control_address_equal(&a.moved.location.address, &b.bound.seen));
   client_sends_packet(&a, number, "after the move");
   client_gets_packet(&b, "after the move");
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void who_is_away_keeps_its_address_for_a_while(void **state) {
@@ -241,7 +226,7 @@ static void who_is_away_keeps_its_address_for_a_while(void **state) {
   whole w;
   whole_client a;
   whole_client b;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_binds(&a);
   client_binds(&b);
   const uint32_t number = client_locates(&a, &b).number;
@@ -259,7 +244,7 @@ static void who_is_away_keeps_its_address_for_a_while(void **state) {
   client_binds(&b);
   assert_true(b.bound.session == session); /* it is the same one */
   whole_until(&w, a.moves > moves && a.moved.location.online);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void who_is_away_for_long_gets_nothing_any_more(void **state) {
@@ -287,7 +272,7 @@ static void who_is_away_for_long_gets_nothing_any_more(void **state) {
   client_start(&b);
   client_binds(&b);
   assert_true(b.bound.session != session);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void who_connects_anew_has_spent_what_it_has(void **state) {
@@ -313,7 +298,7 @@ static void who_connects_anew_has_spent_what_it_has(void **state) {
   assert_in_range(done, 1000, 1000 + WHOLE_PATIENCE_MS / 1000);
   client_start(&b); /* the others are not concerned */
   assert_int_equal(CLIENT_DOES(&b, TW_CONTROL_STOCK, .stock = TW_CONTROL_POOL_PAIR), TW_CONTROL_DONE);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void a_relay_that_was_started_again_goes_on(void **state) {
@@ -323,7 +308,7 @@ static void a_relay_that_was_started_again_goes_on(void **state) {
   whole_client b;
   char text[256];
   uint64_t after = 0;
-  set_up(&w, &a, &b);
+  whole_begin_two(&w, &a, &b);
   client_binds(&a);
   client_binds(&b);
   assert_int_equal(client_do(&a, open_of(&w, ids(&w, &a, &b))), TW_CONTROL_DONE);
@@ -345,7 +330,7 @@ static void a_relay_that_was_started_again_goes_on(void **state) {
     client_gets_packet(&b, "to the group");
   }
   assert_string_equal(client_reads(&b, &after, text, sizeof text), "1:kept");
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void more_clients_than_allowed_are_refused(void **state) {
@@ -369,7 +354,7 @@ static void more_clients_than_allowed_are_refused(void **state) {
   client_stop(&a);
   whole_until(&w, w.came == 3);
   client_clear(&c);
-  tear_down(&w, &a, &b);
+  whole_end_two(&w, &a, &b);
 }
 
 static void one_state_has_one_relay(void **state) {

@@ -347,4 +347,20 @@ static inline tw_control_location client_locates(whole_client *c, const whole_cl
   return location;
 }
 
+/* Two clients that are connected. */
+static inline void whole_begin_two(whole *w, whole_client *a, whole_client *b) {
+  whole_init(w, 1);
+  whole_start(w);
+  client_init(a, w);
+  client_init(b, w);
+  client_start(a);
+  client_start(b);
+}
+
+static inline void whole_end_two(whole *w, whole_client *a, whole_client *b) {
+  client_clear(a);
+  client_clear(b);
+  whole_clear(w);
+}
+
 #endif
