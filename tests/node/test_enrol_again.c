@@ -23,16 +23,21 @@ static void enrol_wholly(enrol_guest *g, const char *name, const char *address, 
 
 /* ---- lists ---- */
 
+/* Anna gets both letters before the relay has answered that it has the first list. */
+static void two_ask_at_once(enrol_guest *carla, enrol_guest *dora) {
+  enrol_invited(carla, "carla", "10.7.0.3/24", CARLA);
+  enrol_invited(dora, "dora", "10.7.0.4/24", DORA);
+  enrol_ask(carla, TW_ENROLMENT_JOIN);
+  enrol_ask(dora, TW_ENROLMENT_JOIN);
+  calm();
+}
+
 static void a_list_that_changes_while_it_is_sent_is_sent_once_more(void **state) {
   (void)state;
   enrol_guest carla;
   enrol_guest dora;
   enrol_begin(1, 1u << ANNA);
-  enrol_invited(&carla, "carla", "10.7.0.3/24", CARLA);
-  enrol_invited(&dora, "dora", "10.7.0.4/24", DORA);
-  enrol_ask(&carla, TW_ENROLMENT_JOIN);
-  enrol_ask(&dora, TW_ENROLMENT_JOIN);
-  calm(); /* both letters, before the relay has answered that it has the first list */
+  two_ask_at_once(&carla, &dora);
   enrol_calm();
   assert_true(has_learned(BERTA, CARLA) && has_learned(BERTA, DORA));
   assert_int_equal(version_at(BERTA), version_at(ANNA));
@@ -67,11 +72,7 @@ static void a_list_that_changed_while_one_was_sent_is_sent_after_a_kill(void **s
   enrol_guest carla;
   enrol_guest dora;
   enrol_begin(3, 1u << ANNA);
-  enrol_invited(&carla, "carla", "10.7.0.3/24", CARLA);
-  enrol_invited(&dora, "dora", "10.7.0.4/24", DORA);
-  enrol_ask(&carla, TW_ENROLMENT_JOIN);
-  enrol_ask(&dora, TW_ENROLMENT_JOIN);
-  calm();
+  two_ask_at_once(&carla, &dora);
   (void)enrol_serve(&enrols[ANNA]);
   enrol_restart(&enrols[ANNA]);
   enrol_calm();
