@@ -51,28 +51,38 @@ static void after(tw_packet_thread *t) {
   tick_within(t, TICK_MS);
 }
 
-static void from_tun(tw_packet_thread *t) {
-  if (tw_plane_from_tun(t->plane, now_of(t)) == TW_OK) return;
-  t->lost |= TW_PACKET_DEVICE_GONE;
+static bool take(tw_packet_thread *t, tw_err (*from)(tw_plane *plane, uint64_t now_ms), tw_packet_loss loss) {
+  if ((t->lost & loss) != 0) return false;
+  if (from(t->plane, now_of(t)) == TW_OK) return tw_plane_has_taken(t->plane);
+  t->lost |= loss;
   tw_loop_thread_tell(&t->thread);
+  return false;
 }
 
-static void from_udp(tw_packet_thread *t) {
-  if (tw_plane_from_udp(t->plane, now_of(t)) == TW_OK) return;
-  t->lost |= TW_PACKET_SOCKET_GONE;
-  tw_loop_thread_tell(&t->thread);
+enum { TURNS = 4 };
+
+/*
+ * What comes by one often answers what has gone by the other, and a stream stands still without its acknowledgments: so
+ * neither is emptied first. Blocked, only the socket's becoming writable goes on with the device.
+ */
+static void take_turns(tw_packet_thread *t) {
+  bool more = true;
+  for (int turn = 0; more && turn < TURNS; turn++) {
+    more = take(t, tw_plane_from_udp, TW_PACKET_SOCKET_GONE);
+    if (!tw_plane_is_blocked(t->plane) && take(t, tw_plane_from_tun, TW_PACKET_DEVICE_GONE)) more = true;
+  }
 }
 
 static void on_tun(void *ctx, bool readable, bool writable) {
   (void)readable;
   (void)writable;
-  from_tun(ctx);
+  take_turns(ctx);
   after(ctx);
 }
 
 static void on_udp(void *ctx, bool readable, bool writable) {
-  if (readable) from_udp(ctx);
-  if (writable) from_tun(ctx);
+  if (writable) (void)take(ctx, tw_plane_from_tun, TW_PACKET_DEVICE_GONE);
+  if (readable) take_turns(ctx);
   after(ctx);
 }
 

@@ -33,7 +33,7 @@
  */
 enum {
   TW_PLANE_SLOTS = 256,      /* sealed packets of one batch */
-  TW_PLANE_INTAKE = 32,      /* slots of one receive, each up to 64 KiB */
+  TW_PLANE_INTAKE = 16,      /* slots of one receive, each up to 64 KiB */
   TW_PLANE_WAITING = 128,    /* packets that wait for keys */
   TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
   TW_PLANE_CHECKS = 128,     /* of signatures in one go, some 20 ms: so that other packets have their turn */
@@ -181,10 +181,13 @@ void tw_plane_forget_peer(tw_plane *plane, uint32_t number);
 
 /** Whether something waits for the socket: call tw_plane_from_tun once that is writable, and not before. */
 bool tw_plane_is_blocked(const tw_plane *plane);
-/** The device is readable, or the socket writable again. TW_ERR_STATE: the device is gone. */
+/** The device may be readable, or the socket is writable again: some of what is there. TW_ERR_STATE: the device is
+ * gone. */
 TW_MUST_USE tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms);
-/** The socket is readable. TW_ERR_STATE: it is of no use any more. */
+/** The socket may be readable: some of what is there. TW_ERR_STATE: it is of no use any more. */
 TW_MUST_USE tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms);
+/** Whether the last one of these two calls has found anything there. */
+bool tw_plane_has_taken(const tw_plane *plane);
 /** Keys to send under are there: what waited for them goes, and with `nudge` a packet without content. */
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms);
 /** Keys to receive under may be there: what came too early is tried again. */

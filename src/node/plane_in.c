@@ -208,8 +208,6 @@ static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_
     plane->drops.unknown++;
 }
 
-enum { RECEIVES = 8 }; /* in one go, so that others have their turn */
-
 static void take_intake(tw_plane *plane) {
   tw_coalesce_begin(&plane->joined, plane->joins);
   for (size_t i = 0; i < plane->intake.count; i++) {
@@ -224,14 +222,11 @@ static void take_intake(tw_plane *plane) {
 }
 
 tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
-  tw_err err = TW_OK;
   plane->now_ms = now_ms;
   plane->checks = TW_PLANE_CHECKS;
-  for (int round = 0; err == TW_OK && round < RECEIVES; round++) {
-    err = tw_udp_receive(plane->config.udp, &plane->intake);
-    if (err != TW_OK || plane->intake.count == 0) break;
-    take_intake(plane);
-  }
+  const tw_err err = tw_udp_receive(plane->config.udp, &plane->intake);
+  plane->has_taken = err == TW_OK && plane->intake.count > 0;
+  if (plane->has_taken) take_intake(plane);
   tw_plane_leave(plane);
   return err;
 }

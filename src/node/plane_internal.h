@@ -89,6 +89,7 @@ struct tw_plane {
   uint8_t *large;    /* what the device gives */
   tw_plane_job rest; /* what the socket has not taken of it */
   bool has_rest;
+  bool has_taken; /* anything, the last time that it was asked to */
   tw_coalesce joined;
   tw_bytes pieces[TW_COALESCE_PIECES]; /* of one of these */
   unsigned joins;                      /* what the device takes joined */
