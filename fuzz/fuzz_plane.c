@@ -183,12 +183,13 @@ static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
   return (reaction & 0x40) != 0 ? TW_ERR_LIMIT : TW_OK;
 }
 
-static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value) {
+static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value, bool *found) {
   (void)ctx;
   (void)kind;
   (void)id;
   (void)value;
-  return TW_ERR_STATE;
+  *found = false;
+  return TW_OK;
 }
 
 static void change_keys(uint8_t how) {

@@ -14,8 +14,8 @@ static tw_store_change cursor_change(uint64_t cursor, uint8_t value[8]) {
   return (tw_store_change){.kind = TW_STORE_NODE, .id = TW_ARRAY(cursor_id), .value = TW_BYTES(value, 8)};
 }
 
-/* The store's errors are not of what is in it: "held by another program", or a disk that cannot be read, says nothing
- * of whether there is a value. */
+/* The port's errors are of the class resource; the store says TW_ERR_STATE of a disk that another program holds, or
+ * that cannot be read. */
 static tw_err disk_error(tw_err err) { return err == TW_ERR_STATE ? TW_ERR_LIMIT : err; }
 
 /* With the entry that is being taken goes that it has been: it is taken once, whenever the process ends. */
@@ -41,15 +41,14 @@ tw_err tw_node_save_cursor(tw_node *node) {
   return save(node, NULL, 0);
 }
 
-static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value) {
+static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value, bool *found) {
   tw_node *node = ctx;
   tw_buf found_value = {0};
-  bool found = false;
   tw_report report = {""};
-  tw_err err = disk_error(tw_store_get(node->setup.store, kind, id, &found_value, &found, &report));
+  *found = false;
+  tw_err err = disk_error(tw_store_get(node->setup.store, kind, id, &found_value, found, &report));
   if (err != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "state cannot be read: %s", report.text);
-  if (err == TW_OK && !found) err = TW_ERR_STATE;
-  if (err == TW_OK) err = tw_buf_append(value, tw_buf_bytes(&found_value));
+  if (err == TW_OK && *found) err = tw_buf_append(value, tw_buf_bytes(&found_value));
   tw_buf_clear(&found_value);
   return err;
 }
@@ -136,15 +135,16 @@ static tw_err sweep_mark(tw_node *node, tw_store_kind kind, tw_bytes id, tw_repo
 
 static tw_err load_cursor(tw_node *node) {
   tw_buf value = {0};
-  tw_err err = load(node, TW_STORE_NODE, TW_ARRAY(cursor_id), &value);
-  if (err == TW_OK) {
+  bool found;
+  tw_err err = load(node, TW_STORE_NODE, TW_ARRAY(cursor_id), &value, &found);
+  if (err == TW_OK && found) {
     tw_reader r = tw_reader_of(tw_buf_bytes(&value));
     node->cursor = tw_read_u64(&r);
     node->saved_cursor = node->cursor;
     err = tw_reader_end(&r);
   }
   tw_buf_clear(&value);
-  return err == TW_ERR_STATE ? TW_OK : err;
+  return err;
 }
 
 /* ---- who was removed ---- */

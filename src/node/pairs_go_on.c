@@ -175,7 +175,9 @@ static void revert(tw_pairs *pairs, tw_pairs_peer *peer, tw_err why, uint64_t no
   tw_buf value = {0};
   tw_buf context = {0};
   tw_buf unsent = {0};
-  tw_err err = port->load(port->ctx, TW_STORE_SESSION, tw_group_id(tw_pair_group(peer->pair)), &value);
+  bool found;
+  tw_err err = port->load(port->ctx, TW_STORE_SESSION, tw_group_id(tw_pair_group(peer->pair)), &value, &found);
+  if (err == TW_OK && !found) err = TW_ERR_STATE;
   if (err == TW_OK) err = tw_pair_record_decode(&pairs->pair, tw_buf_bytes(&value), &id, &pair, &context, &unsent);
   tw_buf_clear(&value);
   if (err != TW_OK) { /* once more, before anything else happens to it */

@@ -18,8 +18,11 @@ typedef struct tw_node_port {
    * resource, is the end of what the engine was doing: it says so and tries again later.
    */
   tw_err (*save)(void *ctx, const tw_store_change *changes, size_t count);
-  /** The saved value of an id, appended. TW_ERR_STATE: there is none, for certain; another error: nobody knows. */
-  tw_err (*load)(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value);
+  /**
+   * The saved value of an id: `*found` says whether there is one, which is appended then. An error, of the class
+   * resource: nobody knows.
+   */
+  tw_err (*load)(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value, bool *found);
   /** The relay is asked; `number` is set by the callee. TW_ERR_STATE: there is no connection. */
   tw_err (*request)(void *ctx, const tw_control_request *request, uint64_t tag);
 } tw_node_port;

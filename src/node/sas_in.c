@@ -143,13 +143,13 @@ static void put_window_id(uint32_t spi, uint8_t id[WINDOW_ID_SIZE]) {
   tw_put_u32(id + 1, spi);
 }
 
-/* TW_ERR_STATE: it is not known. */
-static tw_err load_window(const tw_sas *sas, uint32_t spi, uint64_t *highest) {
+static tw_err load_window(const tw_sas *sas, uint32_t spi, uint64_t *highest, bool *known) {
+  const tw_node_port *port = sas->config.port;
   uint8_t id[WINDOW_ID_SIZE];
   tw_buf value = {0};
   put_window_id(spi, id);
-  tw_err err = sas->config.port->load(sas->config.port->ctx, TW_STORE_NODE, TW_ARRAY(id), &value);
-  if (err == TW_OK) {
+  tw_err err = port->load(port->ctx, TW_STORE_NODE, TW_ARRAY(id), &value, known);
+  if (err == TW_OK && *known) {
     tw_reader r = tw_reader_of(tw_buf_bytes(&value));
     *highest = tw_read_u64(&r);
     err = tw_reader_end(&r);
@@ -214,8 +214,9 @@ typedef struct newcomers {
 
 /* Keys that cannot be taken up are remembered as such, so that they are not taken for new ones later. */
 static tw_err look_at_window(tw_sas *sas, uint32_t owner, newcomer *n) {
-  const tw_err known = sas->loading ? load_window(sas, n->keys.spi, &n->highest) : TW_OK;
-  if (known != TW_ERR_STATE) return known;
+  bool known = true;
+  if (sas->loading) TW_TRY(load_window(sas, n->keys.spi, &n->highest, &known));
+  if (known) return TW_OK;
   n->sa->refused = true;
   tw_sas_out_of(sas, owner)->stale = true;
   return TW_OK;

@@ -32,9 +32,10 @@ static void put_mark_id(tw_sa_out *out, const tw_group *group, uint32_t spi, tw_
 static tw_err load_mark(const tw_sas *sas, const tw_sa_out *out, tw_esp_mark *mark) {
   tw_buf value = {0};
   *mark = TW_ESP_MARK_FRESH;
-  tw_err err = sas->config.port->load(sas->config.port->ctx, TW_STORE_NODE, TW_BYTES(out->id, out->id_len), &value);
-  if (err == TW_ERR_STATE) return TW_OK;
-  if (err == TW_OK) {
+  const tw_node_port *port = sas->config.port;
+  bool found;
+  tw_err err = port->load(port->ctx, TW_STORE_NODE, TW_BYTES(out->id, out->id_len), &value, &found);
+  if (err == TW_OK && found) {
     tw_reader r = tw_reader_of(tw_buf_bytes(&value));
     mark->next = tw_read_u64(&r);
     mark->bytes = tw_read_u64(&r);

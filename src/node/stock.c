@@ -222,8 +222,10 @@ tw_err tw_stock_find(const tw_stock *stock, const uint8_t ref[TW_STOCK_REF], tw_
   if (index_of(stock, ref) == stock->count) return TW_ERR_STATE;
   put_id(stock, ref, id);
   TW_TRY(tw_buf_assign(&use->id, TW_ARRAY(id)));
-  TW_TRY(stock->port->load(stock->port->ctx, TW_STORE_KEY_PACKAGE, tw_buf_bytes(&use->id), &use->stored));
-  return decode(tw_buf_bytes(&use->stored), use);
+  const tw_node_port *port = stock->port;
+  bool found;
+  TW_TRY(port->load(port->ctx, TW_STORE_KEY_PACKAGE, tw_buf_bytes(&use->id), &use->stored, &found));
+  return !found ? TW_ERR_STATE : decode(tw_buf_bytes(&use->stored), use);
 }
 
 static bool was_joined(tw_bytes joined, const uint8_t *random) {

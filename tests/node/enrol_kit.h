@@ -39,8 +39,8 @@ static inline tw_err enrol_save(void *ctx, const tw_store_change *changes, size_
   return kit_save(&((enrol_node *)ctx)->disk, changes, count);
 }
 
-static inline tw_err enrol_load_value(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value) {
-  return kit_load(&((enrol_node *)ctx)->disk, kind, id, value);
+static inline tw_err enrol_load_value(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value, bool *found) {
+  return kit_load(&((enrol_node *)ctx)->disk, kind, id, value, found);
 }
 
 static inline tw_err enrol_request(void *ctx, const tw_control_request *asked, uint64_t tag) {

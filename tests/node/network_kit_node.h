@@ -129,9 +129,10 @@ static inline tw_err kit_save(void *ctx, const tw_store_change *changes, size_t 
   return TW_OK;
 }
 
-static inline tw_err kit_load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
+static inline tw_err kit_load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out, bool *found) {
   const kit_value *v = kit_find_value(ctx, kind, id);
-  return v == NULL ? TW_ERR_STATE : tw_buf_append(out, tw_buf_bytes(&v->bytes));
+  *found = v != NULL;
+  return v == NULL ? TW_OK : tw_buf_append(out, tw_buf_bytes(&v->bytes));
 }
 
 static inline tw_err kit_ask(void *ctx, const tw_control_request *asked, uint64_t tag) {

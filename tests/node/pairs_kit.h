@@ -114,11 +114,12 @@ static inline tw_err save(void *ctx, const tw_store_change *changes, size_t coun
   return TW_OK;
 }
 
-static inline tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
+static inline tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out, bool *found) {
   node *n = ctx;
   if (n->disk_is_unreadable) return TW_ERR_NO_MEMORY;
   const value *v = find_value(n, kind, id);
-  return v == NULL ? TW_ERR_STATE : tw_buf_append(out, tw_buf_bytes(&v->bytes));
+  *found = v != NULL;
+  return v == NULL ? TW_OK : tw_buf_append(out, tw_buf_bytes(&v->bytes));
 }
 
 static inline tw_err ask(void *ctx, const tw_control_request *asked, uint64_t tag) {

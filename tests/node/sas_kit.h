@@ -65,11 +65,12 @@ static inline tw_err save(void *ctx, const tw_store_change *changes, size_t coun
   return TW_OK;
 }
 
-static inline tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
+static inline tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out, bool *found) {
   const value *v = ctx == NULL ? find(id) : NULL;
   assert_int_equal(kind, TW_STORE_NODE);
   if (ctx == NULL && disk_cannot_be_read) return TW_ERR_LIMIT;
-  return v == NULL ? TW_ERR_STATE : tw_buf_append(out, TW_BYTES(v->bytes, v->len));
+  *found = v != NULL;
+  return v == NULL ? TW_OK : tw_buf_append(out, TW_BYTES(v->bytes, v->len));
 }
 
 static inline size_t marks(void) {

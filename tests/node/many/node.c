@@ -40,10 +40,11 @@ static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
   return TW_OK;
 }
 
-static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
+static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out, bool *found) {
   const many_node *n = ctx;
   const size_t at = find_value(n, kind, id);
-  return at == n->value_count ? TW_ERR_STATE : tw_buf_append(out, tw_buf_bytes(&n->values[at].bytes));
+  *found = at < n->value_count;
+  return !*found ? TW_OK : tw_buf_append(out, tw_buf_bytes(&n->values[at].bytes));
 }
 
 void many_node_lose_values(many_node *n) {
