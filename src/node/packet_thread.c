@@ -53,7 +53,7 @@ static void after(tw_packet_thread *t) {
 
 static bool take(tw_packet_thread *t, tw_err (*from)(tw_plane *plane, uint64_t now_ms), tw_packet_loss loss) {
   if ((t->lost & loss) != 0) return false;
-  if (from(t->plane, now_of(t)) == TW_OK) return tw_plane_has_taken(t->plane);
+  if (from(t->plane, now_of(t)) == TW_OK) return tw_plane_has_more(t->plane);
   t->lost |= loss;
   tw_loop_thread_tell(&t->thread);
   return false;

@@ -36,7 +36,7 @@ enum {
   TW_PLANE_INTAKE = 16,      /* slots of one receive, each up to 64 KiB */
   TW_PLANE_WAITING = 128,    /* packets that wait for keys */
   TW_PLANE_WAIT_SIZE = 2048, /* bytes of one of these, at most */
-  TW_PLANE_CHECKS = 128,     /* of signatures in one go, some 20 ms: so that other packets have their turn */
+  TW_PLANE_CHECKS = 128,     /* of signatures at one time `now_ms`, some 20 ms: so that other packets have their turn */
   TW_PLANE_EVENTS = 64,      /* that wait to be told */
   TW_PLANE_PAUSE_MS = 5000   /* without packets of a peer: what comes then is told */
 };
@@ -186,8 +186,8 @@ bool tw_plane_is_blocked(const tw_plane *plane);
 TW_MUST_USE tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms);
 /** The socket may be readable: some of what is there. TW_ERR_STATE: it is of no use any more. */
 TW_MUST_USE tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms);
-/** Whether the last one of these two calls has found anything there. */
-bool tw_plane_has_taken(const tw_plane *plane);
+/** Whether the last one of these two calls has found something, so that there may be more at once. */
+bool tw_plane_has_more(const tw_plane *plane);
 /** Keys to send under are there: what waited for them goes, and with `nudge` a packet without content. */
 void tw_plane_ready(tw_plane *plane, uint32_t owner, bool nudge, uint64_t now_ms);
 /** Keys to receive under may be there: what came too early is tried again. */

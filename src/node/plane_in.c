@@ -208,6 +208,11 @@ static void take_or_keep(tw_plane *plane, uint8_t *packet, size_t len, const tw_
     plane->drops.unknown++;
 }
 
+static void is_now(tw_plane *plane, uint64_t now_ms) {
+  if (plane->checks_ms != now_ms) plane->checks = TW_PLANE_CHECKS;
+  plane->checks_ms = plane->now_ms = now_ms;
+}
+
 static void take_intake(tw_plane *plane) {
   tw_coalesce_begin(&plane->joined, plane->joins);
   for (size_t i = 0; i < plane->intake.count; i++) {
@@ -222,11 +227,10 @@ static void take_intake(tw_plane *plane) {
 }
 
 tw_err tw_plane_from_udp(tw_plane *plane, uint64_t now_ms) {
-  plane->now_ms = now_ms;
-  plane->checks = TW_PLANE_CHECKS;
+  is_now(plane, now_ms);
   const tw_err err = tw_udp_receive(plane->config.udp, &plane->intake);
-  plane->has_taken = err == TW_OK && plane->intake.count > 0;
-  if (plane->has_taken) take_intake(plane);
+  if (err == TW_OK && plane->intake.count > 0) take_intake(plane);
+  plane->has_more = err == TW_OK && plane->intake.count > 0;
   tw_plane_leave(plane);
   return err;
 }
@@ -236,8 +240,7 @@ void tw_plane_from_strays(tw_plane *plane, uint64_t now_ms) {
   const unsigned index = plane->config.index;
   size_t waiting = tw_strays_waiting(strays, index);
   if (waiting == 0) return;
-  plane->now_ms = now_ms;
-  plane->checks = TW_PLANE_CHECKS;
+  is_now(plane, now_ms);
   for (unsigned round = 0; waiting > 0 && round < plane->config.count; round++) {
     tw_coalesce_begin(&plane->joined, plane->joins);
     for (size_t i = 0; i < waiting; i++) {
@@ -255,8 +258,7 @@ void tw_plane_from_strays(tw_plane *plane, uint64_t now_ms) {
 void tw_plane_retry(tw_plane *plane, uint64_t now_ms) {
   tw_plane_room *room = &plane->incoming;
   if (room->count == 0) return;
-  plane->now_ms = now_ms;
-  plane->checks = TW_PLANE_CHECKS;
+  is_now(plane, now_ms);
   tw_coalesce_begin(&plane->joined, plane->joins);
   for (size_t i = 0; i < TW_PLANE_WAITING && room->count > 0; i++) {
     tw_plane_waiter *waiter = &room->list[(room->next + i) % TW_PLANE_WAITING]; /* the oldest first */

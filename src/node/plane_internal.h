@@ -89,12 +89,13 @@ struct tw_plane {
   uint8_t *large;    /* what the device gives */
   tw_plane_job rest; /* what the socket has not taken of it */
   bool has_rest;
-  bool has_taken; /* anything, the last time that it was asked to */
+  bool has_more; /* of the device or the socket, whichever was asked last */
   tw_coalesce joined;
   tw_bytes pieces[TW_COALESCE_PIECES]; /* of one of these */
   unsigned joins;                      /* what the device takes joined */
   tw_packet_room signed_room;          /* none where nothing is signed */
-  unsigned checks;                     /* of signatures that are left in this turn */
+  unsigned checks;                     /* of signatures that are left at `checks_ms` */
+  uint64_t checks_ms;
   tw_plane_room outgoing;
   tw_plane_room incoming;
   bool has_relay;

@@ -53,7 +53,7 @@ void tw_plane_push(tw_plane *plane) {
 /* A rest goes out when the socket is writable, even where it has taken something meanwhile. */
 bool tw_plane_is_blocked(const tw_plane *plane) { return plane->blocked || plane->has_rest; }
 
-bool tw_plane_has_taken(const tw_plane *plane) { return plane->has_taken; }
+bool tw_plane_has_more(const tw_plane *plane) { return plane->has_more; }
 
 uint8_t *tw_plane_take_slot(tw_plane *plane) {
   if (plane->slot_count == TW_PLANE_SLOTS) tw_plane_push(plane);
@@ -284,7 +284,7 @@ enum { TUN_READS = 64 }; /* in one go, so that others have their turn */
 tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
   tw_err err = TW_OK;
   plane->now_ms = now_ms;
-  plane->has_taken = false;
+  plane->has_more = false;
   tw_plane_push(plane);
   if (plane->has_rest && !plane->blocked) plane->has_rest = !go_on(plane, &plane->rest);
   if (!plane->blocked) (void)tw_plane_flush(plane, NULL);
@@ -293,7 +293,7 @@ tw_err tw_plane_from_tun(tw_plane *plane, uint64_t now_ms) {
     size_t len;
     err = tw_tun_read(plane->config.tun, plane->config.index, &offload, plane->large, &len);
     if (err != TW_OK || len == 0) break;
-    plane->has_taken = true;
+    plane->has_more = true;
     route_packet(plane, &offload, len);
   }
   tw_plane_leave(plane);
