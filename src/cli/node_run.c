@@ -38,6 +38,7 @@ typedef struct running {
   uv_loop_t loop;
   uv_signal_t signals[3];
   bool anew;              /* the State has lost its keys, and the node was not started since */
+  tw_node_kept kept;      /* while one node takes another one's place */
   uv_timer_t relearn;     /* the configuration is made anew for what was learned */
   uint64_t relearn_at_ms; /* by then at the latest, in the loop's time; 0: nothing was learned */
   tw_node_socket *socket;
@@ -115,6 +116,7 @@ static tw_err start_node(running *r, tw_report *report) {
       .udp = r->udp,
       .tun = &r->tun,
       .threads = r->threads,
+      .kept = &r->kept,
       .anew = r->anew,
       .tell = on_tell,
       .ready = on_ready,
@@ -124,7 +126,9 @@ static tw_err start_node(running *r, tw_report *report) {
       .ctx = r,
   };
   r->anew = false;
-  return tw_node_start(&setup, &r->node, report);
+  const tw_err err = tw_node_start(&setup, &r->node, report);
+  tw_node_kept_clear(&r->kept);
+  return err;
 }
 
 static void close_all(running *r) {
@@ -192,6 +196,7 @@ static tw_err take_up(running *r, tw_node_profile *p, const tw_node_profile *as,
   TW_TRY(add_learned(r, p, as, report));
   TW_TRY(tw_node_device_change(&r->profile->config, &p->config, &r->tun, report));
   r->next = p;
+  tw_node_keep(r->node, &r->kept);
   tw_node_close(r->node); /* it goes on with the new one from what it saves now: nobody is dropped */
   return TW_OK;
 }
@@ -494,6 +499,7 @@ static void close_parts(running *r) {
   if (r->loop_open) (void)uv_loop_close(&r->loop);
   for (unsigned i = 0; i < r->threads; i++) tw_udp_close(&r->udp[i]);
   tw_tun_close(&r->tun);
+  tw_node_kept_clear(&r->kept);
   tw_learned_clear(&r->learned);
   tw_store_close(r->store);
   tw_node_profile_free(r->next);

@@ -159,6 +159,7 @@ static void look_at_clock(tw_node *node, uint64_t now_ms) {
   tw_node_tell(node, TW_NODE_NOTE,
                "the clock has been set %s by %llu s, or the machine has slept: all is taken up anew",
                wall_ms > now_ms ? "on" : "back", (unsigned long long)(off_ms / 1000));
+  node->clock_is_off = true;
   tw_node_relearn(node);
 }
 
@@ -301,6 +302,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   if (err == TW_OK) err = make_engines(node);
   if (err == TW_OK) err = tw_node_make_packets(node);
   if (err == TW_OK) err = take_up(node, &words);
+  if (err == TW_OK) tw_node_take_over(node);
   if (err != TW_OK) {
     free_parts(node);
     return tw_report_fail(report, err, "%s", words.text);
@@ -311,6 +313,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
     tw_node_close(node);
     return tw_report_fail(report, err, "%s", words.text);
   }
+  node->setup.kept = NULL;
   *out = node;
   return TW_OK;
 }

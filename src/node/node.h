@@ -9,6 +9,7 @@
 #include "node/certified.h"
 #include "node/config.h"
 #include "node/enrol.h"
+#include "node/kept.h"
 #include "node/learned.h"
 #include "node/network.h"
 #include "node/pairs.h"
@@ -33,7 +34,8 @@ typedef struct tw_node_setup {
   tw_udp *udp;         /* open, with `tos`; used by threads of the node's (packet_threads.h) alone, as long as it is */
   tw_tun *tun;         /* open and up; likewise */
   unsigned threads;    /* for packets: as many sockets, at one address, and queues there are; 0 is 1 */
-  bool anew;           /* keys were lost that peers go on with (tw_node_claim_state): pairs are made with all at once */
+  const tw_node_kept *kept; /* of a node before (tw_node_keep); NULL: nothing. Only until tw_node_start returns */
+  bool anew; /* keys were lost that peers go on with (tw_node_claim_state): pairs are made with all at once */
   /** One line without its end. */
   void (*tell)(void *ctx, tw_node_level level, const char *line);
   /** The relay is there, its packets come through, and the network's group has us; or one of these is so no more. */
@@ -57,6 +59,12 @@ typedef struct tw_node_setup {
 TW_MUST_USE tw_err tw_node_start(const tw_node_setup *setup, tw_node **node, tw_report *report);
 /** Ends it in good order: nothing of the setup is used any more when `freed` is called. NULL is fine. */
 void tw_node_close(tw_node *node);
+
+/**
+ * What the next node is to go on with, in the place of what `kept` has: to be asked for before tw_node_close. Nothing,
+ * where the clock was set meanwhile, or memory is short.
+ */
+void tw_node_keep(tw_node *node, tw_node_kept *kept);
 
 /** Keys with a peer (index in the configuration; UINT32_MAX: all, and the network's) are renewed now. */
 void tw_node_rekey(tw_node *node, uint32_t peer);

@@ -76,6 +76,7 @@ struct tw_node {
   uint64_t keep_at_ms;   /* the others could not be kept: again */
   bool look_at_members;
   bool enrolled;         /* somebody was learned from an admin's list, and `network` has not been told */
+  bool clock_is_off;     /* by more than we go on with */
   bool relearning;       /* a new configuration was asked for, and with it this node's end */
   uint64_t refused_ms;   /* when it was told last that somebody is not let in */
   uint64_t review_at_ms; /* when learned peers are looked at again */
@@ -147,6 +148,8 @@ void tw_node_between(void *ctx, void (*act)(void *arg), void *arg);
 void tw_node_keys_ready(void *ctx, uint32_t owner, bool nudge);
 /* `seen` and `seen_drops` are as it is now. */
 void tw_node_look_at_packets(tw_node *node);
+/* kept.c: ways and counts of `setup.kept`, before the planes' threads begin. */
+void tw_node_take_over(tw_node *node);
 /* The session and its token to the relay. */
 void tw_node_bind_packets(tw_node *node);
 /* A packet to the relay. */

@@ -133,6 +133,12 @@ bool tw_path_answered(tw_path *path, const uint8_t nonce[8], const tw_udp_addres
   return is_other;
 }
 
+void tw_path_resume(tw_path *path, const tw_udp_address *direct, uint64_t answered_ms, uint64_t now_ms) {
+  use(path, direct, answered_ms);
+  path->used_ms = now_ms;
+  path->probe_at_ms = 0;
+}
+
 static void give_up(tw_path *path) {
   path->is_direct = false;
   path->changes++;

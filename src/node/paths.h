@@ -76,6 +76,8 @@ bool tw_path_probe(tw_path *path, size_t index, uint8_t nonce[8], tw_udp_address
 void tw_path_probed(tw_path *path, uint64_t now_ms);
 /** An answer with this nonce came from `from`: true when the way has changed. */
 bool tw_path_answered(tw_path *path, const uint8_t nonce[8], const tw_udp_address *from, uint64_t now_ms);
+/** A way that was used before us, and has answered at that time, is used on: it is probed with the next packet. */
+void tw_path_resume(tw_path *path, const tw_udp_address *direct, uint64_t answered_ms, uint64_t now_ms);
 /** The system cannot send to this address: true when the way has changed, as it was the direct one. */
 bool tw_path_failed(tw_path *path, const tw_udp_address *to);
 /** True when the direct way was given up. */

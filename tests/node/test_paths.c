@@ -300,6 +300,26 @@ static void test_an_address_that_the_system_refuses_is_left_at_once(void **state
   assert_true(answers(probe_of(1), 1)); /* it is back */
 }
 
+/* Of a node that another one takes the place of. */
+static void test_a_way_that_was_used_before_us_is_used_on_and_has_to_answer(void **state) {
+  (void)state;
+  const tw_udp_address a = address(1, 9420);
+  tw_path_resume(&path, &a, now - TW_PATH_LAPSE_MS + 100, now);
+  assert_true(path.is_direct && tw_udp_address_equal(&path.direct, &a));
+  assert_true(tw_path_is_due(&path, now));
+  now += 99;
+  assert_false(tw_path_tick(&path, now));
+  now += 1;
+  assert_true(tw_path_tick(&path, now));
+  assert_false(path.is_direct);
+  tw_path_resume(&path, &a, now - TW_PATH_LAPSE_MS + 100, now);
+  probe();
+  assert_int_equal(sent_count, 1);
+  assert_false(answers(0, 1)); /* it is no other way */
+  now += TW_PATH_LAPSE_MS - 1;
+  assert_false(tw_path_tick(&path, now));
+}
+
 static void test_a_reset_tries_all_anew(void **state) {
   (void)state;
   assert_false(tw_path_reset(&path));
@@ -439,6 +459,7 @@ int main(void) {
       cmocka_unit_test_setup(test_another_address_takes_the_place_of_a_way_that_answers_no_more, begin),
       cmocka_unit_test_setup(test_packets_from_many_places_do_not_make_us_probe_with_each, begin),
       cmocka_unit_test_setup(test_an_address_that_the_system_refuses_is_left_at_once, begin),
+      cmocka_unit_test_setup(test_a_way_that_was_used_before_us_is_used_on_and_has_to_answer, begin),
       cmocka_unit_test_setup(test_a_reset_tries_all_anew, begin),
       cmocka_unit_test_setup(test_two_behind_nats_open_them_for_each_other, begin),
       cmocka_unit_test_setup(
