@@ -20,14 +20,17 @@ void tw_node_kept_clear(tw_node_kept *kept) {
 
 /* ---- the node that ends ---- */
 
+/* Packets' threads may be a moment ahead of the node. */
+static uint64_t ago(uint64_t then_ms, uint64_t now_ms) { return then_ms < now_ms ? now_ms - then_ms : 0; }
+
 static tw_node_kept_peer peer_of(const tw_node *node, uint32_t i, uint64_t now_ms) {
   const tw_plane_peer *seen = &node->seen[i];
   tw_node_kept_peer kept = {
       .id = node->peers[i].id, .heard_ago_ms = UINT64_MAX, .sent = seen->sent, .received = seen->received};
-  if (seen->heard_ms != 0) kept.heard_ago_ms = now_ms - seen->heard_ms;
+  if (seen->heard_ms != 0) kept.heard_ago_ms = ago(seen->heard_ms, now_ms);
   if (seen->path.is_direct) {
     kept.direct = seen->path.direct;
-    kept.answered_ago_ms = now_ms - seen->path.answered_ms;
+    kept.answered_ago_ms = ago(seen->path.answered_ms, now_ms);
   }
   return kept;
 }
