@@ -149,13 +149,15 @@ static json_t *configured_relay(const tw_node_config *config) {
   return object;
 }
 
-static json_t *relay_json(const tw_node_config *config, const tw_node_status *status) {
+static json_t *relay_json(const tw_node_config *config, const tw_node_status *status, uint64_t now_ms) {
   json_t *object = configured_relay(config);
   put(object, "up", json_boolean(status->relay_up));
   put(object, "why", status->relay_why[0] == '\0' ? json_null() : json_string(status->relay_why));
   put(object, "packets", json_boolean(status->relay_bound));
   put_address(object, "seen_at", &status->seen_at);
   put_number(object, "mail_read", status->mail_read);
+  put_age(object, "twin_told", status->twin_ms, now_ms);
+  put_address(object, "twin_at", status->twin_ms != 0 ? &status->twin : &(tw_udp_address){0});
   return object;
 }
 
@@ -202,7 +204,7 @@ json_t *tw_node_status_json(tw_node *node, const tw_node_config *config, const t
   put_number(object, "mtu", config->interface.mtu);
   put_number(object, "packet_threads", tun->queue_count);
   put(object, "aes_gcm", json_string(status.aes_gcm));
-  put(object, "relay", relay_json(config, &status));
+  put(object, "relay", relay_json(config, &status, now_ms));
   put(object, "network", network_json(config, &status.network, status.signs, now_ms));
   json_t *peers = json_array();
   for (uint32_t i = 0; i < config->peer_count; i++) {
@@ -334,6 +336,15 @@ static tw_err say_relay(tw_buf *out, const json_t *relay) {
                         text_of(relay, "seen_at"));
 }
 
+/* Also while we have the relay: then the other one has not, for now. */
+static tw_err say_twin(tw_buf *out, const json_t *relay) {
+  char room[32];
+  if (!json_is_integer(json_object_get(relay, "twin_told"))) return TW_OK;
+  return tw_text_append(out,
+                        "  identity   another machine uses it, too, at %s (told %s ago): each needs one of its own\n",
+                        text_of(relay, "twin_at"), age_text(relay, "twin_told", room));
+}
+
 void tw_node_status_missing(tw_bytes status, char out[TW_NODE_MISSING]) {
   json_t *there = json_loadb((const char *)status.ptr, status.len, 0, NULL);
   const json_t *relay = json_object_get(there, "relay");
@@ -356,6 +367,7 @@ tw_err tw_node_status_text(const json_t *status, tw_buf *out) {
   TW_TRY(tw_text_append(out, "node %s, device %s, MTU %llu\n", text_of(status, "name"), text_of(status, "device"),
                         number_of(status, "mtu")));
   TW_TRY(say_relay(out, json_object_get(status, "relay")));
+  TW_TRY(say_twin(out, json_object_get(status, "relay")));
   TW_TRY(tw_text_append(out, "  network    %s: %s, epoch %llu, %llu members%s; our key's age %s%s\n",
                         text_of(network, "group"), text_of(network, "state"), number_of(network, "epoch"),
                         number_of(network, "members"), sending_text(network, sending),

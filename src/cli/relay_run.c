@@ -114,6 +114,22 @@ static void on_gone(void *ctx, tw_control_caller *caller) {
   if (run->serve.verbose) (void)tw_cli_fail(TW_EXIT_OK, "%s is gone", name_of(run, id, NULL, text));
 }
 
+static void on_twins(void *ctx, const tw_control_caller *caller, const tw_control_caller *former) {
+  const tw_relay_run *run = ctx;
+  const tw_client_id *id = tw_control_caller_id(caller);
+  char text[TW_FINGERPRINT_TEXT];
+  char remote[TW_ADDRESS_TEXT];
+  char other[TW_ADDRESS_TEXT];
+  tw_control_caller_remote(caller, remote);
+  tw_control_caller_remote(former, other);
+  json_t *line = new_line(run, "twins", id, NULL);
+  tw_event_text(line, "remote", remote);
+  tw_event_text(line, "other", other);
+  tw_event_write(&run->serve.log, line);
+  (void)tw_cli_fail(TW_EXIT_OK, "%s: two machines use this identity, at %s and at %s, and take turns here",
+                    name_of(run, id, NULL, text), remote, other);
+}
+
 static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end) {
   tw_relay_run *run = ctx;
   tw_refusal *refusal = &run->serve.identity.refusal;
@@ -276,6 +292,7 @@ static tw_exit start(tw_relay_run *run) {
   config->came = on_came;
   config->gone = on_gone;
   config->dismissed = ask_again;
+  config->twins = on_twins;
   config->ended = on_ended;
   config->strangers = on_strangers;
   config->fell_short = on_short;

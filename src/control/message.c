@@ -205,7 +205,7 @@ tw_err tw_control_peek(tw_bytes frame, tw_control_type *type, uint32_t *request)
   const uint8_t raw = tw_read_u8(&r);
   const uint32_t number = tw_read_u32(&r);
   TW_TRY(tw_reader_err(&r));
-  if (raw < TW_CONTROL_ANSWER || raw > TW_CONTROL_WANTS_IN) return TW_ERR_ENCODING;
+  if (raw < TW_CONTROL_ANSWER || raw > TW_CONTROL_PUSH_LAST) return TW_ERR_ENCODING;
   if ((raw == TW_CONTROL_ANSWER) != (number != 0)) return TW_ERR_ENCODING;
   *type = (tw_control_type)raw;
   *request = number;
@@ -217,7 +217,8 @@ tw_err tw_control_peek(tw_bytes frame, tw_control_type *type, uint32_t *request)
 /* mail: struct { }
  * bound: struct { uint64 session; Address seen; }
  * moved: struct { ClientId client; Location location; }
- * wants_in: struct { opaque name<V>; ClientId client; } */
+ * wants_in: struct { opaque name<V>; ClientId client; }
+ * displaced: struct { Address by; } */
 tw_err tw_control_push_decode(tw_bytes frame, tw_control_push *out) {
   tw_reader r = tw_reader_of(frame);
   tw_control_push push;
@@ -239,6 +240,7 @@ tw_err tw_control_push_decode(tw_bytes frame, tw_control_push *out) {
     push.body.wants_in.name = tw_control_read_name(&r);
     push.body.wants_in.client = tw_control_read_client(&r);
     break;
+  case TW_CONTROL_DISPLACED: push.body.displaced = read_address(&r); break;
   default: return TW_ERR_ENCODING;
   }
   TW_TRY(tw_reader_end(&r));
@@ -261,6 +263,7 @@ tw_err tw_control_push_encode(const tw_control_push *push, tw_buf *out) {
     tw_write_vector(&w, push->body.wants_in.name);
     tw_control_write_client(&w, &push->body.wants_in.client);
     break;
+  case TW_CONTROL_DISPLACED: write_address(&w, &push->body.displaced); break;
   default: break;
   }
   TW_TRY(tw_control_finish(&w));

@@ -51,7 +51,9 @@ typedef enum tw_control_type {
   TW_CONTROL_MAIL = 65,
   TW_CONTROL_BOUND = 66,
   TW_CONTROL_MOVED = 67,
-  TW_CONTROL_WANTS_IN = 68
+  TW_CONTROL_WANTS_IN = 68,
+  TW_CONTROL_DISPLACED = 69,
+  TW_CONTROL_PUSH_LAST = TW_CONTROL_DISPLACED
 } tw_control_type;
 
 typedef enum tw_control_status {
@@ -265,11 +267,12 @@ typedef struct tw_control_wants_in {
 } tw_control_wants_in;
 
 typedef struct tw_control_push {
-  tw_control_type type; /* MAIL, BOUND, MOVED, WANTS_IN */
+  tw_control_type type; /* MAIL … PUSH_LAST */
   union {
     tw_control_bound bound;
     tw_control_moved moved;
     tw_control_wants_in wants_in;
+    tw_control_address displaced; /* of another connection by our key, which takes this one's place, again and again */
   } body;
 } tw_control_push;
 

@@ -13,6 +13,7 @@ enum {
   ANSWER_TIMEOUT_MS = 30000,
   FIRST_WAIT_MS = 1000,
   MOST_WAIT_MS = 60000,
+  DISPLACED_WAIT_MS = 30000, /* less than TW_TWINS_GAP_MS, so that the relay goes on saying so */
   STEADY_MS = 10000,
   LINGER_MS = 2000,
   OPEN_MAX = 256,
@@ -35,6 +36,7 @@ struct tw_control_client {
   tw_stream *stream;
   uv_timer_t timer; /* for the next try, or for the answer that is due first */
   bool up;
+  bool displaced;
   bool closing;
   bool timer_closed;
   unsigned tries; /* that came to nothing, or did not live for long */
@@ -174,6 +176,7 @@ static tw_err take_frame(tw_control_client *client, tw_bytes frame) {
   TW_TRY(tw_control_peek(frame, &type, &number));
   if (type == TW_CONTROL_ANSWER) return take_answer(client, frame, number);
   TW_TRY(tw_control_push_decode(frame, &push));
+  client->displaced = client->displaced || push.type == TW_CONTROL_DISPLACED;
   client->config.push(client->config.ctx, &push);
   return TW_OK;
 }
@@ -185,7 +188,10 @@ static void dial(tw_control_client *client);
 static void wait_for_next(tw_control_client *client, tw_control_down *down) {
   if (client->closing) return;
   if (down->was_up && now_ms(client) - client->up_since_ms >= client->config.steady_ms) client->tries = 0;
-  down->wait_ms = tw_backoff_ms(client->config.first_wait_ms, client->config.most_wait_ms, client->tries++);
+  if (down->displaced)
+    down->wait_ms = tw_backoff_ms(client->config.displaced_wait_ms, client->config.displaced_wait_ms, 0);
+  else
+    down->wait_ms = tw_backoff_ms(client->config.first_wait_ms, client->config.most_wait_ms, client->tries++);
   (void)uv_timer_start(&client->timer, on_timer, down->wait_ms, 0);
   client->config.down(client->config.ctx, down);
 }
@@ -198,9 +204,10 @@ static bool is_passing(tw_err reason) {
 static void on_closed(void *owner, tw_stream *stream, const tw_stream_end *end) {
   tw_control_client *client = owner;
   (void)stream;
-  tw_control_down down = {.was_up = client->up, .err = end->reason, .alert = end->alert, .text = end->text};
+  tw_control_down down = {
+      .was_up = client->up, .err = end->reason, .alert = end->alert, .displaced = client->displaced, .text = end->text};
   client->stream = NULL;
-  client->up = false;
+  client->up = client->displaced = false;
   if (client->closing) {
     free_if_done(client);
     return;
@@ -304,7 +311,7 @@ void tw_control_client_renew(tw_control_client *client) {
   tw_control_down down = {.was_up = client->up, .err = TW_ERR_CLOSED, .text = "our address has changed"};
   const bool was_there = client->stream != NULL;
   client->tries = 0;
-  client->up = false;
+  client->up = client->displaced = false;
   tw_dial_cancel(client->dial);
   client->dial = NULL;
   tw_stream_drop(client->stream);
@@ -334,6 +341,7 @@ tw_err tw_control_client_start(const tw_control_client_config *config, tw_contro
   own->answer_timeout_ms = or_default(config->answer_timeout_ms, ANSWER_TIMEOUT_MS);
   own->first_wait_ms = or_default(config->first_wait_ms, FIRST_WAIT_MS);
   own->most_wait_ms = or_default(config->most_wait_ms, MOST_WAIT_MS);
+  own->displaced_wait_ms = or_default(config->displaced_wait_ms, DISPLACED_WAIT_MS);
   own->steady_ms = or_default(config->steady_ms, STEADY_MS);
   own->linger_ms = or_default(config->linger_ms, LINGER_MS);
   own->open_max = (uint32_t)or_default(config->open_max, OPEN_MAX);

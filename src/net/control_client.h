@@ -25,6 +25,7 @@ typedef struct tw_control_down {
   bool was_up;
   tw_err err; /* TW_OK: the relay closed it in good order; TW_ERR_STATE: it cannot be reached */
   uint8_t alert;
+  bool displaced;   /* the relay has said that another machine has our place, by our key, again and again */
   const char *text; /* for people; borrowed for the call */
   uint64_t wait_ms; /* until the next try */
 } tw_control_down;
@@ -42,6 +43,7 @@ typedef struct tw_control_client_config {
                                  after twice that at the latest; default 30000 */
   uint64_t first_wait_ms;     /* between tries, at first and at most; drawn from the upper half of each */
   uint64_t most_wait_ms;      /* default 1000 and 60000 */
+  uint64_t displaced_wait_ms; /* likewise, at most, for who was displaced as above; default 30000 */
   uint64_t steady_ms;         /* that a connection has to live for the waits to begin anew; default 10000 */
   uint64_t linger_ms;         /* for a close in good order; default 2000 */
   uint32_t open_max;          /* requests open at a time; default 256 */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "net/session_cache.h"
+#include "net/twins.h"
 
 enum {
   SESSIONS = 1024,
@@ -28,6 +29,7 @@ struct tw_control_caller {
   tw_pass *pass; /* while it is half open */
   tw_kept_session *kept;
   tw_client_id id;
+  tw_twins twins;
   void *user;
   tw_buf out;    /* for the end of the turn */
   unsigned took; /* requests in this turn */
@@ -52,8 +54,9 @@ struct tw_control_server {
   tw_control_caller *due_first;
   tw_control_caller *due_last;
   tw_control_caller **buckets;
-  size_t bucket_count;        /* a power of two */
-  size_t count;               /* of those that came */
+  size_t bucket_count; /* a power of two */
+  size_t count;        /* of those that came */
+  tw_twins_all twins;
   tw_control_caller *in_turn; /* NULL once it is gone */
   bool closing;
   bool handles_closed;
@@ -233,7 +236,21 @@ static void on_closed(void *owner, tw_stream *stream, const tw_stream_end *end) 
   const bool is_news = end->reason != TW_OK || !end->established;
   if (is_news && server->config.ended != NULL && !tw_gate_hushes_pass(&server->gate, caller->pass))
     server->config.ended(server->config.ctx, caller->known ? &caller->id : NULL, end);
+  tw_control_caller *newer = end->close_answered && caller->known ? tw_control_server_find(server, &caller->id) : NULL;
+  if (newer != NULL) tw_twins_answered(&newer->twins, &caller->twins);
   remove_caller(caller);
+}
+
+/* A newer connection of the same client has come. */
+static void displace(tw_control_caller *former, tw_control_caller *caller) {
+  tw_control_server *server = caller->server;
+  depart(former);
+  if (tw_twins_are(&caller->twins)) {
+    tw_twins_tell(former->stream, caller->stream);
+    if (server->config.twins != NULL && tw_twins_may_say(&server->twins, &caller->twins, uv_now(server->config.loop)))
+      server->config.twins(server->config.ctx, caller, former);
+  }
+  tw_stream_close(former->stream);
 }
 
 static tw_err identify(const tw_control_server *server, const tw_stream *stream, const tw_member *peer,
@@ -245,10 +262,8 @@ static tw_err identify(const tw_control_server *server, const tw_stream *stream,
 static tw_err arrive(tw_control_caller *caller) {
   tw_control_server *server = caller->server;
   tw_control_caller *former = tw_control_server_find(server, &caller->id);
-  if (former != NULL) {
-    depart(former);
-    tw_stream_close(former->stream);
-  }
+  tw_twins_came(&server->twins, &caller->twins, former != NULL ? &former->twins : NULL, uv_now(server->config.loop));
+  if (former != NULL) displace(former, caller);
   server->count++;
   grow(server);
   put_in_bucket(server, caller);

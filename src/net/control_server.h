@@ -11,8 +11,9 @@
  * is to be sent in one turn of the loop, answers and pushes, is held back until all requests that were read in it were
  * handed over and `flush` has succeeded: the place for one durable write for all of them.
  *
- * A client has one connection: a newer one takes the place of the older. Who has many answers waiting is not read until
- * they have gone; who does not take them at all loses the connection after a while.
+ * A client has one connection: a newer one takes the place of the older. If machines take turns by that, both are told.
+ * Who has many answers waiting is not read until they have gone; who does not take them at all loses the connection
+ * after a while.
  */
 typedef struct tw_control_server tw_control_server;
 /** A client that is connected. */
@@ -48,6 +49,9 @@ typedef struct tw_control_server_config {
   /** A connection that came to nothing, or broke: for the log. `client` is NULL where it is not known. NULL: nothing.
    */
   void (*ended)(void *ctx, const tw_client_id *client, const tw_stream_end *end);
+  /** Two machines use this client's key: `caller` comes, before `came` is called for it, and `former` goes. As rarely
+   * as people want to hear it (net/twins.h). NULL: nothing. */
+  void (*twins)(void *ctx, const tw_control_caller *caller, const tw_control_caller *former);
   /** As in tw_gate_open and tw_acceptor_open; NULL: nothing. */
   void (*strangers)(void *ctx, const tw_gate_tally *tally);
   void (*fell_short)(void *ctx, int why);

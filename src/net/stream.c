@@ -61,6 +61,7 @@ void tw_stream_finish(tw_stream *stream, tw_err reason, const char *text) {
                        .alert = stream->alert,
                        .established = stream->established,
                        .resuming = stream->resuming,
+                       .close_answered = stream->close_answered,
                        .text = text};
   explain(stream, &end, words);
   if (text == NULL) end.text = words;

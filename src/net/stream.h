@@ -25,11 +25,12 @@ typedef struct tw_stream tw_stream;
 
 /** Why a stream has ended. */
 typedef struct tw_stream_end {
-  tw_err reason;    /* TW_OK: close_notify of both sides, or tw_stream_close and nothing went wrong */
-  uint8_t alert;    /* received or sent, 0 for none */
-  bool established; /* it was, before */
-  bool resuming;    /* it began with a session */
-  const char *text; /* for people; borrowed for the call */
+  tw_err reason;       /* TW_OK: close_notify of both sides, or tw_stream_close and nothing went wrong */
+  uint8_t alert;       /* received or sent, 0 for none */
+  bool established;    /* it was, before */
+  bool resuming;       /* it began with a session */
+  bool close_answered; /* we closed, and the peer's close_notify came after that */
+  const char *text;    /* for people; borrowed for the call */
 } tw_stream_end;
 
 /** What many streams share; outlives them. All callbacks get the stream's owner first. */

@@ -33,10 +33,11 @@ struct tw_stream {
   bool closing; /* tw_stream_close was called: nothing more is wanted of the peer */
   bool close_sent;
   bool peer_closed;
-  bool wire_ended; /* nothing more comes */
-  bool wire_dead;  /* nothing can be sent */
-  bool asked;      /* the owner is to save the session */
-  bool answered;   /* it has: */
+  bool close_answered; /* it has, after close_sent */
+  bool wire_ended;     /* nothing more comes */
+  bool wire_dead;      /* nothing can be sent */
+  bool asked;          /* the owner is to save the session */
+  bool answered;       /* it has: */
   tw_err save_err;
   tw_err abort_reason; /* TW_OK: none is wanted */
   tw_err reason;       /* of the end */

@@ -35,6 +35,7 @@ static void take_event(tw_stream *stream, const tw_channel_event *event) {
     break;
   case TW_CHANNEL_PEER_CLOSED: /* whoever has closed is not interested in what waits */
     stream->peer_closed = true;
+    stream->close_answered = stream->close_sent;
     tw_buf_clear(&stream->queue);
     stream->queue_at = 0;
     break;

@@ -23,12 +23,12 @@ socklen_t tw_udp_address_len(const tw_udp_address *address) {
   return address->any.sa_family == AF_INET ? (socklen_t)sizeof address->in4 : (socklen_t)sizeof address->in6;
 }
 
-static void address_text(const tw_udp_address *address, char *out, size_t size) {
+void tw_udp_address_text(const tw_udp_address *address, char *out) {
   char host[INET6_ADDRSTRLEN] = "?";
   const bool six = address->any.sa_family == AF_INET6;
   const void *from = six ? (const void *)&address->in6.sin6_addr : (const void *)&address->in4.sin_addr;
   (void)inet_ntop(six ? AF_INET6 : AF_INET, from, host, sizeof host);
-  (void)snprintf(out, size, six ? "[%s]:%u" : "%s:%u", host, (unsigned)ntohs(address->in4.sin_port));
+  (void)snprintf(out, TW_UDP_ADDRESS_TEXT, six ? "[%s]:%u" : "%s:%u", host, (unsigned)ntohs(address->in4.sin_port));
 }
 
 static bool set_option(const tw_udp *udp, int level, int name, int value) {
@@ -81,8 +81,8 @@ static const char *prepare(tw_udp *udp, const tw_udp_config *config) {
 static tw_err open_at(tw_udp *udp, const tw_udp_config *config, bool is_further, tw_report *report) {
   *udp = (tw_udp){.fd = -1, .family = config->local.any.sa_family};
   udp->calls = config->calls != NULL ? config->calls : &system_calls;
-  char text[INET6_ADDRSTRLEN + 9];
-  address_text(&config->local, text, sizeof text);
+  char text[TW_UDP_ADDRESS_TEXT];
+  tw_udp_address_text(&config->local, text);
   udp->fd = socket(udp->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
   if (udp->fd < 0) return tw_report_fail(report, TW_ERR_STATE, "no UDP socket for %s: %s", text, strerror(errno));
   udp->is_open = true;

@@ -17,6 +17,7 @@ enum {
   TW_UDP_SLOT_SIZE = 65535,        /* bytes of room for whatever one slot can be handed with UDP_GRO */
   TW_UDP_SEGMENTS = 64,            /* datagrams in one slot: the kernel's UDP_MAX_SEGMENTS of 4.18 and later */
   TW_UDP_SHARE_MAX = 16,           /* sockets at one address */
+  TW_UDP_ADDRESS_TEXT = 56,        /* octets of an address as text, with the end */
   TW_UDP_LIMIT_DATAGRAMS = 1 << 16 /* sent before a refused segment size is tried once more */
 };
 
@@ -29,6 +30,8 @@ typedef union tw_udp_address {
 
 /** Whether family, host, port and scope are the same. */
 bool tw_udp_address_equal(const tw_udp_address *a, const tw_udp_address *b);
+/** "host:port", "[host]:port" for IPv6. `out` has room for TW_UDP_ADDRESS_TEXT. */
+void tw_udp_address_text(const tw_udp_address *address, char *out);
 /** Bytes of the sockaddr of that family. */
 socklen_t tw_udp_address_len(const tw_udp_address *address);
 

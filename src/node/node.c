@@ -372,6 +372,8 @@ void tw_node_get_status(tw_node *node, tw_node_status *status) {
   tw_node_look_at_packets(node);
   *status = (tw_node_status){.relay_up = node->up,
                              .relay_why = node->relay_why,
+                             .twin_ms = tw_node_twin_ms(node),
+                             .twin = node->twin,
                              .relay_bound = node->keepalive.bound,
                              .seen_at = node->seen_at,
                              .mail_read = node->cursor,

@@ -86,6 +86,8 @@ tw_enrol *tw_node_enrol(const tw_node *node);
 typedef struct tw_node_status {
   bool relay_up;          /* the control connection */
   const char *relay_why;  /* why it does not stand; "": it does, or no try has ended. Borrowed from the node */
+  uint64_t twin_ms;       /* when the relay has said last that another machine has our key; 0: not lately */
+  tw_udp_address twin;    /* where that is; family 0: not known */
   bool relay_bound;       /* packets for us reach us by the relay */
   tw_udp_address seen_at; /* where the relay sees us; family 0: not known */
   uint64_t mail_read;     /* number of the last mailbox entry */

@@ -99,6 +99,8 @@ struct tw_node {
   uint32_t generation;
   bool up;
   char relay_why[TW_NODE_WHY]; /* why it is not reached; "": it is, or no try has ended */
+  tw_udp_address twin;         /* of another machine with our key, as the relay has said last; family 0: not told */
+  uint64_t twin_ms;            /* when it has said so; 0: never */
 
   tw_udp_address relay_address; /* where the control connection has found it */
   tw_udp_address source;        /* where we send to it from; family 0: not known, or there is no way */
@@ -220,6 +222,8 @@ TW_MUST_USE tw_err tw_node_make_enrol(tw_node *node);
 /* ---- node_relay.c: the control connection ---- */
 
 TW_MUST_USE tw_err tw_node_relay_start(tw_node *node, tw_report *report);
+/* As tw_node_status.twin_ms. */
+uint64_t tw_node_twin_ms(const tw_node *node);
 void tw_node_fetch(tw_node *node);
 void tw_node_relay_tick(tw_node *node, uint64_t now_ms);
 void tw_node_answered(tw_node *node, uint64_t tag, const tw_control_answer *answer);

@@ -12,7 +12,8 @@ enum { LOCATE_MAX = 1024, LOCATE_AGAIN_MS = 1000, LOCATE_LATER_MS = 30000, LOCAT
 enum {
   LOOK_MS = 1000,    /* between looks at our own address */
   ANSWER_MS = 10000, /* that the relay has for an answer */
-  WAIT_MS = 15000    /* between tries to reach it, at most */
+  WAIT_MS = 15000,   /* between tries to reach it, at most */
+  TWIN_MS = 600000   /* that another machine is spoken of after the relay has */
 };
 
 static bool ask(tw_node *node, const tw_control_request *request, tw_node_ask what) {
@@ -305,9 +306,17 @@ static void on_push(void *ctx, const tw_control_push *push) {
   case TW_CONTROL_WANTS_IN:
     tw_network_wants_in(node->network, push->body.wants_in.name, &push->body.wants_in.client, tw_node_now(node));
     break;
+  case TW_CONTROL_DISPLACED:
+    if (!udp_address_of(&push->body.displaced, &node->twin)) node->twin.any.sa_family = 0;
+    node->twin_ms = tw_node_now(node);
+    break;
   default: break;
   }
   tw_node_after(node);
+}
+
+uint64_t tw_node_twin_ms(const tw_node *node) {
+  return node->twin_ms != 0 && tw_node_now(node) - node->twin_ms < TWIN_MS ? node->twin_ms : 0;
 }
 
 /* ---- the connection ---- */
@@ -348,10 +357,20 @@ static const char *likely_cause(const tw_control_down *down) {
   return "";
 }
 
+static void explain(const tw_node *node, const tw_control_down *down, char why[TW_NODE_WHY]) {
+  char at[TW_UDP_ADDRESS_TEXT] = "an unknown address";
+  if (!down->displaced) {
+    (void)snprintf(why, TW_NODE_WHY, "%s%s", down->text, likely_cause(down));
+    return;
+  }
+  if (node->twin.any.sa_family != 0) tw_udp_address_text(&node->twin, at);
+  (void)snprintf(why, TW_NODE_WHY, "another machine uses this identity (at %s)", at);
+}
+
 /* People hear of a loss, and of each reason that is another one than that of the try before. */
 static tw_node_level level_of(tw_node *node, const tw_control_down *down) {
   char why[TW_NODE_WHY];
-  (void)snprintf(why, sizeof why, "%s%s", down->text, likely_cause(down));
+  explain(node, down, why);
   const bool is_new = strcmp(why, node->relay_why) != 0;
   memcpy(node->relay_why, why, strlen(why) + 1);
   return down->was_up || is_new ? TW_NODE_NOTE : TW_NODE_DETAIL;

@@ -197,6 +197,11 @@ static void on_gone(void *ctx, tw_control_caller *caller) {
     tell_moved(relay, c);
 }
 
+static void on_twins(void *ctx, const tw_control_caller *caller, const tw_control_caller *former) {
+  const tw_relay *relay = ctx;
+  if (relay->config.twins != NULL) relay->config.twins(relay->config.ctx, caller, former);
+}
+
 static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end) {
   const tw_relay *relay = ctx;
   if (relay->config.ended != NULL) relay->config.ended(relay->config.ctx, id, end);
@@ -313,6 +318,7 @@ static tw_err listen_at(tw_relay *relay, const tw_address *at, tw_report *report
                                      .gone = on_gone,
                                      .request = on_request,
                                      .flush = on_flush,
+                                     .twins = on_twins,
                                      .ended = on_ended,
                                      .strangers = on_strangers,
                                      .fell_short = on_short,

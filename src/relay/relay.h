@@ -35,6 +35,7 @@ typedef struct tw_relay_config {
   /** It was let in by another client, and is not any more: end it, unless it is for something else. NULL: nothing. */
   void (*dismissed)(void *ctx, tw_control_caller *caller);
   /** As in tw_control_server_config; NULL: nothing. */
+  void (*twins)(void *ctx, const tw_control_caller *caller, const tw_control_caller *former);
   void (*ended)(void *ctx, const tw_client_id *client, const tw_stream_end *end);
   void (*strangers)(void *ctx, const tw_gate_tally *tally);
   void (*fell_short)(void *ctx, int why);

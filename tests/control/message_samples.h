@@ -198,6 +198,8 @@ static inline tw_err add_pushes(control_samples *samples) {
       {.type = TW_CONTROL_MOVED, .body.moved = {sample_client(3), {.number = 3, .online = true, .address = seen}}},
       {.type = TW_CONTROL_MOVED, .body.moved = {sample_client(3), {.number = 3}}},
       {.type = TW_CONTROL_WANTS_IN, .body.wants_in = {TW_LITERAL("name"), sample_client(4)}},
+      {.type = TW_CONTROL_DISPLACED, .body.displaced = seen},
+      {.type = TW_CONTROL_DISPLACED},
   };
   for (size_t i = 0; i < sizeof pushes / sizeof pushes[0]; i++) TW_TRY(add_push(samples, pushes[i]));
   return TW_OK;

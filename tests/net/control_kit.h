@@ -24,7 +24,7 @@ typedef struct kit {
   tw_control_server *server;
   uint16_t port; /* of the first start: the next ones take it again */
   /* what the relay saw */
-  size_t came, gone, requests, flushes, ended, frees;
+  size_t came, gone, requests, flushes, ended, frees, twins;
   size_t flushed;     /* requests that were */
   size_t answer_size; /* of a key package that `take` gets */
   tw_err came_err, flush_err, last_ended;
@@ -48,6 +48,7 @@ typedef struct node {
   tw_control_client_config config;
   tw_control_client *client;
   size_t ups, downs, pushes, answered, lost, freed;
+  size_t displaced; /* of the pushes */
   bool resumed;
   tw_control_down last_down;
   tw_control_push last_push;
@@ -142,6 +143,19 @@ static inline tw_err kit_flush(void *ctx) {
   return k->flush_err;
 }
 
+static inline void kit_twins(void *ctx, const tw_control_caller *caller, const tw_control_caller *former) {
+  kit *k = ctx;
+  char remote[TW_ADDRESS_TEXT];
+  char other[TW_ADDRESS_TEXT];
+  k->twins++;
+  assert_memory_equal(tw_control_caller_id(caller), tw_control_caller_id(former), sizeof(tw_client_id));
+  tw_control_caller_remote(caller, remote);
+  tw_control_caller_remote(former, other);
+  assert_memory_equal(remote, "127.0.0.1:", 10);
+  assert_memory_equal(other, "127.0.0.1:", 10);
+  assert_string_not_equal(remote, other);
+}
+
 static inline void kit_ended(void *ctx, const tw_client_id *client, const tw_stream_end *end) {
   kit *k = ctx;
   k->ended++;
@@ -186,6 +200,7 @@ static inline void kit_init(kit *k) {
                                          .gone = kit_gone,
                                          .request = kit_request,
                                          .flush = kit_flush,
+                                         .twins = kit_twins,
                                          .ended = kit_ended,
                                          .freed = kit_freed,
                                          .ctx = k};
@@ -222,6 +237,7 @@ static inline void node_down(void *ctx, const tw_control_down *down) {
 static inline void node_push(void *ctx, const tw_control_push *push) {
   node *n = ctx;
   n->pushes++;
+  if (push->type == TW_CONTROL_DISPLACED) n->displaced++;
   n->last_push = *push;
 }
 
