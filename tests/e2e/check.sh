@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `treewire check`: a good configuration has a summary, a bad one all its problems with their places, and exit codes as
-# documented. Nothing is listened to, connected to or written.
+# documented. Nothing is listened to or connected to, and nothing that was written is left.
 # shellcheck source-path=SCRIPTDIR source=support/lib.bash disable=SC2154,SC2119
 . "$(dirname "$0")/support/lib.bash"
 keys
