@@ -62,6 +62,14 @@ checks 0 --quiet "$work/net.conf"
 sed 's/$/\r/' net.conf | head -c -2 >crlf.conf
 checks 0 crlf.conf
 
+# The byte order marks of editors: UTF-8's is nothing, UTF-16 is one problem.
+{ printf '\357\273\277'; cat net.conf; } >bom.conf
+checks 0 bom.conf
+for mark in '\0377\0376' '\0376\0377'; do
+  { printf '%b' "$mark"; sed 's/./&\x00/g' net.conf; } >utf16.conf
+  fails 2 "utf16.conf: is written in UTF-16: save it as UTF-8" utf16.conf
+done
+
 # Problems: all of them, each with its place, in the order of the file; then those of the other files.
 { echo "[Interface]"; echo "Address = 10.7.0.1/24"; echo "Identity = none.key"; echo "MTU = 1"; echo "Colour = red"
   echo "[Network]"; echo "Group = office"; echo "[Peer]"; echo "AllowedIPs = 10.0.0.1/24"; } >bad.conf
