@@ -130,6 +130,25 @@ fails 2 "ca/ca.pem: no CRL in it" cert.conf
 conf cert.conf "${mine[@]}" CA=other/ca.pem
 checks 0 cert.conf
 says check.err "warning: me.example.pem: by CA it is not good"
+# Its addresses: in the certificate, or in the list of peers, or there is a word.
+"$TREEWIRE" ca issue ca right.example 10.7.0.1 fd00::1 >/dev/null
+"$TREEWIRE" ca issue ca wrong.example 10.7.0.2 >/dev/null
+words() { # WORDS, or none: what `check` of a certificate for NAME warns of, with more lines of [Interface]
+  local wanted=$1 name=$2
+  shift 2
+  who="" conf cert.conf Certificate="$name.pem" CertificateKey="$name.key" CA=ca/ca.pem "$@"
+  sed -i 's/^Group = office/&\nMembers = certified/' cert.conf
+  [ -z "$listed" ] || printf '[Peer]\nCertificate = %s\nAllowedIPs = 10.7.0.0/30\n' "$name" >>cert.conf
+  checks 0 cert.conf
+  if [ -n "$wanted" ]; then says check.err "$wanted"; elif [ -s check.err ]; then die "words about a good address"; fi
+}
+listed='' allowed=10.7.0.3
+words '' right.example
+words '' right.example Address=fd00::1/64
+words 'right.example.pem: our Address fd00::2 is not in our certificate' right.example Address=fd00::2/64
+words 'warning: wrong.example.pem: our Address 10.7.0.1 is not in our certificate' wrong.example
+words 'warning: me.example.pem: our Address 10.7.0.1 is not in our certificate' me.example
+listed=yes words '' wrong.example
 who=''
 conf cert.conf Certificate=old.example.pem CertificateKey=old.example.key
 has_expired() { [[ $(timeout 20 "$TREEWIRE" check cert.conf 2>&1 >out) = *"warning: old.example.pem: our certificate has expired"* ]]; }

@@ -84,6 +84,17 @@ for name in "${nodes[@]}"; do
 done
 members "${nodes[@]}" 3
 until_true 10 reaches berta carla || die "berta does not reach carla"
+for self in anna "$("$TREEWIRE" pubkey --fingerprint <anna.key)"; do
+  run 2 anna remove ./anna.conf "$self"
+  says run.err "'$self' is this node itself, which cannot remove itself; nothing was done: it is the only one of Admins"
+done
+run 2 berta remove ./berta.conf berta
+says run.err "another one of the network's Admins can"
+run 2 anna rekey ./anna.conf anna
+says run.err "'anna' is this node itself"
+run 2 anna remove ./anna.conf nobody
+says run.err "anna has no peer 'nobody'"
+members "${nodes[@]}" 3
 run 0 berta remove ./berta.conf carla
 says run.err "only the network's Admins remove it"
 until_true 10 holds berta '$s->{network}{unwanted} && peer("carla")->{removed}' || { show_status; die "carla is as before"; }
