@@ -31,6 +31,8 @@ grep -v anna all.peers >relay.peers
 relay_up
 fails_by anna 'access_denied \(our key or name is not in its list\)'
 [ "$(notes)" = 2 ] || { cat anna.err; die "another reason was not told once"; }
+grep -qE '^treewire: sha256:[0-9a-f]+ at 203\.0\.113\.1:[0-9]+: ' relay.err || { cat relay.err; die "nobody knows from where"; }
+wait_event relay.ev error '"remote":"203.0.113.1:'
 sed -i "0,/^PublicKey = .*/s||PublicKey = $(cat carla.pub)|" berta.conf # not the relay's
 run 3 berta up --wait 3 ./berta.conf
 keep_child berta
