@@ -1,11 +1,14 @@
 /* treewire check. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/check_relay.h"
 #include "cli/cli.h"
+#include "cli/file_write.h"
 #include "cli/harden.h"
 #include "cli/node_file.h"
 #include "cli/node_identity.h"
@@ -13,7 +16,7 @@
 #include "net/text.h"
 #include "node/config_value.h"
 
-enum { PEERS_SHOWN = 20, PREFIXES_SHOWN = 8 };
+enum { PEERS_SHOWN = 20, PREFIXES_SHOWN = 8, STATE_ROOM = 256 * 1024 /* what a new state takes, and a bit more */ };
 
 /* What is looked at; each part finds what the parts before it left here. */
 typedef struct check {
@@ -42,19 +45,47 @@ static tw_err check_identity(check *c) {
   return err;
 }
 
+/* The folder that is there already, of those that `path` lies in. */
+static void find_ground(const char *path, char ground[PATH_MAX]) {
+  struct stat status;
+  (void)snprintf(ground, PATH_MAX, "%s", path);
+  while (stat(ground, &status) != 0) {
+    char *slash = strrchr(ground, '/');
+    if (slash == NULL || slash == ground) {
+      (void)snprintf(ground, PATH_MAX, "%s", slash == NULL ? "." : "/");
+      return;
+    }
+    *slash = '\0';
+  }
+}
+
+/* The node may be run by somebody who may do more than we. */
+static void try_state(check *c, const char *path) {
+  tw_report why = {""};
+  char ground[PATH_MAX];
+  find_ground(path, ground);
+  const tw_err err = tw_folder_try(ground, STATE_ROOM, &why);
+  if (err != TW_OK && (err != TW_ERR_FORBIDDEN || geteuid() == 0)) tw_problems_take(&c->problems, &why);
+}
+
 static tw_err check_state(check *c) {
   const char *path = c->config.interface.state;
   struct stat status;
   if (path == NULL) return TW_OK;
   if (stat(path, &status) != 0) {
-    if (errno != ENOENT) tw_problems_add(&c->problems, path, 0, "%s", strerror(errno));
-    return TW_OK; /* `up` makes it, and what it lies in */
+    if (errno == ENOENT)
+      try_state(c, path); /* `up` makes it, and what it lies in */
+    else
+      tw_problems_add(&c->problems, path, 0, "%s", strerror(errno));
+    return TW_OK;
   }
   if (!S_ISDIR(status.st_mode))
     tw_problems_add(&c->problems, path, 0, "State is not a folder");
   else if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     tw_problems_add(&c->problems, path, 0, "its mode %04o lets others at the node's secrets (chmod 700 it)",
                     (unsigned)(status.st_mode & 07777));
+  else
+    try_state(c, path);
   return TW_OK;
 }
 

@@ -12,12 +12,38 @@
 
 #include "cli/cli.h"
 
+static tw_err tell_errno(const char *path, int error, tw_report *report) {
+  const bool full = error == ENOSPC || error == EDQUOT;
+  return tw_report_fail(report,
+                        full                                ? TW_ERR_LIMIT
+                        : error == EACCES || error == EPERM ? TW_ERR_FORBIDDEN
+                                                            : TW_ERR_STATE,
+                        "%.300s: cannot be written to: %s", path,
+                        full ? "no space left: the disk is full" : strerror(error));
+}
+
 tw_err tw_folder_flush(const char *path, tw_report *report) {
   const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool good = fd >= 0 && fsync(fd) == 0;
   const int error = errno;
   if (fd >= 0) (void)close(fd);
   return good ? TW_OK : tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(error));
+}
+
+tw_err tw_folder_try(const char *path, size_t size, tw_report *report) {
+  static const uint8_t piece[4096] = {1};
+  char name[PATH_MAX];
+  const int len = snprintf(name, sizeof name, "%s/try.XXXXXX", path);
+  if (len < 0 || (size_t)len >= sizeof name)
+    return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", path, strerror(ENAMETOOLONG));
+  const int fd = mkostemp(name, O_CLOEXEC);
+  if (fd < 0) return tell_errno(path, errno, report);
+  bool good = unlink(name) == 0; /* nothing of it is left, whatever ends us */
+  for (size_t done = 0; good && done < size; done += sizeof piece) good = tw_cli_write(fd, TW_ARRAY(piece));
+  good = good && fsync(fd) == 0;
+  const int error = errno;
+  (void)close(fd);
+  return good ? TW_OK : tell_errno(path, error, report);
 }
 
 /* A folder that is there already may lie in one that cannot be written to, or is an automounter's. */

@@ -23,6 +23,12 @@ TW_MUST_USE tw_err tw_file_write(const char *path, tw_write_rule rule, mode_t mo
  * TW_ERR_STATE with a report that names the one that cannot be made.
  */
 TW_MUST_USE tw_err tw_folder_make_parents(const char *path, tw_report *report);
+/**
+ * Whether a folder takes a file of `size` bytes (in steps of 4096) durably: one is written, flushed and gone again.
+ * TW_ERR_LIMIT: the disk is full. TW_ERR_FORBIDDEN: we may not. TW_ERR_STATE: it cannot, such as on a disk that is
+ * read-only. All with a report that names the folder.
+ */
+TW_MUST_USE tw_err tw_folder_try(const char *path, size_t size, tw_report *report);
 /** Flush a folder, so that names in it last. TW_ERR_STATE with a report. */
 TW_MUST_USE tw_err tw_folder_flush(const char *path, tw_report *report);
 

@@ -85,6 +85,7 @@ static tw_err set_up(tw_netdev *netdev, const tw_node_config *config, const tw_t
   TW_TRY(tw_netdev_find(netdev, tun->name, &link, report));
   TW_TRY(tw_netdev_set_mtu(netdev, link.index, config->interface.mtu, report));
   TW_TRY(tw_netdev_set_multicast(netdev, link.index, true, true, report));
+  TW_TRY(tw_netdev_leave_link_local(netdev, link.index, report)); /* before it is up, when the kernel makes one */
   TW_TRY(add_addresses(netdev, link.index, config, report));
   TW_TRY(tw_netdev_set_up(netdev, link.index, true, report));
   TW_TRY(for_routes(netdev, link.index, config, NULL, tw_netdev_replace_route, report));

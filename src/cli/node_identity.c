@@ -2,6 +2,7 @@
 #include "cli/node_identity.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "cli/key_file.h"
@@ -68,6 +69,49 @@ static void look_at_own_chain(tw_node_identity *identity) {
                  certificates->cert_path, why.text);
 }
 
+/* Whether the list of peers, which is the same at all nodes, gives us this address. */
+static bool is_listed_as_ours(const tw_node_config *config, const tw_prefix *host) {
+  if (config->self == TW_NODE_NONE) return false;
+  const tw_node_prefixes *allowed = &config->peers[config->self].allowed;
+  for (size_t i = 0; i < allowed->count; i++)
+    if (tw_prefix_contains(&allowed->list[i].prefix, host)) return true;
+  return false;
+}
+
+static bool is_certified(const tw_x509_address *addresses, size_t count, const tw_prefix *host) {
+  for (size_t i = 0; i < count; i++)
+    if (8U * addresses[i].len == tw_prefix_bits(host) &&
+        memcmp(addresses[i].bytes, host->address, addresses[i].len) == 0)
+      return true;
+  return false;
+}
+
+/* Who knows us by our certificate alone takes packets from its addresses and no other ones. Where it has none, and the
+ * network's members are not learned from certificates, others' files say which are ours. */
+static tw_err look_at_own_addresses(const tw_node_config *config, tw_node_identity *identity) {
+  const tw_bytes chain = tw_buf_bytes(&identity->certificates.chain);
+  const tw_node_prefixes *own = &config->interface.addresses;
+  tw_x509_address addresses[TW_NAMES_MAX];
+  size_t count = 0;
+  if (chain.len == 0 || identity->warning.text[0] != '\0') return TW_OK;
+  TW_TRY(tw_x509_addresses(identity->certificates.x509, chain, addresses, TW_NAMES_MAX, &count));
+  if (count == 0 && !config->network.certified) return TW_OK;
+  for (size_t i = 0; i < own->count; i++) {
+    const tw_prefix host = tw_prefix_host(&own->list[i].prefix);
+    char shown[TW_PREFIX_TEXT];
+    if (is_certified(addresses, count, &host) || is_listed_as_ours(config, &host)) continue;
+    tw_prefix_format(&host, shown);
+    shown[strcspn(shown, "/")] = '\0';
+    (void)snprintf(
+        identity->warning.text, sizeof identity->warning.text,
+        "%.200s: our Address %s is not in our certificate: who knows us by that alone drops what we send from "
+        "there, and sends nothing there",
+        identity->certificates.cert_path, shown);
+    return TW_OK;
+  }
+  return TW_OK;
+}
+
 static tw_err take(tw_err err, const tw_report *why, tw_problems *problems) {
   if (err == TW_OK || err == TW_ERR_NO_MEMORY) return err;
   if (why->text[0] != '\0')
@@ -91,6 +135,7 @@ tw_err tw_node_identity_load(const tw_env *env, tw_node_config *config, tw_node_
     const tw_err err = tw_node_config_settle(config, &identity->fingerprint, identity->name_list, identity->name_count,
                                              problems);
     if (err != TW_OK) return err;
+    TW_TRY(look_at_own_addresses(config, identity));
   }
   return problems->count == before ? TW_OK : TW_ERR_ENCODING;
 }

@@ -72,6 +72,13 @@ static tw_exit fail(running *r, tw_exit code, const tw_report *report) {
 
 /* ---- configuration ---- */
 
+static void warn(const running *r, const tw_node_profile *p) {
+  char line[TW_REPORT_MAX + 16];
+  if (p->identity.warning.text[0] == '\0') return;
+  (void)snprintf(line, sizeof line, "warning: %s", p->identity.warning.text);
+  say(r, TW_NODE_NOTE, line);
+}
+
 static void tell_learned(void *ctx, const tw_report *what) { say(ctx, TW_NODE_NOTE, what->text); }
 
 static tw_err add_learned(running *r, tw_node_profile *p, const tw_node_profile *as, tw_report *report) {
@@ -242,6 +249,7 @@ static tw_err sync_config(running *r, const tw_node_profile *as, tw_report *repo
   if (r->next != NULL || r->node == NULL)
     return tw_report_fail(report, TW_ERR_STATE, "a change is being taken up already");
   if (tw_node_profile_read(&r->env, &r->run->file, as, &p, &problems) != TW_OK) return has_problems(r, &list, report);
+  if (as == NULL) warn(r, p);
   const tw_err err = take_up(r, p, as, report);
   if (err != TW_OK) tw_node_profile_free(p);
   return err;
@@ -317,11 +325,26 @@ static uint32_t find_peer(const tw_node_config *config, const char *word) {
   return UINT32_MAX;
 }
 
+/* Ourselves, by the name that the list has for us, by key or by certificate. */
+static bool is_own_name(const tw_node_profile *profile, const char *word) {
+  const tw_node_config *config = &profile->config;
+  const tw_node_identity *identity = &profile->identity;
+  char room[TW_FINGERPRINT_TEXT];
+  if (config->self != TW_NODE_NONE && strcmp(tw_node_peer_label(&config->peers[config->self], room), word) == 0)
+    return true;
+  for (size_t i = 0; i < identity->name_count; i++)
+    if (strcmp(identity->names[i], word) == 0) return true;
+  tw_fingerprint_format(&identity->fingerprint, room);
+  return strcmp(room, word) == 0;
+}
+
 /* UINT32_MAX: there is none, as was answered. */
 static uint32_t asked_peer(running *r, const char *word, tw_buf *answer) {
   const uint32_t peer = find_peer(&r->profile->config, word);
   if (r->node == NULL)
     answer_text(answer, "!the node is busy");
+  else if (peer == UINT32_MAX && is_own_name(r->profile, word))
+    answer_text(answer, "!'%.100s' is this node itself", word);
   else if (peer == UINT32_MAX)
     answer_text(answer, "!%s has no peer '%.100s'", r->run->file.name, word);
   else if (!r->profile->config.peers[peer].key.given)
@@ -336,8 +359,24 @@ static void rekey_with(running *r, const char *word, tw_buf *answer) {
   if (peer != UINT32_MAX) tw_node_rekey(r->node, peer);
 }
 
+/* A member cannot commit its own removal (RFC 9420 section 12.2), and an end of our keys with ourselves is none. */
+static bool is_own_removal(const running *r, const char *word, tw_buf *answer) {
+  const tw_node_config *config = &r->profile->config;
+  const char *who = "another node can (`treewire remove` there)";
+  if (find_peer(config, word) != UINT32_MAX || !is_own_name(r->profile, word)) return false;
+  if (config->network.admin_count > 0) who = "another one of the network's Admins can (`treewire remove` there)";
+  if (config->network.admin_count == 1 && r->node != NULL && tw_node_is_admin(r->node))
+    who = "it is the only one of Admins, so that nobody can until all files name another one";
+  answer_text(answer,
+              "!'%.100s' is this node itself, which cannot remove itself; nothing was done: %s; `treewire down %s` "
+              "ends it here",
+              word, who, r->run->file.name);
+  return true;
+}
+
 /* It is cut off here in any case; who may not do more is told so. */
 static void remove_peer(running *r, const char *word, tw_buf *answer) {
+  if (is_own_removal(r, word, answer)) return;
   const uint32_t peer = asked_peer(r, word, answer);
   tw_node_peer_status status = {0};
   if (peer == UINT32_MAX) return;
@@ -517,7 +556,10 @@ tw_exit tw_node_run_all(const tw_node_run *run) {
   tw_problems problems = {.tell = tell_problem, .ctx = &r};
   if (code == TW_EXIT_OK && tw_node_profile_read(&r.env, &run->file, NULL, &r.profile, &problems) != TW_OK)
     code = TW_EXIT_LOCAL;
-  if (code == TW_EXIT_OK) code = open_parts(&r);
+  if (code == TW_EXIT_OK) {
+    warn(&r, r.profile);
+    code = open_parts(&r);
+  }
   if (code == TW_EXIT_OK) code = open_loop(&r, path);
   if (code == TW_EXIT_OK) {
     if (!tw_harden_lock_memory())

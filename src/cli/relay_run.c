@@ -137,6 +137,7 @@ static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end
   char text[TW_FINGERPRINT_TEXT] = "";
   if (refused) tw_fingerprint_format(&refusal->key, text);
   json_t *line = new_line(run, "error", id, NULL);
+  if (end->remote != NULL) tw_event_text(line, "remote", end->remote);
   tw_event_text(line, "class", tw_err_class_name(tw_err_class_of(end->reason)));
   tw_event_text(line, "error", end->text);
   if (end->alert != 0) tw_event_text(line, "alert", tw_channel_alert_name(end->alert));
@@ -150,8 +151,8 @@ static void on_ended(void *ctx, const tw_client_id *id, const tw_stream_end *end
   if (refused) (void)snprintf(who, sizeof who, "%s", text);
   const char *name = id == NULL ? who : name_of(run, id, NULL, who);
   const bool explained = refused && why.text[0] != '\0';
-  (void)tw_cli_fail(TW_EXIT_OK, "%s: %s%s%.200s%s", name, end->text, explained ? " (" : "", explained ? why.text : "",
-                    explained ? ")" : "");
+  (void)tw_cli_fail(TW_EXIT_OK, "%s at %s: %s%s%.200s%s", name, end->remote == NULL ? "?" : end->remote, end->text,
+                    explained ? " (" : "", explained ? why.text : "", explained ? ")" : "");
 }
 
 static void on_strangers(void *ctx, const tw_gate_tally *tally) {

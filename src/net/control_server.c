@@ -2,6 +2,7 @@
 #include "net/control_server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@ enum {
   BACKLOG_MAX = 262144,
   LINGER_MS = 2000,
   STALL_MS = 60000,
-  ROUND_MAX = 256, /* requests of one client in one turn of the loop */
+  REMOTE_TEXT = 72, /* "[", an IPv6 address with its scope, "]:", a port */
+  ROUND_MAX = 256,  /* requests of one client in one turn of the loop */
   BUCKETS_FIRST = 64
 };
 
@@ -39,6 +41,7 @@ struct tw_control_caller {
   bool known;    /* id is */
   bool due;
   bool mail; /* `out` has that push */
+  char remote[REMOTE_TEXT];
 };
 
 struct tw_control_server {
@@ -233,9 +236,11 @@ static void on_closed(void *owner, tw_stream *stream, const tw_stream_end *end) 
   tw_control_caller *caller = owner;
   tw_control_server *server = caller->server;
   (void)stream;
+  tw_stream_end told = *end;
+  told.remote = caller->remote;
   const bool is_news = end->reason != TW_OK || !end->established;
   if (is_news && server->config.ended != NULL && !tw_gate_hushes_pass(&server->gate, caller->pass))
-    server->config.ended(server->config.ctx, caller->known ? &caller->id : NULL, end);
+    server->config.ended(server->config.ctx, caller->known ? &caller->id : NULL, &told);
   tw_control_caller *newer = end->close_answered && caller->known ? tw_control_server_find(server, &caller->id) : NULL;
   if (newer != NULL) tw_twins_answered(&newer->twins, &caller->twins);
   remove_caller(caller);
@@ -381,6 +386,13 @@ static void on_strangers(void *ctx, const tw_gate_tally *tally) {
   if (server->config.strangers != NULL) server->config.strangers(server->config.ctx, tally);
 }
 
+/* A connection that was reset has no address any more. */
+static void note_remote(tw_control_caller *caller) {
+  char remote[TW_ADDRESS_TEXT];
+  tw_stream_remote(caller->stream, remote);
+  (void)snprintf(caller->remote, sizeof caller->remote, "%.*s", REMOTE_TEXT - 1, remote);
+}
+
 static void on_accepted(void *ctx, int fd) {
   tw_control_server *server = ctx;
   tw_pass *pass;
@@ -398,6 +410,7 @@ static void on_accepted(void *ctx, int fd) {
     return;
   }
   caller->server = server;
+  note_remote(caller);
   caller->pass = pass;
   caller->next = server->callers;
   if (caller->next != NULL) caller->next->previous = caller;

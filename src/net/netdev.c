@@ -137,6 +137,21 @@ tw_err tw_netdev_set_multicast(tw_netdev *netdev, unsigned index, bool multicast
   return tw_netdev_explain(netdev, err, report, "set the multicast flags of device number %u", index);
 }
 
+tw_err tw_netdev_leave_link_local(tw_netdev *netdev, unsigned index, tw_report *report) {
+  static const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+  const struct ifinfomsg info = {.ifi_index = (int)index};
+  tw_netlink_request request;
+  tw_netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof info);
+  const size_t families = tw_netlink_open_nest(&request, IFLA_AF_SPEC);
+  const size_t family = tw_netlink_open_nest(&request, AF_INET6);
+  tw_netlink_put(&request, IFLA_INET6_ADDR_GEN_MODE, TW_BYTES(&mode, sizeof mode));
+  tw_netlink_close_nest(&request, family);
+  tw_netlink_close_nest(&request, families);
+  const tw_err err = tw_netlink_ask(&netdev->netlink, &request, NULL, NULL);
+  if (err == TW_OK || netdev->netlink.refused == EAFNOSUPPORT) return TW_OK;
+  return tw_netdev_explain(netdev, err, report, "keep device number %u from a link-local address", index);
+}
+
 tw_err tw_netdev_set_mtu(tw_netdev *netdev, unsigned index, uint32_t mtu, tw_report *report) {
   const struct ifinfomsg info = {.ifi_index = (int)index};
   tw_netlink_request request;

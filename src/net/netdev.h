@@ -69,6 +69,11 @@ TW_MUST_USE tw_err tw_netdev_set_mtu(tw_netdev *netdev, unsigned index, uint32_t
 /** Whether it is used for multicast at all (IFF_MULTICAST), and whether all groups are wanted (IFF_ALLMULTI). */
 TW_MUST_USE tw_err tw_netdev_set_multicast(tw_netdev *netdev, unsigned index, bool multicast, bool all_groups,
                                            tw_report *report);
+/**
+ * The kernel makes no IPv6 link-local address for it from now on; one that it has stays. Done also where the device has
+ * no IPv6.
+ */
+TW_MUST_USE tw_err tw_netdev_leave_link_local(tw_netdev *netdev, unsigned index, tw_report *report);
 TW_MUST_USE tw_err tw_netdev_delete(tw_netdev *netdev, unsigned index, tw_report *report);
 
 /* ---- addresses ---- */

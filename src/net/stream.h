@@ -31,6 +31,9 @@ typedef struct tw_stream_end {
   bool resuming;       /* it began with a session */
   bool close_answered; /* we closed, and the peer's close_notify came after that */
   const char *text;    /* for people; borrowed for the call */
+  /* Where it came from, as tw_stream_remote gave it when it was accepted, borrowed likewise; of a control server's
+   * connections, else NULL. */
+  const char *remote;
 } tw_stream_end;
 
 /** What many streams share; outlives them. All callbacks get the stream's owner first. */

@@ -128,6 +128,8 @@ tw_err tw_node_config_survey(const tw_env *env, const char *name, const char *pa
   tw_err err = tw_value_copy(made.alloc, TW_BYTES((const uint8_t *)path, strlen(path)), &made.source);
   if (err == TW_OK && text.len > TW_NODE_CONFIG_MAX)
     tw_problems_add(problems, path, 0, "larger than %d bytes", TW_NODE_CONFIG_MAX);
+  else if (err == TW_OK && tw_ini_is_utf16(text))
+    tw_problems_add(problems, path, 0, "is written in UTF-16: save it as UTF-8");
   else if (err == TW_OK)
     err = take_file(&parse, name, text);
   tw_alloc_free(made.alloc, parse.admins);

@@ -151,7 +151,8 @@ static bool send_reply(tw_enrol *enrol, tw_enrol_invitation *invitation) {
   if (err == TW_OK)
     sent = send(enrol, &invitation->guest, tw_buf_bytes(&mail), TW_ENROL_REPLY, invitation->id, sizeof invitation->id);
   else
-    tw_enrol_tell(enrol, "the reply to %s could not be made: %s", invitation->name, tw_err_text(err));
+    tw_enrol_tell(enrol, "the reply to %s could not be made: %s", invitation->name,
+                  tw_node_port_why(enrol->config.port, err));
   tw_buf_clear(&mail);
   return sent;
 }

@@ -43,7 +43,8 @@ void tw_enrol_end(tw_enrol *enrol, tw_enrol_invitation *invitation, bool dismiss
   };
   tw_err err = port->save(port->ctx, changes, dismiss ? 2 : 1);
   if (err == TW_OK && dismiss) err = tw_enrol_add(&enrol->dismissals, &invitation->guest);
-  if (err != TW_OK) tw_enrol_tell(enrol, "the end of an invitation could not be saved: %s", tw_err_text(err));
+  if (err != TW_OK)
+    tw_enrol_tell(enrol, "the end of an invitation could not be saved: %s", tw_node_port_why(enrol->config.port, err));
   const size_t at = (size_t)(invitation - enrol->invitations);
   tw_enrol_invitation_clear(invitation);
   enrol->invitation_count--;
@@ -219,7 +220,7 @@ tw_err tw_enrol_invite(tw_enrol *enrol, const tw_enrol_wish *wish, uint64_t now_
   tw_buf_clear(&text);
   if (err != TW_OK) {
     tw_enrol_invitation_clear(&made);
-    return tw_report_fail(report, err, "the invitation cannot be made: %s", tw_err_text(err));
+    return tw_report_fail(report, err, "the invitation cannot be made: %s", tw_node_port_why(enrol->config.port, err));
   }
   memcpy(id, made.id, sizeof made.id);
   enrol->invitations[enrol->invitation_count++] = made;
@@ -357,7 +358,8 @@ static void answer_again(const tw_enrol *enrol, tw_enrol_invitation *invitation,
   invitation->outdated = true;
   tw_err err = tw_buf_assign(&invitation->answer_key, who->answer_key);
   if (err == TW_OK) err = save(enrol, invitation);
-  if (err != TW_OK) tw_enrol_tell(enrol, "what is to be answered could not be saved: %s", tw_err_text(err));
+  if (err != TW_OK)
+    tw_enrol_tell(enrol, "what is to be answered could not be saved: %s", tw_node_port_why(enrol->config.port, err));
 }
 
 static void join(tw_enrol *enrol, tw_enrol_invitation *invitation, const asker *who, uint64_t now_ms) {
@@ -382,7 +384,7 @@ static void join(tw_enrol *enrol, tw_enrol_invitation *invitation, const asker *
   }
   const tw_err err = enrol_joiner(enrol, invitation, who, now_ms);
   if (err != TW_OK) {
-    tw_enrol_tell(enrol, "%s could not be enrolled: %s", invitation->name, tw_err_text(err));
+    tw_enrol_tell(enrol, "%s could not be enrolled: %s", invitation->name, tw_node_port_why(enrol->config.port, err));
     return;
   }
   invitation->told = false; /* of the joiner */
@@ -430,7 +432,8 @@ void tw_enrol_removed(tw_enrol *enrol, const tw_client_id *id, uint64_t now_ms) 
   while (!listed && tw_enrolled_next(&walk, &node)) listed = tw_enrol_same(&node.key, id);
   if (!listed) return;
   const tw_err err = unlist(enrol, id, now_ms);
-  if (err != TW_OK) tw_enrol_tell(enrol, "the list without it could not be saved: %s", tw_err_text(err));
+  if (err != TW_OK)
+    tw_enrol_tell(enrol, "the list without it could not be saved: %s", tw_node_port_why(enrol->config.port, err));
   for (size_t i = 0; i < enrol->invitation_count; i++) {
     if (!enrol->invitations[i].enrolled || !tw_enrol_same(&enrol->invitations[i].joiner, id)) continue;
     tw_enrol_end(enrol, &enrol->invitations[i], true);

@@ -68,6 +68,11 @@ tw_ini tw_ini_of(const char *source, tw_bytes text, const tw_ini_section *schema
   return (tw_ini){.source = source, .schema = schema, .schema_count = schema_count, .text = text};
 }
 
+bool tw_ini_is_utf16(tw_bytes text) {
+  if (text.len < 2) return false;
+  return (text.ptr[0] == 0xff && text.ptr[1] == 0xfe) || (text.ptr[0] == 0xfe && text.ptr[1] == 0xff);
+}
+
 /* Cut the next line off the front; without its end. */
 static tw_bytes next_line(tw_ini *ini) {
   const uint8_t *end = memchr(ini->text.ptr, '\n', ini->text.len);

@@ -71,6 +71,9 @@ typedef struct tw_ini {
 /** `schema` has at most TW_INI_SECTIONS_MAX sections of TW_INI_KEYS_MAX keys. */
 tw_ini tw_ini_of(const char *source, tw_bytes text, const tw_ini_section *schema, size_t schema_count);
 
+/** Whether it begins with the byte order mark of UTF-16, so that no line of it can be read. UTF-8's is passed over. */
+bool tw_ini_is_utf16(tw_bytes text);
+
 /**
  * The next section or value. TW_ERR_ENCODING with a report "SOURCE:LINE: …": a line that is none of the above, an
  * unknown section or key, one given twice, a missing value. That line is left out and the caller may go on, to find

@@ -31,12 +31,12 @@ static void pair_told(void *ctx, uint32_t peer, const char *what, tw_err err) {
   tw_node *node = ctx;
   char room[TW_FINGERPRINT_TEXT];
   if (peer >= node->peer_count) {
-    tw_node_tell(node, TW_NODE_NOTE, "%s: %s", what, tw_err_text(err));
+    tw_node_tell(node, TW_NODE_NOTE, "%s: %s", what, tw_node_port_why(&node->port, err));
     return;
   }
   char *words = node->peers[peer].last_words;
   (void)snprintf(words, TW_NODE_LAST_WORDS, "%s%s%s", what, err == TW_OK ? "" : ": ",
-                 err == TW_OK ? "" : tw_err_text(err));
+                 err == TW_OK ? "" : tw_node_port_why(&node->port, err));
   tw_node_tell(node, TW_NODE_DETAIL, "%s: %s", tw_node_name_of(node, peer, room), words);
 }
 
@@ -45,7 +45,7 @@ static void network_told(void *ctx, const char *what, tw_err err) {
   if (err == TW_OK)
     tw_node_tell(node, TW_NODE_NOTE, "network: %s", what);
   else
-    tw_node_tell(node, TW_NODE_NOTE, "network: %s: %s", what, tw_err_text(err));
+    tw_node_tell(node, TW_NODE_NOTE, "network: %s: %s", what, tw_node_port_why(&node->port, err));
 }
 
 static void network_changed(void *ctx) {
@@ -295,7 +295,7 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   node->wall_offset_ms = tw_wall_ms() - uv_now(setup->loop);
   tw_node_port_init(node);
   set_clients(node);
-  tw_report words = {"out of memory"};
+  tw_report words = {""};
   tw_err err = tw_node_set_peers(node);
   if (err == TW_OK) err = tw_node_look_at_own(node);
   if (err == TW_OK) err = tw_node_make_packet_env(node);
@@ -304,9 +304,11 @@ tw_err tw_node_start(const tw_node_setup *setup, tw_node **out, tw_report *repor
   if (err == TW_OK) err = take_up(node, &words);
   if (err == TW_OK) tw_node_take_over(node);
   if (err != TW_OK) {
+    err = tw_report_fail(report, err, "%s", words.text[0] != '\0' ? words.text : tw_node_port_why(&node->port, err));
     free_parts(node);
-    return tw_report_fail(report, err, "%s", words.text);
+    return err;
   }
+  words = (tw_report){"out of memory"};
   err = begin(node, &words);
   if (err == TW_OK) err = tw_node_relay_start(node, &words);
   if (err != TW_OK) {

@@ -92,7 +92,9 @@ struct tw_node {
 
   uint64_t cursor;       /* of the mailbox: all up to it has been taken */
   uint64_t saved_cursor; /* the same, on the disk */
-  uint64_t reading;      /* the entry that is being taken; 0: none */
+  tw_err disk_err;       /* what the last save, or a load since then, has come to, as its users were told */
+  tw_report disk_why;
+  uint64_t reading; /* the entry that is being taken; 0: none */
   bool fetching;
   bool mail_waits;
   tw_lost lost; /* the mailbox, as the relay says */

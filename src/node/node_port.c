@@ -16,7 +16,17 @@ static tw_store_change cursor_change(uint64_t cursor, uint8_t value[8]) {
 
 /* The port's errors are of the class resource; the store says TW_ERR_STATE of a disk that another program holds, or
  * that cannot be read. */
-static tw_err disk_error(tw_err err) { return err == TW_ERR_STATE ? TW_ERR_LIMIT : err; }
+static tw_err disk_error(tw_node *node, tw_err err, const tw_report *report) {
+  node->disk_err = err == TW_ERR_STATE ? TW_ERR_LIMIT : err;
+  node->disk_why = *report;
+  return node->disk_err;
+}
+
+static const char *why(void *ctx, tw_err err) {
+  const tw_node *node = ctx;
+  const bool is_disk = err != TW_OK && err == node->disk_err && node->disk_why.text[0] != '\0';
+  return is_disk ? node->disk_why.text : NULL;
+}
 
 /* With the entry that is being taken goes that it has been: it is taken once, whenever the process ends. */
 static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
@@ -33,7 +43,7 @@ static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
     node->saved_cursor = cursor;
   else
     tw_node_tell(node, TW_NODE_ERROR, "state cannot be saved: %s", report.text);
-  return disk_error(err);
+  return disk_error(node, err, &report);
 }
 
 tw_err tw_node_save_cursor(tw_node *node) {
@@ -46,7 +56,8 @@ static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value, bo
   tw_buf found_value = {0};
   tw_report report = {""};
   *found = false;
-  tw_err err = disk_error(tw_store_get(node->setup.store, kind, id, &found_value, found, &report));
+  tw_err err = tw_store_get(node->setup.store, kind, id, &found_value, found, &report);
+  if (err != TW_OK) err = disk_error(node, err, &report);
   if (err != TW_OK) tw_node_tell(node, TW_NODE_ERROR, "state cannot be read: %s", report.text);
   if (err == TW_OK && *found) err = tw_buf_append(value, tw_buf_bytes(&found_value));
   tw_buf_clear(&found_value);
@@ -77,7 +88,7 @@ static tw_err request(void *ctx, const tw_control_request *asked, uint64_t tag) 
 }
 
 void tw_node_port_init(tw_node *node) {
-  node->port = (tw_node_port){.ctx = node, .save = save, .load = load, .request = request};
+  node->port = (tw_node_port){.ctx = node, .save = save, .load = load, .request = request, .why = why};
 }
 
 /* ---- the start ---- */
@@ -175,7 +186,7 @@ static tw_err load_removed(tw_node *node, tw_store_kind kind, tw_bytes id, tw_re
 
 tw_err tw_node_load(tw_node *node, tw_report *report) {
   const tw_err err = load_cursor(node);
-  if (err != TW_OK) return tw_report_fail(report, err, "the mailbox's cursor: %s", tw_err_text(err));
+  if (err != TW_OK) return tw_report_fail(report, err, "the mailbox's cursor: %s", tw_node_port_why(&node->port, err));
   TW_TRY(for_each_id(node, TW_STORE_NODE, load_removed, report));
   TW_TRY(for_each_id(node, TW_STORE_KEY_PACKAGE, load_one, report));
   TW_TRY(for_each_id(node, TW_STORE_SESSION, load_one, report));

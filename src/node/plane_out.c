@@ -257,6 +257,16 @@ static void let_wait(tw_plane *plane, uint32_t owner, const tw_offload *offload,
     tw_plane_say_of(plane, TW_PLANE_WANT, owner);
 }
 
+/* What the system says to a link, such as its reports of multicast groups: no peer can have such a source in its
+ * AllowedIPs, unless it is one of our Addresses (RFC 4291 sections 2.5.2, 2.5.6; RFC 1122 section 3.2.1.3). */
+static bool is_for_a_link(const tw_plane *plane, const tw_ip *ip) {
+  static const uint8_t unspecified[16];
+  const uint8_t *source = ip->source.ptr;
+  if (memcmp(source, unspecified, ip->source.len) == 0) return true;
+  const bool link_local = ip->version == 6 && source[0] == 0xfe && (source[1] & 0xc0) == 0x80;
+  return link_local && tw_routes_find6(plane->config.routes, source).kind != TW_ROUTE_SELF;
+}
+
 /* What lies in `large`. */
 static void route_packet(tw_plane *plane, const tw_offload *offload, size_t len) {
   tw_ip ip;
@@ -270,6 +280,7 @@ static void route_packet(tw_plane *plane, const tw_offload *offload, size_t len)
     plane->drops.no_route++;
     return;
   }
+  if (route.kind == TW_ROUTE_GROUP && is_for_a_link(plane, &ip)) return;
   const uint32_t owner = route.kind == TW_ROUTE_PEER ? route.peer : TW_SAS_NETWORK;
   if (owner != TW_SAS_NETWORK) tw_plane_use_path(plane, owner);
   if (tw_sas_out(plane->config.sas, owner) == NULL || !tw_plane_find_way(plane, owner, &way)) {

@@ -25,7 +25,15 @@ typedef struct tw_node_port {
   tw_err (*load)(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *value, bool *found);
   /** The relay is asked; `number` is set by the callee. TW_ERR_STATE: there is no connection. */
   tw_err (*request)(void *ctx, const tw_control_request *request, uint64_t tag);
+  /** What an error of `save` or `load` was, in words that name the place; NULL: nothing more than tw_err_text. */
+  const char *(*why)(void *ctx, tw_err err);
 } tw_node_port;
+
+/** An error in words, of what may have come from the port. Valid until the port is used again. */
+static inline const char *tw_node_port_why(const tw_node_port *port, tw_err err) {
+  const char *why = port->why == NULL ? NULL : port->why(port->ctx, err);
+  return why == NULL ? tw_err_text(err) : why;
+}
 
 /**
  * What is done with the keys of an epoch: `peer` is whose it is (the engine's caller gave the number), `context` goes

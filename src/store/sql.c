@@ -1,7 +1,12 @@
 /* SQLite's results as errors and words. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
 
 #include "store/database.h"
+
+static tw_err is_full(const char *where, tw_report *report) {
+  return tw_report_fail(report, TW_ERR_LIMIT, "%.200s: no space left: the disk is full", where);
+}
 
 tw_err tw_store_sql_fail(sqlite3 *db, int result, const char *where, tw_report *report) {
   const int cause = db == NULL ? 0 : sqlite3_system_errno(db);
@@ -11,11 +16,12 @@ tw_err tw_store_sql_fail(sqlite3 *db, int result, const char *where, tw_report *
   case SQLITE_NOTADB:
     return tw_report_fail(report, TW_ERR_ENCODING, "%.200s/" TW_STORE_DB ": damaged, or not a state of treewire",
                           where);
-  case SQLITE_FULL: return tw_report_fail(report, TW_ERR_LIMIT, "%.200s: no space left", where);
+  case SQLITE_FULL: return is_full(where, report);
   case SQLITE_BUSY:
   case SQLITE_LOCKED: return tw_report_fail(report, TW_ERR_STATE, "%.200s: held by another program", where);
   default: break;
   }
+  if (cause == ENOSPC || cause == EDQUOT) return is_full(where, report); /* of a flush, for instance */
   if (cause != 0) return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", where, strerror(cause));
   return tw_report_fail(report, TW_ERR_STATE, "%.200s: %s", where, sqlite3_errstr(result));
 }

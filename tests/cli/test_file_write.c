@@ -1,9 +1,11 @@
 /* Folders that are made for a state. SPDX-License-Identifier: Apache-2.0 */
 #include "support/tw_cmocka.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,12 +94,51 @@ static void one_that_cannot_be_made_is_named(void **state) {
   clear_place(&p);
 }
 
+static void what_a_folder_takes_is_tried_and_gone(void **state) {
+  (void)state;
+  place p = make_place();
+  tw_report report = {""};
+  assert_int_equal(tw_folder_try(p.root, 300 * 1024, &report), TW_OK);
+  assert_int_equal(tw_folder_try(p.root, 0, &report), TW_OK);
+  struct rlimit before;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const struct rlimit small = {64 * 1024, before.rlim_max};
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const tw_err fits = tw_folder_try(p.root, 64 * 1024, &report);
+  const tw_err err = tw_folder_try(p.root, 300 * 1024, &report);
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)signal(SIGXFSZ, handler);
+  assert_int_equal(fits, TW_OK);
+  assert_int_equal(err, TW_ERR_STATE);
+  assert_non_null(strstr(report.text, p.root));
+  assert_non_null(strstr(report.text, ": cannot be written to: File too large"));
+  clear_place(&p); /* it is empty */
+}
+
+static void a_folder_that_is_none_or_not_ours_to_write_in_takes_nothing(void **state) {
+  (void)state;
+  place p = make_place();
+  tw_report report = {""};
+  assert_int_equal(tw_folder_try(in(&p, "a"), 1, &report), TW_ERR_STATE);
+  assert_non_null(strstr(report.text, "/a: cannot be written to: No such file"));
+  if (geteuid() == 0) {
+    assert_int_equal(seteuid(65534), 0);
+    const tw_err err = tw_folder_try(p.root, 1, &report);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(err, TW_ERR_FORBIDDEN);
+  }
+  clear_place(&p);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(all_that_are_missing_are_made_and_the_last_one_is_not),
       cmocka_unit_test(slashes_at_the_end_and_in_between_are_nothing),
       cmocka_unit_test(what_is_there_stays_as_it_is),
       cmocka_unit_test(one_that_cannot_be_made_is_named),
+      cmocka_unit_test(what_a_folder_takes_is_tried_and_gone),
+      cmocka_unit_test(a_folder_that_is_none_or_not_ours_to_write_in_takes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `treewire check`: a good configuration has a summary, a bad one all its problems with their places, and exit codes as
-# documented. Nothing is listened to, connected to or written.
+# documented. Nothing is listened to or connected to, and nothing that was written is left.
 # shellcheck source-path=SCRIPTDIR source=support/lib.bash disable=SC2154,SC2119
 . "$(dirname "$0")/support/lib.bash"
 keys
@@ -62,6 +62,14 @@ checks 0 --quiet "$work/net.conf"
 sed 's/$/\r/' net.conf | head -c -2 >crlf.conf
 checks 0 crlf.conf
 
+# The byte order marks of editors: UTF-8's is nothing, UTF-16 is one problem.
+{ printf '\357\273\277'; cat net.conf; } >bom.conf
+checks 0 bom.conf
+for mark in '\0377\0376' '\0376\0377'; do
+  { printf '%b' "$mark"; sed 's/./&\x00/g' net.conf; } >utf16.conf
+  fails 2 "utf16.conf: is written in UTF-16: save it as UTF-8" utf16.conf
+done
+
 # Problems: all of them, each with its place, in the order of the file; then those of the other files.
 { echo "[Interface]"; echo "Address = 10.7.0.1/24"; echo "Identity = none.key"; echo "MTU = 1"; echo "Colour = red"
   echo "[Network]"; echo "Group = office"; echo "[Peer]"; echo "AllowedIPs = 10.0.0.1/24"; } >bad.conf
@@ -122,6 +130,25 @@ fails 2 "ca/ca.pem: no CRL in it" cert.conf
 conf cert.conf "${mine[@]}" CA=other/ca.pem
 checks 0 cert.conf
 says check.err "warning: me.example.pem: by CA it is not good"
+# Its addresses: in the certificate, or in the list of peers, or there is a word.
+"$TREEWIRE" ca issue ca right.example 10.7.0.1 fd00::1 >/dev/null
+"$TREEWIRE" ca issue ca wrong.example 10.7.0.2 >/dev/null
+words() { # WORDS, or none: what `check` of a certificate for NAME warns of, with more lines of [Interface]
+  local wanted=$1 name=$2
+  shift 2
+  who="" conf cert.conf Certificate="$name.pem" CertificateKey="$name.key" CA=ca/ca.pem "$@"
+  sed -i 's/^Group = office/&\nMembers = certified/' cert.conf
+  [ -z "$listed" ] || printf '[Peer]\nCertificate = %s\nAllowedIPs = 10.7.0.0/30\n' "$name" >>cert.conf
+  checks 0 cert.conf
+  if [ -n "$wanted" ]; then says check.err "$wanted"; elif [ -s check.err ]; then die "words about a good address"; fi
+}
+listed='' allowed=10.7.0.3
+words '' right.example
+words '' right.example Address=fd00::1/64
+words 'right.example.pem: our Address fd00::2 is not in our certificate' right.example Address=fd00::2/64
+words 'warning: wrong.example.pem: our Address 10.7.0.1 is not in our certificate' wrong.example
+words 'warning: me.example.pem: our Address 10.7.0.1 is not in our certificate' me.example
+listed=yes words '' wrong.example
 who=''
 conf cert.conf Certificate=old.example.pem CertificateKey=old.example.key
 has_expired() { [[ $(timeout 20 "$TREEWIRE" check cert.conf 2>&1 >out) = *"warning: old.example.pem: our certificate has expired"* ]]; }

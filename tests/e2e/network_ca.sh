@@ -68,8 +68,10 @@ until_true 20 tells_all || { show_status; die "multicast does not reach both"; }
 
 # ---- another CA ----
 configure_ca dora
-sed -i 's/^CA = .*/CA = both.pem/; /^CRL/d' dora.conf
+sed -i 's/^CA = .*/CA = both.pem/; /^CRL/d; s/^Address.*/&\nAddress = 10.7.0.44\/24/' dora.conf
 up dora
+wait_for 10 dora.err "dora.pem: our Address 10.7.0.44 is not in our certificate"
+if grep warning anna.err; then die "anna is warned of nothing"; fi
 refused() { [[ $(grep -hF "is not let in" anna.err berta.err carla.err) = *"CA that is not trusted here"* ]]; }
 until_true 30 refused || { cat ./*.err; die "nobody has refused dora"; }
 members anna berta carla 3

@@ -31,6 +31,8 @@ grep -v anna all.peers >relay.peers
 relay_up
 fails_by anna 'access_denied \(our key or name is not in its list\)'
 [ "$(notes)" = 2 ] || { cat anna.err; die "another reason was not told once"; }
+grep -qE '^treewire: sha256:[0-9a-f]+ at 203\.0\.113\.1:[0-9]+: ' relay.err || { cat relay.err; die "nobody knows from where"; }
+wait_event relay.ev error '"remote":"203.0.113.1:'
 sed -i "0,/^PublicKey = .*/s||PublicKey = $(cat carla.pub)|" berta.conf # not the relay's
 run 3 berta up --wait 3 ./berta.conf
 keep_child berta
@@ -84,6 +86,17 @@ for name in "${nodes[@]}"; do
 done
 members "${nodes[@]}" 3
 until_true 10 reaches berta carla || die "berta does not reach carla"
+for self in anna "$("$TREEWIRE" pubkey --fingerprint <anna.key)"; do
+  run 2 anna remove ./anna.conf "$self"
+  says run.err "'$self' is this node itself, which cannot remove itself; nothing was done: it is the only one of Admins"
+done
+run 2 berta remove ./berta.conf berta
+says run.err "another one of the network's Admins can"
+run 2 anna rekey ./anna.conf anna
+says run.err "'anna' is this node itself"
+run 2 anna remove ./anna.conf nobody
+says run.err "anna has no peer 'nobody'"
+members "${nodes[@]}" 3
 run 0 berta remove ./berta.conf carla
 says run.err "only the network's Admins remove it"
 until_true 10 holds berta '$s->{network}{unwanted} && peer("carla")->{removed}' || { show_status; die "carla is as before"; }

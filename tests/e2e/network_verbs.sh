@@ -89,6 +89,8 @@ until_true 10 reaches anna berta || die "anna lost berta"
 # the relay, which is held up meanwhile, gets both commits in this order.
 kill -STOP "$relay"
 run 0 carla rekey ./carla.conf
+run 2 anna remove ./anna.conf "$("$TREEWIRE" pubkey --fingerprint <anna.key)"
+says run.err "nothing was done: another node can"
 run 0 anna remove ./anna.conf carla
 kill -CONT "$relay"
 if reaches carla anna; then die "carla still reaches anna"; fi

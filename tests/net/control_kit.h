@@ -5,6 +5,7 @@
 #include "support/tw_cmocka.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ typedef struct kit {
   size_t answer_size; /* of a key package that `take` gets */
   tw_err came_err, flush_err, last_ended;
   bool ended_known;
+  char ended_at[80]; /* where it came from */
   tw_client_id last_client;
   tw_control_caller *last_caller;
   bool any_relay; /* nodes do not know the relay's key */
@@ -162,6 +164,8 @@ static inline void kit_ended(void *ctx, const tw_client_id *client, const tw_str
   k->ended_known = client != NULL;
   k->last_ended = end->reason;
   assert_non_null(end->text);
+  assert_non_null(end->remote);
+  (void)snprintf(k->ended_at, sizeof k->ended_at, "%s", end->remote);
 }
 
 static inline void kit_freed(void *ctx) {

@@ -1,6 +1,8 @@
 /* Control connections with those who should not be there, or say what they should not. SPDX-License-Identifier: Apache-2.0 */
 #include "control_rude.h"
 
+#include "net/dial.h"
+
 static void expect_refusal(kit *k, node *n, tw_bytes bytes, tw_err reason) {
   rude r;
   rude_start(&r, k, &n->channel);
@@ -48,12 +50,15 @@ static void garbage_in_place_of_a_handshake_comes_to_nothing(void **state) {
   node n;
   setup(&k, &n);
   const int fd = connect_raw(&k);
+  char from[TW_ADDRESS_TEXT];
+  tw_socket_local_text(fd, from);
   static const char garbage[] = "GET / HTTP/1.1\r\n\r\n";
   assert_int_equal(write(fd, garbage, sizeof garbage), (ssize_t)sizeof garbage);
   hear_out(&k, fd);
   kit_until(&k, k.ended == 1);
   assert_int_not_equal(k.last_ended, TW_OK);
   assert_false(k.ended_known);
+  assert_string_equal(k.ended_at, from); /* for the log, though it is gone */
   assert_int_equal(k.came, 0);
   teardown(&k, &n);
 }

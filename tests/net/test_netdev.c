@@ -144,6 +144,38 @@ static void addresses_come_and_go_as_often_as_one_likes(void **state) {
   close_world(&w);
 }
 
+/* Whether the kernel has one within half a second. */
+static bool gets_link_local(world *w) {
+  for (int i = 0; i < 50; i++) {
+    tw_netdev_prefix found[16];
+    size_t count = 0;
+    ok(w, tw_netdev_list_addresses(&w->netdev, w->link.index, found, 16, &count, &w->report));
+    for (size_t k = 0; k < count && k < 16; k++)
+      if (found[k].host.family == AF_INET6 && found[k].host.bytes[0] == 0xfe) return true;
+    (void)usleep(10000);
+  }
+  return false;
+}
+
+static void a_device_has_no_link_local_address_where_none_is_wanted(void **state) {
+  (void)state;
+  world w;
+  for (int wanted = 0; wanted < 2; wanted++) {
+    open_world(&w);
+    for (int twice = 0; wanted == 0 && twice < 2; twice++)
+      ok(&w, tw_netdev_leave_link_local(&w.netdev, w.link.index, &w.report));
+    ok(&w, tw_netdev_set_up(&w.netdev, w.link.index, true, &w.report));
+    const tw_netdev_prefix own = prefix("fd00:9::1", 64);
+    ok(&w, tw_netdev_add_address(&w.netdev, w.link.index, &own, &w.report));
+    assert_true(has_address(&w, &own));
+    assert_int_equal(gets_link_local(&w), wanted);
+    close_world(&w);
+  }
+  open_world(&w);
+  assert_int_equal(tw_netdev_leave_link_local(&w.netdev, 9999, &w.report), TW_ERR_STATE);
+  close_world(&w);
+}
+
 static void an_address_that_is_none_is_refused(void **state) {
   (void)state;
   world w;
@@ -309,6 +341,7 @@ int main(void) {
       cmocka_unit_test(a_link_is_found_changed_and_removed),
       cmocka_unit_test(what_a_link_cannot_is_told),
       cmocka_unit_test(addresses_come_and_go_as_often_as_one_likes),
+      cmocka_unit_test(a_device_has_no_link_local_address_where_none_is_wanted),
       cmocka_unit_test(an_address_that_is_none_is_refused),
       cmocka_unit_test(routes_come_and_go_as_often_as_one_likes),
       cmocka_unit_test(a_route_of_another_device_is_not_taken_for_ours),

@@ -168,12 +168,40 @@ static void nobody_and_nothing_is_there_twice(void **state) {
   tw_node_config_clear(&config);
 }
 
+static void a_file_in_utf16_is_one_problem(void **state) {
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t len;
+    bool is_utf16;
+  } rows[] = {
+      {"\xff\xfe[\0I\0n\0\n\0x\0\n\0", 14, true},
+      {"\xfe\xff\0[\0I\0n\0\n\0x\0\n", 14, true},
+      {"\xff\xfe", 2, true},
+      {"\xff", 1, false},
+      {"\xff\xff[\n\n", 5, false},
+      {"\xef\xbb\xbf\n", 4, false},
+      {"", 0, false},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    const tw_bytes text = TW_BYTES((const uint8_t *)rows[i].bytes, rows[i].len);
+    tw_problems problems = {0};
+    tw_node_config config = {0};
+    assert_int_equal(tw_node_config_parse(&test.env, "office", "office.conf", text, &config, &problems),
+                     TW_ERR_ENCODING);
+    assert_int_equal(strstr(problems.first.text, "office.conf: is written in UTF-16") != NULL, rows[i].is_utf16);
+    if (rows[i].is_utf16) assert_int_equal(problems.count, 1);
+    tw_node_config_clear(&config);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bad_values_are_named),
       cmocka_unit_test(a_bad_interface_is_refused),
       cmocka_unit_test(what_is_missing_or_does_not_fit_is_named),
       cmocka_unit_test(nobody_and_nothing_is_there_twice),
+      cmocka_unit_test(a_file_in_utf16_is_one_problem),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -159,6 +159,53 @@ static void test_a_member_that_is_cut_off_is_not_heard_any_more(void **state) {
   assert_int_equal(kit_drops(1)->not_theirs, 1);
 }
 
+/* From node 0 to all, with that source. */
+static void put_to_all(unsigned version, const uint8_t source[16]) {
+  static const tw_offload header;
+  const packet_spec spec = kit_packet_of(0, 254, version, PACKET_UDP, 100);
+  const size_t len = packet_write(&spec, world.scratch);
+  memcpy(world.scratch + (version == 4 ? 12 : 8), source, version == 4 ? 4 : 16);
+  packet_make_checksums(&spec, world.scratch);
+  kit_put_raw(0, &header, world.scratch, len);
+  kit_run();
+}
+
+static void test_what_the_system_says_to_a_link_is_not_sent(void **state) {
+  (void)state;
+  static const uint8_t unspecified[16] = {0};
+  static const uint8_t link_local[16] = {0xfe, 0x80, [15] = 1};
+  static const uint8_t last[16] = {0xfe, 0xbf, 0xff, [15] = 1};
+  static const uint8_t near[16] = {0xfe, 0xc0, [15] = 1};
+  kit_make_network();
+  kit_use_network();
+  kit_by_relay();
+  put_to_all(4, unspecified);
+  put_to_all(6, unspecified);
+  put_to_all(6, link_local);
+  put_to_all(6, last);
+  assert_int_equal(world.relayed, 0);
+  for (uint32_t i = 0; i < NODES; i++) kit_no_drops(i);
+  /* Any other source is the receiver's to judge. */
+  put_to_all(6, near);
+  assert_int_equal(world.relayed, 2);
+  assert_int_equal(kit_drops(1)->not_theirs, 1);
+}
+
+static void test_a_link_local_address_of_ours_is_as_good_as_any(void **state) {
+  (void)state;
+  static const uint8_t ours[16] = {0xfe, 0x80, [15] = 1};
+  const tw_route_entry entries[] = {
+      {.prefix = {.family = 6, .length = 128, .address = {0xfe, 0x80, [15] = 1}}, .route = {TW_ROUTE_SELF, 0}},
+      {.prefix = {.family = 6, .length = 128, .address = {0xfd, 0x42, 0x33, 0x01, [15] = 255}},
+       .route = {TW_ROUTE_GROUP, 0}}};
+  kit_make_network();
+  kit_use_network();
+  kit_by_relay();
+  assert_int_equal(tw_routes_make(&world.test.alloc, entries, 2, &world.nodes[0].routes), TW_OK);
+  put_to_all(6, ours);
+  assert_int_equal(world.relayed, 2);
+}
+
 static void test_without_the_relay_there_is_no_multicast(void **state) {
   (void)state;
   kit_make_network();
@@ -462,6 +509,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_the_groups_keys_are_of_no_use_for_what_is_for_one, begin, end),
       cmocka_unit_test_setup_teardown(test_a_member_sends_to_all_in_its_own_name_alone, begin, end),
       cmocka_unit_test_setup_teardown(test_a_member_that_is_cut_off_is_not_heard_any_more, begin, end),
+      cmocka_unit_test_setup_teardown(test_what_the_system_says_to_a_link_is_not_sent, begin, end),
+      cmocka_unit_test_setup_teardown(test_a_link_local_address_of_ours_is_as_good_as_any, begin, end),
       cmocka_unit_test_setup_teardown(test_without_the_relay_there_is_no_multicast, begin, end),
       cmocka_unit_test_setup_teardown(test_large_packets_are_split, begin, end),
       cmocka_unit_test_setup_teardown(test_split_packets_are_joined_on_the_other_side, begin_with_offloads, end),

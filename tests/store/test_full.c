@@ -53,7 +53,8 @@ static void use_small_disk(kit *k) {
   const tw_store_change changes[] = {kit_set(TW_STORE_SESSION, "id", "after"),
                                      {.kind = TW_STORE_GROUP, .id = kit_text("g"), .value = TW_ARRAY(large)}};
   assert_int_equal(tw_store_apply(store, changes, 2, &k->report), TW_ERR_LIMIT);
-  assert_non_null(strstr(k->report.text, "no space left"));
+  assert_non_null(strstr(k->report.text, ": no space left: the disk is full"));
+  assert_non_null(strstr(k->report.text, k->parent));
   kit_expect(k, store, TW_STORE_SESSION, "id", "before");
   /* What fits into the log's room goes on, even now. */
   kit_put(k, store, TW_STORE_SESSION, "id", "replaced");
