@@ -89,6 +89,16 @@ world_end *world_other(const world_end *e);
 /* NULL: there is no pair. */
 tw_pairs_peer *world_peer(const world_end *e);
 
+/* ---- an end's surroundings (surroundings.c) ---- */
+
+void world_surround(world_end *e);
+void world_value_clear(world_value *v);
+/* NULL: packets under it are not taken. */
+world_key *world_find_key(world_end *e, const uint8_t secret[16]);
+void world_drop_key(world_end *e, size_t i);
+
+/* ---- beginning and end ---- */
+
 /* Once, before all inputs. */
 void world_found(void);
 /* For each input: with a pair that both have confirmed, or without any. */
