@@ -151,9 +151,10 @@ static bool ask(tw_pairs *pairs, const tw_control_request *request, tw_pairs_ask
   return try_to_ask(pairs, request, what, slot) == TW_OK;
 }
 
-/* The oldest message that the relay has not confirmed, one at a time: their order matters. */
+/* The oldest message that the relay has not confirmed, one at a time: their order matters. While a pair could not be
+ * saved nor taken back, the last of them is of a state that may never have been. */
 void tw_pairs_flush(tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
-  if (peer->in_flight || peer->unsent.len == 0) return;
+  if (peer->reverting || peer->in_flight || peer->unsent.len == 0) return;
   tw_reader r = tw_reader_of(tw_buf_bytes(&peer->unsent));
   const tw_control_request request = {.type = TW_CONTROL_SEND, .body.send = {peer->id, tw_read_vector(&r)}};
   peer->sending = pairs->sends++ % SENDS;

@@ -105,6 +105,7 @@ void tw_pairs_schedule(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_
 }
 
 void tw_pairs_hurry(const tw_pairs *pairs, tw_pairs_peer *peer, uint64_t now_ms) {
+  if (peer->reverting) return; /* it waits for the disk, whatever its state says */
   if (peer->repeat_at_ms == UINT64_MAX || tw_pairs_status_of(peer).state == TW_PAIR_UNCONFIRMED) return;
   peer->repeat_ms = 0;
   tw_pairs_schedule(pairs, peer, now_ms);

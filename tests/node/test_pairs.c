@@ -323,6 +323,56 @@ static void what_could_not_be_saved_does_not_hold_up_the_next_pair(void **state)
   end();
 }
 
+/* Node 0 has an update, which it could not save, nor load what was before: it is not released by a new link, or later.
+ */
+static void what_could_not_be_saved_is_not_sent(void **state) {
+  (void)state;
+  begin(14);
+  expect_understanding("the start");
+  const uint64_t epoch = status_of(1, 0).pair.epoch;
+  nodes[0].disk_fails = nodes[0].disk_is_unreadable = true;
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  tw_pairs_connected(nodes[0].pairs, now_ms);
+  serve_all(&nodes[0]);
+  pass_time(5000);
+  tw_pairs_tick(nodes[0].pairs, now_ms);
+  serve_all(&nodes[0]);
+  assert_int_equal(nodes[1].letters, 0);
+  nodes[0].disk_fails = nodes[0].disk_is_unreadable = false;
+  pass_time(5000);
+  tw_pairs_tick(nodes[0].pairs, now_ms); /* it goes back */
+  serve_all(&nodes[0]);
+  assert_int_equal(nodes[1].letters, 0);
+  assert_int_equal(status_of(0, 1).pair.state, TW_PAIR_STEADY);
+  tw_pairs_rekey(nodes[0].pairs, 1, now_ms);
+  calm();
+  assert_int_equal(status_of(0, 1).pair.epoch, epoch + 1);
+  assert_int_equal(status_of(1, 0).pair.epoch, epoch + 1);
+  end();
+}
+
+/* Node 0 could not save what node 1's update has made of its pair, nor load what was before. */
+static void a_new_link_does_not_end_the_wait_for_the_disk(void **state) {
+  (void)state;
+  begin(15);
+  expect_understanding("the start");
+  const uint64_t epoch = status_of(0, 1).pair.epoch;
+  nodes[0].disk_fails = nodes[0].disk_is_unreadable = true;
+  tw_pairs_rekey(nodes[1].pairs, 0, now_ms);
+  serve_all(&nodes[1]);
+  deliver(&nodes[0]);
+  tw_pairs_connected(nodes[0].pairs, now_ms);
+  serve_all(&nodes[0]);
+  assert_int_equal(nodes[1].letters, 0);
+  nodes[0].disk_fails = nodes[0].disk_is_unreadable = false;
+  pass_time(5000);
+  tw_pairs_tick(nodes[0].pairs, now_ms);
+  assert_int_equal(status_of(0, 1).pair.epoch, epoch);
+  expect_understanding("by node 1's next request");
+  assert_int_equal(status_of(0, 1).pair.epoch, status_of(1, 0).pair.epoch);
+  end();
+}
+
 /* A request's answer is on its way, and the letter that it was for has made room for another one. */
 static void the_relays_answer_is_to_the_letter_that_it_was_asked_for(void **state) {
   (void)state;
@@ -371,6 +421,8 @@ int main(void) {
       cmocka_unit_test(both_sides_renew_however_long_mail_takes),
       cmocka_unit_test(who_has_lost_its_state_gets_a_new_pair_at_once),
       cmocka_unit_test(what_could_not_be_saved_does_not_hold_up_the_next_pair),
+      cmocka_unit_test(what_could_not_be_saved_is_not_sent),
+      cmocka_unit_test(a_new_link_does_not_end_the_wait_for_the_disk),
       cmocka_unit_test(the_relays_answer_is_to_the_letter_that_it_was_asked_for),
       cmocka_unit_test(a_letter_that_does_not_get_to_the_relay_is_sent_later),
       cmocka_unit_test(whatever_happened_all_understand_each_other_in_the_end),
