@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/control_server.h"
+#include "net/control_server_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,63 +7,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "net/session_cache.h"
-#include "net/twins.h"
 
-enum {
-  SESSIONS = 1024,
-  BACKLOG_MAX = 262144,
-  LINGER_MS = 2000,
-  STALL_MS = 60000,
-  REMOTE_TEXT = 72, /* "[", an IPv6 address with its scope, "]:", a port */
-  ROUND_MAX = 256,  /* requests of one client in one turn of the loop */
-  BUCKETS_FIRST = 64
-};
-
-struct tw_control_caller {
-  tw_control_server *server;
-  tw_stream *stream;
-  tw_control_caller *next; /* of all connections */
-  tw_control_caller *previous;
-  tw_control_caller *same_bucket; /* of those that came */
-  tw_control_caller *next_due;    /* of those with something to do at the end of the turn */
-  tw_control_caller *previous_due;
-  tw_pass *pass; /* while it is half open */
-  tw_kept_session *kept;
-  tw_client_id id;
-  tw_twins twins;
-  void *user;
-  tw_buf out;    /* for the end of the turn */
-  unsigned took; /* requests in this turn */
-  unsigned open; /* of them, not answered yet */
-  tw_err err;    /* what its connection is to end for */
-  bool here;     /* came was called, and gone was not */
-  bool known;    /* id is */
-  bool due;
-  bool mail; /* `out` has that push */
-  char remote[REMOTE_TEXT];
-};
-
-struct tw_control_server {
-  tw_control_server_config config;
-  tw_channel_config channel;
-  tw_stream_setup setup;
-  tw_gate gate;
-  tw_acceptor acceptor;
-  uv_prepare_t turn; /* before the loop waits */
-  uv_idle_t again;   /* runs when it must not wait */
-  tw_session_cache *sessions;
-  tw_control_caller *callers;
-  tw_control_caller *due_first;
-  tw_control_caller *due_last;
-  tw_control_caller **buckets;
-  size_t bucket_count; /* a power of two */
-  size_t count;        /* of those that came */
-  tw_twins_all twins;
-  tw_control_caller *in_turn; /* NULL once it is gone */
-  bool closing;
-  bool handles_closed;
-};
+enum { SESSIONS = 1024, BACKLOG_MAX = 262144, LINGER_MS = 2000, STALL_MS = 60000, BUCKETS_FIRST = 64 };
 
 const tw_client_id *tw_control_caller_id(const tw_control_caller *caller) { return &caller->id; }
 void tw_control_caller_remote(const tw_control_caller *caller, char *out) { tw_stream_remote(caller->stream, out); }
@@ -115,83 +60,6 @@ static void leave_bucket(tw_control_server *server, tw_control_caller *caller) {
   *at = caller->same_bucket;
 }
 
-/* ---- the end of a turn ---- */
-
-static void on_again(uv_idle_t *idle) { (void)idle; }
-
-static void become_due(tw_control_caller *caller) {
-  tw_control_server *server = caller->server;
-  if (caller->due) return;
-  caller->due = true;
-  caller->next_due = NULL;
-  caller->previous_due = server->due_last;
-  *(server->due_last != NULL ? &server->due_last->next_due : &server->due_first) = caller;
-  server->due_last = caller;
-  (void)uv_idle_start(&server->again, on_again);
-}
-
-static void leave_due(tw_control_caller *caller) {
-  tw_control_server *server = caller->server;
-  if (!caller->due) return;
-  caller->due = false;
-  *(caller->previous_due != NULL ? &caller->previous_due->next_due : &server->due_first) = caller->next_due;
-  *(caller->next_due != NULL ? &caller->next_due->previous_due : &server->due_last) = caller->previous_due;
-}
-
-static size_t backlog(const tw_control_caller *caller) { return caller->out.len + tw_stream_waiting(caller->stream); }
-
-/* Reads no further than it may for now. */
-static void hold_back(tw_control_caller *caller) {
-  if (caller->took >= ROUND_MAX || backlog(caller) > caller->server->config.backlog_max)
-    tw_stream_pause(caller->stream, true);
-}
-
-static void read_on(tw_control_caller *caller) {
-  if (backlog(caller) <= caller->server->config.backlog_max / 2)
-    tw_stream_pause(caller->stream, false);
-  else
-    hold_back(caller); /* what was answered late was not counted before */
-}
-
-static void release_out(tw_control_caller *caller, tw_err flushed) {
-  tw_buf out = caller->out;
-  tw_err err = flushed != TW_OK ? flushed : caller->err;
-  if (err == TW_OK && caller->open > 0) err = TW_ERR_INTERNAL; /* its owner forgot it */
-  caller->out = (tw_buf){0};
-  caller->took = caller->open = 0;
-  caller->mail = false;
-  if (err != TW_OK) {
-    tw_buf_clear(&out);
-    tw_stream_abort(caller->stream, err);
-    return;
-  }
-  if (out.len > 0) err = tw_stream_send(caller->stream, tw_buf_bytes(&out));
-  tw_buf_clear(&out);
-  if (err == TW_OK)
-    tw_stream_push(caller->stream);
-  else if (err != TW_ERR_CLOSED)
-    tw_stream_abort(caller->stream, err);
-}
-
-/* What comes to be due meanwhile waits for the next turn, which follows at once. */
-static void end_turn(tw_control_server *server) {
-  if (server->due_first == NULL) return;
-  const tw_err flushed = server->config.flush(server->config.ctx);
-  size_t count = 0;
-  for (const tw_control_caller *caller = server->due_first; caller != NULL; caller = caller->next_due) count++;
-  for (; count > 0 && server->due_first != NULL; count--) {
-    tw_control_caller *caller = server->due_first;
-    server->in_turn = caller;
-    leave_due(caller);
-    release_out(caller, flushed);
-    if (server->in_turn != NULL) read_on(caller);
-  }
-  server->in_turn = NULL;
-  if (server->due_first == NULL) (void)uv_idle_stop(&server->again);
-}
-
-static void on_turn(uv_prepare_t *prepare) { end_turn(prepare->data); }
-
 /* ---- coming and going ---- */
 
 static void free_if_done(tw_control_server *server) {
@@ -205,7 +73,7 @@ static void free_if_done(tw_control_server *server) {
 /* Not there any more, though its connection may have an end to come to. */
 static void depart(tw_control_caller *caller) {
   tw_control_server *server = caller->server;
-  leave_due(caller);
+  tw_control_caller_leave_due(caller);
   tw_buf_clear(&caller->out);
   if (!caller->here) return;
   caller->here = false;
@@ -278,7 +146,7 @@ static tw_err arrive(tw_control_caller *caller) {
   caller->here = false; /* without a word of its going */
   server->count--;
   leave_bucket(server, caller);
-  leave_due(caller);
+  tw_control_caller_leave_due(caller);
   tw_buf_clear(&caller->out);
   return err;
 }
@@ -313,7 +181,7 @@ static void on_unsaved(void *owner, tw_stream *stream) {
 /* In the turn's end: whoever answers or pushes is not called back. */
 static void fail(tw_control_caller *caller, tw_err err) {
   if (caller->err == TW_OK) caller->err = err == TW_ERR_ARGUMENT ? TW_ERR_INTERNAL : err;
-  become_due(caller);
+  tw_control_caller_become_due(caller);
 }
 
 static void on_frame(void *owner, tw_stream *stream, tw_bytes frame) {
@@ -328,9 +196,9 @@ static void on_frame(void *owner, tw_stream *stream, tw_bytes frame) {
   }
   caller->took++;
   caller->open++;
-  become_due(caller);
+  tw_control_caller_become_due(caller);
   server->config.request(server->config.ctx, caller, &request);
-  if (caller->here) hold_back(caller);
+  if (caller->here) tw_control_caller_hold_back(caller);
 }
 
 void tw_control_caller_answer(tw_control_caller *caller, const tw_control_answer *answer) {
@@ -345,21 +213,21 @@ void tw_control_caller_answer(tw_control_caller *caller, const tw_control_answer
 static void on_sent(void *owner, tw_stream *stream) {
   tw_control_caller *caller = owner;
   (void)stream;
-  if (!caller->due) read_on(caller); /* else at the end of the turn */
+  if (!caller->due) tw_control_caller_read_on(caller); /* else at the end of the turn */
 }
 
 void tw_control_caller_push(tw_control_caller *caller, const tw_control_push *push) {
   const bool is_mail = push->type == TW_CONTROL_MAIL;
   if (!caller->here || caller->err != TW_OK || (is_mail && caller->mail)) return;
   tw_err err = TW_ERR_LIMIT;
-  if (backlog(caller) <= caller->server->config.backlog_max + TW_CONTROL_FRAME_MAX)
+  if (tw_control_caller_backlog(caller) <= caller->server->config.backlog_max + TW_CONTROL_FRAME_MAX)
     err = tw_control_push_encode(push, &caller->out);
   if (err != TW_OK) {
     fail(caller, err);
     return;
   }
   caller->mail = caller->mail || is_mail;
-  become_due(caller);
+  tw_control_caller_become_due(caller);
 }
 
 void tw_control_caller_end(tw_control_caller *caller, tw_err reason) {
@@ -390,7 +258,7 @@ static void on_strangers(void *ctx, const tw_gate_tally *tally) {
 static void note_remote(tw_control_caller *caller) {
   char remote[TW_ADDRESS_TEXT];
   tw_stream_remote(caller->stream, remote);
-  (void)snprintf(caller->remote, sizeof caller->remote, "%.*s", REMOTE_TEXT - 1, remote);
+  (void)snprintf(caller->remote, sizeof caller->remote, "%.*s", TW_CONTROL_REMOTE_TEXT - 1, remote);
 }
 
 static void on_accepted(void *ctx, int fd) {
@@ -422,6 +290,8 @@ static void on_accepted(void *ctx, int fd) {
 
 /* ---- start and end ---- */
 
+static void on_turn(uv_prepare_t *prepare) { tw_control_server_end_turn(prepare->data); }
+
 static void on_idle_closed(uv_handle_t *handle) {
   tw_control_server *server = handle->data;
   server->handles_closed = true;
@@ -445,7 +315,7 @@ static void close_handles(tw_control_server *server) {
 
 void tw_control_server_close(tw_control_server *server, bool at_once) {
   if (server == NULL || server->closing) return;
-  if (!at_once) end_turn(server);
+  if (!at_once) tw_control_server_end_turn(server);
   close_handles(server);
   tw_control_caller *next;
   for (tw_control_caller *caller = server->callers; caller != NULL; caller = next) {
