@@ -23,6 +23,11 @@
  * (PACKETS_ARE_SLOW), and where letters are lost.
  * WITHHELD: one side gets no letter, pairs are begun anew, who waits does so as long as it likes: in phase 0 each
  * takes what the other sends.
+ * LIES (with TRAFFIC): in phase 0 the relay gives letters of its own, LIES in all: what a letter on its way or its copy
+ * has, with another type, another nonce (the answerer's, or of the request that it answers), with its tag, the copy's
+ * or none; or an epoch_key_update from nothing. Commits are MLS's, and stay what they are. Tags are terms: nobody makes
+ * one who has not got the epoch. Besides, nobody goes on to an epoch by a letter that the other is not in
+ * (`furthest`). No pair is begun anew: strange letters do nothing, which may have that done with tags, too.
  * NEVER_RENEWS: that in phase 1 somebody waits whenever they do not understand each other, so that renewals are not
  * needed for it, where letters take less than a minute, and those that went before the packet by which a pair was
  * confirmed are there 5 s after that. Where they take longer a responder may take the peer's crossing server_hello a
@@ -39,6 +44,8 @@
  *   CROSSES           who answers while it asks says so, as on a connection (with TRAFFIC, ANSWERS_ANY, ACCIDENTS=2)
  *   SWITCHES          who has answered, asks, and hears the peer under the keys of its answer sends under keys of that
  *                     context and of the epoch before (with TRAFFIC, PACKETS_ARE_SLOW)
+ *   UNTAGGED=UPDATED, RESPONSE   letters of this type count whatever their tag is (with LIES)
+ *   NO_REQUEST        the tag of a response is without the nonce that it answers (with LIES)
  *   NO_NEXT           the maker of an update takes packets under its keys only once it is answered (with TRAFFIC)
  *   SETTLES_EARLY     who applies an update gives the keys of before up at once (with TRAFFIC)
  *   ANSWERS_UNDER_NEW who answers a request sends under the new keys at once (with TRAFFIC)
@@ -83,11 +90,31 @@
 #define UPDATED 3  /* epoch_key_update: the new epoch */
 #define REQUEST 4  /* the epoch that it is built on, nonce */
 #define RESPONSE 5 /* the epoch that it is built on, the request's nonce, its own and whether they crossed */
-chan mail[2] = [LETTERS] of {byte, byte, byte, byte, byte}; /* to node p */
-#ifdef TRAFFIC
+#ifdef LIES
+#define TAG int
+/* Nobody who has not got the keys of the epoch can make it, and all that it is made of can be seen in it. */
+#define tag_of(p, what, g, e, x, y) (((((((p) * 8 + (what)) * 32 + (g)) * 64 + (e)) * 16 + (x)) * 8 + (y)))
+#define NONCES 16
+#else
+#define TAG bit
+#define tag_of(p, what, g, e, x, y) 0
+#define NONCES 1
+#endif
+#ifndef UNTAGGED
+#define UNTAGGED 0
+#endif
+#ifdef NO_REQUEST
+#define request_of(x) 0
+#else
+#define request_of(x) (x)
+#endif
+#define has_tag(p, what, e, x, y, tag) (what == UNTAGGED || tag == tag_of(1 - (p), what, pair[p], e, x, y))
+chan mail[2] = [LETTERS] of {byte, byte, byte, byte, byte, TAG}; /* to node p */
+#if defined(TRAFFIC) && !defined(LIES)
 #define copied 0
 #else
 byte copy[5]; /* of a letter, which the relay has kept */
+TAG copy_tag;
 byte copy_to;
 #define copied (copy[0] != 0)
 #endif
@@ -96,16 +123,23 @@ byte copy_to;
 #define FIRST 2
 #define number(e) ((e) / 2)
 #define child(e, p) (2 * (number(e) + 1) + (p))
-#define context_of(e, n) (4 * (e) + (n))
-#define key_of(g, e, c) (((g) * 64 + (e)) * 256 + (c))
+#define context_of(e, n, x) ((4 * (e) + (n)) * NONCES + (x) % NONCES)
+#define key_of(g, e, c) (((g) * 64 + (e)) * 256 * NONCES + (c))
 #define responds(p, g) ((g) % 2 == (p))
 
 /* ---- a node's pair ---- */
-byte pair[2], state[2], epoch[2], pending[2], context[2];
+byte pair[2], state[2], epoch[2], pending[2];
+#ifdef LIES
+short context[2];
+#else
+byte context[2];
+#endif
 byte asked[2], answers[2]; /* how often, with what is pending */
 bit here[2], crossed[2];   /* it has asked since it was started, with a request that crossed the other's */
-byte answered_nonce[2] = NONE;
+byte answered_nonce[2] = NONE; /* of the request by which it came into this epoch, which is saved */
+int answered[2]; /* nonces of requests since, in memory: answered, or from CROSSING on, lost against an own one */
 byte early[2], repeats[2], age[2];
+TAG early_tag[2];
 bit just[2]; /* it was confirmed less than 5 s ago */
 bit later[2], taking[2];
 /* ---- its keys ---- */
@@ -115,12 +149,17 @@ bit heard[2]; /* something has opened under the keys of `stamp` */
 byte life[2], begun[2];
 bit left[2] = 1; /* the relay has client_hellos of this life of its */
 bit had[2 * GROUPS];
+#ifdef LIES
+byte furthest[2 * GROUPS]; /* the last epoch of a group that a node was in */
+byte lies;
+#endif
 
 byte updates, timeouts, accidents;
 byte phase, rounds;
 bit due[2], renews[2];
 byte at, n; /* scratch */
 byte k1, g1, e1, x1, y1;
+TAG t1;
 
 #define role_of(p) (responds(p, pair[p]))
 #define key_at(p, i, k) (takes[KEYS * (p) + i] == (k))
@@ -207,7 +246,7 @@ inline send_under(p) { sending[p] = traffic_key(p) }
 /* ---- letters ---- */
 inline send(p, what, group, a, b, c) {
   assert(nfull(mail[1 - p]));
-  mail[1 - p]!what, group, a, b, c
+  mail[1 - p]!what, group, a, b, c, tag_of(p, what, group, a, (what == RESPONSE -> request_of(b) : b), c)
 }
 /* Nobody else knows which of them the relay has already: it has the first ones, however many, and all in the end. */
 inline drop_unsent(p) {
@@ -222,17 +261,17 @@ inline drop_unsent(p) {
      od;
      do
      :: n > 0 ->
-        mail[1 - p]?k1, g1, e1, x1, y1;
+        mail[1 - p]?k1, g1, e1, x1, y1, t1;
         if
         :: at > 0 ->
-           mail[1 - p]!k1, g1, e1, x1, y1;
+           mail[1 - p]!k1, g1, e1, x1, y1, t1;
            at--
         :: else
         fi;
         n--
      :: else -> break
      od;
-     k1 = 0; g1 = 0; e1 = 0; x1 = 0; y1 = 0
+     k1 = 0; g1 = 0; e1 = 0; x1 = 0; y1 = 0; t1 = 0
   :: true
   fi
 }
@@ -249,8 +288,20 @@ inline move(p, input, to) {
 inline enter(p, e) {
   assert(number(e) == number(epoch[p]) + 1);
   epoch[p] = e;
-  answered_nonce[p] = NONE
+#ifdef LIES
+  furthest[GROUPS * p + pair[p]] = e;
+#endif
+  answered_nonce[p] = NONE;
+  answered[p] = 0
 }
+#ifdef LIES
+#define expect_made(p, e) assert(furthest[GROUPS * (1 - p) + pair[p]] == e) /* the other one is there */
+#else
+#define expect_made(p, e) skip
+#endif
+#define was_answered(p, x) (answered_nonce[p] == (x) || ((answered[p] >> (x)) & 1))
+#define CROSSING 16
+#define remember(p, x) answered[p] = answered[p] | (1 << (x))
 inline drop_pending(p) {
   pending[p] = 0; asked[p] = 0; answers[p] = 0
 }
@@ -259,7 +310,8 @@ inline make(p) {
 }
 inline clear_pair(p) {
   pair[p] = 0; state[p] = 0; epoch[p] = 0; context[p] = 0; here[p] = 0; crossed[p] = 0; answered_nonce[p] = NONE;
-  early[p] = 0; repeats[p] = 0; age[p] = 0; just[p] = 0; later[p] = 0;
+  answered[p] = 0;
+  early[p] = 0; early_tag[p] = 0; repeats[p] = 0; age[p] = 0; just[p] = 0; later[p] = 0;
   drop_pending(p)
 }
 
@@ -343,17 +395,17 @@ inline stranger(p) {
      :: pair[p] != 0 && repeats[p] == 0 -> repeats[p] = 1
      :: else
      fi;
-#ifdef NO_STRANGER
+#if defined(NO_STRANGER) || (defined(LIES) && defined(TRAFFIC))
      repeats[p] = 0;
 #else
      taking[p] = 1
 #endif
   fi
 }
-inline receive_update(p, e) {
+inline receive_update(p, e, tag) {
   if
   :: state[p] == LEADING -> NOTE(LEADING, IN_CONNECTION_UPDATE, LEADING)
-  :: (state[p] == STEADY || state[p] == YIELDING) && e == epoch[p] ->
+  :: (state[p] == STEADY || state[p] == YIELDING) && e == epoch[p] && has_tag(p, UPDATE, e, 0, 0, tag) ->
      if
      :: state[p] == YIELDING ->
         withdraw(p, next_stamp[p]);
@@ -371,14 +423,18 @@ inline receive_update(p, e) {
 #endif
      send_under(p)
 #ifndef NO_EARLY
-  :: state[p] == ANSWERED || state[p] == UNCONFIRMED -> early[p] = e
+  :: state[p] == ANSWERED || state[p] == UNCONFIRMED ->
+     early[p] = e;
+     early_tag[p] = tag
 #endif
   :: else
   fi
 }
-inline receive_updated(p, e) {
+inline receive_updated(p, e, tag) {
   if
-  :: (state[p] == LEADING || state[p] == YIELDING) && number(e) == number(pending[p]) ->
+  :: (state[p] == LEADING || state[p] == YIELDING) && number(e) == number(pending[p]) &&
+     has_tag(p, UPDATED, pending[p], 0, 0, tag) ->
+     expect_made(p, pending[p]);
      move(p, IN_EPOCH_KEY_UPDATE, STEADY);
      enter(p, pending[p]);
      drop_pending(p);
@@ -426,7 +482,8 @@ inline answer(p, x) { /* with what is pending; the peer's commit has been applie
   crosses = (state[p] == ASKING && here[p] && FLAG);
   move(p, kind, ANSWERED);
   assert(answers[p] < 4);
-  context[p] = context_of(pending[p], answers[p]);
+  context[p] = context_of(pending[p], answers[p], x);
+  remember(p, x);
   drop_unsent(p);
   send(p, RESPONSE, pair[p], epoch[p], x, answers[p] + 4 * crosses);
   answers[p]++;
@@ -439,58 +496,67 @@ inline answer(p, x) { /* with what is pending; the peer's commit has been applie
 #endif
   crosses = 0
 }
-inline receive_request(p, e, x) {
+inline receive_true_request(p, e, x) {
+  if
+  :: kind == IN_REQUEST_REPEATED && !was_answered(p, x) ->
+     if
+     :: pending[p] == 0 -> make(p)
+     :: else
+     fi;
+     answer(p, x)
+  :: kind == IN_REQUEST_LEVEL_AS_INITIATOR && pending[p] != 0 && !was_answered(p, CROSSING + x) ->
+     move(p, kind, ASKING);
+     remember(p, CROSSING + x);
+     crossed[p] = FLAG;
+     ask(p)
+  :: kind == IN_REQUEST_AHEAD && e == pending[p] ->
+     enter(p, e);
+     enter(p, child(e, 1 - p));
+     make(p);
+     answered_nonce[p] = x;
+     answer(p, x)
+  :: kind >= IN_REQUEST_LEVEL_AS_INITIATOR && e == epoch[p] &&
+     (pending[p] == 0 || kind == IN_REQUEST_LEVEL_AS_RESPONDER) ->
+     if
+     :: pending[p] != 0 ->
+        withdraw(p, next_stamp[p]);
+        next_stamp[p] = 0
+     :: else
+     fi;
+     enter(p, child(e, 1 - p));
+     make(p);
+     answered_nonce[p] = x;
+     answer(p, x)
+  :: else
+  fi
+}
+inline receive_request(p, e, x, tag) {
   classify(p, e);
   if
   :: kind == 0 || (state[p] == UNCONFIRMED && kind != IN_REQUEST_LEVEL_AS_RESPONDER) -> stranger(p)
   :: else ->
      if
-     :: kind == IN_REQUEST_REPEATED && answered_nonce[p] != x ->
-        if
-        :: pending[p] == 0 -> make(p)
-        :: else
-        fi;
-        answer(p, x)
-     :: kind == IN_REQUEST_LEVEL_AS_INITIATOR && pending[p] != 0 ->
-        move(p, kind, ASKING);
-        crossed[p] = FLAG;
-        ask(p)
-     :: kind == IN_REQUEST_AHEAD && e == pending[p] ->
-        enter(p, e);
-        enter(p, child(e, 1 - p));
-        make(p);
-        answered_nonce[p] = x;
-        answer(p, x)
-     :: kind >= IN_REQUEST_LEVEL_AS_INITIATOR && e == epoch[p] &&
-        (pending[p] == 0 || kind == IN_REQUEST_LEVEL_AS_RESPONDER) ->
-        if
-        :: pending[p] != 0 ->
-           withdraw(p, next_stamp[p]);
-           next_stamp[p] = 0
-        :: else
-        fi;
-        enter(p, child(e, 1 - p));
-        make(p);
-        answered_nonce[p] = x;
-        answer(p, x)
-     :: else
+     :: !has_tag(p, REQUEST, e, x, 0, tag)
+     :: else ->
+        receive_true_request(p, e, x)
      fi
   fi;
   kind = 0
 }
-inline receive_response(p, e, x, y) {
+inline receive_response(p, e, x, y, tag) {
   if
-  :: state[p] == ASKING && e == pending[p] && IS_MEANT(p, x, y) ->
+  :: state[p] == ASKING && e == pending[p] && IS_MEANT(p, x, y) && has_tag(p, RESPONSE, e, request_of(x), y, tag) ->
+     expect_made(p, e);
      move(p, IN_RESUMPTION_RESPONSE, STEADY);
      enter(p, e);
      enter(p, child(e, 1 - p));
 #ifdef ANSWERS_ANY
      if
-     :: fits(p, x, y) -> context[p] = context_of(epoch[p], y % 4)
+     :: fits(p, x, y) -> context[p] = context_of(epoch[p], y % 4, x)
      :: else -> context[p] = 1 + p /* nobody else has it */
      fi;
 #else
-     context[p] = context_of(epoch[p], y % 4);
+     context[p] = context_of(epoch[p], y % 4, x);
 #endif
      drop_pending(p);
      here[p] = 0; crossed[p] = 0;
@@ -502,16 +568,16 @@ inline receive_response(p, e, x, y) {
   :: else
   fi
 }
-inline receive(p, what, g, e, x, y) {
+inline receive(p, what, g, e, x, y, tag) {
   if
   :: what == HELLO -> join(p, g, e)
   :: what != HELLO && pair[p] != g -> stranger(p)
   :: else ->
      if
-     :: what == UPDATE -> receive_update(p, e)
-     :: what == UPDATED -> receive_updated(p, e)
-     :: what == REQUEST -> receive_request(p, e, x)
-     :: what == RESPONSE -> receive_response(p, e, x, y)
+     :: what == UPDATE -> receive_update(p, e, tag)
+     :: what == UPDATED -> receive_updated(p, e, tag)
+     :: what == REQUEST -> receive_request(p, e, x, tag)
+     :: what == RESPONSE -> receive_response(p, e, x, y, tag)
      fi
   fi
 }
@@ -546,8 +612,9 @@ inline open_packet(p) { /* the first one under these keys */
   if
   :: confirmed && early[p] != 0 ->
      e = early[p];
-     early[p] = 0;
-     receive_update(p, e)
+     tag = early_tag[p];
+     early[p] = 0; early_tag[p] = 0;
+     receive_update(p, e, tag)
   :: else
   fi;
   confirmed = 0
@@ -578,6 +645,37 @@ inline repeat(p) {
      ask(p)
   fi
 }
+
+#ifdef LIES
+/*
+ * Anything of a letter to p, and of what MLS does not protect anything else: its type, its nonces and the one that it
+ * answers, and of an epoch_key_update the epoch. The tag is left, taken off, or that of the copy.
+ */
+inline lie(p) {
+  if
+  :: true
+  :: what != UPDATED && what != HELLO ->
+     if
+     :: what = UPDATE
+     :: what = REQUEST
+     :: what = RESPONSE
+     :: true
+     fi;
+     if
+     :: x = x ^ 8
+     :: y = y ^ 1
+     :: x = asked[p]
+     :: true
+     fi
+  :: what = UPDATED; e = pending[p]; x = 0; y = 0
+  fi;
+  if
+  :: tag = 0
+  :: copied -> tag = copy_tag
+  :: true
+  fi
+}
+#endif
 
 /* ---- when what may happen ---- */
 #ifdef WITHHELD
@@ -612,6 +710,7 @@ inline repeat(p) {
 
 active proctype world() {
   byte p, g, e, x, y, what;
+  TAG tag;
 #ifdef TRAFFIC
   d_step { /* they have a pair, and have heard each other */
     had[2] = 1; had[GROUPS + 2] = 1;
@@ -627,8 +726,8 @@ active proctype world() {
        if
        :: taking[p] -> respond(p)
        :: len(mail[p]) > 0 && MAIL_COMES(p) ->
-          mail[p]?what, g, e, x, y;
-          receive(p, what, g, e, x, y)
+          mail[p]?what, g, e, x, y, tag;
+          receive(p, what, g, e, x, y, tag)
        :: would_open(p) -> open_packet(p)
        :: pair[p] == 0 && !taking[p] && WANTS(p) -> taking[p] = 1
        /* as long as anything may happen */
@@ -642,16 +741,32 @@ active proctype world() {
        :: phase == 0 && just[p] && len(mail[p]) == 0 -> just[p] = 0
        :: phase == 0 && len(mail[p]) > 0 && accidents < ACCIDENTS ->
           accidents++;
-          mail[p]?_, _, _, _, _
-#ifndef TRAFFIC
+          mail[p]?_, _, _, _, _, _
+#if !defined(TRAFFIC) || defined(LIES)
        :: phase == 0 && len(mail[p]) > 0 && !copied && accidents < ACCIDENTS ->
           accidents++;
-          mail[p]?<copy[0], copy[1], copy[2], copy[3], copy[4]>;
+          mail[p]?<copy[0], copy[1], copy[2], copy[3], copy[4], copy_tag>;
           copy_to = p
        :: copied && copy_to == p ->
-          what = copy[0]; g = copy[1]; e = copy[2]; x = copy[3]; y = copy[4];
-          copy[0] = 0; copy[1] = 0; copy[2] = 0; copy[3] = 0; copy[4] = 0; copy_to = 0;
-          receive(p, what, g, e, x, y)
+          what = copy[0]; g = copy[1]; e = copy[2]; x = copy[3]; y = copy[4]; tag = copy_tag;
+          copy[0] = 0; copy[1] = 0; copy[2] = 0; copy[3] = 0; copy[4] = 0; copy_tag = 0; copy_to = 0;
+          receive(p, what, g, e, x, y, tag)
+#endif
+#ifdef LIES
+       :: phase == 0 && lies < LIES && pair[p] != 0 && (len(mail[p]) > 0 || (copied && copy_to == p)) ->
+          lies++;
+          if /* what it has seen, */
+          :: len(mail[p]) > 0 -> mail[p]?<what, g, e, x, y, tag>
+          :: copied && copy_to == p -> what = copy[0]; g = copy[1]; e = copy[2]; x = copy[3]; y = copy[4]; tag = copy_tag
+          fi;
+          lie(p);
+          receive(p, what, g, e, x, y, tag)
+       :: phase == 0 && lies < LIES && pending[p] != 0 -> /* from nothing */
+          lies++;
+          what = UPDATED; g = pair[p]; e = pending[p];
+          receive(p, what, g, e, x, y, tag)
+#endif
+#ifndef TRAFFIC
        :: phase == 0 && accidents < ACCIDENTS && pair[p] != 0 -> /* all that it has, and what it has not sent */
           accidents++;
           drop_unsent(p);
@@ -664,7 +779,8 @@ active proctype world() {
           accidents++;
           forget_keys(p);
           stamp[p] = traffic_key(p);
-          here[p] = 0; early[p] = 0; repeats[p] = 0; age[p] = 2; just[p] = 0; taking[p] = 0;
+          here[p] = 0; answered[p] = 0; early[p] = 0; early_tag[p] = 0;
+          repeats[p] = 0; age[p] = 2; just[p] = 0; taking[p] = 0;
           later[p] = (state[p] == ANSWERED);
           if
           :: !later[p] -> send_under(p)
@@ -676,6 +792,9 @@ active proctype world() {
        /* the relay does its duty, and mail takes less time than whoever waits */
        :: phase == 0 ->
           phase = 1;
+#ifdef LIES
+          lies = 0;
+#endif
           updates = 0; timeouts = 0; accidents = 0
        :: phase > 0 && due[p] ->
           due[p] = 0;
@@ -726,7 +845,7 @@ active proctype world() {
        assert(understood(0) && understood(1));
 #endif
 #endif
-       p = 0; g = 0; e = 0; x = 0; y = 0; what = 0
+       p = 0; g = 0; e = 0; x = 0; y = 0; what = 0; tag = 0
      }
   :: phase == 3 -> break
   od
