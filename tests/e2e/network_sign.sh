@@ -95,8 +95,9 @@ until_true 10 holds carla '!$s->{network}{sign}' || die "carla signs on"
 members "${nodes[@]}" 3
 until_true 30 holds berta '!peer("carla")->{can_sign} && peer("anna")->{can_sign}' || die "carla has a key in her leaf still"
 # What is sent under keys of before her end she has not: wait for some of the newest ones.
+from_anna=$(status_field carla 'peer("anna")->{received}{packets}')
 start_on hum anna "$udp" pour 10.7.0.1 6002 10.7.0.255 5009 2000 100 50
-until_true 20 holds carla 'defined peer("anna")->{heard}' || { show_status; die "carla does not hear anna"; }
+until_true 20 holds carla "peer('anna')->{received}{packets} > $from_anna" || { show_status; die "carla does not hear anna"; }
 count_on carla_from_anna carla 5003
 pour_from by_anna anna 5003 250
 poured by_anna 250
