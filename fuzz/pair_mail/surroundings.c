@@ -40,11 +40,12 @@ static tw_err save(void *ctx, const tw_store_change *changes, size_t count) {
   return TW_OK;
 }
 
-static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out) {
+static tw_err load(void *ctx, tw_store_kind kind, tw_bytes id, tw_buf *out, bool *found) {
   world_end *e = ctx;
   if (e->disk_is_unreadable) return TW_ERR_NO_MEMORY;
   const world_value *v = find_value(&e->disk, kind, id);
-  return v == NULL ? TW_ERR_STATE : tw_buf_append(out, tw_buf_bytes(&v->bytes));
+  *found = v != NULL;
+  return v == NULL ? TW_OK : tw_buf_append(out, tw_buf_bytes(&v->bytes));
 }
 
 static void remember(const world_end *e, const tw_control_request *asked) {
