@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/key_file.h"
+#include "node/certified.h"
 
 static tw_err read_key(const tw_env *env, const tw_node_config *config, tw_node_identity *identity, tw_report *report) {
   const char *path = config->interface.identity;
@@ -79,10 +80,10 @@ static bool is_listed_as_ours(const tw_node_config *config, const tw_prefix *hos
 }
 
 static bool is_certified(const tw_x509_address *addresses, size_t count, const tw_prefix *host) {
-  for (size_t i = 0; i < count; i++)
-    if (8U * addresses[i].len == tw_prefix_bits(host) &&
-        memcmp(addresses[i].bytes, host->address, addresses[i].len) == 0)
-      return true;
+  for (size_t i = 0; i < count; i++) {
+    const tw_prefix certified = tw_certified_prefix(&addresses[i]);
+    if (tw_prefix_contains(&certified, host)) return true;
+  }
   return false;
 }
 

@@ -31,19 +31,18 @@ bool tw_twins_may_say(tw_twins_all *all, tw_twins *twins, uint64_t now_ms) {
   return true;
 }
 
-/* IPv4 over an IPv6 socket is IPv4 to others. */
 static tw_control_address address_of(const tw_stream *stream) {
   tw_udp_address from = {0};
   socklen_t len = sizeof from;
   tw_control_address out = {0};
   if (tw_stream_remote_address(stream, &from.any, &len) != TW_OK) return out;
+  tw_udp_address_unmap(&from);
   if (from.any.sa_family == AF_INET) {
     out = (tw_control_address){.family = 4, .port = ntohs(from.in4.sin_port)};
     memcpy(out.ip, &from.in4.sin_addr, 4);
   } else if (from.any.sa_family == AF_INET6) {
-    const bool mapped = IN6_IS_ADDR_V4MAPPED(&from.in6.sin6_addr);
-    out = (tw_control_address){.family = mapped ? 4 : 6, .port = ntohs(from.in6.sin6_port)};
-    memcpy(out.ip, from.in6.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
+    out = (tw_control_address){.family = 6, .port = ntohs(from.in6.sin6_port)};
+    memcpy(out.ip, &from.in6.sin6_addr, 16);
   }
   return out;
 }

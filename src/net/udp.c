@@ -23,6 +23,13 @@ socklen_t tw_udp_address_len(const tw_udp_address *address) {
   return address->any.sa_family == AF_INET ? (socklen_t)sizeof address->in4 : (socklen_t)sizeof address->in6;
 }
 
+void tw_udp_address_unmap(tw_udp_address *address) {
+  if (address->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr)) return;
+  struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port};
+  memcpy(&four.sin_addr, &address->in6.sin6_addr.s6_addr[12], sizeof four.sin_addr);
+  address->in4 = four;
+}
+
 void tw_udp_address_text(const tw_udp_address *address, char *out) {
   char host[INET6_ADDRSTRLEN] = "?";
   const bool six = address->any.sa_family == AF_INET6;

@@ -30,6 +30,8 @@ typedef union tw_udp_address {
 
 /** Whether family, host, port and scope are the same. */
 bool tw_udp_address_equal(const tw_udp_address *a, const tw_udp_address *b);
+/** IPv4 as a socket for IPv6 has it becomes IPv4; another one stays. */
+void tw_udp_address_unmap(tw_udp_address *address);
 /** "host:port", "[host]:port" for IPv6. `out` has room for TW_UDP_ADDRESS_TEXT. */
 void tw_udp_address_text(const tw_udp_address *address, char *out);
 /** Bytes of the sockaddr of that family. */

@@ -69,13 +69,6 @@ static void make_ready(tw_udp_intake *intake) {
   }
 }
 
-static void unmap(tw_udp_address *address) {
-  if (address->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr)) return;
-  struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port};
-  memcpy(&four.sin_addr, &address->in6.sin6_addr.s6_addr[12], sizeof four.sin_addr);
-  address->in4 = four;
-}
-
 static int number_of(const struct cmsghdr *at) {
   int value = 0;
   if (at->cmsg_len >= CMSG_LEN(sizeof value))
@@ -86,7 +79,7 @@ static int number_of(const struct cmsghdr *at) {
 }
 
 static void fill(tw_udp_slot *slot, struct msghdr *message, size_t len) {
-  unmap(&slot->peer);
+  tw_udp_address_unmap(&slot->peer);
   slot->len = (uint32_t)len;
   slot->tos = 0;
   size_t segment = 0;

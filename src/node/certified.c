@@ -55,7 +55,7 @@ static tw_err admitted_name(const tw_certified *certified, const tw_node_config 
 
 /* ---- addresses ---- */
 
-static tw_prefix prefix_of(const tw_x509_address *address) {
+tw_prefix tw_certified_prefix(const tw_x509_address *address) {
   tw_prefix prefix = {.family = address->len == 4 ? 4 : 6, .length = (uint8_t)(8 * address->len)};
   memcpy(prefix.address, address->bytes, address->len);
   return prefix;
@@ -79,7 +79,7 @@ static tw_err take_addresses(const tw_certified *certified, const tw_node_config
   if (allowed->list == NULL) return TW_ERR_NO_MEMORY;
   allowed->room = count;
   for (size_t i = 0; i < count; i++) {
-    const tw_prefix prefix = prefix_of(&addresses[i]);
+    const tw_prefix prefix = tw_certified_prefix(&addresses[i]);
     if (is_in_our_subnets(config, &prefix)) allowed->list[allowed->count++] = (tw_node_prefix){prefix, 0};
   }
   return TW_OK;

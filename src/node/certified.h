@@ -30,6 +30,8 @@ TW_MUST_USE tw_err tw_certified_judge(const tw_certified *certified, const tw_no
  */
 TW_MUST_USE tw_err tw_certified_review(const tw_certified *certified, const tw_node_config *config, tw_learned *learned,
                                        uint64_t now, tw_problems *told, tw_report *report);
+/** An address of a certificate, as the prefix of that host alone. */
+tw_prefix tw_certified_prefix(const tw_x509_address *address);
 /** Whether it is the relay: it has the key, or a certificate for the name, or both if the configuration has both. */
 TW_MUST_USE tw_err tw_certified_relay(const tw_certified *certified, const tw_node_relay *relay,
                                       const tw_fingerprint *key, const tw_credential *credential, uint64_t now);
